@@ -1,0 +1,103 @@
+#include "base/encoding.h"
+
+#include <openssl/evp.h>
+
+#include "base/check.h"
+
+namespace millrace {
+namespace {
+
+const EVP_MD* method(Digest algorithm) {
+  switch (algorithm) {
+    case Digest::Md5: return EVP_md5();
+    case Digest::Sha1: return EVP_sha1();
+    case Digest::Sha256: return EVP_sha256();
+    case Digest::Sha384: return EVP_sha384();
+    case Digest::Sha512: return EVP_sha512();
+  }
+  return EVP_sha256();
+}
+
+constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int base64_value(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '+') return 62;
+  if (c == '/') return 63;
+  return -1;
+}
+
+}  // namespace
+
+std::string base64_encode(std::string_view bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
+    unsigned group = 0;
+    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k) out += k <= n ? kBase64[(group >> (18 - 6 * k)) & 63] : '=';
+  }
+  return out;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::size_t padding = 0;
+  while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
+  std::string out;
+  out.reserve(text.size() / 4 * 3);
+  for (std::size_t i = 0; i < text.size(); i += 4) {
+    const std::size_t missing = i + 4 == text.size() ? padding : 0;
+    unsigned group = 0;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const int value = k >= 4 - missing ? 0 : base64_value(text[i + k]);
+      if (value < 0) return std::nullopt;
+      group = group << 6 | static_cast<unsigned>(value);
+    }
+    for (std::size_t k = 0; k < 3 - missing; ++k) out += static_cast<char>((group >> (16 - 8 * k)) & 0xFF);
+  }
+  return out;
+}
+
+std::string hex_encode(std::string_view bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (const char c : bytes) {
+    out += kHex[static_cast<unsigned char>(c) >> 4];
+    out += kHex[static_cast<unsigned char>(c) & 0xF];
+  }
+  return out;
+}
+
+std::string digest(Digest algorithm, std::string_view bytes) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  const int ok = EVP_Digest(bytes.data(), bytes.size(), out, &size, method(algorithm), nullptr);
+  MR_CHECK(ok == 1, "a message digest could not be computed");
+  return std::string(reinterpret_cast<const char*>(out), size);
+}
+
+std::string digest_hex(Digest algorithm, std::string_view bytes) { return hex_encode(digest(algorithm, bytes)); }
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  MR_CHECK(context_ && EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_), EVP_sha256(), nullptr) == 1,
+           "SHA-256 could not be started");
+}
+Sha256::~Sha256() { EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context_)); }
+
+void Sha256::update(std::string_view bytes) {
+  MR_CHECK(EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_), bytes.data(), bytes.size()) == 1, "SHA-256 failed");
+}
+
+std::string Sha256::finish_hex() {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  MR_CHECK(EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_), out, &size) == 1, "SHA-256 failed");
+  return hex_encode({reinterpret_cast<const char*>(out), size});
+}
+
+}  // namespace millrace

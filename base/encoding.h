@@ -1,0 +1,33 @@
+#pragma once
+// Base64 (RFC 4648, padded), hexadecimal and message digests.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace millrace {
+
+std::string base64_encode(std::string_view bytes);
+// Nothing if the text is not Base64: foreign characters, wrong length or padding.
+std::optional<std::string> base64_decode(std::string_view text);
+std::string hex_encode(std::string_view bytes);
+
+enum class Digest { Md5, Sha1, Sha256, Sha384, Sha512 };
+std::string digest(Digest algorithm, std::string_view bytes);      // raw bytes
+std::string digest_hex(Digest algorithm, std::string_view bytes);  // lower case
+
+// A digest of bytes that come in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  void update(std::string_view bytes);
+  std::string finish_hex();  // once
+
+ private:
+  void* context_;
+};
+
+}  // namespace millrace

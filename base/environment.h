@@ -1,0 +1,18 @@
+#pragma once
+// What one decision or evaluation may know of the world: it comes in with a stimulus, and what was drawn from it
+// leaves in an event.
+
+#include <cstdint>
+
+#include "base/limits.h"
+#include "base/time.h"
+
+namespace millrace {
+
+struct Environment {
+  Instant now;
+  std::uint64_t seed = 0;
+  const Limits* limits = nullptr;  // borrowed, never null in use
+};
+
+}  // namespace millrace

@@ -1,0 +1,148 @@
+#include "base/sqlite.h"
+
+#include <sqlite3.h>
+
+namespace millrace {
+namespace {
+
+Error error_of(sqlite3* handle, int code) {
+  const std::string text = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  switch (code & 0xFF) {
+    case SQLITE_FULL: return {ErrorCode::OutOfSpace, "the disk is full: " + text, "free some space; nothing was lost"};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return {ErrorCode::Unavailable, "the database is locked: " + text, "another process is using it"};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return {ErrorCode::DataLoss, "the database is damaged: " + text, "restore it from a backup; it is left as it is"};
+    case SQLITE_CONSTRAINT: return {ErrorCode::AlreadyExists, text, {}};
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return {ErrorCode::InvalidArgument, "can't write the database: " + text, "check the path and its permissions"};
+    case SQLITE_IOERR: {
+      const bool full = handle && sqlite3_system_errno(handle) == 28;  // ENOSPC
+      return full ? Error{ErrorCode::OutOfSpace, "the disk is full: " + text, "free some space; nothing was lost"}
+                  : Error{ErrorCode::Internal, "reading or writing failed: " + text, "check the disk"};
+    }
+    default: return {ErrorCode::Internal, text, {}};
+  }
+}
+
+}  // namespace
+
+void Statement::Closer::operator()(sqlite3_stmt* s) const noexcept { sqlite3_finalize(s); }
+void Database::Closer::operator()(sqlite3* d) const noexcept { sqlite3_close_v2(d); }
+
+Statement& Statement::bind(int index, std::int64_t value) {
+  sqlite3_bind_int64(handle_.get(), index, value);
+  return *this;
+}
+Statement& Statement::bind(int index, double value) {
+  sqlite3_bind_double(handle_.get(), index, value);
+  return *this;
+}
+Statement& Statement::bind(int index, std::string_view text) {
+  sqlite3_bind_text64(handle_.get(), index, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  return *this;
+}
+Statement& Statement::bind_blob(int index, std::string_view bytes) {
+  sqlite3_bind_blob64(handle_.get(), index, bytes.data() ? bytes.data() : "", bytes.size(), SQLITE_STATIC);
+  return *this;
+}
+Statement& Statement::bind_null(int index) {
+  sqlite3_bind_null(handle_.get(), index);
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(handle_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  Error error = error_of(sqlite3_db_handle(handle_.get()), code);
+  sqlite3_reset(handle_.get());
+  return fail(std::move(error));
+}
+
+Status Statement::run() {
+  auto more = step();
+  while (more && *more) more = step();
+  reset();
+  if (!more) return fail(more.error());
+  return {};
+}
+
+void Statement::reset() {
+  sqlite3_reset(handle_.get());
+}
+
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+double Statement::real(int column) const { return sqlite3_column_double(handle_.get(), column); }
+std::string_view Statement::text(int column) const {
+  const auto* p = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+  return p ? std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))) : std::string_view();
+}
+std::string_view Statement::blob(int column) const {
+  const auto* p = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
+  return p ? std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))) : std::string_view();
+}
+bool Statement::is_null(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
+
+Result<Database> Database::open(const std::string& path) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  Database database;
+  database.handle_.reset(raw);
+  if (code != SQLITE_OK) {
+    Error error = error_of(raw, code);
+    error.message = path + ": " + error.message;
+    return fail(std::move(error));
+  }
+  sqlite3_extended_result_codes(raw, 1);
+  sqlite3_busy_timeout(raw, 5000);
+  auto set_up = database.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
+  if (!set_up) {
+    Error error = set_up.error();
+    error.message = path + ": " + error.message;
+    return fail(std::move(error));
+  }
+  return database;
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* raw = nullptr;
+  const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  if (code != SQLITE_OK) return fail(error_of(handle_.get(), code));
+  return Statement(raw);
+}
+
+Status Database::execute(const char* sql) {
+  const int code = sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return fail(error_of(handle_.get(), code));
+  return {};
+}
+
+Status Database::checkpoint() {
+  const int code = sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  if (code != SQLITE_OK) return fail(error_of(handle_.get(), code));
+  return {};
+}
+
+std::int64_t Database::changes() const { return sqlite3_changes64(handle_.get()); }
+
+Result<Transaction> Transaction::begin(Database& database) {
+  MR_DO(database.execute("BEGIN IMMEDIATE"));
+  return Transaction(database);
+}
+
+Transaction::~Transaction() {
+  if (!database_) return;
+  auto undone = database_->execute("ROLLBACK");
+  (void)undone;  // a failed transaction may already be rolled back
+}
+
+Status Transaction::commit() {
+  MR_DO(database_->execute("COMMIT"));
+  database_ = nullptr;
+  return {};
+}
+
+}  // namespace millrace

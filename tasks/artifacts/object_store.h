@@ -1,0 +1,48 @@
+#pragma once
+// The home's object store: s3://bucket/key is the file objects/bucket/key below the home directory. Keys that would
+// leave the bucket ("..", absolute, empty parts, control characters) are refused; writes appear whole or not at all.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace millrace::tasks {
+
+struct S3Uri {
+  std::string bucket, key;  // key may be empty or end in '/': a prefix
+  std::string text() const { return "s3://" + bucket + "/" + key; }
+};
+Result<S3Uri> parse_s3_uri(std::string_view text);  // InvalidArgument: "… is not an S3 URI: expected s3://bucket/key"
+
+struct ObjectInfo {
+  std::string key;
+  std::uint64_t bytes = 0;
+};
+
+// Any thread.
+class ObjectStore {
+ public:
+  explicit ObjectStore(std::filesystem::path root) : root_(std::move(root)) {}
+
+  // The file behind an object, existing or not. Directories are not made.
+  Result<std::filesystem::path> path_of(std::string_view uri) const;
+  // Objects whose key begins with the URI's key, sorted by key; a URI that names one object gives that one.
+  // Names whose last part begins with '_' or '.' are left out unless `hidden`. NotFound when there is none.
+  Result<std::vector<ObjectInfo>> list(std::string_view uri, bool hidden = false) const;
+  Result<std::string> read(std::string_view uri) const;
+  // Written to a temporary file, synced, renamed. OutOfSpace and nothing changed when the disk is full.
+  Status write(std::string_view uri, std::string_view bytes) const;
+  Status remove_prefix(std::string_view uri) const;
+
+ private:
+  std::filesystem::path root_;
+};
+
+// Joins an S3 prefix and a name with exactly one '/'.
+std::string join_uri(std::string_view prefix, std::string_view name);
+
+}  // namespace millrace::tasks

@@ -1,0 +1,103 @@
+#pragma once
+// Estimators are values of hyperparameters; fitting gives an immutable Model, so nothing is ever "not fitted".
+// Rules that the estimator battery (tests/tasks/training/estimator_checks_test.cpp) holds every row of the table to:
+// the seed is given and the same data, seed and settings give the same model bytes; shapes (n, d) are checked at the
+// door; load(save(m)) predicts the same; cancelled() is asked once a unit of work; one progress report a unit.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "tasks/numeric/matrix.h"
+#include "tasks/task.h"
+
+namespace millrace::tasks {
+
+// Hyperparameters as SageMaker sends them: strings by name.
+using HyperParameters = std::map<std::string, std::string>;
+
+struct Dataset {
+  Matrix X;                                // (n, d); NaN is a missing value
+  std::vector<double> y;                   // (n,)
+  std::vector<double> weights;             // (n,) or empty
+  std::vector<std::string> feature_names;  // (d,)
+  std::string target_name;
+};
+
+struct MetricPoint {
+  std::string name;  // "validation:auc"
+  double value = 0;
+  std::int64_t round = 0;
+};
+
+struct FitContext {
+  std::uint64_t seed = 0;
+  int threads = 1;
+  std::function<bool()> cancelled;                            // may be empty
+  std::function<void(const Progress&)> progress;              // may be empty
+  std::function<void(const MetricPoint&)> metric;             // may be empty; every metric of every round
+  std::function<bool(const MetricPoint&)> stop_early;         // may be empty; true ends the fit with the model so far
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual std::string_view algorithm() const = 0;
+  virtual std::size_t n_features() const = 0;
+  // (n, d) -> (n, n_outputs): regression (n, 1), binary (n, 1) probability of class 1, classes (n, k) probabilities.
+  // InvalidArgument when d differs from n_features(). Any thread, any number at once.
+  virtual Result<Matrix> predict(MatrixView X) const = 0;
+  virtual std::string save() const = 0;  // bytes; versioned; load_model(algorithm, save()) predicts the same
+};
+
+struct Fitted {
+  std::unique_ptr<const Model> model;
+  std::map<std::string, double> metrics;  // final values by name: "validation:auc", "train:logloss"
+  std::int64_t rounds = 0;                // units of work done (trees, epochs)
+};
+
+// One hyperparameter's rule; one table per algorithm gives parsing, refusal, documentation and default tuning space.
+struct HyperParameterRule {
+  enum class Type { Integer, Real, Boolean, Choice, Text };
+  std::string_view name;
+  Type type;
+  std::string_view default_value;  // empty: none
+  double low = 0, high = 0;        // inclusive, for Integer and Real when low < high
+  std::string_view choices = {};   // "a|b|c" for Choice
+  bool required = false;
+  std::string_view help = {};
+};
+
+class Estimator {
+ public:
+  virtual ~Estimator() = default;
+  // InvalidArgument on shape or value (the message names row and column), Cancelled when told to stop.
+  virtual Result<Fitted> fit(const Dataset& train, const Dataset* validation, const FitContext& context) const = 0;
+};
+
+// One row of the table in estimators.cpp.
+struct EstimatorKind {
+  std::string_view name;      // "xgboost"
+  std::string_view summary;
+  std::span<const HyperParameterRule> rules;
+  std::span<const std::string_view> metrics;   // names it can report and tune by
+  std::string_view default_metric;
+  Result<std::unique_ptr<const Estimator>> (*make)(const HyperParameters& parameters);
+  Result<std::unique_ptr<const Model>> (*load)(std::string_view bytes);
+};
+std::span<const EstimatorKind> estimators();
+// By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.
+const EstimatorKind* find_estimator(std::string_view training_image);
+// Checks every name and value against the kind's rules: InvalidArgument names the nearest existing name and the range.
+Status check_hyperparameters(const EstimatorKind& kind, const HyperParameters& parameters);
+// True when larger values of the metric are better ("validation:auc"), false when smaller ("validation:logloss").
+bool larger_is_better(std::string_view metric);
+
+}  // namespace millrace::tasks

@@ -1,0 +1,49 @@
+#pragma once
+// A trained model on disk: a directory of the object store, `<S3OutputPath>/<job>/output/model/`, immutable once written:
+//   model.bin         the estimator's own bytes (or whatever a script put in /opt/ml/model)
+//   model_card.json   algorithm, hyperparameters, feature schema, target, task, metrics, training data hashes, seed, version
+//   pipeline.json     the preparation pipeline, when the training data had one
+// ModelArtifacts.S3ModelArtifacts is the URI of that directory.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "tasks/artifacts/object_store.h"
+#include "tasks/processing/pipeline.h"
+#include "tasks/table/table.h"
+#include "tasks/training/estimator.h"
+
+namespace millrace::tasks {
+
+// A model with its pipeline, ready to score raw rows. Immutable; any thread.
+class LoadedModel {
+ public:
+  // NotFound, or DataLoss when the files are not a model of ours.
+  static Result<std::shared_ptr<const LoadedModel>> load(const ObjectStore& objects, std::string_view model_uri);
+
+  // Column names a request row must have, in order: the pipeline's raw columns, or the model's features.
+  const std::vector<std::string>& input_columns() const { return input_columns_; }
+  Result<Matrix> predict(const Table& raw_rows) const;
+  const Json& card() const { return *card_; }
+  const Model& model() const { return *model_; }
+
+ private:
+  LoadedModel() = default;
+  std::unique_ptr<const Model> model_;
+  std::unique_ptr<const FittedPipeline> pipeline_;  // null: rows are features already
+  std::vector<std::string> input_columns_;
+  std::shared_ptr<const Json> card_;
+};
+
+struct ModelFiles {
+  std::string model_bytes;
+  Json card;
+  Json pipeline;  // null when there is none
+};
+// Writes the directory; the card last, so a directory without one is an unfinished model.
+Status save_model(const ObjectStore& objects, std::string_view model_uri, const ModelFiles& files);
+
+}  // namespace millrace::tasks
