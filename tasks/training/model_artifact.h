@@ -6,6 +6,7 @@
 // ModelArtifacts.S3ModelArtifacts is the URI of that directory.
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 

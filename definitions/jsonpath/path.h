@@ -1,0 +1,48 @@
+#pragma once
+// Paths: JSONPath in the Jayway dialect that Step Functions uses. `$…` reads the input, `$$…` the context object,
+// `$name…` a variable. Compiled once; following a definite path allocates nothing.
+// Source: Amazon States Language, "Paths"; the Jayway JsonPath library's behaviour.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "definitions/expression.h"
+
+namespace millrace::definitions {
+
+class Path {
+ public:
+  enum class Root { Input, Context, Variable };
+
+  // InvalidArgument with what is wrong and the column in the path.
+  static Result<Path> parse(std::string_view source);
+
+  const std::string& source() const { return source_; }
+  Root root() const { return root_; }
+  const std::string& variable() const { return variable_; }  // name, for Root::Variable
+  bool whole() const;     // just `$` (or `$$`, `$name`): the document itself
+  bool definite() const;  // names one node at most
+
+  // The node of a definite path in the document its root names, without copying: false when it is not there. Only for
+  // definite paths without a function. `document` must outlive the view.
+  JsonView find(const Payload& document) const;
+  // The value, or for an indefinite path the array of matches. Failure: States.Runtime "Invalid path '$.a' : No results
+  // for path: $['a']" and its kin.
+  Outcome evaluate(const Scope& scope) const;
+  // The same on a given document instead of the root's.
+  Outcome evaluate_on(const Payload& document, const Environment& environment) const;
+  // The document the root names. Failure when a variable is not assigned.
+  Outcome root_document(const Scope& scope) const;
+
+  struct Compiled;  // the steps; jsonpath/ only
+
+ private:
+  std::string source_;
+  Root root_ = Root::Input;
+  std::string variable_;
+  std::shared_ptr<const Compiled> compiled_;
+};
+
+}  // namespace millrace::definitions

@@ -1,0 +1,134 @@
+#pragma once
+// The eight states of the language as plain structs: what compile() makes of a definition. Immutable once compiled.
+// `Next` is an index into the nodes of the same Program; branches and item processors are Programs of their own.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/payload.h"
+#include "definitions/choice_rule.h"
+#include "definitions/intrinsics/intrinsic.h"
+#include "definitions/jsonpath/path.h"
+#include "definitions/jsonpath/reference_path.h"
+#include "definitions/payload_template.h"
+#include "definitions/resource.h"
+
+namespace millrace::definitions {
+
+class Program;
+
+using NodeIndex = std::uint32_t;
+inline constexpr NodeIndex kEnd = ~NodeIndex{0};  // End: true
+
+enum class QueryLanguage { JsonPath, JsonAta };
+enum class StateType { Pass, Task, Choice, Wait, Parallel, Map, Succeed, Fail };
+std::string_view name_of(StateType type);  // "Pass", …
+
+// InputPath, OutputPath: absent means `$`; null means {}.
+struct PathField {
+  enum class Kind { Whole, Null, Path } kind = Kind::Whole;
+  std::optional<Path> path;
+};
+// ResultPath: absent means `$`; null discards the result.
+struct ResultPathField {
+  enum class Kind { Whole, Discard, Path } kind = Kind::Whole;
+  std::optional<ReferencePath> path;
+};
+
+// JSONPath input and output processing. A state type that lacks a field leaves it at its default.
+struct DataFlow {
+  PathField input_path;
+  std::optional<PayloadTemplate> parameters;
+  std::optional<PayloadTemplate> result_selector;
+  ResultPathField result_path;
+  PathField output_path;
+};
+
+enum class JitterStrategy { None, Full };
+struct Retrier {
+  std::vector<std::string> error_equals;
+  double interval_seconds = 1;
+  std::int64_t max_attempts = 3;   // 0: never
+  double backoff_rate = 2.0;
+  std::optional<double> max_delay_seconds;
+  JitterStrategy jitter = JitterStrategy::None;
+};
+struct Catcher {
+  std::vector<std::string> error_equals;
+  NodeIndex next = kEnd;
+  ResultPathField result_path;
+};
+struct ErrorPolicy {
+  std::vector<Retrier> retriers;
+  std::vector<Catcher> catchers;
+};
+
+// A whole number given in the definition or read through a path at run time.
+struct NumberOrPath {
+  std::optional<std::int64_t> value;
+  std::optional<Path> path;
+  bool given() const { return value || path; }
+};
+
+struct Pass {
+  std::optional<Payload> result;
+};
+struct Task {
+  Resource resource;
+  NumberOrPath timeout_seconds;    // at most 99,999,999
+  NumberOrPath heartbeat_seconds;
+  std::optional<PayloadTemplate> credentials;
+};
+struct ChoiceBranch {
+  ChoiceRule rule;
+  NodeIndex next = kEnd;
+};
+struct Choice {
+  std::vector<ChoiceBranch> branches;
+  std::optional<NodeIndex> default_next;
+};
+struct Wait {
+  std::optional<std::int64_t> seconds;
+  std::optional<Instant> timestamp;
+  std::optional<Path> seconds_path;
+  std::optional<Path> timestamp_path;
+};
+struct Parallel {
+  std::vector<std::shared_ptr<const Program>> branches;
+};
+struct Map {
+  std::shared_ptr<const Program> processor;
+  bool distributed = false;             // ProcessorConfig.Mode; running it is a later language step
+  PathField items_path;                 // on the effective input
+  std::optional<PayloadTemplate> item_selector;  // ItemSelector, or Parameters in the old form
+  NumberOrPath max_concurrency;
+  NumberOrPath tolerated_failure_count, tolerated_failure_percentage;
+};
+struct Succeed {};
+// Error and Cause: text, a path, or an intrinsic function.
+struct TextField {
+  std::variant<std::monostate, std::string, Path, IntrinsicCall> value;
+  bool given() const { return value.index() != 0; }
+};
+struct Fail {
+  TextField error, cause;
+};
+
+struct Node {
+  std::string name;
+  std::string comment;
+  QueryLanguage language = QueryLanguage::JsonPath;
+  NodeIndex next = kEnd;      // Pass, Task, Wait, Parallel, Map
+  DataFlow flow;
+  ErrorPolicy errors;         // Task, Parallel, Map
+  std::variant<Pass, Task, Choice, Wait, Parallel, Map, Succeed, Fail> kind;
+  JsonPosition position;      // of the state in the definition's text
+
+  StateType type() const { return static_cast<StateType>(kind.index()); }
+};
+
+}  // namespace millrace::definitions
