@@ -1,0 +1,30 @@
+#pragma once
+// Committer: makes appends durable in groups. The loop thread submits; a store thread commits everything that gathered
+// meanwhile in one transaction (one fsync), then the answers come back to the loop thread in order. Simulation has its own.
+
+#include <functional>
+#include <memory>
+
+#include "orchestrator/loop/loop.h"
+#include "orchestrator/store/store.h"
+
+namespace millrace::orchestrator {
+
+class Committer {
+ public:
+  using Done = std::function<void(Result<AppendResult>)>;
+  virtual ~Committer() = default;
+  // Loop thread. `done` is called on the loop thread when the append is durable, refused, or failed.
+  virtual void submit(Append append, Done done) = 0;
+  // Runs `job` on the store thread between groups (reads, rare writes), then `done` on the loop thread.
+  virtual void run(std::function<void(Store&)> job, std::function<void()> done) = 0;
+};
+
+struct CommitterSettings {
+  std::size_t group_appends_max = 2048;            // larger groups hurt the slowest answer
+  std::size_t group_bytes_max = 8u << 20;          // of documents, roughly
+};
+// Owns the store and its thread. Destruction commits what was submitted, then joins.
+std::unique_ptr<Committer> make_committer(std::unique_ptr<Store> store, Loop& loop, CommitterSettings settings = {});
+
+}  // namespace millrace::orchestrator
