@@ -8,8 +8,8 @@ namespace millrace {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Instant now() const = 0;     // UTC; may jump
-  virtual Millis uptime() const = 0;   // monotonic; for durations
+  virtual Instant now() const = 0;    // UTC; may jump
+  virtual Millis uptime() const = 0;  // monotonic; for durations
 };
 
 class SystemClock final : public Clock {

@@ -9,11 +9,16 @@ namespace {
 
 const EVP_MD* method(Digest algorithm) {
   switch (algorithm) {
-    case Digest::Md5: return EVP_md5();
-    case Digest::Sha1: return EVP_sha1();
-    case Digest::Sha256: return EVP_sha256();
-    case Digest::Sha384: return EVP_sha384();
-    case Digest::Sha512: return EVP_sha512();
+    case Digest::Md5:
+      return EVP_md5();
+    case Digest::Sha1:
+      return EVP_sha1();
+    case Digest::Sha256:
+      return EVP_sha256();
+    case Digest::Sha384:
+      return EVP_sha384();
+    case Digest::Sha512:
+      return EVP_sha512();
   }
   return EVP_sha256();
 }
@@ -37,7 +42,8 @@ std::string base64_encode(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
     unsigned group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
     for (std::size_t k = 0; k < 4; ++k) out += k <= n ? kBase64[(group >> (18 - 6 * k)) & 63] : '=';
   }
   return out;
@@ -81,16 +87,21 @@ std::string digest(Digest algorithm, std::string_view bytes) {
   return std::string(reinterpret_cast<const char*>(out), size);
 }
 
-std::string digest_hex(Digest algorithm, std::string_view bytes) { return hex_encode(digest(algorithm, bytes)); }
+std::string digest_hex(Digest algorithm, std::string_view bytes) {
+  return hex_encode(digest(algorithm, bytes));
+}
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
   MR_CHECK(context_ && EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_), EVP_sha256(), nullptr) == 1,
            "SHA-256 could not be started");
 }
-Sha256::~Sha256() { EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context_)); }
+Sha256::~Sha256() {
+  EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context_));
+}
 
 void Sha256::update(std::string_view bytes) {
-  MR_CHECK(EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_), bytes.data(), bytes.size()) == 1, "SHA-256 failed");
+  MR_CHECK(EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_), bytes.data(), bytes.size()) == 1,
+           "SHA-256 failed");
 }
 
 std::string Sha256::finish_hex() {

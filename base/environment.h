@@ -1,6 +1,6 @@
 #pragma once
-// What one decision or evaluation may know of the world: it comes in with a stimulus, and what was drawn from it
-// leaves in an event.
+// What one decision or evaluation may know of the world: it comes in with a stimulus, and what was drawn from
+// it leaves in an event.
 
 #include <cstdint>
 

@@ -1,6 +1,7 @@
 #pragma once
-// Failure: a workflow's own failure as data (`Error` and `Cause` of the Amazon States Language), and Outcome: the
-// result of a task or an expression. Not for operations of ours that go wrong: those return Result (base/result.h).
+// Failure: a workflow's own failure as data (`Error` and `Cause` of the Amazon States Language), and Outcome:
+// the result of a task or an expression. Not for operations of ours that go wrong: those return Result
+// (base/result.h).
 
 #include <string>
 #include <string_view>
@@ -10,10 +11,10 @@
 namespace millrace {
 
 struct Failure {
-  std::string error;   // the name that Retry and Catch match, e.g. States.Timeout
-  std::string cause;   // words for people; may be empty
-  bool has_error = true;   // a Fail state without Error ends an execution without one
-  bool has_cause = true;   // States.Timeout has none, which is not the same as ""
+  std::string error;      // the name that Retry and Catch match, e.g. States.Timeout
+  std::string cause;      // words for people; may be empty
+  bool has_error = true;  // a Fail state without Error ends an execution without one
+  bool has_cause = true;  // States.Timeout has none, which is not the same as ""
   bool operator==(const Failure&) const = default;
 };
 

@@ -20,5 +20,7 @@ using FrameId = Id<struct FrameTag>;
 
 template <class Tag>
 struct std::hash<millrace::Id<Tag>> {
-  std::size_t operator()(const millrace::Id<Tag>& id) const noexcept { return std::hash<std::uint64_t>()(id.value); }
+  std::size_t operator()(const millrace::Id<Tag>& id) const noexcept {
+    return std::hash<std::uint64_t>()(id.value);
+  }
 };

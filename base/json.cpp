@@ -6,7 +6,8 @@
 namespace millrace {
 
 Json to_json(JsonView view) {
-  // The text is valid by construction, so this can't throw; it keeps one reader of JSON numbers for both forms.
+  // The text is valid by construction, so this can't throw; it keeps one reader of JSON numbers for both
+  // forms.
   return Json::parse(view.text());
 }
 
@@ -27,14 +28,26 @@ void write(JsonWriter& out, const Json& json) {
       for (const Json& element : json) write(out, element);
       out.end_array();
       return;
-    case Json::value_t::string: out.string(json.get_ref<const std::string&>()); return;
-    case Json::value_t::boolean: out.boolean(json.get<bool>()); return;
-    case Json::value_t::number_integer: out.number(json.get<std::int64_t>()); return;
-    case Json::value_t::number_unsigned: out.number_text(std::to_string(json.get<std::uint64_t>())); return;
-    case Json::value_t::number_float: out.number(json.get<double>()); return;
+    case Json::value_t::string:
+      out.string(json.get_ref<const std::string&>());
+      return;
+    case Json::value_t::boolean:
+      out.boolean(json.get<bool>());
+      return;
+    case Json::value_t::number_integer:
+      out.number(json.get<std::int64_t>());
+      return;
+    case Json::value_t::number_unsigned:
+      out.number_text(std::to_string(json.get<std::uint64_t>()));
+      return;
+    case Json::value_t::number_float:
+      out.number(json.get<double>());
+      return;
     case Json::value_t::null:
     case Json::value_t::binary:
-    case Json::value_t::discarded: out.null(); return;
+    case Json::value_t::discarded:
+      out.null();
+      return;
   }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
-// Json: the general purpose document (nlohmann, key order kept), for code that builds or reads JSON at leisure:
-// tasks, the command line, API shapes. Documents that flow through workflows are Payloads (base/payload.h), which
-// keep numbers and key order exactly as written. Headers include this one; sources that touch Json include
-// <nlohmann/json.hpp> (precompiled where it is used much).
+// Json: the general purpose document (nlohmann, key order kept), for code that builds or reads JSON at
+// leisure: tasks, the command line, API shapes. Documents that flow through workflows are Payloads
+// (base/payload.h), which keep numbers and key order exactly as written. Headers include this one; sources
+// that touch Json include <nlohmann/json.hpp> (precompiled where it is used much).
 
 #include <nlohmann/json_fwd.hpp>
 

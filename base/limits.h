@@ -1,6 +1,7 @@
 #pragma once
-// Every quota of the language and of an execution, by name, with AWS's value as the default. The shell's own limits
-// (queues, connections) are settings of the orchestrator. Source: Step Functions developer guide, "Service quotas".
+// Every quota of the language and of an execution, by name, with AWS's value as the default. The shell's own
+// limits (queues, connections) are settings of the orchestrator. Source: Step Functions developer guide,
+// "Service quotas".
 
 #include <cstddef>
 #include <cstdint>
@@ -8,18 +9,18 @@
 namespace millrace {
 
 struct Limits {
-  std::size_t payload_bytes_max = 262'144;      // input, output, task result, state; UTF-8 bytes
+  std::size_t payload_bytes_max = 262'144;  // input, output, task result, state; UTF-8 bytes
   std::size_t definition_bytes_max = 1'048'576;
-  std::uint64_t history_events_max = 25'000;    // visible events of one execution
+  std::uint64_t history_events_max = 25'000;  // visible events of one execution
   std::size_t error_characters_max = 256;
   std::size_t cause_characters_max = 32'768;
-  std::size_t name_characters_max = 80;         // states, executions, state machines
-  int inline_map_concurrency_max = 40;          // what MaxConcurrency 0 means in an inline Map
+  std::size_t name_characters_max = 80;  // states, executions, state machines
+  int inline_map_concurrency_max = 40;   // what MaxConcurrency 0 means in an inline Map
   int intrinsic_nesting_max = 10;
-  std::int64_t array_range_elements_max = 1000;     // States.ArrayRange
+  std::int64_t array_range_elements_max = 1000;        // States.ArrayRange
   std::size_t intrinsic_text_characters_max = 10'000;  // States.Base64*, States.Hash
   int json_depth_max = 1000;
-  int definition_nesting_max = 64;              // Parallel and Map inside each other
+  int definition_nesting_max = 64;  // Parallel and Map inside each other
 };
 
 }  // namespace millrace

@@ -23,18 +23,25 @@ std::shared_ptr<spdlog::logger>& logger() {
 
 spdlog::level::level_enum translate(Level level) {
   switch (level) {
-    case Level::Debug: return spdlog::level::debug;
-    case Level::Info: return spdlog::level::info;
-    case Level::Warning: return spdlog::level::warn;
-    case Level::Error: return spdlog::level::err;
-    case Level::Off: return spdlog::level::off;
+    case Level::Debug:
+      return spdlog::level::debug;
+    case Level::Info:
+      return spdlog::level::info;
+    case Level::Warning:
+      return spdlog::level::warn;
+    case Level::Error:
+      return spdlog::level::err;
+    case Level::Off:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }
 
 }  // namespace
 
-void set_level(Level level) { logger()->set_level(translate(level)); }
+void set_level(Level level) {
+  logger()->set_level(translate(level));
+}
 
 bool set_file(const std::string& path) {
   try {
@@ -71,8 +78,14 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
     line += '"';
     for (const char c : value) {
       if (c == '"' || c == '\\') line += '\\';
-      if (c == '\n') { line += "\\n"; continue; }
-      if (c == '\r') { line += "\\r"; continue; }
+      if (c == '\n') {
+        line += "\\n";
+        continue;
+      }
+      if (c == '\r') {
+        line += "\\r";
+        continue;
+      }
       line += c;
     }
     line += '"';

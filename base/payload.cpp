@@ -24,14 +24,29 @@ int hex_digit(char c) {
 void append_escaped(std::string& out, char32_t c) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   if (c < 0x20 || (c >= 0xD800 && c <= 0xDFFF)) {  // a lone surrogate can only be written as an escape
     out += "\\u";
@@ -41,24 +56,33 @@ void append_escaped(std::string& out, char32_t c) {
   }
 }
 
-bool plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+bool plain(unsigned char c) {
+  return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
 
 }  // namespace
 
 std::string_view name_of(JsonKind kind) {
   switch (kind) {
-    case JsonKind::Null: return "null";
+    case JsonKind::Null:
+      return "null";
     case JsonKind::False:
-    case JsonKind::True: return "boolean";
-    case JsonKind::Number: return "number";
-    case JsonKind::String: return "string";
-    case JsonKind::Array: return "array";
-    case JsonKind::Object: return "object";
+    case JsonKind::True:
+      return "boolean";
+    case JsonKind::Number:
+      return "number";
+    case JsonKind::String:
+      return "string";
+    case JsonKind::Array:
+      return "array";
+    case JsonKind::Object:
+      return "object";
   }
   return "null";
 }
 
-// ---- views ------------------------------------------------------------------------------------------------------
+// ---- views
+// ------------------------------------------------------------------------------------------------------
 
 std::string JsonView::string() const {
   std::string_view raw = text();
@@ -67,22 +91,37 @@ std::string JsonView::string() const {
   std::string out;
   out.reserve(raw.size());
   for (std::size_t i = 0; i < raw.size(); ++i) {
-    if (raw[i] != '\\') { out += raw[i]; continue; }
+    if (raw[i] != '\\') {
+      out += raw[i];
+      continue;
+    }
     switch (raw[++i]) {
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
       case 'u': {
         char32_t c = 0;
-        for (int k = 1; k <= 4; ++k) c = (c << 4) | static_cast<char32_t>(hex_digit(raw[i + static_cast<std::size_t>(k)]));
+        for (int k = 1; k <= 4; ++k)
+          c = (c << 4) | static_cast<char32_t>(hex_digit(raw[i + static_cast<std::size_t>(k)]));
         i += 4;
         // A lone surrogate has no UTF-8; what asks for characters sees the replacement character.
         append_utf8(out, c >= 0xD800 && c <= 0xDFFF ? char32_t{0xFFFD} : c);
         break;
       }
-      default: out += raw[i];
+      default:
+        out += raw[i];
     }
   }
   return out;
@@ -102,7 +141,8 @@ double JsonView::number() const {
   const std::string_view t = text();
   double value = 0;
   const auto [end, error] = std::from_chars(t.data(), t.data() + t.size(), value);
-  if (error == std::errc::result_out_of_range) {  // from_chars leaves the value alone: tell overflow from underflow
+  if (error ==
+      std::errc::result_out_of_range) {  // from_chars leaves the value alone: tell overflow from underflow
     const std::size_t e = t.find_first_of("eE");
     const bool tiny = e != std::string_view::npos && t[e + 1] == '-';
     value = tiny ? 0.0 : HUGE_VAL;
@@ -142,11 +182,15 @@ bool equal(JsonView a, JsonView b) {
   switch (a.kind()) {
     case JsonKind::Null:
     case JsonKind::False:
-    case JsonKind::True: return true;
-    case JsonKind::String: return a.text() == b.text();
+    case JsonKind::True:
+      return true;
+    case JsonKind::String:
+      return a.text() == b.text();
     case JsonKind::Number: {
       if (a.text() == b.text()) return true;
-      const auto fractional = [](std::string_view t) { return t.find_first_of(".eE") != std::string_view::npos; };
+      const auto fractional = [](std::string_view t) {
+        return t.find_first_of(".eE") != std::string_view::npos;
+      };
       if (!fractional(a.text()) && !fractional(b.text())) {
         return a.number() == 0 && b.number() == 0;  // whole numbers of any length: equal digits, or 0 and -0
       }
@@ -164,8 +208,8 @@ bool equal(JsonView a, JsonView b) {
     case JsonKind::Object: {
       if (a.size() != b.size()) return false;
       for (const auto [key, value] : a.members()) {
-        const JsonView other = key.node().escaped ? b.find(key.string())
-                                                  : b.find(key.text().substr(1, key.text().size() - 2));
+        const JsonView other =
+            key.node().escaped ? b.find(key.string()) : b.find(key.text().substr(1, key.text().size() - 2));
         if (!other || !equal(value, other)) return false;
       }
       return true;
@@ -187,10 +231,13 @@ JsonPosition position_of(std::string_view text, std::size_t offset) {
   return position;
 }
 
-// ---- writer -----------------------------------------------------------------------------------------------------
+// ---- writer
+// -----------------------------------------------------------------------------------------------------
 
 JsonWriter::JsonWriter() : document_(new JsonDocument) {}
-JsonWriter::~JsonWriter() { delete document_; }
+JsonWriter::~JsonWriter() {
+  delete document_;
+}
 
 void JsonWriter::before_value() {
   if (after_key_) {
@@ -237,7 +284,9 @@ JsonWriter& JsonWriter::end_object() {
   return *this;
 }
 
-JsonWriter& JsonWriter::end_array() { return end_object(); }
+JsonWriter& JsonWriter::end_array() {
+  return end_object();
+}
 
 void JsonWriter::quote(std::string_view characters) {
   std::string& out = document_->text;
@@ -285,7 +334,8 @@ JsonWriter& JsonWriter::value(JsonView view) {
   document_->text.append(source.text, root.begin, root.end - root.begin);
   const std::uint32_t shift = start - root.begin;  // wraps when negative, and wraps back when added
   const std::uint32_t shift_index = first - view.index();
-  document_->nodes.insert(document_->nodes.end(), source.nodes.begin() + view.index(), source.nodes.begin() + root.next);
+  document_->nodes.insert(document_->nodes.end(), source.nodes.begin() + view.index(),
+                          source.nodes.begin() + root.next);
   for (std::size_t i = first; i < document_->nodes.size(); ++i) {
     JsonNode& node = document_->nodes[i];
     node.begin += shift;
@@ -351,7 +401,8 @@ Payload JsonWriter::finish() {
   return Payload::adopt(done);
 }
 
-// ---- parser -----------------------------------------------------------------------------------------------------
+// ---- parser
+// -----------------------------------------------------------------------------------------------------
 
 class JsonParser {
  public:
@@ -399,13 +450,21 @@ class JsonParser {
     if (at_ == text_.size()) return wrong("unexpected end of text, expected a value");
     note_offset();
     switch (text_[at_]) {
-      case '{': return object(depth);
-      case '[': return array(depth);
-      case '"': out_.before_value(); return string();
-      case 't': return word("true") && (out_.boolean(true), true);
-      case 'f': return word("false") && (out_.boolean(false), true);
-      case 'n': return word("null") && (out_.null(), true);
-      default: return number();
+      case '{':
+        return object(depth);
+      case '[':
+        return array(depth);
+      case '"':
+        out_.before_value();
+        return string();
+      case 't':
+        return word("true") && (out_.boolean(true), true);
+      case 'f':
+        return word("false") && (out_.boolean(false), true);
+      case 'n':
+        return word("null") && (out_.null(), true);
+      default:
+        return number();
     }
   }
 
@@ -425,7 +484,8 @@ class JsonParser {
   }
 
   bool object(int depth) {
-    if (depth >= options_.depth_max) return wrong("nested deeper than " + std::to_string(options_.depth_max) + " levels");
+    if (depth >= options_.depth_max)
+      return wrong("nested deeper than " + std::to_string(options_.depth_max) + " levels");
     out_.begin_object();
     const std::uint32_t self = out_.stack_.back();
     ++at_;
@@ -454,7 +514,8 @@ class JsonParser {
         if (next_is('}')) return wrong("a comma before '}'");
         continue;
       }
-      if (!next_is('}')) return wrong(at_ == text_.size() ? "unexpected end of text inside an object" : "expected ',' or '}'");
+      if (!next_is('}'))
+        return wrong(at_ == text_.size() ? "unexpected end of text inside an object" : "expected ',' or '}'");
       ++at_;
       out_.end_object();
       find_duplicates(self);
@@ -463,7 +524,8 @@ class JsonParser {
   }
 
   bool array(int depth) {
-    if (depth >= options_.depth_max) return wrong("nested deeper than " + std::to_string(options_.depth_max) + " levels");
+    if (depth >= options_.depth_max)
+      return wrong("nested deeper than " + std::to_string(options_.depth_max) + " levels");
     out_.begin_array();
     ++at_;
     skip_space();
@@ -481,7 +543,8 @@ class JsonParser {
         if (next_is(']')) return wrong("a comma before ']'");
         continue;
       }
-      if (!next_is(']')) return wrong(at_ == text_.size() ? "unexpected end of text inside an array" : "expected ',' or ']'");
+      if (!next_is(']'))
+        return wrong(at_ == text_.size() ? "unexpected end of text inside an array" : "expected ',' or ']'");
       ++at_;
       out_.end_array();
       return true;
@@ -539,15 +602,32 @@ class JsonParser {
     const char c = text_[at_++];
     switch (c) {
       case '"':
-      case '\\': append_escaped(out, static_cast<char32_t>(c)); return true;
-      case '/': out += '/'; return true;
-      case 'b': out += "\\b"; return true;
-      case 'f': out += "\\f"; return true;
-      case 'n': out += "\\n"; return true;
-      case 'r': out += "\\r"; return true;
-      case 't': out += "\\t"; return true;
-      case 'u': break;
-      default: --at_; return wrong("an escape that JSON does not know");
+      case '\\':
+        append_escaped(out, static_cast<char32_t>(c));
+        return true;
+      case '/':
+        out += '/';
+        return true;
+      case 'b':
+        out += "\\b";
+        return true;
+      case 'f':
+        out += "\\f";
+        return true;
+      case 'n':
+        out += "\\n";
+        return true;
+      case 'r':
+        out += "\\r";
+        return true;
+      case 't':
+        out += "\\t";
+        return true;
+      case 'u':
+        break;
+      default:
+        --at_;
+        return wrong("an escape that JSON does not know");
     }
     char32_t unit = 0;
     if (!hex4(unit)) return false;
@@ -576,7 +656,8 @@ class JsonParser {
     if (next_is('-')) ++at_;
     if (next_is('0')) {
       ++at_;
-      if (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') return wrong("a number with a leading zero");
+      if (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9')
+        return wrong("a number with a leading zero");
     } else if (!digits()) {
       return at_ > start ? wrong("a '-' without digits") : unexpected_character();
     }
@@ -609,7 +690,10 @@ class JsonParser {
     if (count <= 12) {
       for (std::uint32_t k = object + 1; k < end; k = nodes[k + 1].next) {
         for (std::uint32_t later = nodes[k + 1].next; later < end; later = nodes[later + 1].next) {
-          if (raw(k) == raw(later)) { note(k); break; }
+          if (raw(k) == raw(later)) {
+            note(k);
+            break;
+          }
         }
       }
       return;
@@ -625,7 +709,8 @@ class JsonParser {
     }
   }
 
-  // Writes the document again without overridden members: a key keeps its first place and takes its last value.
+  // Writes the document again without overridden members: a key keeps its first place and takes its last
+  // value.
   void drop_duplicates() {
     JsonWriter clean;
     std::vector<std::uint32_t> offsets;
@@ -669,7 +754,8 @@ class JsonParser {
   JsonWriter out_;
 };
 
-// ---- payload ----------------------------------------------------------------------------------------------------
+// ---- payload
+// ----------------------------------------------------------------------------------------------------
 
 Payload::Payload() {
   static const Payload kNull = [] {
@@ -712,6 +798,8 @@ Payload Payload::of(JsonView view) {
   return writer.finish();
 }
 
-Payload Payload::adopt(JsonDocument* document) { return Payload(document); }
+Payload Payload::adopt(JsonDocument* document) {
+  return Payload(document);
+}
 
 }  // namespace millrace

@@ -1,11 +1,11 @@
 #pragma once
 // Payload: an immutable JSON document as it flows through a workflow, shared by reference.
 //
-// A document is its compact text plus an index of its nodes (begin, end, next sibling), made once when it is parsed
-// or written. Everything else is a view into it: following a path allocates nothing, cutting a part out copies a
-// slice of text, and putting documents together copies slices and shifts their index. Numbers, key order and
-// Unicode therefore come through exactly as written (1.10 stays 1.10, 12345678901234567890123 keeps its digits).
-// Why not a tree of nlohmann nodes: docs/decisions/0001-payload-is-text-and-index.md.
+// A document is its compact text plus an index of its nodes (begin, end, next sibling), made once when it is
+// parsed or written. Everything else is a view into it: following a path allocates nothing, cutting a part
+// out copies a slice of text, and putting documents together copies slices and shifts their index. Numbers,
+// key order and Unicode therefore come through exactly as written (1.10 stays 1.10, 12345678901234567890123
+// keeps its digits). Why not a tree of nlohmann nodes: docs/decisions/0001-payload-is-text-and-index.md.
 //
 // Any thread: immutable, the reference count is atomic. A JsonView borrows from the Payload it came from.
 
@@ -30,10 +30,11 @@ struct JsonNode {
   std::uint32_t next = 0;   // index of the node behind this one's subtree
   std::uint32_t count = 0;  // elements of an array, members of an object
   JsonKind kind = JsonKind::Null;
-  bool escaped = false;     // a string with a backslash in it
+  bool escaped = false;  // a string with a backslash in it
 };
 
-// Text and nodes of one document. In an object each member is a String node (the key) followed by the value's.
+// Text and nodes of one document. In an object each member is a String node (the key) followed by the
+// value's.
 struct JsonDocument {
   std::string text;
   std::vector<JsonNode> nodes;
@@ -68,9 +69,9 @@ class JsonView {
   double number() const;
   std::optional<std::int64_t> integer() const;
 
-  std::uint32_t size() const { return node().count; }                 // elements or members
-  JsonView find(std::string_view key) const;                          // member of an object; none: false
-  JsonView at(std::uint32_t position) const;                          // element of an array; O(position)
+  std::uint32_t size() const { return node().count; }  // elements or members
+  JsonView find(std::string_view key) const;           // member of an object; none: false
+  JsonView at(std::uint32_t position) const;           // element of an array; O(position)
 
   struct Member;
   class Elements;
@@ -94,7 +95,10 @@ class JsonView::Elements {
     const JsonDocument* document;
     std::uint32_t index;
     JsonView operator*() const { return {document, index}; }
-    Iterator& operator++() { index = document->nodes[index].next; return *this; }
+    Iterator& operator++() {
+      index = document->nodes[index].next;
+      return *this;
+    }
     bool operator!=(const Iterator& other) const { return index != other.index; }
   };
   Elements(const JsonDocument* document, std::uint32_t index) : document_(document), index_(index) {}
@@ -116,7 +120,10 @@ class JsonView::Members {
     const JsonDocument* document;
     std::uint32_t index;
     Member operator*() const { return {JsonView(document, index), JsonView(document, index + 1)}; }
-    Iterator& operator++() { index = document->nodes[index + 1].next; return *this; }
+    Iterator& operator++() {
+      index = document->nodes[index + 1].next;
+      return *this;
+    }
     bool operator!=(const Iterator& other) const { return index != other.index; }
   };
   Members(const JsonDocument* document, std::uint32_t index) : document_(document), index_(index) {}
@@ -128,8 +135,12 @@ class JsonView::Members {
   std::uint32_t index_;
 };
 
-inline JsonView::Elements JsonView::elements() const { return {document_, index_}; }
-inline JsonView::Members JsonView::members() const { return {document_, index_}; }
+inline JsonView::Elements JsonView::elements() const {
+  return {document_, index_};
+}
+inline JsonView::Members JsonView::members() const {
+  return {document_, index_};
+}
 
 // Equal as JSON: numbers by value, objects without regard to order.
 bool equal(JsonView a, JsonView b);
@@ -141,9 +152,10 @@ struct JsonPosition {
 JsonPosition position_of(std::string_view text, std::size_t offset);
 
 struct JsonParseOptions {
-  int depth_max = 1000;                                // nested arrays and objects
-  std::vector<std::uint32_t>* offsets = nullptr;       // when given: where each node begins in the parsed text
-  std::vector<std::uint32_t>* duplicates = nullptr;    // when given: offsets of keys that a later equal key overrides
+  int depth_max = 1000;                           // nested arrays and objects
+  std::vector<std::uint32_t>* offsets = nullptr;  // when given: where each node begins in the parsed text
+  std::vector<std::uint32_t>* duplicates =
+      nullptr;  // when given: offsets of keys that a later equal key overrides
 };
 
 class Payload {
@@ -151,11 +163,14 @@ class Payload {
   Payload();  // null
   Payload(const Payload& other) noexcept : document_(other.document_) { retain(); }
   Payload(Payload&& other) noexcept : document_(other.document_) { other.document_ = nullptr; }
-  Payload& operator=(Payload other) noexcept { std::swap(document_, other.document_); return *this; }
+  Payload& operator=(Payload other) noexcept {
+    std::swap(document_, other.document_);
+    return *this;
+  }
   ~Payload() { release(); }
 
-  // Strict RFC 8259. The text kept is compact, escapes are resolved where JSON allows, and of duplicate keys the
-  // last wins. Error: InvalidArgument, "… at line L, column C".
+  // Strict RFC 8259. The text kept is compact, escapes are resolved where JSON allows, and of duplicate keys
+  // the last wins. Error: InvalidArgument, "… at line L, column C".
   static Result<Payload> parse(std::string_view text, const JsonParseOptions& options = {});
   // For text in the program itself, e.g. literals and tests; must be valid.
   static Payload literal(std::string_view text);
@@ -174,7 +189,9 @@ class Payload {
 
  private:
   explicit Payload(const JsonDocument* document) : document_(document) { retain(); }
-  void retain() const noexcept { if (document_) document_->references.fetch_add(1, std::memory_order_relaxed); }
+  void retain() const noexcept {
+    if (document_) document_->references.fetch_add(1, std::memory_order_relaxed);
+  }
   void release() noexcept;
   const JsonDocument* document_ = nullptr;  // null only after being moved from
 };
@@ -192,13 +209,13 @@ class JsonWriter {
   JsonWriter& begin_array();
   JsonWriter& end_array();
   JsonWriter& key(std::string_view characters);
-  JsonWriter& key(JsonView string_node);             // copies the text of a key or string
-  JsonWriter& value(JsonView view);                  // copies a subtree
+  JsonWriter& key(JsonView string_node);  // copies the text of a key or string
+  JsonWriter& value(JsonView view);       // copies a subtree
   JsonWriter& value(const Payload& payload) { return value(payload.view()); }
-  JsonWriter& string(std::string_view characters);   // UTF-8; bad bytes become U+FFFD
+  JsonWriter& string(std::string_view characters);  // UTF-8; bad bytes become U+FFFD
   JsonWriter& number(std::int64_t n);
-  JsonWriter& number(double n);                      // shortest text that reads back the same; 3.0 is "3.0"
-  JsonWriter& number_text(std::string_view text);    // a valid JSON number, as it stands
+  JsonWriter& number(double n);                    // shortest text that reads back the same; 3.0 is "3.0"
+  JsonWriter& number_text(std::string_view text);  // a valid JSON number, as it stands
   JsonWriter& boolean(bool b);
   JsonWriter& null();
   // The document; the writer is empty afterwards.

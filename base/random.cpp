@@ -13,7 +13,9 @@ std::uint64_t split_mix(std::uint64_t& x) {
   return z ^ (z >> 31);
 }
 
-std::uint64_t rotate(std::uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+std::uint64_t rotate(std::uint64_t x, int k) {
+  return (x << k) | (x >> (64 - k));
+}
 
 std::string format_uuid(std::uint64_t high, std::uint64_t low) {
   static constexpr char kHex[] = "0123456789abcdef";
@@ -59,7 +61,9 @@ std::uint64_t Random::next() {
   return result;
 }
 
-double Random::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+double Random::uniform() {
+  return static_cast<double>(next() >> 11) * 0x1p-53;
+}
 
 std::uint64_t Random::below(std::uint64_t bound) {
   const std::uint64_t reject = (0 - bound) % bound;

@@ -8,29 +8,41 @@ namespace {
 Error error_of(sqlite3* handle, int code) {
   const std::string text = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
   switch (code & 0xFF) {
-    case SQLITE_FULL: return {ErrorCode::OutOfSpace, "the disk is full: " + text, "free some space; nothing was lost"};
+    case SQLITE_FULL:
+      return {ErrorCode::OutOfSpace, "the disk is full: " + text, "free some space; nothing was lost"};
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return {ErrorCode::Unavailable, "the database is locked: " + text, "another process is using it"};
+    case SQLITE_LOCKED:
+      return {ErrorCode::Unavailable, "the database is locked: " + text, "another process is using it"};
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return {ErrorCode::DataLoss, "the database is damaged: " + text, "restore it from a backup; it is left as it is"};
-    case SQLITE_CONSTRAINT: return {ErrorCode::AlreadyExists, text, {}};
+      return {ErrorCode::DataLoss, "the database is damaged: " + text,
+              "restore it from a backup; it is left as it is"};
+    case SQLITE_CONSTRAINT:
+      return {ErrorCode::AlreadyExists, text, {}};
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
-    case SQLITE_PERM: return {ErrorCode::InvalidArgument, "can't write the database: " + text, "check the path and its permissions"};
+    case SQLITE_PERM:
+      return {ErrorCode::InvalidArgument, "can't write the database: " + text,
+              "check the path and its permissions"};
     case SQLITE_IOERR: {
       const bool full = handle && sqlite3_system_errno(handle) == 28;  // ENOSPC
-      return full ? Error{ErrorCode::OutOfSpace, "the disk is full: " + text, "free some space; nothing was lost"}
+      return full ? Error{ErrorCode::OutOfSpace, "the disk is full: " + text,
+                          "free some space; nothing was lost"}
                   : Error{ErrorCode::Internal, "reading or writing failed: " + text, "check the disk"};
     }
-    default: return {ErrorCode::Internal, text, {}};
+    default:
+      return {ErrorCode::Internal, text, {}};
   }
 }
 
 }  // namespace
 
-void Statement::Closer::operator()(sqlite3_stmt* s) const noexcept { sqlite3_finalize(s); }
-void Database::Closer::operator()(sqlite3* d) const noexcept { sqlite3_close_v2(d); }
+void Statement::Closer::operator()(sqlite3_stmt* s) const noexcept {
+  sqlite3_finalize(s);
+}
+void Database::Closer::operator()(sqlite3* d) const noexcept {
+  sqlite3_close_v2(d);
+}
 
 Statement& Statement::bind(int index, std::int64_t value) {
   sqlite3_bind_int64(handle_.get(), index, value);
@@ -41,7 +53,8 @@ Statement& Statement::bind(int index, double value) {
   return *this;
 }
 Statement& Statement::bind(int index, std::string_view text) {
-  sqlite3_bind_text64(handle_.get(), index, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  sqlite3_bind_text64(handle_.get(), index, text.data() ? text.data() : "", text.size(), SQLITE_STATIC,
+                      SQLITE_UTF8);
   return *this;
 }
 Statement& Statement::bind_blob(int index, std::string_view bytes) {
@@ -74,21 +87,30 @@ void Statement::reset() {
   sqlite3_reset(handle_.get());
 }
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
-double Statement::real(int column) const { return sqlite3_column_double(handle_.get(), column); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(handle_.get(), column);
+}
+double Statement::real(int column) const {
+  return sqlite3_column_double(handle_.get(), column);
+}
 std::string_view Statement::text(int column) const {
   const auto* p = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
-  return p ? std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))) : std::string_view();
+  return p ? std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)))
+           : std::string_view();
 }
 std::string_view Statement::blob(int column) const {
   const auto* p = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
-  return p ? std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))) : std::string_view();
+  return p ? std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)))
+           : std::string_view();
 }
-bool Statement::is_null(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
+}
 
 Result<Database> Database::open(const std::string& path) {
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &raw,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   Database database;
   database.handle_.reset(raw);
   if (code != SQLITE_OK) {
@@ -109,7 +131,8 @@ Result<Database> Database::open(const std::string& path) {
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* raw = nullptr;
-  const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
   if (code != SQLITE_OK) return fail(error_of(handle_.get(), code));
   return Statement(raw);
 }
@@ -121,12 +144,15 @@ Status Database::execute(const char* sql) {
 }
 
 Status Database::checkpoint() {
-  const int code = sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  const int code =
+      sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(error_of(handle_.get(), code));
   return {};
 }
 
-std::int64_t Database::changes() const { return sqlite3_changes64(handle_.get()); }
+std::int64_t Database::changes() const {
+  return sqlite3_changes64(handle_.get());
+}
 
 Result<Transaction> Transaction::begin(Database& database) {
   MR_DO(database.execute("BEGIN IMMEDIATE"));

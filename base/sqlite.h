@@ -1,7 +1,7 @@
 #pragma once
-// Handles for SQLite: a database, prepared statements, a transaction that rolls back unless committed. The only file
-// that calls sqlite3_* besides its source. One thread at a time per Database (opened without a mutex of its own).
-// Statements are always prepared with parameters; nothing builds SQL from values.
+// Handles for SQLite: a database, prepared statements, a transaction that rolls back unless committed. The
+// only file that calls sqlite3_* besides its source. One thread at a time per Database (opened without a
+// mutex of its own). Statements are always prepared with parameters; nothing builds SQL from values.
 
 #include <cstdint>
 #include <memory>
@@ -15,8 +15,8 @@ struct sqlite3_stmt;
 
 namespace millrace {
 
-// A prepared statement in use: bind, step, read; reset() makes it ready again. Indexes of parameters start at 1, of
-// columns at 0. Bound text and blobs are borrowed until the next reset().
+// A prepared statement in use: bind, step, read; reset() makes it ready again. Indexes of parameters start at
+// 1, of columns at 0. Bound text and blobs are borrowed until the next reset().
 class Statement {
  public:
   Statement() = default;
@@ -27,8 +27,8 @@ class Statement {
   Statement& bind(int index, std::string_view text);
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
-  // True: a row is there. False: done. Error: OutOfSpace for a full disk, Unavailable when locked, DataLoss when the
-  // file is damaged, AlreadyExists for a broken unique constraint, else Internal.
+  // True: a row is there. False: done. Error: OutOfSpace for a full disk, Unavailable when locked, DataLoss
+  // when the file is damaged, AlreadyExists for a broken unique constraint, else Internal.
   Result<bool> step();
   // For statements without rows: step to the end and reset.
   Status run();
@@ -36,19 +36,22 @@ class Statement {
 
   std::int64_t integer(int column) const;
   double real(int column) const;
-  std::string_view text(int column) const;   // valid until the next step or reset
+  std::string_view text(int column) const;  // valid until the next step or reset
   std::string_view blob(int column) const;
   bool is_null(int column) const;
 
  private:
-  struct Closer { void operator()(sqlite3_stmt* s) const noexcept; };
+  struct Closer {
+    void operator()(sqlite3_stmt* s) const noexcept;
+  };
   std::unique_ptr<sqlite3_stmt, Closer> handle_;
 };
 
 class Database {
  public:
   Database() = default;
-  // Creates the file if needed. WAL journal, synchronous FULL: what a transaction committed survives a power cut.
+  // Creates the file if needed. WAL journal, synchronous FULL: what a transaction committed survives a power
+  // cut.
   static Result<Database> open(const std::string& path);
   Result<Statement> prepare(std::string_view sql);
   Status execute(const char* sql);  // constant text only
@@ -56,7 +59,9 @@ class Database {
   std::int64_t changes() const;     // rows the last statement changed
 
  private:
-  struct Closer { void operator()(sqlite3* d) const noexcept; };
+  struct Closer {
+    void operator()(sqlite3* d) const noexcept;
+  };
   std::unique_ptr<sqlite3, Closer> handle_;
 };
 

@@ -29,8 +29,9 @@ std::optional<Instant> parse_rfc3339(std::string_view text) {
   };
   const auto character = [&](char c) { return at < text.size() && text[at++] == c; };
   int y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0;
-  if (!digits(4, y) || !character('-') || !digits(2, mo) || !character('-') || !digits(2, d) || !character('T') ||
-      !digits(2, h) || !character(':') || !digits(2, mi) || !character(':') || !digits(2, s)) {
+  if (!digits(4, y) || !character('-') || !digits(2, mo) || !character('-') || !digits(2, d) ||
+      !character('T') || !digits(2, h) || !character(':') || !digits(2, mi) || !character(':') ||
+      !digits(2, s)) {
     return std::nullopt;
   }
   int ms = 0;
@@ -38,7 +39,8 @@ std::optional<Instant> parse_rfc3339(std::string_view text) {
     ++at;
     int place = 100;
     const std::size_t start = at;
-    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, place /= 10) ms += (text[at] - '0') * place;
+    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, place /= 10)
+      ms += (text[at] - '0') * place;
     if (at == start) return std::nullopt;
   }
   int offset_minutes = 0;

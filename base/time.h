@@ -12,8 +12,12 @@ namespace millrace {
 using Millis = std::chrono::milliseconds;
 using Instant = std::chrono::sys_time<Millis>;
 
-inline std::int64_t to_millis(Instant t) { return t.time_since_epoch().count(); }
-inline Instant from_millis(std::int64_t ms) { return Instant(Millis(ms)); }
+inline std::int64_t to_millis(Instant t) {
+  return t.time_since_epoch().count();
+}
+inline Instant from_millis(std::int64_t ms) {
+  return Instant(Millis(ms));
+}
 
 // "2026-11-21T06:59:16.123Z": three digits of fraction, always.
 std::string format_rfc3339(Instant t);

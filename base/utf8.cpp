@@ -6,7 +6,10 @@ std::size_t decode_utf8(std::string_view text, char32_t& code_point) {
   if (text.empty()) return 0;
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
-  if (lead < 0x80) { code_point = lead; return 1; }
+  if (lead < 0x80) {
+    code_point = lead;
+    return 1;
+  }
   const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
   if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
   char32_t value = lead & (0xFFu >> (length + 1));
@@ -58,7 +61,8 @@ std::size_t count_code_points(std::string_view text) {
 std::string_view first_code_points(std::string_view text, std::size_t code_points) {
   std::size_t seen = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80 && seen++ == code_points) return text.substr(0, i);
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80 && seen++ == code_points)
+      return text.substr(0, i);
   }
   return text;
 }

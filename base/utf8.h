@@ -8,8 +8,8 @@
 
 namespace millrace {
 
-// Length in bytes (1..4) of the valid code point at the start of `text`, 0 if there is none there (empty, overlong,
-// surrogate, above U+10FFFF, cut short). `code_point` is set when valid.
+// Length in bytes (1..4) of the valid code point at the start of `text`, 0 if there is none there (empty,
+// overlong, surrogate, above U+10FFFF, cut short). `code_point` is set when valid.
 std::size_t decode_utf8(std::string_view text, char32_t& code_point);
 void append_utf8(std::string& out, char32_t code_point);
 bool valid_utf8(std::string_view text);

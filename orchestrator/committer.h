@@ -1,6 +1,7 @@
 #pragma once
-// Committer: makes appends durable in groups. The loop thread submits; a store thread commits everything that gathered
-// meanwhile in one transaction (one fsync), then the answers come back to the loop thread in order. Simulation has its own.
+// Committer: makes appends durable in groups. The loop thread submits; a store thread commits everything that
+// gathered meanwhile in one transaction (one fsync), then the answers come back to the loop thread in order.
+// Simulation has its own.
 
 #include <functional>
 #include <memory>
@@ -21,10 +22,11 @@ class Committer {
 };
 
 struct CommitterSettings {
-  std::size_t group_appends_max = 2048;            // larger groups hurt the slowest answer
-  std::size_t group_bytes_max = 8u << 20;          // of documents, roughly
+  std::size_t group_appends_max = 2048;    // larger groups hurt the slowest answer
+  std::size_t group_bytes_max = 8u << 20;  // of documents, roughly
 };
 // Owns the store and its thread. Destruction commits what was submitted, then joins.
-std::unique_ptr<Committer> make_committer(std::unique_ptr<Store> store, Loop& loop, CommitterSettings settings = {});
+std::unique_ptr<Committer> make_committer(std::unique_ptr<Store> store, Loop& loop,
+                                          CommitterSettings settings = {});
 
 }  // namespace millrace::orchestrator

@@ -20,14 +20,16 @@ struct EngineSettings {
   Limits limits;
   std::string region = "us-east-1", account = "123456789012";
   std::string role_arn = "arn:aws:iam::123456789012:role/millrace";
-  std::size_t live_executions_max = 100'000;   // in memory at once; beyond it, starts are refused with LimitExceeded
-  Millis park_after = std::chrono::seconds(30);  // an execution that waits longer than this for time alone leaves memory
-  std::uint64_t seed = 0;                       // of the engine's random names and jitter; the shell hands in a random one
+  std::size_t live_executions_max =
+      100'000;  // in memory at once; beyond it, starts are refused with LimitExceeded
+  Millis park_after =
+      std::chrono::seconds(30);  // an execution that waits longer than this for time alone leaves memory
+  std::uint64_t seed = 0;        // of the engine's random names and jitter; the shell hands in a random one
 };
 
 struct StartRequest {
-  std::string machine;      // ARN or name; its newest revision runs
-  std::string name;         // empty: a UUID
+  std::string machine;  // ARN or name; its newest revision runs
+  std::string name;     // empty: a UUID
   Payload input = Payload::empty_object();
 };
 
@@ -35,7 +37,7 @@ struct Started {
   ExecutionId id;
   std::string arn, name;
   Instant started;
-  bool existed = false;     // the same name and input was already running: idempotent
+  bool existed = false;  // the same name and input was already running: idempotent
 };
 
 struct Ended {
@@ -46,16 +48,18 @@ struct Ended {
 };
 
 struct RecoverySummary {
-  std::size_t executions = 0;   // unfinished ones taken up again
-  std::size_t tasks = 0;        // task attempts started again
+  std::size_t executions = 0;  // unfinished ones taken up again
+  std::size_t tasks = 0;       // those of them that had tasks out: started again
 };
 
 // Sees what happens, after it is durable. Loop thread. `execution` is as it is after `events`.
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void on_events(ExecutionId id, const states::Execution& execution, std::span<const states::Event> events) = 0;
-  virtual void on_progress(ExecutionId id, FrameId frame, const std::string& state_name, const Payload& progress) = 0;
+  virtual void on_events(ExecutionId id, const states::Execution& execution,
+                         std::span<const states::Event> events) = 0;
+  virtual void on_progress(ExecutionId id, FrameId frame, const std::string& state_name,
+                           const Payload& progress) = 0;
 };
 
 class Engine {
@@ -69,17 +73,20 @@ class Engine {
 
   // Compiles and stores a definition under a name. InvalidArgument carries the first diagnostic's text.
   void create_machine(std::string name, std::string definition, Reply<MachineRow> reply);
-  // Replies when durable. NotFound (no such machine), AlreadyExists (the name is taken by another input or has ended),
-  // InvalidArgument (name), LimitExceeded, and the store's errors. `ended` (may be empty) is called once when the execution
-  // has ended and that is durable, before or after the reply.
-  void start_execution(StartRequest request, Reply<Started> reply, std::function<void(const Ended&)> ended = {});
-  // Replies when the execution has ended because of it, or NotFound / InvalidArgument when it had ended before.
+  // Replies when durable. NotFound (no such machine), AlreadyExists (the name is taken by another input or
+  // has ended), InvalidArgument (name), LimitExceeded, and the store's errors. `ended` (may be empty) is
+  // called once when the execution has ended and that is durable, before or after the reply.
+  void start_execution(StartRequest request, Reply<Started> reply,
+                       std::function<void(const Ended&)> ended = {});
+  // Replies when the execution has ended because of it, or NotFound / InvalidArgument when it had ended
+  // before.
   void stop_execution(ExecutionId id, Failure reason, Reply<void> reply);
   // Called once when the execution has ended; at once (from the loop) if it has. NotFound otherwise.
   void when_ended(ExecutionId id, Reply<Ended> reply);
   // Takes up unfinished executions: call once, before anything else. Replies when all are in hand.
   void recover(Reply<RecoverySummary> reply);
-  // The store failed to commit (disk full, damage): nothing was acknowledged; the shell decides whether to stop.
+  // The store failed to commit (disk full, damage): nothing was acknowledged; the shell decides whether to
+  // stop.
   void on_store_error(std::function<void(const Error&)> handler);
   void observe(Observer* observer);  // null: none; borrowed
 
@@ -90,7 +97,8 @@ class Engine {
   std::unique_ptr<Impl> impl_;
 };
 
-std::string execution_arn(const EngineSettings& settings, std::string_view machine_name, std::string_view name);
+std::string execution_arn(const EngineSettings& settings, std::string_view machine_name,
+                          std::string_view name);
 std::string machine_arn(const EngineSettings& settings, std::string_view name);
 
 }  // namespace millrace::orchestrator

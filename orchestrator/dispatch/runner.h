@@ -1,6 +1,6 @@
 #pragma once
-// TaskRunner: who carries out Task states. The orchestrator knows a task by its key and its Resource, nothing more.
-// Loop thread only; implementations hop to threads of their own and come back.
+// TaskRunner: who carries out Task states. The orchestrator knows a task by its key and its Resource, nothing
+// more. Loop thread only; implementations hop to threads of their own and come back.
 
 #include <functional>
 #include <string>
@@ -12,7 +12,8 @@
 
 namespace millrace::orchestrator {
 
-// One attempt of one task: also the idempotency key of its effects. A re-dispatch after a crash has the same key.
+// One attempt of one task: also the idempotency key of its effects. A re-dispatch after a crash has the same
+// key.
 struct TaskKey {
   ExecutionId execution;
   FrameId frame;
@@ -23,14 +24,18 @@ struct TaskKey {
 
 struct TaskRequest {
   TaskKey key;
-  std::string resource;        // as the definition has it: arn:aws:states:::sagemaker:createTrainingJob.sync
+  std::string resource;  // as the definition has it: arn:aws:states:::sagemaker:createTrainingJob.sync
   Payload arguments;
   std::string execution_name;  // for names and logs
   std::string state_name;
 };
 
-struct Heartbeat { Payload progress; };        // still alive; progress is for people: {"phase":…,"fraction":…,…}
-struct Submitted { Payload output; };          // the job behind a .sync task exists now
+struct Heartbeat {
+  Payload progress;
+};  // still alive; progress is for people: {"phase":…,"fraction":…,…}
+struct Submitted {
+  Payload output;
+};  // the job behind a .sync task exists now
 using TaskReport = std::variant<Heartbeat, Submitted, Outcome>;
 
 class TaskRunner {
@@ -39,8 +44,8 @@ class TaskRunner {
   virtual ~TaskRunner() = default;
   // Whether this runner serves the resource at all.
   virtual bool serves(const std::string& resource) const = 0;
-  // Returns at once. Then any number of Heartbeat and Submitted reports and at most one Outcome, all on the loop
-  // thread. Starting a key that already runs re-attaches to it.
+  // Returns at once. Then any number of Heartbeat and Submitted reports and at most one Outcome, all on the
+  // loop thread. Starting a key that already runs re-attaches to it.
   virtual void start(TaskRequest request, Report report) = 0;
   virtual void cancel(const TaskKey& key) = 0;  // best effort; no report has to follow
 };

@@ -15,14 +15,15 @@ class Loop {
   virtual ~Loop() = default;
   // Any thread: runs `work` on the loop thread, in the order posted.
   virtual void post(std::function<void()> work) = 0;
-  // Loop thread: runs `work` once when the clock has reached `due` (never before; at once, from the loop, if it has).
-  // A wall clock that jumps is noticed within a second.
+  // Loop thread: runs `work` once when the clock has reached `due` (never before; at once, from the loop, if
+  // it has). A wall clock that jumps is noticed within a second.
   virtual TimerHandle at(Instant due, std::function<void()> work) = 0;
   virtual void cancel(TimerHandle timer) = 0;  // unknown or fired: nothing happens
   virtual const Clock& clock() const = 0;
 };
 
-// The real one. run() returns after stop() was called and the loop has nothing more posted; it may be run again.
+// The real one. run() returns after stop() was called and the loop has nothing more posted; it may be run
+// again.
 class UvLoop : public Loop {
  public:
   virtual void run() = 0;

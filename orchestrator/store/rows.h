@@ -32,9 +32,9 @@ struct ExecutionRow {
   states::ExecutionStatus status = states::ExecutionStatus::Running;
   Instant started;
   std::optional<Instant> stopped;
-  std::optional<Instant> due;   // next_due(): when TimeCame is to be handed in
-  bool tasks_out = false;       // outstanding() is not empty
-  std::uint64_t events = 0;     // in its history, hidden ones too
+  std::optional<Instant> due;  // next_due(): when TimeCame is to be handed in
+  bool tasks_out = false;      // outstanding() is not empty
+  std::uint64_t events = 0;    // in its history, hidden ones too
   bool operator==(const ExecutionRow&) const = default;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
-// Store: where histories live. Synchronous, called by one thread at a time (the store thread); group commit sits before
-// it (committer.h), not in it. Implementations: memory, SQLite; every one runs tests/contracts/store_contract_test.cpp.
+// Store: where histories live. Synchronous, called by one thread at a time (the store thread); group commit
+// sits before it (committer.h), not in it. Implementations: memory, SQLite; every one runs
+// tests/contracts/store_contract_test.cpp.
 
 #include <memory>
 #include <span>
@@ -14,20 +15,21 @@ namespace millrace::orchestrator {
 
 // What one decision adds to one execution.
 struct Append {
-  ExecutionRow row;                       // as it is afterwards; row.events counts these events too
-  std::uint64_t expected = 0;             // events in the history before; 0 creates the execution
-  std::vector<states::Event> events;      // in order
+  ExecutionRow row;                   // as it is afterwards; row.events counts these events too
+  std::uint64_t expected = 0;         // events in the history before; 0 creates the execution
+  std::vector<states::Event> events;  // in order
 };
 
 enum class AppendResult {
   Ok,
-  Conflict,   // the history has another length than expected: someone else writes it, or this was already written
+  Conflict,   // the history has another length than expected: someone else writes it, or this was already
+              // written
   NameTaken,  // an execution of this machine has the name
 };
 
 struct ExecutionFilter {
-  std::optional<MachineId> machine;                      // nothing: of all machines
-  std::string machine_name;                              // empty: any; all revisions of one name
+  std::optional<MachineId> machine;  // nothing: of all machines
+  std::string machine_name;          // empty: any; all revisions of one name
   std::optional<states::ExecutionStatus> status;
   std::string name_contains;
 };
@@ -36,35 +38,41 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // One transaction, durable on return. Each append is accepted or refused by itself, so one lost execution does not fail
-  // its neighbours. Errors fail the whole group, nothing of it is written: OutOfSpace, DataLoss, Internal.
+  // One transaction, durable on return. Each append is accepted or refused by itself, so one lost execution
+  // does not fail its neighbours. Errors fail the whole group, nothing of it is written: OutOfSpace,
+  // DataLoss, Internal.
   virtual Result<std::vector<AppendResult>> commit(std::span<const Append> group) = 0;
 
-  // Events after the first `after` ones, in order, at most about `limit` (whole commits are returned). NotFound when there is
-  // no such execution; DataLoss when a row can't be read back (checksum, format).
-  virtual Result<std::vector<states::Event>> events(ExecutionId id, std::uint64_t after, std::size_t limit) = 0;
-  virtual Result<ExecutionRow> execution(ExecutionId id) = 0;                                // NotFound
-  virtual Result<ExecutionRow> execution_named(MachineId machine, const std::string& name) = 0;  // NotFound; any revision of the machine
+  // Events after the first `after` ones, in order, at most about `limit` (whole commits are returned).
+  // NotFound when there is no such execution; DataLoss when a row can't be read back (checksum, format).
+  virtual Result<std::vector<states::Event>> events(ExecutionId id, std::uint64_t after,
+                                                    std::size_t limit) = 0;
+  virtual Result<ExecutionRow> execution(ExecutionId id) = 0;  // NotFound
+  virtual Result<ExecutionRow> execution_named(
+      MachineId machine, const std::string& name) = 0;  // NotFound; any revision of the machine
   // Newest first, those with an id below `before` (0: from the newest).
-  virtual Result<std::vector<ExecutionRow>> executions(const ExecutionFilter& filter, ExecutionId before, std::size_t limit) = 0;
+  virtual Result<std::vector<ExecutionRow>> executions(const ExecutionFilter& filter, ExecutionId before,
+                                                       std::size_t limit) = 0;
   // Running ones in order of id, those with an id above `after`.
   virtual Result<std::vector<ExecutionRow>> unfinished(ExecutionId after, std::size_t limit) = 0;
   virtual Result<ExecutionId> last_execution() = 0;  // the highest id ever used; 0 when there is none
 
-  // Adds a revision and gives it its id; an equal revision (same arn, hash, role) that is the newest is returned instead.
+  // Adds a revision and gives it its id; an equal revision (same arn, hash, role) that is the newest is
+  // returned instead.
   virtual Result<MachineRow> put_machine(MachineRow machine) = 0;
-  virtual Result<MachineRow> machine(MachineId id) = 0;                       // NotFound
-  virtual Result<MachineRow> newest_machine(const std::string& arn) = 0;      // NotFound
-  virtual Result<std::vector<MachineRow>> machines() = 0;                     // the newest revision of each, by name
+  virtual Result<MachineRow> machine(MachineId id) = 0;                   // NotFound
+  virtual Result<MachineRow> newest_machine(const std::string& arn) = 0;  // NotFound
+  virtual Result<std::vector<MachineRow>> machines() = 0;  // the newest revision of each, by name
 
   // Long-lived facts of the home by name: schema version, the token key.
-  virtual Result<std::string> fact(const std::string& name) = 0;              // NotFound
+  virtual Result<std::string> fact(const std::string& name) = 0;  // NotFound
   virtual Status put_fact(const std::string& name, const std::string& value) = 0;
 };
 
 // In memory, for tests and for runs that need not survive.
 std::unique_ptr<Store> make_memory_store();
-// HOME/millrace.db. DataLoss for a file that is damaged or not ours, Unavailable when it was written by a newer version.
+// HOME/millrace.db. DataLoss for a file that is damaged or not ours, Unavailable when it was written by a
+// newer version.
 Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path);
 
 }  // namespace millrace::orchestrator

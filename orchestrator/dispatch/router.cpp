@@ -1,0 +1,99 @@
+#include "orchestrator/dispatch/router.h"
+
+#include <utility>
+
+namespace millrace::orchestrator {
+namespace {
+
+states::TaskAttempt attempt_of(const TaskKey& key) {
+  return {key.frame, key.visit, key.attempt};
+}
+
+}  // namespace
+
+Router::Router(Loop& loop, TaskRunner& runner, Deliver deliver, OnProgress on_progress)
+    : loop_(loop),
+      runner_(runner),
+      deliver_(std::move(deliver)),
+      on_progress_(std::move(on_progress)),
+      self_(std::make_shared<Router*>(this)) {}
+
+Router::~Router() {
+  *self_ = nullptr;
+  for (auto& [key, out] : out_) {
+    if (out.timer != 0) loop_.cancel(out.timer);
+  }
+}
+
+void Router::start(TaskRequest request, std::optional<std::int64_t> heartbeat_seconds) {
+  const TaskKey key = request.key;
+  const auto [it, fresh] = out_.try_emplace(key);
+  if (!fresh) return;
+  it->second.state_name = request.state_name;
+  it->second.heartbeat_seconds = heartbeat_seconds;
+  if (heartbeat_seconds) {
+    it->second.heartbeat_due = loop_.clock().now() + std::chrono::seconds(*heartbeat_seconds);
+    watch_heartbeat(key, it->second);
+  }
+  if (!runner_.serves(request.resource)) {
+    // The definition is right by the language, so this is the run's failure, and one that Catch can answer.
+    Failure failure;
+    failure.error = std::string(error_names::kTaskFailed);
+    failure.cause = "No task runner here serves the resource '" + request.resource +
+                    "'. Use a resource that this engine has, or map it to a function or a program.";
+    loop_.post([alive = self_, key, failure = std::move(failure)] {
+      if (*alive) (*alive)->on_report(key, Outcome(tl::unexpected<Failure>(failure)));
+    });
+    return;
+  }
+  runner_.start(std::move(request), [alive = self_](const TaskKey& about, TaskReport report) {
+    if (*alive) (*alive)->on_report(about, std::move(report));
+  });
+}
+
+void Router::cancel(const TaskKey& key) {
+  const auto it = out_.find(key);
+  if (it == out_.end()) return;
+  if (it->second.timer != 0) loop_.cancel(it->second.timer);
+  out_.erase(it);
+  runner_.cancel(key);
+}
+
+void Router::on_report(const TaskKey& key, TaskReport report) {
+  const auto it = out_.find(key);
+  if (it == out_.end()) return;
+  Out& out = it->second;
+  if (out.heartbeat_seconds)
+    out.heartbeat_due = loop_.clock().now() + std::chrono::seconds(*out.heartbeat_seconds);
+  if (const auto* heartbeat = std::get_if<Heartbeat>(&report)) {
+    if (on_progress_) on_progress_(key, out.state_name, heartbeat->progress);
+    return;
+  }
+  if (auto* submitted = std::get_if<Submitted>(&report)) {
+    deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_of(key), std::move(submitted->output)});
+    return;
+  }
+  if (out.timer != 0) loop_.cancel(out.timer);
+  out_.erase(it);
+  deliver_(key.execution,
+           states::stimulus::TaskReported{attempt_of(key), std::move(std::get<Outcome>(report))});
+}
+
+void Router::watch_heartbeat(const TaskKey& key, Out& out) {
+  out.timer = loop_.at(out.heartbeat_due, [alive = self_, key] {
+    if (!*alive) return;
+    Router& router = **alive;
+    const auto it = router.out_.find(key);
+    if (it == router.out_.end()) return;
+    it->second.timer = 0;
+    if (router.loop_.clock().now() < it->second.heartbeat_due) {
+      router.watch_heartbeat(key, it->second);
+      return;
+    }
+    router.out_.erase(it);
+    router.runner_.cancel(key);
+    router.deliver_(key.execution, states::stimulus::HeartbeatMissed{attempt_of(key)});
+  });
+}
+
+}  // namespace millrace::orchestrator

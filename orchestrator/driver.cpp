@@ -1,0 +1,325 @@
+#include "orchestrator/driver.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/random.h"
+
+namespace millrace::orchestrator {
+namespace {
+
+constexpr Millis kRetryAfterStoreError{1000};
+
+bool has_tasks_out(const states::Execution& execution) {
+  for (const auto& [id, frame] : execution.frames) {
+    if (std::holds_alternative<states::waiting::ForTask>(frame.waiting)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Ended ended_of(ExecutionId id, const states::Execution& execution) {
+  return {id, execution.status, execution.output, execution.failure};
+}
+
+ExecutionRow row_of(ExecutionId id, const Machine& machine, const states::Execution& execution) {
+  ExecutionRow row;
+  row.id = id;
+  row.machine = machine.row.id;
+  row.name = execution.identity.name;
+  row.status = execution.status;
+  row.started = execution.started;
+  row.stopped = execution.stopped;
+  row.events = execution.events;
+  if (!execution.ended()) {
+    row.due = states::next_due(execution, *machine.program);
+    row.tasks_out = has_tasks_out(execution);
+  }
+  return row;
+}
+
+Driver::Driver(Loop& loop, Committer& committer, TaskRunner& runner, Machines& machines,
+               const EngineSettings& settings)
+    : loop_(loop),
+      committer_(committer),
+      machines_(machines),
+      settings_(settings),
+      router_(
+          loop, runner, [this](ExecutionId id, states::Stimulus s) { deliver(id, std::move(s)); },
+          [this](const TaskKey& key, const std::string& state, const Payload& progress) {
+            if (observer_) observer_->on_progress(key.execution, key.frame, state, progress);
+          }),
+      self_(std::make_shared<Driver*>(this)) {}
+
+Driver::~Driver() {
+  *self_ = nullptr;
+  if (timer_ != 0) loop_.cancel(timer_);
+}
+
+void Driver::start(ExecutionId id, MachinePtr machine, states::stimulus::Started started,
+                   Committed committed) {
+  auto live = std::make_unique<Live>();
+  live->machine = std::move(machine);
+  live->inbox.push_back({std::move(started), std::move(committed)});
+  live_.emplace(id, std::move(live));
+  make_ready(id);
+}
+
+void Driver::deliver(ExecutionId id, states::Stimulus stimulus, Committed committed) {
+  auto it = live_.find(id);
+  if (it == live_.end()) {
+    it = live_.emplace(id, std::make_unique<Live>()).first;
+    it->second->loading = true;
+    it->second->inbox.push_back({std::move(stimulus), std::move(committed)});
+    load(id);
+    return;
+  }
+  it->second->inbox.push_back({std::move(stimulus), std::move(committed)});
+  make_ready(id);
+}
+
+void Driver::when_ended(ExecutionId id, std::function<void(const Ended&)> call) {
+  waiters_[id].push_back(std::move(call));
+}
+
+void Driver::take_up(const ExecutionRow& row) {
+  if (row.tasks_out || !row.due) {
+    deliver(row.id, states::stimulus::TimeCame{});
+    return;
+  }
+  due_.push({*row.due, row.id});
+  set_timer();
+}
+
+// A runner may report from inside start(), and a caller that is answered may start the next execution: what
+// comes while other work is being done waits its turn, so no function here is entered twice.
+void Driver::make_ready(ExecutionId id) {
+  ready_.push_back(id);
+  if (!busy_) drain();
+}
+
+void Driver::drain() {
+  busy_ = true;
+  while (!ready_.empty()) {
+    const ExecutionId id = ready_.front();
+    ready_.pop_front();
+    const auto it = live_.find(id);
+    if (it != live_.end()) step(id, *it->second);
+  }
+  busy_ = false;
+}
+
+void Driver::step(ExecutionId id, Live& live) {
+  if (live.committing || live.loading || live.inbox.empty()) return;
+  Append append;
+  append.expected = live.execution.events;
+  while (!live.inbox.empty()) {
+    Item item = std::move(live.inbox.front());
+    live.inbox.pop_front();
+    Environment environment;
+    environment.now = loop_.clock().now();
+    environment.seed = mix(settings_.seed, mix(id.value, live.execution.events));
+    environment.limits = &settings_.limits;
+    states::Decision decision =
+        states::decide(*live.machine->program, std::move(live.execution), item.stimulus, environment);
+    live.execution = std::move(decision.next);
+    if (append.events.empty()) {
+      append.events = std::move(decision.events);
+    } else {
+      std::move(decision.events.begin(), decision.events.end(), std::back_inserter(append.events));
+    }
+    if (live.effects.empty()) {
+      live.effects = std::move(decision.effects);
+    } else {
+      std::move(decision.effects.begin(), decision.effects.end(), std::back_inserter(live.effects));
+    }
+    if (item.committed) live.committed.push_back(std::move(item.committed));
+  }
+  if (append.events.empty()) {  // nothing came of it: late news, or an execution just folded from the store
+    release(id, live);
+    return;
+  }
+  append.row = row_of(id, *live.machine, live.execution);
+  if (observer_) live.shown = append.events;
+  live.committing = true;
+  committer_.submit(std::move(append), [alive = self_, id](Result<AppendResult> result) {
+    if (*alive) (*alive)->on_committed(id, std::move(result));
+  });
+}
+
+void Driver::on_committed(ExecutionId id, Result<AppendResult> result) {
+  const auto it = live_.find(id);
+  MR_CHECK(it != live_.end() && it->second->committing, "an answer for an append that nobody submitted");
+  Live& live = *it->second;
+  live.committing = false;
+  busy_ = true;
+  if (!result || *result != AppendResult::Ok) {
+    give_up(id, live, result);
+  } else {
+    if (observer_) {
+      observer_->on_events(id, live.execution, live.shown);
+      live.shown.clear();
+    }
+    live.created = true;
+    release(id, live);
+  }
+  drain();
+}
+
+// What was decided is not durable: forget it and begin again from what is.
+void Driver::give_up(ExecutionId id, Live& live, const Result<AppendResult>& result) {
+  const bool created = live.created;
+  std::vector<Committed> callers = std::move(live.committed);
+  for (Item& item : live.inbox) {
+    if (item.committed) callers.push_back(std::move(item.committed));
+  }
+  live_.erase(id);
+  if (!result) {
+    log::error("commit failed", {{"execution", std::to_string(id.value)}, {"error", result.error().message}});
+    if (store_error_) store_error_(result.error());
+  } else if (*result == AppendResult::Conflict) {
+    log::error("append refused: the history has another length", {{"execution", std::to_string(id.value)}});
+  }
+  if (!created) waiters_.erase(id);
+  for (Committed& caller : callers) caller(result);
+  if (!created) return;
+  due_.push({loop_.clock().now() + kRetryAfterStoreError, id});
+  set_timer();
+}
+
+// The append is durable (or there was none): do what waited for that.
+void Driver::release(ExecutionId id, Live& live) {
+  std::vector<states::Effect> effects = std::exchange(live.effects, {});
+  std::vector<Committed> callers = std::exchange(live.committed, {});
+  for (states::Effect& effect : effects) perform(id, live, std::move(effect));
+  for (Committed& caller : callers) caller(AppendResult::Ok);
+  if (live.execution.ended()) {
+    const Ended ended = ended_of(id, live.execution);
+    // Stimuli that came meanwhile are too late; their callers learn that nothing more is to come.
+    std::deque<Item> late = std::move(live.inbox);
+    live_.erase(id);
+    for (Item& item : late) {
+      if (item.committed) item.committed(AppendResult::Ok);
+    }
+    if (auto waiting = waiters_.extract(id)) {
+      for (auto& call : waiting.mapped()) call(ended);
+    }
+    return;
+  }
+  if (!live.inbox.empty()) {
+    make_ready(id);
+    return;
+  }
+  const std::optional<Instant> due = states::next_due(live.execution, *live.machine->program);
+  if (due) arm(id, *due, live.armed);
+  if (due && !has_tasks_out(live.execution) && *due - loop_.clock().now() > settings_.park_after) live_.erase(id);
+}
+
+void Driver::perform(ExecutionId id, const Live& live, states::Effect effect) {
+  if (auto* start = std::get_if<states::effect::StartTask>(&effect)) {
+    start_task(id, live, std::move(*start));
+  } else {
+    const states::TaskAttempt& task = std::get<states::effect::CancelTask>(effect).task;
+    router_.cancel({id, task.frame, task.visit, task.attempt});
+  }
+}
+
+void Driver::start_task(ExecutionId id, const Live& live, states::effect::StartTask task) {
+  TaskRequest request;
+  request.key = {id, task.task.frame, task.task.visit, task.task.attempt};
+  request.resource = task.resource->arn;
+  request.arguments = std::move(task.arguments);
+  request.execution_name = live.execution.identity.name;
+  request.state_name = std::move(task.state_name);
+  router_.start(std::move(request), task.heartbeat_seconds);
+}
+
+void Driver::load(ExecutionId id) {
+  struct Loaded {
+    Result<ExecutionRow> row = fail(ErrorCode::Internal, "not read");
+    Result<std::vector<states::Event>> events = fail(ErrorCode::Internal, "not read");
+  };
+  auto loaded = std::make_shared<Loaded>();
+  const auto refuse = [alive = self_, id](const Error& error) {
+    if (!*alive) return;
+    Driver& driver = **alive;
+    const auto it = driver.live_.find(id);
+    if (it == driver.live_.end()) return;
+    std::deque<Item> inbox = std::move(it->second->inbox);
+    driver.live_.erase(it);
+    for (Item& item : inbox) {
+      if (item.committed) item.committed(fail(error));
+    }
+    if (error.code == ErrorCode::NotFound) return;
+    log::error("an execution can't be read back",
+               {{"execution", std::to_string(id.value)}, {"error", error.message}});
+    if (driver.store_error_) driver.store_error_(error);
+  };
+  committer_.run(
+      [loaded, id](Store& store) {
+        loaded->row = store.execution(id);
+        if (loaded->row) loaded->events = store.events(id, 0, ~std::size_t{0});
+      },
+      [alive = self_, id, loaded, refuse] {
+        if (!*alive) return;
+        if (!loaded->row) return refuse(loaded->row.error());
+        if (!loaded->events) return refuse(loaded->events.error());
+        (*alive)->machines_.load_revision(loaded->row->machine,
+                                          [alive, id, loaded, refuse](Result<MachinePtr> machine) {
+                                            if (!*alive) return;
+                                            if (!machine) return refuse(machine.error());
+                                            (*alive)->fold(id, *machine, *loaded->events);
+                                          });
+      });
+}
+
+void Driver::fold(ExecutionId id, MachinePtr machine, const std::vector<states::Event>& events) {
+  const auto it = live_.find(id);
+  if (it == live_.end() || !it->second->loading) return;
+  Live& live = *it->second;
+  live.machine = std::move(machine);
+  live.created = true;
+  for (const states::Event& event : events) states::evolve(live.execution, *live.machine->program, event);
+  live.loading = false;
+  if (!live.execution.ended()) {
+    for (states::effect::StartTask& task : states::outstanding(live.execution, *live.machine->program)) {
+      start_task(id, live, std::move(task));
+    }
+  }
+  make_ready(id);
+}
+
+// Remembers that something falls due. `armed` keeps one execution from filling the heap with the same
+// instant.
+void Driver::arm(ExecutionId id, Instant due, Instant& armed) {
+  if (armed <= due) return;  // an earlier look will arm again
+  armed = due;
+  due_.push({due, id});
+  set_timer();
+}
+
+void Driver::set_timer() {
+  if (due_.empty() || due_.top().when >= timer_at_) return;
+  if (timer_ != 0) loop_.cancel(timer_);
+  timer_at_ = due_.top().when;
+  timer_ = loop_.at(timer_at_, [alive = self_] {
+    if (*alive) (*alive)->on_timer();
+  });
+}
+
+void Driver::on_timer() {
+  timer_ = 0;
+  timer_at_ = Instant::max();
+  const Instant now = loop_.clock().now();
+  while (!due_.empty() && due_.top().when <= now) {
+    const ExecutionId id = due_.top().id;
+    due_.pop();
+    if (const auto it = live_.find(id); it != live_.end()) it->second->armed = Instant::max();
+    deliver(id, states::stimulus::TimeCame{});
+  }
+  set_timer();
+}
+
+}  // namespace millrace::orchestrator

@@ -1,0 +1,104 @@
+#pragma once
+// Driver: takes executions forward. Per execution one queue of stimuli and one append under way: decide,
+// submit, and when the append is durable release its effects and answer. An execution that waits for time
+// alone leaves memory; its history and one (due, id) pair stay. A commit that fails is treated as a crash of
+// that one execution: it is forgotten and folded again from what is durable, which is the path that recovery
+// tests. Loop thread only.
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <unordered_map>
+#include <vector>
+
+#include "orchestrator/dispatch/router.h"
+#include "orchestrator/engine.h"
+#include "orchestrator/machines.h"
+
+namespace millrace::orchestrator {
+
+class Driver {
+ public:
+  using Committed = std::function<void(Result<AppendResult>)>;
+
+  Driver(Loop& loop, Committer& committer, TaskRunner& runner, Machines& machines,
+         const EngineSettings& settings);
+  ~Driver();
+
+  // A new execution; `committed` is called when its first append is durable or refused. On anything but Ok it
+  // is forgotten.
+  void start(ExecutionId id, MachinePtr machine, states::stimulus::Started started, Committed committed);
+  // A stimulus for an execution, in memory or not. `committed` (may be empty): when what follows is durable;
+  // NotFound when there is no such execution.
+  void deliver(ExecutionId id, states::Stimulus stimulus, Committed committed = {});
+  // Called once when the execution has ended, durably. Only for executions that have not.
+  void when_ended(ExecutionId id, std::function<void(const Ended&)> call);
+  // Takes up an unfinished execution after a restart: at once when tasks are out, else when it falls due.
+  void take_up(const ExecutionRow& row);
+
+  void observe(Observer* observer) { observer_ = observer; }
+  void on_store_error(std::function<void(const Error&)> handler) { store_error_ = std::move(handler); }
+  std::size_t live() const { return live_.size(); }
+  bool is_live(ExecutionId id) const { return live_.contains(id); }
+
+ private:
+  struct Item {
+    states::Stimulus stimulus;
+    Committed committed;
+  };
+  struct Live {
+    MachinePtr machine;
+    states::Execution execution;
+    std::deque<Item> inbox;
+    bool loading = false;     // being folded from the store
+    bool committing = false;  // an append is under way
+    bool created = false;     // its first append is durable
+    // Of the append under way:
+    std::vector<states::Effect> effects;
+    std::vector<Committed> committed;
+    std::vector<states::Event> shown;  // for the observer
+    Instant armed = Instant::max();    // the earliest pair of this execution in due_
+  };
+  struct Due {
+    Instant when;
+    ExecutionId id;
+    bool operator>(const Due& other) const { return when > other.when; }
+  };
+
+  void make_ready(ExecutionId id);
+  void drain();
+  void step(ExecutionId id, Live& live);
+  void on_committed(ExecutionId id, Result<AppendResult> result);
+  void give_up(ExecutionId id, Live& live, const Result<AppendResult>& result);
+  void release(ExecutionId id, Live& live);
+  void perform(ExecutionId id, const Live& live, states::Effect effect);
+  void start_task(ExecutionId id, const Live& live, states::effect::StartTask task);
+  void load(ExecutionId id);
+  void fold(ExecutionId id, MachinePtr machine, const std::vector<states::Event>& events);
+  void arm(ExecutionId id, Instant due, Instant& armed);
+  void set_timer();
+  void on_timer();
+
+  Loop& loop_;
+  Committer& committer_;
+  Machines& machines_;
+  const EngineSettings& settings_;
+  Router router_;
+  Observer* observer_ = nullptr;
+  std::function<void(const Error&)> store_error_;
+  std::unordered_map<ExecutionId, std::unique_ptr<Live>> live_;
+  std::unordered_map<ExecutionId, std::vector<std::function<void(const Ended&)>>> waiters_;
+  std::deque<ExecutionId> ready_;
+  bool busy_ = false;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>>
+      due_;  // may hold stale pairs: a late look does no harm
+  TimerHandle timer_ = 0;
+  Instant timer_at_ = Instant::max();
+  std::shared_ptr<Driver*> self_;  // answers that come after this driver are dropped
+};
+
+Ended ended_of(ExecutionId id, const states::Execution& execution);
+ExecutionRow row_of(ExecutionId id, const Machine& machine, const states::Execution& execution);
+
+}  // namespace millrace::orchestrator

@@ -1,0 +1,271 @@
+#include "orchestrator/engine.h"
+
+#include <utility>
+
+#include "base/random.h"
+#include "base/utf8.h"
+#include "orchestrator/driver.h"
+#include "orchestrator/machines.h"
+
+namespace millrace::orchestrator {
+namespace {
+
+// Names of executions and state machines. Source: StartExecution and CreateStateMachine in the API reference.
+Status check_name(std::string_view name, const Limits& limits) {
+  static constexpr std::string_view kForbidden = "<>{}[]?*\"#%\\^|~`$&,;:/";
+  const auto wrong = [&] {
+    return invalid("Invalid Name: '" + std::string(name) + "'",
+                   "a name has 1 to " + std::to_string(limits.name_characters_max) +
+                       " characters, without blanks, control characters and any of " +
+                       std::string(kForbidden));
+  };
+  if (name.empty() || !valid_utf8(name) || count_code_points(name) > limits.name_characters_max)
+    return wrong();
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte == 0x7F || kForbidden.find(c) != std::string_view::npos) return wrong();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string execution_arn(const EngineSettings& settings, std::string_view machine_name,
+                          std::string_view name) {
+  std::string arn = "arn:aws:states:" + settings.region + ":" + settings.account + ":execution:";
+  arn.append(machine_name).append(":").append(name);
+  return arn;
+}
+
+std::string machine_arn(const EngineSettings& settings, std::string_view name) {
+  std::string arn = "arn:aws:states:" + settings.region + ":" + settings.account + ":stateMachine:";
+  return arn.append(name);
+}
+
+class Engine::Impl {
+ public:
+  Impl(Loop& loop, Committer& committer, TaskRunner& runner, EngineSettings settings, ExecutionId last)
+      : settings_(std::move(settings)),
+        loop_(loop),
+        committer_(committer),
+        machines_(committer, settings_.limits),
+        driver_(loop, committer, runner, machines_, settings_),
+        random_(settings_.seed),
+        last_(last) {}
+
+  void create_machine(std::string name, std::string definition, Reply<MachineRow> reply) {
+    if (auto ok = check_name(name, settings_.limits); !ok) return reply(fail(ok.error()));
+    MachineRow row;
+    row.arn = machine_arn(settings_, name);
+    row.name = std::move(name);
+    row.role_arn = settings_.role_arn;
+    row.definition = std::move(definition);
+    row.created = loop_.clock().now();
+    machines_.put(std::move(row), [reply = std::move(reply)](Result<MachinePtr> machine) {
+      if (!machine) return reply(fail(machine.error()));
+      reply((*machine)->row);
+    });
+  }
+
+  void start_execution(StartRequest request, Reply<Started> reply, std::function<void(const Ended&)> ended) {
+    if (!request.name.empty()) {
+      if (auto ok = check_name(request.name, settings_.limits); !ok) return reply(fail(ok.error()));
+    }
+    if (request.input.size() > settings_.limits.payload_bytes_max) {
+      return reply(invalid(
+          "1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have "
+          "length "
+          "less than or equal to " +
+              std::to_string(settings_.limits.payload_bytes_max),
+          "put large data into an object (s3://bucket/key) and pass its name, or raise payload_bytes_max"));
+    }
+    if (driver_.live() >= settings_.live_executions_max) {
+      return reply(
+          fail(ErrorCode::LimitExceeded,
+               "ExecutionLimitExceeded: " + std::to_string(driver_.live()) + " executions are running",
+               "try again later, or raise live_executions_max"));
+    }
+    const std::string arn =
+        request.machine.starts_with("arn:") ? request.machine : machine_arn(settings_, request.machine);
+    if (MachinePtr machine = machines_.newest(arn)) {
+      return begin(std::move(machine), std::move(request), std::move(reply), std::move(ended));
+    }
+    machines_.load_newest(arn, [this, request = std::move(request), reply = std::move(reply),
+                                ended = std::move(ended)](Result<MachinePtr> machine) mutable {
+      if (!machine) return reply(fail(machine.error()));
+      begin(*machine, std::move(request), std::move(reply), std::move(ended));
+    });
+  }
+
+  void stop_execution(ExecutionId id, Failure reason, Reply<void> reply) {
+    // Whether it has ended can only be known from its events; a stop that comes too late leads to none.
+    driver_.deliver(id, states::stimulus::StopRequested{std::move(reason)},
+                    [id, reply = std::move(reply)](Result<AppendResult> result) {
+                      if (!result && result.error().code == ErrorCode::NotFound) {
+                        return reply(fail(ErrorCode::NotFound,
+                                          "Execution Does Not Exist: '" + std::to_string(id.value) + "'"));
+                      }
+                      if (!result) return reply(fail(result.error()));
+                      reply(Status{});
+                    });
+  }
+
+  void when_ended(ExecutionId id, Reply<Ended> reply) {
+    if (driver_.is_live(id)) {
+      driver_.when_ended(id, [reply = std::move(reply)](const Ended& ended) { reply(ended); });
+      return;
+    }
+    auto row = std::make_shared<Result<ExecutionRow>>(fail(ErrorCode::Internal, "not read"));
+    auto ended = std::make_shared<Result<Ended>>(fail(ErrorCode::Internal, "not read"));
+    committer_.run(
+        [id, row, ended](Store& store) {
+          *row = store.execution(id);
+          if (*row && (*row)->status != states::ExecutionStatus::Running) *ended = read_end(store, **row);
+        },
+        [this, id, row, ended, reply = std::move(reply)] {
+          if (!*row) return reply(fail((*row).error()));
+          if ((*row)->status != states::ExecutionStatus::Running) return reply(std::move(*ended));
+          driver_.when_ended(id, [reply](const Ended& e) { reply(e); });
+        });
+  }
+
+  void recover(Reply<RecoverySummary> reply) { recover_page({}, {}, std::move(reply)); }
+
+  Driver& driver() { return driver_; }
+
+ private:
+  static constexpr std::size_t kRecoveryPage = 1000;
+
+  void begin(MachinePtr machine, StartRequest request, Reply<Started> reply,
+             std::function<void(const Ended&)> ended) {
+    const ExecutionId id{++last_.value};
+    const Instant now = loop_.clock().now();
+    // A generated name sorts by time: the index of names then grows at its end.
+    if (request.name.empty()) request.name = uuid_v7(to_millis(now), random_);
+    states::stimulus::Started started;
+    started.identity.name = std::move(request.name);
+    started.identity.arn = execution_arn(settings_, machine->row.name, started.identity.name);
+    started.identity.machine_arn = machine->row.arn;
+    started.identity.machine_name = machine->row.name;
+    started.identity.role_arn = machine->row.role_arn;
+    started.input = std::move(request.input);
+    if (ended) driver_.when_ended(id, ended);
+    Started answer{id, started.identity.arn, started.identity.name, now, false};
+    driver_.start(id, machine, started,
+                  [this, machine, answer = std::move(answer), input = started.input, reply = std::move(reply),
+                   ended = std::move(ended)](Result<AppendResult> result) mutable {
+                    if (!result) return reply(fail(result.error()));
+                    if (*result == AppendResult::Ok) return reply(std::move(answer));
+                    if (*result == AppendResult::NameTaken) {
+                      return name_taken(std::move(machine), std::move(answer), std::move(input),
+                                        std::move(reply), std::move(ended));
+                    }
+                    reply(fail(ErrorCode::Conflict, "another process writes to the same home directory",
+                               "stop it; a home directory belongs to one engine"));
+                  });
+  }
+
+  // StartExecution is idempotent for the same name and input while the first one runs.
+  void name_taken(MachinePtr machine, Started answer, Payload input, Reply<Started> reply,
+                  std::function<void(const Ended&)> ended) {
+    struct Found {
+      Result<ExecutionRow> row = fail(ErrorCode::Internal, "not read");
+      bool same_input = false;
+    };
+    auto found = std::make_shared<Found>();
+    committer_.run(
+        [found, machine, input, name = answer.name](Store& store) {
+          found->row = store.execution_named(machine->row.id, name);
+          if (!found->row) return;
+          const auto events = store.events(found->row->id, 0, 1);
+          if (!events || events->empty()) return;
+          const auto* first = std::get_if<states::detail::ExecutionStarted>(&events->front().details);
+          found->same_input = first && first->input.text() == input.text();
+        },
+        [this, found, answer = std::move(answer), reply = std::move(reply),
+         ended = std::move(ended)]() mutable {
+          if (!found->row) return reply(fail(found->row.error()));
+          if (!found->same_input || found->row->status != states::ExecutionStatus::Running) {
+            return reply(fail(ErrorCode::AlreadyExists, "Execution Already Exists: '" + answer.arn + "'",
+                              "choose another name; names of one state machine are used once"));
+          }
+          answer.id = found->row->id;
+          answer.started = found->row->started;
+          answer.existed = true;
+          if (ended)
+            when_ended(answer.id, [ended = std::move(ended)](Result<Ended> e) {
+              if (e) ended(*e);
+            });
+          reply(std::move(answer));
+        });
+  }
+
+  static Result<Ended> read_end(Store& store, const ExecutionRow& row) {
+    MR_TRY(events, store.events(row.id, row.events > 0 ? row.events - 1 : 0, ~std::size_t{0}));
+    if (events.empty())
+      return fail(ErrorCode::DataLoss,
+                  "the history of execution '" + row.name + "' is shorter than its row says");
+    Ended ended{row.id, row.status, {}, {}};
+    const states::EventDetails& last = events.back().details;
+    if (const auto* succeeded = std::get_if<states::detail::ExecutionSucceeded>(&last))
+      ended.output = succeeded->output;
+    if (const auto* failed = std::get_if<states::detail::Failed>(&last)) ended.failure = failed->failure;
+    return ended;
+  }
+
+  void recover_page(ExecutionId after, RecoverySummary so_far, Reply<RecoverySummary> reply) {
+    auto rows = std::make_shared<Result<std::vector<ExecutionRow>>>(fail(ErrorCode::Internal, "not read"));
+    committer_.run([rows, after](Store& store) { *rows = store.unfinished(after, kRecoveryPage); },
+                   [this, rows, so_far, reply = std::move(reply)]() mutable {
+                     if (!*rows) return reply(fail((*rows).error()));
+                     for (const ExecutionRow& row : **rows) {
+                       ++so_far.executions;
+                       so_far.tasks += row.tasks_out;
+                       driver_.take_up(row);
+                     }
+                     if ((*rows)->size() < kRecoveryPage) return reply(so_far);
+                     recover_page((*rows)->back().id, so_far, std::move(reply));
+                   });
+  }
+
+  EngineSettings settings_;
+  Loop& loop_;
+  Committer& committer_;
+  Machines machines_;
+  Driver driver_;
+  Random random_;
+  ExecutionId last_;
+};
+
+Engine::Engine(Loop& loop, Committer& committer, TaskRunner& runner, EngineSettings settings,
+               ExecutionId last)
+    : impl_(std::make_unique<Impl>(loop, committer, runner, std::move(settings), last)) {}
+Engine::~Engine() = default;
+
+void Engine::create_machine(std::string name, std::string definition, Reply<MachineRow> reply) {
+  impl_->create_machine(std::move(name), std::move(definition), std::move(reply));
+}
+void Engine::start_execution(StartRequest request, Reply<Started> reply,
+                             std::function<void(const Ended&)> ended) {
+  impl_->start_execution(std::move(request), std::move(reply), std::move(ended));
+}
+void Engine::stop_execution(ExecutionId id, Failure reason, Reply<void> reply) {
+  impl_->stop_execution(id, std::move(reason), std::move(reply));
+}
+void Engine::when_ended(ExecutionId id, Reply<Ended> reply) {
+  impl_->when_ended(id, std::move(reply));
+}
+void Engine::recover(Reply<RecoverySummary> reply) {
+  impl_->recover(std::move(reply));
+}
+void Engine::on_store_error(std::function<void(const Error&)> handler) {
+  impl_->driver().on_store_error(std::move(handler));
+}
+void Engine::observe(Observer* observer) {
+  impl_->driver().observe(observer);
+}
+std::size_t Engine::live() const {
+  return impl_->driver().live();
+}
+
+}  // namespace millrace::orchestrator
