@@ -1,6 +1,8 @@
 #pragma once
-// The home's object store: s3://bucket/key is the file objects/bucket/key below the home directory. Keys that would
-// leave the bucket ("..", absolute, empty parts, control characters) are refused; writes appear whole or not at all.
+// The home's object store: s3://bucket/key is the file objects/bucket/key below the home directory. Keys that
+// would leave the bucket ("..", absolute, empty parts, control characters, symbolic links to elsewhere) are
+// refused; writes appear whole or not at all. One difference from S3: a key can't be an object and a prefix
+// ("a" and "a/b") at once.
 
 #include <cstdint>
 #include <filesystem>
@@ -16,7 +18,8 @@ struct S3Uri {
   std::string bucket, key;  // key may be empty or end in '/': a prefix
   std::string text() const { return "s3://" + bucket + "/" + key; }
 };
-Result<S3Uri> parse_s3_uri(std::string_view text);  // InvalidArgument: "… is not an S3 URI: expected s3://bucket/key"
+Result<S3Uri> parse_s3_uri(
+    std::string_view text);  // InvalidArgument: "… is not an S3 URI: expected s3://bucket/key"
 
 struct ObjectInfo {
   std::string key;
@@ -28,14 +31,16 @@ class ObjectStore {
  public:
   explicit ObjectStore(std::filesystem::path root) : root_(std::move(root)) {}
 
-  // The file behind an object, existing or not. Directories are not made.
+  // The file behind an object (of a prefix: the directory), existing or not. Directories are not made.
   Result<std::filesystem::path> path_of(std::string_view uri) const;
   // Objects whose key begins with the URI's key, sorted by key; a URI that names one object gives that one.
   // Names whose last part begins with '_' or '.' are left out unless `hidden`. NotFound when there is none.
   Result<std::vector<ObjectInfo>> list(std::string_view uri, bool hidden = false) const;
-  Result<std::string> read(std::string_view uri) const;
+  Result<std::string> read(std::string_view uri) const;  // NotFound
   // Written to a temporary file, synced, renamed. OutOfSpace and nothing changed when the disk is full.
   Status write(std::string_view uri, std::string_view bytes) const;
+  // The object of that name and everything below name + "/" (not its neighbours "name2"); nothing there is no
+  // error.
   Status remove_prefix(std::string_view uri) const;
 
  private:

@@ -1,0 +1,24 @@
+#pragma once
+// Whole files, safely: read all, or replace all. Any thread.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace millrace::tasks {
+
+// Names of files that are being written begin so; whoever lists a directory passes over them.
+inline constexpr std::string_view kUnfinishedPrefix = ".unfinished-";
+
+// NotFound; DataLoss when it can't be read.
+Result<std::string> read_file(const std::filesystem::path& path);
+// A temporary file beside it, written, synced, renamed, the directory synced: after the call the new content
+// is there even if the power fails; before, the old. OutOfSpace leaves nothing behind. Parent directories are
+// made.
+Status replace_file(const std::filesystem::path& path, std::string_view bytes);
+// All bytes to a descriptor. OutOfSpace when the disk or the quota is full; `name` is for the message.
+Status write_all(int descriptor, std::string_view bytes, std::string_view name);
+
+}  // namespace millrace::tasks
