@@ -1,0 +1,182 @@
+#include "tasks/catalog.h"
+
+#include <algorithm>
+
+#include "tasks/deployment/models.h"
+#include "tasks/jobs/job_kinds.h"
+#include "tasks/registry/model_packages.h"
+
+namespace millrace::tasks {
+namespace {
+
+using P = Parameter;
+
+constexpr P kModelParameters[] = {
+    {"ModelName", "string", true, "unique"},
+    {"PrimaryContainer", "object", false, "ModelDataUrl s3://… or ModelPackageName of an Approved package"},
+    {"Containers", "array", false, "an inference pipeline: containers in sequence"},
+    {"ExecutionRoleArn", "string", false, "accepted, without effect"},
+};
+constexpr P kGroupParameters[] = {
+    {"ModelPackageGroupName", "string", true, "unique"},
+    {"ModelPackageGroupDescription", "string", false, "for people"},
+};
+constexpr P kPackageParameters[] = {
+    {"ModelPackageGroupName", "string", false, "the group; it is made when it does not exist"},
+    {"ModelPackageName", "string", false, "for a package outside groups"},
+    {"InferenceSpecification", "object", false, "Containers[0].ModelDataUrl is the artifact"},
+    {"ModelMetrics", "object", false, "ModelQuality.Statistics.S3Uri and the like"},
+    {"ModelApprovalStatus", "string", false, "PendingManualApproval (default), Approved, Rejected"},
+    {"ModelPackageDescription", "string", false, "for people"},
+    {"CustomerMetadataProperties", "map", false, "strings by name"},
+    {"ClientToken", "string", false, "outside workflows: the same token gives the same version"},
+};
+constexpr P kPackageUpdateParameters[] = {
+    {"ModelPackageArn", "string", true, "ARN or group/version"},
+    {"ModelApprovalStatus", "string", false, "PendingManualApproval, Approved, Rejected"},
+    {"ApprovalDescription", "string", false, "why"},
+    {"CustomerMetadataProperties", "map", false, "added or replaced"},
+    {"CustomerMetadataPropertiesToRemove", "array", false, "names"},
+};
+constexpr P kListParameters[] = {
+    {"NameContains", "string", false, "part of the name"},
+    {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending by creation"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+};
+constexpr P kTrainingJobName[] = {{"TrainingJobName", "string", true}};
+constexpr P kProcessingJobName[] = {{"ProcessingJobName", "string", true}};
+constexpr P kTransformJobName[] = {{"TransformJobName", "string", true}};
+constexpr P kTuningJobName[] = {{"HyperParameterTuningJobName", "string", true}};
+constexpr P kModelName[] = {{"ModelName", "string", true}};
+constexpr P kGroupName[] = {{"ModelPackageGroupName", "string", true}};
+constexpr P kPackageName[] = {{"ModelPackageName", "string", true, "ARN or group/version"}};
+
+template <const EntityKind& entity>
+Outcome describe(TaskCall& call) {
+  return describe_entity(entity, call);
+}
+template <const EntityKind& entity>
+Outcome list(TaskCall& call) {
+  return list_entities(entity, call);
+}
+template <const EntityKind& entity>
+Outcome remove(TaskCall& call) {
+  return delete_entity(entity, call);
+}
+template <const JobKind& kind>
+Outcome create(TaskCall& call) {
+  return create_job(kind, call);
+}
+template <const JobKind& kind>
+Outcome stop(TaskCall& call) {
+  return stop_job(kind, call);
+}
+
+constexpr std::string_view kService = "sagemaker";
+
+// service, operation, summary, optimized, sync, parameters, function
+const TaskKind kCatalog[] = {
+    {kService, "createModel", "Makes a model of one or more artifacts", true, false, kModelParameters,
+     create_model},
+    {kService, "createModelPackage", "Registers a version of a model", false, false, kPackageParameters,
+     create_model_package},
+    {kService, "createModelPackageGroup", "Makes a group for the versions of a model", false, false,
+     kGroupParameters, create_model_package_group},
+    {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName,
+     remove<kModel>},
+    {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false,
+     kPackageName, remove<kModelPackage>},
+    {kService, "deleteModelPackageGroup", "Deletes an empty group", false, false, kGroupName,
+     delete_model_package_group},
+    {kService, "describeHyperParameterTuningJob", "A tuning job's record", false, false, kTuningJobName,
+     describe<kTuningJob>},
+    {kService, "describeModel", "A model's record", false, false, kModelName, describe<kModel>},
+    {kService, "describeModelPackage", "A version's record with metrics and approval", false, false,
+     kPackageName, describe<kModelPackage>},
+    {kService, "describeModelPackageGroup", "A group's record", false, false, kGroupName,
+     describe<kModelPackageGroup>},
+    {kService, "describeProcessingJob", "A processing job's record", false, false, kProcessingJobName,
+     describe<kProcessingJob>},
+    {kService, "describeTrainingJob", "A training job's record", false, false, kTrainingJobName,
+     describe<kTrainingJob>},
+    {kService, "describeTransformJob", "A transform job's record", false, false, kTransformJobName,
+     describe<kTransformJob>},
+    {kService, "listHyperParameterTuningJobs", "Tuning jobs, newest first", false, false, kListParameters,
+     list<kTuningJob>},
+    {kService, "listModelPackageGroups", "Groups, newest first", false, false, kListParameters,
+     list<kModelPackageGroup>},
+    {kService, "listModelPackages", "Versions, newest first; of one ModelPackageGroupName or all", false,
+     false, kListParameters, list<kModelPackage>},
+    {kService, "listModels", "Models, newest first", false, false, kListParameters, list<kModel>},
+    {kService, "listProcessingJobs", "Processing jobs, newest first", false, false, kListParameters,
+     list<kProcessingJob>},
+    {kService, "listTrainingJobs", "Training jobs, newest first", false, false, kListParameters,
+     list<kTrainingJob>},
+    {kService, "listTransformJobs", "Transform jobs, newest first", false, false, kListParameters,
+     list<kTransformJob>},
+    {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false,
+     kPackageUpdateParameters, update_model_package},
+};
+
+constexpr const JobKind* kNoJobKinds[] = {nullptr};
+
+// The service part and what follows of arn:PARTITION:states:REGION:ACCOUNT:…; empty when it is something
+// else.
+std::string_view after_states_arn(std::string_view resource) {
+  for (int field = 0; field < 5; ++field) {
+    const std::size_t colon = resource.find(':');
+    if (colon == std::string_view::npos) return {};
+    const std::string_view part = resource.substr(0, colon);
+    if ((field == 0 && part != "arn") || (field == 2 && part != "states")) return {};
+    resource.remove_prefix(colon + 1);
+  }
+  return resource;
+}
+
+bool take_prefix(std::string_view& text, std::string_view prefix) {
+  if (text.substr(0, prefix.size()) != prefix) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+}  // namespace
+
+std::span<const TaskKind> catalog() {
+  return kCatalog;
+}
+
+const TaskKind* find_operation(std::string_view service, std::string_view operation) {
+  const auto found = std::find_if(std::begin(kCatalog), std::end(kCatalog), [&](const TaskKind& kind) {
+    return kind.service == service && kind.operation == operation;
+  });
+  return found == std::end(kCatalog) ? nullptr : &*found;
+}
+
+std::optional<TaskResource> find_task(std::string_view resource) {
+  std::string_view rest = after_states_arn(resource);
+  const bool sdk = take_prefix(rest, "aws-sdk:");
+  const std::size_t colon = rest.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::string_view service = rest.substr(0, colon);
+  std::string_view operation = rest.substr(colon + 1);
+  constexpr std::string_view kSync = ".sync";
+  const bool sync =
+      operation.size() > kSync.size() && operation.substr(operation.size() - kSync.size()) == kSync;
+  if (sync) operation.remove_suffix(kSync.size());
+  const TaskKind* kind = find_operation(service, operation);
+  if (!kind || (sync && (sdk || !kind->sync)) || (!sdk && !kind->optimized)) return std::nullopt;
+  return TaskResource{kind, sync};
+}
+
+std::span<const JobKind* const> job_kinds() {
+  return std::span<const JobKind* const>(kNoJobKinds).first(0);
+}
+
+const JobKind* find_job_kind(std::string_view record_kind) {
+  for (const JobKind* kind : job_kinds())
+    if (kind->entity.kind == record_kind) return kind;
+  return nullptr;
+}
+
+}  // namespace millrace::tasks

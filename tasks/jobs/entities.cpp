@@ -1,0 +1,172 @@
+#include "tasks/jobs/entities.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/time.h"
+#include "tasks/arguments.h"
+
+namespace millrace::tasks {
+
+const EntityKind kTrainingJob{"TrainingJob", "training-job", "TrainingJobSummaries"};
+const EntityKind kProcessingJob{"ProcessingJob", "processing-job", "ProcessingJobSummaries"};
+const EntityKind kTransformJob{"TransformJob", "transform-job", "TransformJobSummaries"};
+const EntityKind kTuningJob{"HyperParameterTuningJob", "hyper-parameter-tuning-job",
+                            "HyperParameterTuningJobSummaries"};
+const EntityKind kModel{"Model", "model", "Models"};
+const EntityKind kModelPackageGroup{"ModelPackageGroup", "model-package-group",
+                                    "ModelPackageGroupSummaryList"};
+const EntityKind kModelPackage{"ModelPackage", "model-package", "ModelPackageSummaryList"};
+const EntityKind kEndpointConfig{"EndpointConfig", "endpoint-config", "EndpointConfigs"};
+const EntityKind kEndpoint{"Endpoint", "endpoint", "Endpoints"};
+
+namespace {
+
+constexpr std::string_view kArnPrefix = "arn:aws:sagemaker:us-east-1:123456789012:";
+
+// What a summary shows of a record, besides its name and ARN.
+constexpr std::string_view kSummaryFields[] = {"Status",
+                                               "SecondaryStatus",
+                                               "CreationTime",
+                                               "LastModifiedTime",
+                                               "TrainingStartTime",
+                                               "TrainingEndTime",
+                                               "ProcessingEndTime",
+                                               "TransformEndTime",
+                                               "FailureReason",
+                                               "ModelPackageGroupName",
+                                               "ModelPackageVersion",
+                                               "ModelApprovalStatus",
+                                               "ModelPackageDescription",
+                                               "EndpointConfigName",
+                                               "TrainingJobStatusCounters",
+                                               "ObjectiveStatusCounters"};
+
+Json summary_of(const EntityKind& entity, const Json& record) {
+  Json summary = Json::object();
+  const std::string prefix(entity.kind);
+  for (const std::string& field : {prefix + "Name", prefix + "Arn", prefix + "Status"})
+    if (record.contains(field)) summary[field] = record[field];
+  for (const std::string_view field : kSummaryFields)
+    if (record.contains(std::string(field))) summary[std::string(field)] = record[std::string(field)];
+  return summary;
+}
+
+bool letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+Result<std::string> name_in(const EntityKind& entity, const TaskCall& call) {
+  MR_TRY(name, Arguments(call.arguments).text(name_field(entity)));
+  return name_of(entity, name);
+}
+
+Result<Json> summaries(const EntityKind& entity, const TaskCall& call) {
+  const Arguments arguments(call.arguments);
+  MR_TRY(contains, arguments.text_or("NameContains", ""));
+  MR_TRY(status, arguments.text_or("StatusEquals", ""));
+  MR_TRY(order, arguments.text_or("SortOrder", "Descending"));
+  MR_TRY(group, arguments.text_or("ModelPackageGroupName", ""));
+  MR_TRY(limit, arguments.integer_or("MaxResults", 100));
+  if (limit < 1 || limit > 1000) return arguments.wrong("MaxResults", "must be from 1 to 1000");
+  const std::string prefix = group.empty() ? "" : name_of(kModelPackageGroup, group) + "/";
+  MR_TRY(records, call.context.jobs().list(entity.kind, prefix, 100'000));
+  if (order == "Ascending") std::reverse(records.begin(), records.end());
+  Json list = Json::array();
+  for (const Json& record : records) {
+    if (record.value(name_field(entity), "").find(contains) == std::string::npos) continue;
+    if (!status.empty() && record.value(std::string(entity.kind) + "Status", "") != status) continue;
+    if (list.size() == static_cast<std::size_t>(limit)) break;
+    list.push_back(summary_of(entity, record));
+  }
+  Json answer = Json::object();
+  answer[std::string(entity.list_field)] = std::move(list);
+  return answer;
+}
+
+}  // namespace
+
+std::string name_field(const EntityKind& entity) {
+  return std::string(entity.kind) + "Name";
+}
+std::string arn_field(const EntityKind& entity) {
+  return std::string(entity.kind) + "Arn";
+}
+
+std::string entity_arn(const EntityKind& entity, std::string_view name) {
+  return std::string(kArnPrefix) + std::string(entity.arn_type) + "/" + std::string(name);
+}
+
+std::string name_of(const EntityKind& entity, std::string_view name_or_arn) {
+  const std::string mark = ":" + std::string(entity.arn_type) + "/";
+  const std::size_t found =
+      name_or_arn.substr(0, 4) == "arn:" ? name_or_arn.find(mark) : std::string_view::npos;
+  return std::string(found == std::string_view::npos ? name_or_arn : name_or_arn.substr(found + mark.size()));
+}
+
+Status check_name(std::string_view field, std::string_view name, std::size_t characters_max) {
+  const std::string what = std::string(field) + " \"" + std::string(name.substr(0, 80)) + "\"";
+  if (name.empty()) return invalid(std::string(field) + " must not be empty");
+  if (name.size() > characters_max)
+    return invalid(what + " has " + std::to_string(name.size()) + " characters, at most " +
+                   std::to_string(characters_max) + " are allowed");
+  const bool characters_fine =
+      std::all_of(name.begin(), name.end(), [](char c) { return letter_or_digit(c) || c == '-'; });
+  if (!characters_fine || name.front() == '-' || name.back() == '-')
+    return invalid(what + " may have letters, digits and hyphens between them only",
+                   "the rule is ^[a-zA-Z0-9](-*[a-zA-Z0-9])*$");
+  return {};
+}
+
+Json described(const Json& record) {
+  Json answer = record;
+  answer.erase(kNotes);
+  return answer;
+}
+
+Payload arn_answer(const EntityKind& entity, std::string_view name) {
+  return to_payload(Json{{arn_field(entity), entity_arn(entity, name)}});
+}
+
+Outcome create_entity(const EntityKind& entity, const std::string& name, Json fields, TaskCall& call) {
+  Json record = {{name_field(entity), name}, {arn_field(entity), entity_arn(entity, name)}};
+  record.update(fields);
+  const std::int64_t now = to_millis(call.context.clock().now());
+  record["CreationTime"] = now;
+  record["LastModifiedTime"] = now;
+  record[kNotes] = {{"Key", call.key}, {"Request", call.arguments}};
+  const Status created = call.context.jobs().create(entity.kind, name, record);
+  if (created) return arn_answer(entity, name);
+  if (created.error().code != ErrorCode::AlreadyExists) return sagemaker_failure(created.error());
+  const auto existing = call.context.jobs().find(entity.kind, name);
+  if (existing && !call.key.empty() && existing->value(kNotes, Json::object()).value("Key", "") == call.key &&
+      existing->at(kNotes).value("Request", Json()) == call.arguments)
+    return arn_answer(entity, name);
+  return sagemaker_failure("ValidationException", "Cannot create already existing " +
+                                                      std::string(entity.arn_type) + " \"" +
+                                                      entity_arn(entity, name) + "\".");
+}
+
+Outcome describe_entity(const EntityKind& entity, TaskCall& call) {
+  const auto name = name_in(entity, call);
+  if (!name) return sagemaker_failure(name.error());
+  const auto record = call.context.jobs().find(entity.kind, *name);
+  if (!record) return sagemaker_failure(record.error());
+  return to_payload(described(*record));
+}
+
+Outcome list_entities(const EntityKind& entity, TaskCall& call) {
+  const auto answer = summaries(entity, call);
+  if (!answer) return sagemaker_failure(answer.error());
+  return to_payload(*answer);
+}
+
+Outcome delete_entity(const EntityKind& entity, TaskCall& call) {
+  const auto name = name_in(entity, call);
+  if (!name) return sagemaker_failure(name.error());
+  const Status removed = call.context.jobs().remove(entity.kind, *name);
+  if (!removed) return sagemaker_failure(removed.error());
+  return Payload::empty_object();
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,101 @@
+#include "tasks/jobs/job_context.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/time.h"
+#include "tasks/jobs/entities.h"
+
+namespace millrace::tasks {
+namespace {
+
+// Each write of a record is a synced transaction, so progress reaches the disk at most this often.
+constexpr Millis kRecordInterval{1000};
+
+}  // namespace
+
+JobContext::JobContext(TaskCall& call, const Jobs::Claim& claim, std::string kind, std::string name,
+                       Millis runtime_max)
+    : outer_(call.context),
+      claim_(claim),
+      kind_(std::move(kind)),
+      name_(std::move(name)),
+      begun_(outer_.clock().uptime()),
+      runtime_max_(runtime_max) {
+  const std::filesystem::path path = outer_.jobs().log_path(kind_, name_);
+  std::error_code
+      ignored;  // without a log file the job still runs; its lines are lost, which the engine's log says
+  std::filesystem::create_directories(path.parent_path(), ignored);
+  log_ = std::fopen(path.c_str(), "ae");
+  if (!log_) outer_.log("can't write the job's log " + path.string());
+}
+
+JobContext::~JobContext() {
+  if (log_) std::fclose(log_);
+}
+
+bool JobContext::timed_out() const {
+  return runtime_max_.count() > 0 && outer_.clock().uptime() - begun_ >= runtime_max_;
+}
+
+bool JobContext::cancelled() const {
+  return outer_.cancelled() || claim_.stop_requested() || timed_out();
+}
+
+void JobContext::log(std::string_view line) {
+  const std::lock_guard lock(mutex_);
+  if (!log_) return;
+  const std::string text = format_rfc3339(clock().now()) + " " + std::string(line) + "\n";
+  std::fwrite(text.data(), 1, text.size(), log_);
+  std::fflush(log_);  // people follow it while the job runs
+}
+
+void JobContext::progress(const Progress& progress) {
+  outer_.progress(progress);
+  const std::lock_guard lock(mutex_);
+  const bool new_phase = !progress.phase.empty() && progress.phase != phase_;
+  if (!new_phase && clock().uptime() - written_ < kRecordInterval) return;
+  if (new_phase) phase_ = progress.phase;
+  written_ = clock().uptime();
+  write_record(progress, new_phase);
+}
+
+void JobContext::write_record(const Progress& progress, bool new_phase) {
+  const std::int64_t now = to_millis(clock().now());
+  const auto written = jobs().modify(kind_, name_, [&](Json& record) -> Status {
+    record[kNotes]["Progress"] = to_json(progress);
+    record["LastModifiedTime"] = now;
+    if (new_phase && record.contains("SecondaryStatusTransitions"))
+      begin_secondary_status(record, progress.phase, "", now);
+    return {};
+  });
+  if (!written)
+    outer_.log("progress of " + kind_ + " " + name_ + " was not recorded: " + written.error().message);
+}
+
+Json to_json(const Progress& progress) {
+  Json json = Json::object();
+  if (!progress.phase.empty()) json["phase"] = progress.phase;
+  if (progress.fraction >= 0) json["fraction"] = progress.fraction;
+  if (progress.rows >= 0) json["rows"] = progress.rows;
+  if (progress.rows_per_s >= 0) json["rowsPerSecond"] = progress.rows_per_s;
+  if (progress.round >= 0) json["round"] = progress.round;
+  if (progress.rounds >= 0) json["rounds"] = progress.rounds;
+  if (!progress.metric.empty()) {
+    json["metric"] = progress.metric;
+    json["value"] = progress.value;
+  }
+  if (progress.eta_s >= 0) json["etaSeconds"] = progress.eta_s;
+  return json;
+}
+
+void begin_secondary_status(Json& record, const std::string& status, const std::string& message,
+                            std::int64_t now_ms) {
+  Json& transitions = record["SecondaryStatusTransitions"];
+  if (!transitions.empty() && !transitions.back().contains("EndTime")) transitions.back()["EndTime"] = now_ms;
+  Json transition = {{"Status", status}, {"StartTime", now_ms}};
+  if (!message.empty()) transition["StatusMessage"] = message;
+  transitions.push_back(std::move(transition));
+  record["SecondaryStatus"] = status;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,55 @@
+#pragma once
+// JobContext: the surroundings of one job: log lines go to its file, progress and secondary statuses to its
+// record, and it is cancelled by its task, by a stop of the job, or by its StoppingCondition. One worker
+// thread (cancelled(), log() and progress() also from threads the job starts).
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/json.h"
+#include "base/random.h"
+#include "tasks/jobs/jobs.h"
+#include "tasks/task_kind.h"
+
+namespace millrace::tasks {
+
+class JobContext final : public TaskContext {
+ public:
+  JobContext(TaskCall& call, const Jobs::Claim& claim, std::string kind, std::string name,
+             Millis runtime_max);
+  ~JobContext() override;
+
+  bool cancelled() const override;
+  void progress(const Progress& progress) override;
+  void log(std::string_view line) override;
+  ObjectStore& objects() override { return outer_.objects(); }
+  Jobs& jobs() override { return outer_.jobs(); }
+  const Clock& clock() const override { return outer_.clock(); }
+  std::uint64_t seed() const override { return hash64(name_); }
+  int threads() const override { return outer_.threads(); }
+
+  bool timed_out() const;  // longer than StoppingCondition.MaxRuntimeInSeconds allows
+
+ private:
+  void write_record(const Progress& progress, bool new_phase);
+
+  TaskContext& outer_;
+  const Jobs::Claim& claim_;
+  const std::string kind_, name_;
+  const Millis begun_, runtime_max_;  // 0: no limit
+  std::mutex mutex_;  // over what follows: log lines come from the thread that reads a script's output
+  std::FILE* log_ = nullptr;
+  std::string phase_;
+  Millis written_{-1'000'000};
+};
+
+// The members of a progress report that are known: {"phase":…,"fraction":…,"rows":…,"rowsPerSecond":…,…}.
+Json to_json(const Progress& progress);
+// Ends the last secondary status and begins another, in a record with SecondaryStatusTransitions.
+void begin_secondary_status(Json& record, const std::string& status, const std::string& message,
+                            std::int64_t now_ms);
+
+}  // namespace millrace::tasks

@@ -1,0 +1,266 @@
+#include "tasks/runner.h"
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "base/log.h"
+#include "tasks/catalog.h"
+#include "tasks/runner_context.h"
+#include "tasks/worker_pool.h"
+
+namespace millrace::tasks {
+
+using orchestrator::Heartbeat;
+using orchestrator::Submitted;
+using orchestrator::TaskKey;
+using orchestrator::TaskReport;
+using orchestrator::TaskRequest;
+
+namespace {
+
+// One call, shared by the loop and the thread that works on it. All but the flag is constant.
+struct Attempt {
+  TaskResource resource;
+  Payload arguments;
+  std::string key, caller;
+  std::atomic<bool> cancelled{false};
+};
+
+struct Listener {
+  std::shared_ptr<Attempt> attempt;
+  TaskLibraryRunner::Report report;
+  std::optional<Payload> submitted;  // said again to whoever re-attaches
+};
+
+std::string text_of(const TaskKey& key) {
+  return std::to_string(key.execution.value) + "/" + std::to_string(key.frame.value) + "/" +
+         std::to_string(key.visit) + "/" + std::to_string(key.attempt);
+}
+
+}  // namespace
+
+struct RunnerCore {
+  TaskLibraryRunner::Settings settings;
+  TaskLibraryRunner::Post post;
+  const Clock& clock;
+  std::unique_ptr<Jobs> jobs;
+  ObjectStore objects;
+  std::atomic<bool> suspended{false};
+
+  std::map<TaskKey, Listener> listeners = {};  // loop thread only
+
+  // Closed by the runner's destructor, calls first: they may hand jobs to the other.
+  std::unique_ptr<WorkerPool> job_pool = {}, call_pool = {};
+};
+
+namespace {
+
+using Send = std::function<void(TaskReport)>;
+
+RunnerContext::Surroundings surroundings(RunnerCore& core, const std::atomic<bool>* cancelled) {
+  return {
+      core.objects,   *core.jobs, core.clock, core.settings.threads_per_job, core.settings.heartbeat_interval,
+      core.suspended, cancelled};
+}
+
+TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context);
+
+// A job that nobody waits for, to its end.
+void run_in_background(RunnerCore& core, const JobKind& kind, const std::string& name) {
+  RunnerContext context(surroundings(core, nullptr), std::string(kind.entity.kind) + "/" + name, {});
+  const Json none = Json::object();
+  TaskCall call = make_call(core, none, context);
+  const auto ended = finish_job(kind, name, call);
+  if (!ended && ended.error().code != ErrorCode::Cancelled)
+    log::error("a job's record can't be kept", {{"job", name}, {"why", ended.error().message}});
+}
+
+bool submit_background(RunnerCore& core, std::string_view record_kind, std::string_view name) {
+  const JobKind* kind = find_job_kind(record_kind);
+  return kind &&
+         core.job_pool->submit([&core, kind, n = std::string(name)] { run_in_background(core, *kind, n); });
+}
+
+TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context) {
+  TaskCall call{arguments, context};
+  call.suspended = [&core] { return core.suspended.load(std::memory_order_relaxed); };
+  call.run_later = [&core](std::string_view kind, std::string_view name) {
+    return submit_background(core, kind, name);
+  };
+  return call;
+}
+
+Outcome run_guarded(const TaskKind& kind, TaskCall& call) {
+  try {
+    return kind.run(call);
+  } catch (const std::bad_alloc&) {
+    return sagemaker_failure("AmazonSageMakerException",
+                             "not enough memory for " + std::string(kind.operation));
+  } catch (const std::exception& error) {
+    return sagemaker_failure("AmazonSageMakerException", std::string(kind.operation) + ": " + error.what());
+  }
+}
+
+// Worker thread. Sends at most one Outcome, none when the work was left for later.
+void execute(RunnerCore& core, Attempt& attempt, const Send& send) {
+  if (attempt.cancelled || core.suspended) return;
+  if (!attempt.arguments.view().is_object()) {
+    send(Outcome(sagemaker_failure("ValidationException", "the arguments must be an object")));
+    return;
+  }
+  const Json arguments = to_json(attempt.arguments.view());
+  RunnerContext context(surroundings(core, &attempt.cancelled), attempt.caller,
+                        [&send](Payload progress) { send(Heartbeat{std::move(progress)}); });
+  TaskCall call = make_call(core, arguments, context);
+  call.key = attempt.key;
+  call.caller = attempt.caller;
+  call.sync = attempt.resource.sync;
+  call.submitted = [&send](const Json& output) { send(Submitted{to_payload(output)}); };
+  Outcome outcome = run_guarded(*attempt.resource.kind, call);
+  if (!core.suspended) send(std::move(outcome));
+}
+
+bool submit(RunnerCore& core, std::shared_ptr<Attempt> attempt, Send send) {
+  WorkerPool& pool = attempt->resource.sync ? *core.job_pool : *core.call_pool;
+  return pool.submit(
+      [&core, attempt = std::move(attempt), send = std::move(send)] { execute(core, *attempt, send); });
+}
+
+TaskReport refused() {
+  return Outcome(
+      sagemaker_failure("ResourceLimitExceededException", "too many tasks are waiting; try again later"));
+}
+
+// Loop thread. Reports of an attempt that was cancelled or has been answered reach nobody.
+void deliver(RunnerCore& core, const TaskKey& key, const Attempt* attempt, TaskReport report) {
+  const auto found = core.listeners.find(key);
+  if (found == core.listeners.end() || found->second.attempt.get() != attempt) return;
+  if (const auto* submitted = std::get_if<Submitted>(&report)) found->second.submitted = submitted->output;
+  const TaskLibraryRunner::Report listener = found->second.report;  // a copy: it may start or cancel tasks
+  if (std::holds_alternative<Outcome>(report)) core.listeners.erase(found);
+  listener(key, std::move(report));
+}
+
+// Jobs without a workflow behind them that an earlier process did not finish.
+void continue_background_jobs(RunnerCore& core) {
+  for (const JobKind* kind : job_kinds()) {
+    const auto records = core.jobs->list(kind->entity.kind, {}, 100'000);
+    if (!records) {
+      log::error("jobs can't be listed", {{"why", records.error().message}});
+      continue;
+    }
+    for (const Json& record : *records) {
+      const std::string status = record.value(std::string(kind->entity.kind) + "Status", "");
+      const bool unfinished = status == "InProgress" || status == "Stopping";
+      const bool background = record.value(kNotes, Json::object()).value("Background", false);
+      if (unfinished && background)
+        submit_background(core, kind->entity.kind, record.value(name_field(kind->entity), ""));
+    }
+  }
+}
+
+}  // namespace
+
+TaskLibraryRunner::TaskLibraryRunner(std::shared_ptr<RunnerCore> core) : core_(std::move(core)) {}
+
+Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings settings, Post post,
+                                                                   const Clock& clock) {
+  const std::filesystem::path home(settings.home);
+  std::error_code error;
+  std::filesystem::create_directories(home / "objects", error);
+  if (error) return invalid("can't make " + (home / "objects").string() + ": " + error.message());
+  MR_TRY(jobs, Jobs::open((home / "tasks.db").string()));
+  if (settings.threads_per_job < 1)
+    settings.threads_per_job = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::shared_ptr<RunnerCore> core(new RunnerCore{std::move(settings), std::move(post), clock,
+                                                  std::move(jobs), ObjectStore(home / "objects")});
+  core->job_pool =
+      std::make_unique<WorkerPool>(std::max(1, core->settings.jobs_at_once), core->settings.waiting_max);
+  core->call_pool =
+      std::make_unique<WorkerPool>(std::max(1, core->settings.calls_at_once), core->settings.waiting_max);
+  continue_background_jobs(*core);
+  return std::unique_ptr<TaskLibraryRunner>(new TaskLibraryRunner(std::move(core)));
+}
+
+TaskLibraryRunner::~TaskLibraryRunner() {
+  core_->suspended = true;
+  core_->listeners.clear();
+  core_->call_pool.reset();
+  core_->job_pool.reset();
+}
+
+bool TaskLibraryRunner::serves(const std::string& resource) const {
+  return find_task(resource).has_value();
+}
+
+void TaskLibraryRunner::start(TaskRequest request, Report report) {
+  // Closures for the loop may outlive the runner, so they hold it weakly.
+  const std::weak_ptr<RunnerCore> weak = core_;
+  const TaskKey key = request.key;
+  if (const auto found = core_->listeners.find(key); found != core_->listeners.end()) {
+    found->second.report = std::move(report);
+    if (!found->second.submitted) return;
+    core_->post([weak, key, attempt = found->second.attempt, output = *found->second.submitted] {
+      if (const auto core = weak.lock()) deliver(*core, key, attempt.get(), Submitted{output});
+    });
+    return;
+  }
+  auto attempt = std::make_shared<Attempt>();
+  attempt->arguments = std::move(request.arguments);
+  attempt->key = text_of(key);
+  attempt->caller = "execution " + request.execution_name + ", state " + request.state_name;
+  core_->listeners[key] = Listener{attempt, std::move(report), {}};
+  Send send = [weak, key, attempt = std::weak_ptr(attempt), post = core_->post](TaskReport message) {
+    post([weak, key, attempt = attempt.lock(), message = std::move(message)]() mutable {
+      if (const auto core = weak.lock()) deliver(*core, key, attempt.get(), std::move(message));
+    });
+  };
+  const auto resource = find_task(request.resource);
+  if (!resource) {
+    send(Outcome(
+        failed(error_names::kRuntime, "no task kind serves the resource \"" + request.resource + "\"")));
+    return;
+  }
+  attempt->resource = *resource;
+  if (!submit(*core_, attempt, send)) send(refused());
+}
+
+void TaskLibraryRunner::cancel(const TaskKey& key) {
+  const auto found = core_->listeners.find(key);
+  if (found == core_->listeners.end()) return;
+  found->second.attempt->cancelled = true;
+  core_->listeners.erase(found);
+}
+
+void TaskLibraryRunner::call(const std::string& service, const std::string& operation, Payload arguments,
+                             std::string caller, std::function<void(Outcome)> reply) {
+  auto attempt = std::make_shared<Attempt>();
+  attempt->arguments = std::move(arguments);
+  attempt->caller = std::move(caller);
+  attempt->resource.kind = find_operation(service, operation);
+  const std::weak_ptr<RunnerCore> weak = core_;
+  Send send = [weak, post = core_->post, reply = std::move(reply)](TaskReport message) {
+    auto* outcome = std::get_if<Outcome>(&message);
+    if (!outcome) return;
+    post([weak, reply, answer = std::move(*outcome)] {
+      if (weak.lock()) reply(answer);
+    });
+  };
+  if (!attempt->resource.kind)
+    send(Outcome(sagemaker_failure("ValidationException", "unknown operation " + service + ":" + operation)));
+  else if (!submit(*core_, attempt, send))
+    send(refused());
+}
+
+Jobs& TaskLibraryRunner::jobs() {
+  return *core_->jobs;
+}
+ObjectStore& TaskLibraryRunner::objects() {
+  return core_->objects;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,59 @@
+#pragma once
+// TaskLibraryRunner: the task library as the engine's TaskRunner. Loop thread only; the work is done by
+// threads of its own, which come back through the post function. Jobs that an earlier process left unfinished
+// and that no workflow waits for (started without .sync) continue as soon as the runner exists; the others
+// when they are dispatched again.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "orchestrator/dispatch/runner.h"
+#include "tasks/artifacts/object_store.h"
+#include "tasks/jobs/jobs.h"
+
+namespace millrace::tasks {
+
+struct RunnerCore;
+
+class TaskLibraryRunner final : public orchestrator::TaskRunner {
+ public:
+  struct Settings {
+    std::string home;         // directory: objects/, logs/, tasks.db; made when missing
+    int jobs_at_once = 2;     // jobs (training, processing, …) that run at the same time; others wait
+    int calls_at_once = 2;    // quick calls (createModel, describe…, invokeEndpoint) at the same time
+    int threads_per_job = 0;  // 0: as many as the machine has
+    std::size_t waiting_max =
+        10'000;  // of each sort; more are refused with SageMaker.ResourceLimitExceededException
+    Millis heartbeat_interval{200};  // progress is reported at most this often
+  };
+  // Runs a function on the loop thread, soon; callable from any thread.
+  using Post = std::function<void(std::function<void()>)>;
+
+  // Errors: those of opening HOME/tasks.db. The clock is borrowed.
+  static Result<std::unique_ptr<TaskLibraryRunner>> open(Settings settings, Post post, const Clock& clock);
+  // Tells all work to stop and waits for it (a second or so). Jobs stay InProgress in their records and are
+  // continued by the next runner on the same home. Nothing is reported afterwards.
+  ~TaskLibraryRunner() override;
+
+  bool serves(const std::string& resource) const override;
+  void start(orchestrator::TaskRequest request, Report report) override;
+  void cancel(const orchestrator::TaskKey& key) override;
+
+  // The same functions for other doors (HTTP API, command line): e.g. ("sagemaker", "createTrainingJob"). The
+  // reply comes on the loop thread. ValidationException for an operation that does not exist.
+  void call(const std::string& service, const std::string& operation, Payload arguments, std::string caller,
+            std::function<void(Outcome)> reply);
+
+  Jobs& jobs();            // any thread
+  ObjectStore& objects();  // any thread
+
+ private:
+  explicit TaskLibraryRunner(std::shared_ptr<RunnerCore> core);
+  std::shared_ptr<RunnerCore> core_;
+};
+
+}  // namespace millrace::tasks

@@ -1,0 +1,9 @@
+#include "tasks/task.h"
+
+namespace millrace::tasks {
+
+tl::unexpected<Failure> sagemaker_failure(std::string_view code, std::string cause) {
+  return failed("SageMaker." + std::string(code), std::move(cause));
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,35 @@
+#include "tasks/task_kind.h"
+
+namespace millrace::tasks {
+namespace {
+
+std::string_view code_for(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::InvalidArgument:
+    case ErrorCode::NotFound:
+      return "ValidationException";
+    case ErrorCode::AlreadyExists:
+      return "ResourceInUseException";
+    case ErrorCode::Conflict:
+      return "ConflictException";
+    case ErrorCode::LimitExceeded:
+      return "ResourceLimitExceededException";
+    case ErrorCode::Unavailable:
+    case ErrorCode::OutOfSpace:
+    case ErrorCode::DataLoss:
+    case ErrorCode::Cancelled:
+    case ErrorCode::OutcomeUnknown:
+    case ErrorCode::Internal:
+      return "AmazonSageMakerException";
+  }
+  return "AmazonSageMakerException";
+}
+
+}  // namespace
+
+tl::unexpected<Failure> sagemaker_failure(const Error& error) {
+  return sagemaker_failure(code_for(error.code),
+                           error.hint.empty() ? error.message : error.message + " (" + error.hint + ")");
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,52 @@
+#pragma once
+// TaskKind: one row of catalog.cpp: a task kind with its parameters, which are also its documentation, and
+// TaskCall: what one call of it is handed. Worker thread.
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/failure.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "tasks/task.h"
+
+namespace millrace::tasks {
+
+struct TaskCall {
+  const Json& arguments;  // an object
+  TaskContext& context;
+  std::string key = {};  // names one attempt, the same when it is dispatched again; empty outside workflows
+  std::string caller = {};  // who asks, for people: "execution churn-7, state Approve"
+  bool sync = false;        // answer when the job has ended, not when it exists
+  std::function<void(const Json& output)> submitted = {};  // the job exists now; may be empty
+  // True: the engine is going down. The work ends as if cancelled, but its record stays InProgress, to be
+  // continued.
+  std::function<bool()> suspended = {};
+  // Runs the job of that kind and name later, on a thread of its own; false when too many are waiting.
+  std::function<bool(std::string_view kind, std::string_view name)> run_later = {};
+};
+
+struct Parameter {
+  std::string_view name;
+  std::string_view type;  // "string", "object", "array", "map"
+  bool required = false;
+  std::string_view help = {};
+};
+
+struct TaskKind {
+  std::string_view service;    // as in the Resource: "sagemaker", "sagemakerruntime"
+  std::string_view operation;  // "createTrainingJob"
+  std::string_view summary;
+  bool optimized = false;  // has arn:aws:states:::sagemaker:… besides arn:aws:states:::aws-sdk:sagemaker:…
+  bool sync = false;       // has ….sync: a job, which may take long
+  std::span<const Parameter> parameters;
+  Outcome (*run)(TaskCall& call);
+};
+
+// A failed operation as the service would answer it: ValidationException for what repeating can't help,
+// ResourceLimitExceededException, ResourceInUseException; AmazonSageMakerException for what may pass.
+tl::unexpected<Failure> sagemaker_failure(const Error& error);
+
+}  // namespace millrace::tasks
