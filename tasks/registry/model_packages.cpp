@@ -149,12 +149,12 @@ Outcome create_model_package_group(TaskCall& call) {
 Outcome create_model_package(TaskCall& call) {
   auto package = new_package(call);
   if (!package) return sagemaker_failure(package.error());
-  // The number belongs to this attempt or token alone, so a record that is there already is what was asked
-  // for.
-  if (package->fields.contains("ModelPackageVersion") &&
-      call.context.jobs().find(kModelPackage.kind, package->name))
+  const bool versioned = package->fields.contains("ModelPackageVersion");
+  Outcome made = create_entity(kModelPackage, package->name, std::move(package->fields), call);
+  // The number belongs to this attempt or token alone, so a record that is there already is what was asked for.
+  if (!made && versioned && call.context.jobs().find(kModelPackage.kind, package->name))
     return arn_answer(kModelPackage, package->name);
-  return create_entity(kModelPackage, package->name, std::move(package->fields), call);
+  return made;
 }
 
 Outcome update_model_package(TaskCall& call) {
