@@ -22,10 +22,12 @@ TEST_CASE("Payload: numbers, key order and Unicode come through as written") {
 }
 
 TEST_CASE("Payload: errors name line and column") {
-  CHECK(round_trip("{\n  \"a\": tru\n}") == "error: invalid JSON: unexpected 't', expected a value at line 2, column 8");
+  CHECK(round_trip("{\n  \"a\": tru\n}") ==
+        "error: invalid JSON: unexpected 't', expected a value at line 2, column 8");
   CHECK(round_trip("{\"a\":1,}") == "error: invalid JSON: a comma before '}' at line 1, column 8");
   CHECK(round_trip("01") == "error: invalid JSON: a number with a leading zero at line 1, column 2");
-  CHECK(round_trip("") == "error: invalid JSON: unexpected end of text, expected a value at line 1, column 1");
+  CHECK(round_trip("") ==
+        "error: invalid JSON: unexpected end of text, expected a value at line 1, column 1");
   CHECK(round_trip("\"\xff\"").find("not UTF-8") != std::string::npos);
   CHECK(round_trip(std::string(2000, '[')).find("nested deeper than 1000 levels") != std::string::npos);
 }
@@ -70,7 +72,8 @@ TEST_CASE("JsonWriter: puts parts of documents together") {
   w.key("n").number(3.0).key("i").number(std::int64_t{-7}).key("part").value(p.view().find("a"));
   w.key("s").string("q\"\n\xff").key("e").begin_array().end_array().key("z").null().end_object();
   const Payload made = w.finish();
-  CHECK(made.text() == "{\"n\":3.0,\"i\":-7,\"part\":[1,2],\"s\":\"q\\\"\\n\xEF\xBF\xBD\",\"e\":[],\"z\":null}");
+  CHECK(made.text() ==
+        "{\"n\":3.0,\"i\":-7,\"part\":[1,2],\"s\":\"q\\\"\\n\xEF\xBF\xBD\",\"e\":[],\"z\":null}");
   CHECK(made.view().find("part").at(1).text() == "2");
   CHECK(made.view().find("z").is_null());
   CHECK(Payload::parse(made.text())->document()->nodes.size() == made.document()->nodes.size());
