@@ -38,6 +38,28 @@ constexpr P kPackageUpdateParameters[] = {
     {"CustomerMetadataProperties", "map", false, "added or replaced"},
     {"CustomerMetadataPropertiesToRemove", "array", false, "names"},
 };
+constexpr P kTrainingParameters[] = {
+    {"TrainingJobName", "string", true, "unique"},
+    {"AlgorithmSpecification", "object", true, "TrainingImage, MetricDefinitions"},
+    {"HyperParameters", "map", false, "of the algorithm; a script's are its command line"},
+    {"InputDataConfig", "array", false, "channels: ChannelName, DataSource.S3DataSource.S3Uri, ContentType"},
+    {"OutputDataConfig", "object", true, "S3OutputPath"},
+    {"StoppingCondition", "object", false, "MaxRuntimeInSeconds"},
+    {"Environment", "map", false, "of a script"},
+    {"CheckpointConfig", "object", false, "S3Uri: /opt/ml/checkpoints of a script"},
+    {"ResourceConfig", "object", false,
+     "MemoryLimitInMB limits a script; the rest is accepted, without effect"},
+    {"RoleArn", "string", false, "accepted, without effect"},
+};
+constexpr P kProcessingParameters[] = {
+    {"ProcessingJobName", "string", true, "unique"},
+    {"AppSpecification", "object", true, "ImageUri; for a program ContainerEntrypoint, ContainerArguments"},
+    {"ProcessingInputs", "array", false, "InputName, S3Input.S3Uri, S3Input.LocalPath"},
+    {"ProcessingOutputConfig", "object", false, "Outputs: OutputName, S3Output.S3Uri, S3Output.LocalPath"},
+    {"Environment", "map", false, "settings of a built-in processor, variables of a program"},
+    {"StoppingCondition", "object", false, "MaxRuntimeInSeconds"},
+    {"RoleArn", "string", false, "accepted, without effect"},
+};
 constexpr P kListParameters[] = {
     {"NameContains", "string", false, "part of the name"},
     {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
@@ -83,6 +105,10 @@ const TaskKind kCatalog[] = {
      create_model_package},
     {kService, "createModelPackageGroup", "Makes a group for the versions of a model", false, false,
      kGroupParameters, create_model_package_group},
+    {kService, "createProcessingJob", "Runs a built-in processor or a program over data", true, true,
+     kProcessingParameters, create<kProcessingJobKind>},
+    {kService, "createTrainingJob", "Trains a model by a built-in algorithm or a program", true, true,
+     kTrainingParameters, create<kTrainingJobKind>},
     {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName,
      remove<kModel>},
     {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false,
@@ -115,11 +141,15 @@ const TaskKind kCatalog[] = {
      list<kTrainingJob>},
     {kService, "listTransformJobs", "Transform jobs, newest first", false, false, kListParameters,
      list<kTransformJob>},
+    {kService, "stopProcessingJob", "Tells a processing job to stop", false, false, kProcessingJobName,
+     stop<kProcessingJobKind>},
+    {kService, "stopTrainingJob", "Tells a training job to stop", false, false, kTrainingJobName,
+     stop<kTrainingJobKind>},
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false,
      kPackageUpdateParameters, update_model_package},
 };
 
-constexpr const JobKind* kNoJobKinds[] = {nullptr};
+constexpr const JobKind* kJobKinds[] = {&kTrainingJobKind, &kProcessingJobKind};
 
 // The service part and what follows of arn:PARTITION:states:REGION:ACCOUNT:…; empty when it is something
 // else.
@@ -170,7 +200,7 @@ std::optional<TaskResource> find_task(std::string_view resource) {
 }
 
 std::span<const JobKind* const> job_kinds() {
-  return std::span<const JobKind* const>(kNoJobKinds).first(0);
+  return kJobKinds;
 }
 
 const JobKind* find_job_kind(std::string_view record_kind) {

@@ -91,6 +91,7 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.run_later = [&core](std::string_view kind, std::string_view name) {
     return submit_background(core, kind, name);
   };
+  call.stop_grace = core.settings.stop_grace;
   return call;
 }
 

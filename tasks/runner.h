@@ -28,6 +28,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     int threads_per_job = 0;  // 0: as many as the machine has
     std::size_t waiting_max =
         10'000;  // of each sort; more are refused with SageMaker.ResourceLimitExceededException
+    Millis stop_grace{120'000};      // what a script has to end after SIGTERM, then SIGKILL
     Millis heartbeat_interval{200};  // progress is reported at most this often
   };
   // Runs a function on the loop thread, soon; callable from any thread.

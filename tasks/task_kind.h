@@ -26,6 +26,7 @@ struct TaskCall {
   std::function<bool()> suspended = {};
   // Runs the job of that kind and name later, on a thread of its own; false when too many are waiting.
   std::function<bool(std::string_view kind, std::string_view name)> run_later = {};
+  Millis stop_grace{120'000};  // what a program of the user's has to end after SIGTERM
 };
 
 struct Parameter {

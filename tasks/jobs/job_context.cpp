@@ -15,7 +15,8 @@ constexpr Millis kRecordInterval{1000};
 
 JobContext::JobContext(TaskCall& call, const Jobs::Claim& claim, std::string kind, std::string name,
                        Millis runtime_max)
-    : outer_(call.context),
+    : call_(call),
+      outer_(call.context),
       claim_(claim),
       kind_(std::move(kind)),
       name_(std::move(name)),

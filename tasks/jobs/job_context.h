@@ -3,8 +3,9 @@
 // record, and it is cancelled by its task, by a stop of the job, or by its StoppingCondition. One worker
 // thread (cancelled(), log() and progress() also from threads the job starts).
 
-#include <atomic>
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,10 +33,20 @@ class JobContext final : public TaskContext {
   int threads() const override { return outer_.threads(); }
 
   bool timed_out() const;  // longer than StoppingCondition.MaxRuntimeInSeconds allows
+  bool suspended() const { return call_.suspended && call_.suspended(); }  // see TaskCall
+  // How long a program has between SIGTERM and SIGKILL: short when the engine goes down, since it runs again
+  // later.
+  Millis stop_grace() const {
+    return suspended() ? std::min(Millis(1000), call_.stop_grace) : call_.stop_grace;
+  }
+  const std::string& name() const { return name_; }
+  std::filesystem::path scratch() { return jobs().scratch_path(kind_, name_); }
+  TaskCall& call() { return call_; }  // for jobs that have jobs of their own
 
  private:
   void write_record(const Progress& progress, bool new_phase);
 
+  TaskCall& call_;
   TaskContext& outer_;
   const Jobs::Claim& claim_;
   const std::string kind_, name_;

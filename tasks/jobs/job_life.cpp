@@ -93,7 +93,7 @@ Ending ending_of(const Result<Json>& worked, const JobContext& context) {
 }
 
 // Libraries below may throw; a job that can't have its memory fails, the engine goes on.
-Result<Json> guarded_work(const JobKind& kind, const Json& request, TaskContext& context) {
+Result<Json> guarded_work(const JobKind& kind, const Json& request, JobContext& context) {
   try {
     return kind.work(request, context);
   } catch (const std::bad_alloc&) {
@@ -139,7 +139,7 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
   JobContext context(call, claim, std::string(kind.entity.kind), name, std::chrono::seconds(runtime_max_s));
   context.log(std::string(kind.entity.kind) + " " + name + " begins");
   const Result<Json> worked = guarded_work(kind, request, context);
-  if (!worked && call.suspended && call.suspended()) {
+  if (!worked && context.suspended()) {
     context.log("the engine goes down; the job continues when it is back");
     return fail(ErrorCode::Cancelled, "the engine is going down");
   }

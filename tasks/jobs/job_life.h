@@ -14,13 +14,15 @@
 
 namespace millrace::tasks {
 
+class JobContext;
+
 struct JobKind {
   const EntityKind& entity;
   // What can be said about a request before anything is done: InvalidArgument.
   Status (*check)(const Json& request, TaskContext& context);
   // Does the work and returns the fields that Describe… shows of it (ModelArtifacts, FinalMetricDataList, …).
   // Errors: Cancelled when told to stop, else the message becomes the FailureReason.
-  Result<Json> (*work)(const Json& request, TaskContext& context);
+  Result<Json> (*work)(const Json& request, JobContext& context);
 };
 
 // createTrainingJob and the like. With `sync` the outcome is the Describe… document of the finished job, or

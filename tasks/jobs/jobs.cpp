@@ -186,4 +186,8 @@ std::filesystem::path Jobs::log_path(std::string_view kind, std::string_view nam
   return state_->directory / "logs" / std::string(kind) / (std::string(name) + ".log");
 }
 
+std::filesystem::path Jobs::scratch_path(std::string_view kind, std::string_view name) const {
+  return state_->directory / "scratch" / std::string(kind) / std::string(name);
+}
+
 }  // namespace millrace::tasks

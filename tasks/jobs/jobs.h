@@ -41,9 +41,10 @@ class Jobs {
                                std::string_view name);  // null: someone runs it already
   // Tells the holder of the claim to stop; false when nobody has it.
   bool request_stop(std::string_view kind, std::string_view name);
-  // Where the job's log lines go: logs/<kind>/<name>.log beside the database. The directory is made when
-  // needed.
+  // Where the job's log lines go, and files of its own while it runs: logs/<kind>/<name>.log and
+  // scratch/<kind>/<name>/ beside the database. Not made here.
   std::filesystem::path log_path(std::string_view kind, std::string_view name) const;
+  std::filesystem::path scratch_path(std::string_view kind, std::string_view name) const;
 
  private:
   struct State;

@@ -151,7 +151,8 @@ Outcome create_model_package(TaskCall& call) {
   if (!package) return sagemaker_failure(package.error());
   const bool versioned = package->fields.contains("ModelPackageVersion");
   Outcome made = create_entity(kModelPackage, package->name, std::move(package->fields), call);
-  // The number belongs to this attempt or token alone, so a record that is there already is what was asked for.
+  // The number belongs to this attempt or token alone, so a record that is there already is what was asked
+  // for.
   if (!made && versioned && call.context.jobs().find(kModelPackage.kind, package->name))
     return arn_answer(kModelPackage, package->name);
   return made;

@@ -49,10 +49,12 @@ struct TaskDriver {
     std::optional<millrace::Outcome> outcome;
   };
 
-  explicit TaskDriver(const std::string& home, int jobs_at_once = 2) {
+  explicit TaskDriver(const std::string& home, int jobs_at_once = 2,
+                      millrace::Millis stop_grace = millrace::Millis(30'000)) {
     millrace::tasks::TaskLibraryRunner::Settings settings;
     settings.home = home;
     settings.jobs_at_once = jobs_at_once;
+    settings.stop_grace = stop_grace;
     settings.heartbeat_interval = millrace::Millis(20);
     auto opened = millrace::tasks::TaskLibraryRunner::open(
         settings, [loop = loop](std::function<void()> f) { loop->post(std::move(f)); }, clock);

@@ -1,0 +1,22 @@
+// TrainingJob: a built-in algorithm, or a program of the user's.
+
+#include "tasks/jobs/job_context.h"
+#include "tasks/jobs/job_kinds.h"
+#include "tasks/script/train_script.h"
+
+namespace millrace::tasks {
+namespace {
+
+Status check(const Json& request, TaskContext&) {
+  return check_script_training(request);
+}
+
+Result<Json> work(const Json& request, JobContext& context) {
+  return run_script_training(request, context);
+}
+
+}  // namespace
+
+const JobKind kTrainingJobKind{kTrainingJob, check, work};
+
+}  // namespace millrace::tasks

@@ -1,0 +1,55 @@
+#pragma once
+// OptMl: the directory that a program of the user's knows as /opt/ml: filled before it starts, read when it
+// has ended, removed in the end. SageMaker's container contract ("How Amazon SageMaker provides training
+// information"). Where bubblewrap works the program sees it at /opt/ml itself; else paths in its arguments
+// and the SM_* variables lead there.
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "tasks/artifacts/object_store.h"
+
+namespace millrace::tasks {
+
+class OptMl {
+ public:
+  // An empty directory (what was there is removed) with /opt/ml's first level.
+  static Result<OptMl> make(const std::filesystem::path& root);
+  OptMl(OptMl&& other) noexcept : root_(std::move(other.root_)), mounted_(other.mounted_) {
+    other.root_.clear();
+  }
+  ~OptMl();
+
+  // The real path of one below /opt/ml ("/opt/ml/model"); InvalidArgument for a path that is elsewhere.
+  Result<std::filesystem::path> real(std::string_view opt_ml_path) const;
+  // What the program is told for that path: the same when the directory is mounted, else the real one.
+  std::string seen(std::string_view text) const;
+  bool mounted() const { return mounted_; }
+  // The program in front of the arguments that mounts the directory; the arguments with real paths when there
+  // is none.
+  std::vector<std::string> command(const std::vector<std::string>& arguments, bool without_network) const;
+
+  Status write_config(std::string_view name, const Json& document) const;  // input/config/<name>
+  // The objects below the URI as files in `directory`; copies, or links when `linked` (the program must only
+  // read then).
+  Status bring(const ObjectStore& objects, std::string_view uri, const std::filesystem::path& directory,
+               bool linked) const;
+  // The files of a directory as objects below the URI. Returns names relative to it with their digests.
+  Result<std::map<std::string, std::string>> take(const ObjectStore& objects,
+                                                  const std::filesystem::path& directory,
+                                                  std::string_view uri) const;
+  // /opt/ml/output/failure and the like; empty when there is none. At most `bytes_max`.
+  std::string note(std::string_view opt_ml_path, std::size_t bytes_max = 1024) const;
+
+ private:
+  explicit OptMl(std::filesystem::path root) : root_(std::move(root)) {}
+  std::filesystem::path root_;
+  bool mounted_ = false;
+};
+
+}  // namespace millrace::tasks

@@ -1,0 +1,188 @@
+#include "tasks/script/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <optional>
+
+namespace millrace::tasks {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+struct Descriptor {
+  int value = -1;
+  ~Descriptor() { close(); }
+  void close() {
+    if (value >= 0) ::close(value);
+    value = -1;
+  }
+};
+
+// posix_spawn's two settings objects, freed on the way out.
+struct SpawnSettings {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  SpawnSettings() {
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawnattr_init(&attributes);
+  }
+  ~SpawnSettings() {
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+  }
+};
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+// posix_spawn can't set limits, so a shell does and gives way to the program. setpriv (util-linux) asks the
+// kernel to end the program if this process dies without having had time to.
+std::vector<std::string> wrapped(const ProcessSpec& spec) {
+  std::vector<std::string> arguments;
+  if (spec.memory_bytes_max > 0)
+    arguments = {"/bin/sh", "-c",
+                 "ulimit -v " + std::to_string(spec.memory_bytes_max / 1024) + " && exec \"$@\"", "sh"};
+  if (::access("/usr/bin/setpriv", X_OK) == 0)
+    arguments.insert(arguments.end(), {"/usr/bin/setpriv", "--pdeathsig", "KILL", "--"});
+  arguments.insert(arguments.end(), spec.arguments.begin(), spec.arguments.end());
+  return arguments;
+}
+
+// Starts the group with stdout and stderr on `output`; its process id.
+Result<pid_t> spawn(const ProcessSpec& spec, int output) {
+  SpawnSettings settings;
+  ::posix_spawn_file_actions_addopen(&settings.actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&settings.actions, output, 1);
+  ::posix_spawn_file_actions_adddup2(&settings.actions, output, 2);
+  if (!spec.directory.empty())
+    ::posix_spawn_file_actions_addchdir_np(&settings.actions, spec.directory.c_str());
+  sigset_t none, all;
+  ::sigemptyset(&none);
+  ::sigfillset(&all);
+  ::posix_spawnattr_setsigmask(&settings.attributes, &none);
+  ::posix_spawnattr_setsigdefault(&settings.attributes, &all);
+  ::posix_spawnattr_setpgroup(&settings.attributes, 0);
+  ::posix_spawnattr_setflags(&settings.attributes,
+                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  const std::vector<std::string> arguments = wrapped(spec);
+  const std::vector<char*> argv = pointers(arguments), envp = pointers(spec.environment);
+  pid_t pid = 0;
+  const int error =
+      ::posix_spawnp(&pid, argv[0], &settings.actions, &settings.attributes, argv.data(), envp.data());
+  if (error != 0)
+    return fail(ErrorCode::NotFound, "can't start " + spec.arguments[0] + ": " + std::strerror(error));
+  return pid;
+}
+
+// Cuts output into lines.
+class Lines {
+ public:
+  Lines(std::size_t bytes_max, const std::function<void(std::string_view)>& take)
+      : bytes_max_(bytes_max), take_(take) {}
+  void add(std::string_view bytes) {
+    for (const char c : bytes) {
+      if (c == '\n')
+        flush();
+      else if (pending_.push_back(c); pending_.size() >= bytes_max_)
+        flush();
+    }
+  }
+  void flush_rest() {
+    if (!pending_.empty()) flush();
+  }
+
+ private:
+  void flush() {
+    if (!pending_.empty() && pending_.back() == '\r') pending_.pop_back();
+    if (take_) take_(pending_);
+    pending_.clear();
+  }
+  const std::size_t bytes_max_;
+  const std::function<void(std::string_view)>& take_;
+  std::string pending_;
+};
+
+// Reads what is there, waiting at most `wait` for it. False: the other end is closed.
+bool read_some(int descriptor, Millis wait, Lines& lines) {
+  pollfd polled{descriptor, POLLIN, 0};
+  if (::poll(&polled, 1, static_cast<int>(wait.count())) <= 0) return true;
+  char buffer[65536];
+  const ssize_t got = ::read(descriptor, buffer, sizeof buffer);
+  if (got > 0) lines.add({buffer, static_cast<std::size_t>(got)});
+  return got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+// Ended, but not yet reaped: its number and its group stay ours until wait4.
+bool has_ended(pid_t pid) {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == pid;
+}
+
+ProcessEnd reap(pid_t pid) {
+  int status = 0;
+  rusage usage{};
+  while (::wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
+  }
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  ProcessEnd end;
+  end.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  end.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  end.memory_peak_bytes = static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+  return end;
+}
+
+}  // namespace
+
+Result<ProcessEnd> run_process(const ProcessSpec& spec, const ProcessWatch& watch) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return fail(ErrorCode::Unavailable, std::string("can't make a pipe: ") + std::strerror(errno));
+  Descriptor reader{ends[0]}, writer{ends[1]};
+  MR_TRY(pid, spawn(spec, writer.value));
+  writer.close();
+  Lines lines(spec.line_bytes_max, watch.line);
+  std::optional<Steady::time_point> stop_at;
+  bool killed = false, open = true;
+  while (!has_ended(pid)) {
+    if (open)
+      open = read_some(reader.value, Millis(100), lines);
+    else
+      ::poll(nullptr, 0, 20);
+    if (!watch.cancelled || !watch.cancelled()) continue;
+    if (!stop_at) {
+      stop_at = Steady::now();
+      ::kill(-pid, SIGTERM);
+    }
+    if (!killed && Steady::now() - *stop_at >= watch.grace()) {
+      killed = true;
+      ::kill(-pid, SIGKILL);
+    }
+  }
+  ::kill(-pid, SIGKILL);  // what the program left behind
+  // The pipe closes now, unless something has left the group; that is not waited for.
+  const auto drain_until = Steady::now() + std::chrono::seconds(2);
+  while (open && Steady::now() < drain_until) open = read_some(reader.value, Millis(50), lines);
+  lines.flush_rest();
+  ProcessEnd end = reap(pid);
+  end.stopped = stop_at.has_value();
+  return end;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,113 @@
+#include "tasks/script/run_script.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <cstdlib>
+#include <deque>
+#include <nlohmann/json.hpp>
+
+#include "tasks/script/process.h"
+
+namespace millrace::tasks {
+namespace {
+
+// What a script inherits of the engine's own environment: what finds programs, nothing that could be a
+// secret.
+constexpr const char* kInherited[] = {
+    "PATH",       "HOME",        "LANG",         "LC_ALL",     "TZ",           "LD_LIBRARY_PATH",
+    "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION"};
+
+std::vector<std::string> environment_of(const ScriptRun& run, const OptMl& opt_ml,
+                                        const JobContext& context) {
+  const std::string threads = std::to_string(context.threads());
+  std::map<std::string, std::string> variables;
+  for (const char* name : kInherited)
+    if (const char* value = std::getenv(name)) variables[name] = value;
+  variables.try_emplace("PATH", "/usr/local/bin:/usr/bin:/bin");
+  variables["PYTHONUNBUFFERED"] = "1";  // lines appear in the log when they are printed
+  variables["TMPDIR"] = opt_ml.seen("/opt/ml/tmp");
+  for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "SM_NUM_CPUS"})
+    variables[name] = threads;
+  variables["OMP_WAIT_POLICY"] = "passive";  // threads that wait must not take the processor from other jobs
+  variables["SM_NUM_GPUS"] = "0";
+  for (const auto& [name, value] : run.environment) variables[name] = opt_ml.seen(value);
+  std::vector<std::string> list;
+  for (const auto& [name, value] : variables) list.push_back(name + "=" + value);
+  return list;
+}
+
+std::string last_words(const std::deque<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += (text.empty() ? "" : "\n") + line;
+  return text.size() > 1024 ? "…" + text.substr(text.size() - 1024) : text;
+}
+
+Status verdict(const ProcessEnd& end, const OptMl& opt_ml, const std::deque<std::string>& last_lines) {
+  if (end.stopped) return fail(ErrorCode::Cancelled, "the program was stopped");
+  if (end.signal == 0 && end.exit_code == 0) return {};
+  const std::string failure = opt_ml.note("/opt/ml/output/failure");
+  const std::string said = failure.empty() ? last_words(last_lines) : failure;
+  std::string how = "exit code: " + std::to_string(end.exit_code);
+  if (end.signal != 0) {
+    how = "killed by signal " + std::to_string(end.signal) + " (" + ::strsignal(end.signal) + ")";
+    if (end.signal == SIGKILL) how += ": out of memory, or killed from outside";
+  }
+  return fail(ErrorCode::Internal, "AlgorithmError: " + (said.empty() ? "" : said + ", ") + how);
+}
+
+void report_metrics(OutputMetrics& metrics, std::string_view line, const ScriptRun& run,
+                    JobContext& context) {
+  for (const auto& [name, value] : metrics.search(line)) {
+    Progress progress;
+    progress.phase = run.phase;
+    progress.metric = name;
+    progress.value = value;
+    context.progress(progress);
+  }
+}
+
+}  // namespace
+
+Status run_script(const ScriptRun& run, const OptMl& opt_ml, OutputMetrics& metrics, JobContext& context) {
+  ProcessSpec spec;
+  spec.arguments = opt_ml.command(run.arguments, run.without_network);
+  spec.environment = environment_of(run, opt_ml, context);
+  MR_TRY(directory, opt_ml.real(run.directory));
+  spec.directory = directory.string();
+  spec.memory_bytes_max = run.memory_bytes_max;
+  if (!opt_ml.mounted())
+    context.log("without bubblewrap: /opt/ml is " + opt_ml.seen("/opt/ml") +
+                "; the SM_* variables and arguments lead there" +
+                (run.without_network ? "; the network is not cut off" : ""));
+  std::string command;
+  for (const std::string& argument : spec.arguments) command += " " + argument;
+  context.log("runs" + command);
+
+  std::deque<std::string> last_lines;
+  ProcessWatch watch;
+  watch.line = [&](std::string_view line) {
+    context.log(line);
+    last_lines.emplace_back(line.substr(0, 400));
+    if (last_lines.size() > 10) last_lines.pop_front();
+    report_metrics(metrics, line, run, context);
+  };
+  watch.cancelled = [&] { return context.cancelled(); };
+  watch.grace = [&] { return context.stop_grace(); };
+  Progress begun;
+  begun.phase = run.phase;
+  context.progress(begun);
+  MR_TRY(end, run_process(spec, watch));
+  context.log("ended after " + std::to_string(end.cpu_seconds) + " s of processor time, at most " +
+              std::to_string(end.memory_peak_bytes / 1'000'000) + " MB of memory");
+  return verdict(end, opt_ml, last_lines);
+}
+
+Json final_metrics(const std::map<std::string, double>& values, std::int64_t now_ms) {
+  Json list = Json::array();
+  for (const auto& [name, value] : values)
+    list.push_back({{"MetricName", name}, {"Value", value}, {"Timestamp", now_ms}});
+  return list;
+}
+
+}  // namespace millrace::tasks
