@@ -1,0 +1,341 @@
+#include "tasks/evaluation/svg_chart.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "base/check.h"
+#include "base/utf8.h"
+
+namespace millrace::tasks {
+namespace {
+
+constexpr double kWidth = 640, kHeight = 420;
+constexpr double kLeft = 72, kRight = 20, kTop = 48, kBottom = 56;
+constexpr double kLegendLine = 18;
+constexpr std::size_t kColours = 6;
+constexpr std::size_t kPointsDrawnMax = 5000;  // of one scatter; more are thinned evenly
+constexpr std::size_t kLabelCharacters = 14;
+
+// Okabe and Ito's palette (2008), darkened for white paper and lightened for dark screens.
+constexpr std::string_view kStyle = R"(<style>
+.mr-bg{fill:#ffffff}.mr-text{fill:#24292f;font:13px system-ui,sans-serif}.mr-title{font-size:15px;font-weight:600}
+.mr-tick{font-size:12px;fill:#57606a}.mr-grid{stroke:#d0d7de;stroke-width:1}.mr-axis{stroke:#57606a;stroke-width:1;fill:none}
+.mr-line{fill:none;stroke-width:2;stroke-linejoin:round}.mr-faint{stroke:#8c959f;stroke-width:1.5;stroke-dasharray:5 4}
+.mr-s0{stroke:#0062a8}.mr-s1{stroke:#c44e00}.mr-s2{stroke:#00785a}.mr-s3{stroke:#a8497f}.mr-s4{stroke:#8a6d00}.mr-s5{stroke:#3b3b98}
+.mr-f0{fill:#0062a8}.mr-f1{fill:#c44e00}.mr-f2{fill:#00785a}.mr-f3{fill:#a8497f}.mr-f4{fill:#8a6d00}.mr-f5{fill:#3b3b98}
+.mr-point{fill-opacity:.55}.mr-bar{fill-opacity:.75}.mr-on{fill:#ffffff}
+@media (prefers-color-scheme:dark){
+.mr-bg{fill:#0d1117}.mr-text{fill:#e6edf3}.mr-tick{fill:#9da7b3}.mr-grid{stroke:#30363d}.mr-axis{stroke:#9da7b3}.mr-faint{stroke:#7d8590}
+.mr-s0{stroke:#58b0f5}.mr-s1{stroke:#f59a4c}.mr-s2{stroke:#3fc79a}.mr-s3{stroke:#e08fc0}.mr-s4{stroke:#e3c341}.mr-s5{stroke:#a5a5f5}
+.mr-f0{fill:#58b0f5}.mr-f1{fill:#f59a4c}.mr-f2{fill:#3fc79a}.mr-f3{fill:#e08fc0}.mr-f4{fill:#e3c341}.mr-f5{fill:#a5a5f5}
+.mr-on{fill:#0d1117}}
+</style>
+)";
+
+// A place on the page or a size, in hundredths.
+std::string px(double value) {
+  char buffer[32];
+  const double rounded = std::round(value * 100) / 100 + 0.0;
+  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, rounded).ptr);
+}
+
+std::string number_label(double value) {
+  char buffer[32];
+  return std::string(buffer,
+                     std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, 6).ptr);
+}
+
+std::string text(double x, double y, std::string_view words, std::string_view classes,
+                 std::string_view anchor = "middle", std::string_view more = "") {
+  return "<text x=\"" + px(x) + "\" y=\"" + px(y) + "\" class=\"mr-text " + std::string(classes) +
+         "\" text-anchor=\"" + std::string(anchor) + "\"" + std::string(more) + ">" + escape_xml(words) +
+         "</text>\n";
+}
+std::string upright_text(double x, double y, std::string_view words) {
+  return text(x, y, words, "", "middle", " transform=\"rotate(-90 " + px(x) + " " + px(y) + ")\"");
+}
+
+std::string line(double x1, double y1, double x2, double y2, std::string_view classes) {
+  return "<line x1=\"" + px(x1) + "\" y1=\"" + px(y1) + "\" x2=\"" + px(x2) + "\" y2=\"" + px(y2) +
+         "\" class=\"" + std::string(classes) + "\"/>\n";
+}
+
+std::string rectangle(double x, double y, double width, double height, std::string_view classes,
+                      std::string_view more = "") {
+  return "<rect x=\"" + px(x) + "\" y=\"" + px(y) + "\" width=\"" + px(width) + "\" height=\"" + px(height) +
+         "\" class=\"" + std::string(classes) + "\"" + std::string(more) + "/>\n";
+}
+
+std::string page(double width, double height, std::string_view title) {
+  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + px(width) + " " + px(height) +
+         "\" width=\"" + px(width) + "\" height=\"" + px(height) + "\" role=\"img\" aria-label=\"" +
+         escape_xml(title) + "\">\n<title>" + escape_xml(title) + "</title>\n" + std::string(kStyle) +
+         "<rect class=\"mr-bg\" width=\"100%\" height=\"100%\"/>\n" +
+         text(16, 26, title, "mr-title", "start");
+}
+
+// One axis: from values to places on the page.
+struct Axis {
+  double low = 0, high = 1;  // of values, or of their logarithms
+  bool log = false;
+  double from = 0, to = 1;  // on the page
+
+  bool holds(double value) const {
+    return std::isfinite(value) && std::abs(value) < 1e100 && (!log || value > 0);
+  }
+  double scaled(double value) const { return log ? std::log10(value) : value; }
+  double at(double value) const { return from + (scaled(value) - low) / (high - low) * (to - from); }
+  std::vector<double> ticks() const;
+};
+
+// Steps of 1, 2 or 5 times a power of ten; whole decades on a logarithmic axis, unless it has fewer than two
+// of them.
+std::vector<double> Axis::ticks() const {
+  std::vector<double> out;
+  if (log && high - low >= 1.5) {
+    const double step = std::ceil((high - low) / 8);
+    for (double e = std::ceil(low - 1e-9); e <= high + 1e-9; e += step) out.push_back(std::pow(10, e));
+    return out;
+  }
+  const double bottom = log ? std::pow(10, low) : low, top = log ? std::pow(10, high) : high;
+  const double rough = (top - bottom) / 6, power = std::pow(10, std::floor(std::log10(rough)));
+  const double step = power * (rough / power < 1.5   ? 1
+                               : rough / power < 3.5 ? 2
+                               : rough / power < 7.5 ? 5
+                                                     : 10);
+  const double first = std::ceil(bottom / step - 1e-9);
+  for (int i = 0; i <= 12 && (first + i) * step <= top + step * 1e-9; ++i) out.push_back((first + i) * step);
+  return out;
+}
+
+Axis axis_for(const Chart& chart, bool x, bool from_zero) {
+  Axis axis;
+  axis.log = x ? chart.x_log : chart.y_log;
+  const auto& range = x ? chart.x_range : chart.y_range;
+  bool any = false;
+  const auto widen = [&](double value) {
+    if (!axis.holds(value)) return;
+    const double v = axis.scaled(value);
+    axis.low = any ? std::min(axis.low, v) : v;
+    axis.high = any ? std::max(axis.high, v) : v;
+    any = true;
+  };
+  if (range) {
+    widen(range->first);
+    widen(range->second);
+  } else {
+    for (const Series& series : chart.series) {
+      for (const auto& [vx, vy] : series.points) widen(x ? vx : vy);
+    }
+    if (from_zero && any) widen(0);
+  }
+  if (!any) return axis;
+  const double span = axis.high - axis.low, size = std::max(std::abs(axis.low), std::abs(axis.high));
+  if (span <= size * 1e-9 || span < 1e-100) {  // one value: room on both sides of it
+    const double room = axis.log ? 0.5 : size < 1e-90 ? 1 : size * 0.1;
+    axis.low -= room;
+    axis.high += room;
+  } else if (!range) {
+    if (!(from_zero && axis.low == 0)) axis.low -= span * 0.04;
+    axis.high += span * 0.04;
+  }
+  return axis;
+}
+
+std::string draw_line(const Series& series, const Axis& x, const Axis& y, const std::string& classes) {
+  std::string path;
+  bool pen_down = false;
+  double last_x = 0, last_y = 0;
+  for (std::size_t i = 0; i < series.points.size(); ++i) {
+    const auto& [vx, vy] = series.points[i];
+    if (!x.holds(vx) || !y.holds(vy)) {
+      pen_down = false;
+      continue;
+    }
+    const double to_x = x.at(vx), to_y = y.at(vy);
+    const bool last = i + 1 == series.points.size();
+    if (pen_down && !last && std::hypot(to_x - last_x, to_y - last_y) < 0.4) continue;  // nobody would see it
+    if (pen_down && series.style == Series::Style::Steps) {
+      path += "H" + px(to_x) + "V" + px(to_y);
+    } else {
+      path += (pen_down ? "L" : "M") + px(to_x) + " " + px(to_y);
+    }
+    pen_down = true;
+    last_x = to_x;
+    last_y = to_y;
+  }
+  return path.empty() ? "" : "<path d=\"" + path + "\" class=\"" + classes + "\"/>\n";
+}
+
+std::string draw_points(const Series& series, const Axis& x, const Axis& y, const std::string& classes) {
+  std::string out;
+  const std::size_t stride = series.points.size() / kPointsDrawnMax + 1;
+  const char* radius = series.points.size() > 500 ? "2" : "3.5";
+  for (std::size_t i = 0; i < series.points.size(); i += stride) {
+    const auto& [vx, vy] = series.points[i];
+    if (!x.holds(vx) || !y.holds(vy)) continue;
+    out += "<circle cx=\"" + px(x.at(vx)) + "\" cy=\"" + px(y.at(vy)) + "\" r=\"" + radius + "\" class=\"" +
+           classes + "\"/>\n";
+  }
+  return out;
+}
+
+std::string draw_bars(const Series& series, const Axis& x, const Axis& y, const std::string& classes) {
+  std::string out;
+  const double room = (x.to - x.from) / std::max<double>(1, static_cast<double>(series.points.size()));
+  const double width = std::clamp(room * 0.8, 1.0, 60.0);
+  for (const auto& [vx, vy] : series.points) {
+    if (!x.holds(vx) || !y.holds(vy)) continue;
+    const double zero = y.log ? y.from : y.at(std::clamp(0.0, y.low, y.high)), top = y.at(vy);
+    out += rectangle(x.at(vx) - width / 2, std::min(top, zero), width, std::abs(zero - top), classes);
+  }
+  return out;
+}
+
+std::string draw_axes(const Chart& chart, const Axis& x, const Axis& y) {
+  std::string out;
+  for (const double tick : y.ticks()) {
+    out += line(x.from, y.at(tick), x.to, y.at(tick), "mr-grid");
+    out += text(x.from - 8, y.at(tick) + 4, number_label(tick), "mr-tick", "end");
+  }
+  for (const double tick : x.ticks()) {
+    out += line(x.at(tick), y.from, x.at(tick), y.from + 5, "mr-axis");
+    out += text(x.at(tick), y.from + 20, number_label(tick), "mr-tick");
+  }
+  out += line(x.from, y.from, x.to, y.from, "mr-axis");
+  out += text((x.from + x.to) / 2, y.from + 42, chart.x_label, "");
+  return out + upright_text(18, (y.from + y.to) / 2, chart.y_label);
+}
+
+bool is_stroke(const Series& series) {
+  return series.style == Series::Style::Line || series.style == Series::Style::Steps;
+}
+
+std::string classes_of(const Series& series, std::size_t colour) {
+  const std::string number = std::to_string(colour % kColours);
+  if (is_stroke(series)) return "mr-line " + (series.faint ? std::string("mr-faint") : "mr-s" + number);
+  return (series.style == Series::Style::Bars ? "mr-bar mr-f" : "mr-point mr-f") + number;
+}
+
+std::string draw_series(const Series& series, const Axis& x, const Axis& y, const std::string& classes) {
+  switch (series.style) {
+    case Series::Style::Line:
+    case Series::Style::Steps:
+      return draw_line(series, x, y, classes);
+    case Series::Style::Points:
+      return draw_points(series, x, y, classes);
+    case Series::Style::Bars:
+      return draw_bars(series, x, y, classes);
+  }
+  return "";
+}
+
+std::string draw_legend(const Series& series, double y, const std::string& classes) {
+  const std::string mark = is_stroke(series) ? line(kLeft, y - 4, kLeft + 24, y - 4, classes)
+                                             : rectangle(kLeft + 7, y - 9, 10, 10, classes);
+  return mark + text(kLeft + 32, y, series.name, "", "start");
+}
+
+std::string shortened(std::string_view label, std::size_t characters) {
+  if (!valid_utf8(label) || count_code_points(label) <= characters) return std::string(label);
+  return std::string(first_code_points(label, characters - 1)) + "…";
+}
+
+}  // namespace
+
+std::string escape_xml(std::string_view words) {
+  std::string out;
+  out.reserve(words.size());
+  while (!words.empty()) {
+    char32_t point = 0;
+    const std::size_t bytes = decode_utf8(words, point);
+    const bool allowed =
+        bytes > 0 && (point >= 0x20 || point == '\t' || point == '\n') && (point & 0xFFFE) != 0xFFFE;
+    if (!allowed) {
+      out += "\xEF\xBF\xBD";
+    } else if (point == '&') {
+      out += "&amp;";
+    } else if (point == '<') {
+      out += "&lt;";
+    } else if (point == '>') {
+      out += "&gt;";
+    } else if (point == '"') {
+      out += "&quot;";
+    } else if (point == '\'') {
+      out += "&#39;";
+    } else {
+      out += words.substr(0, bytes);
+    }
+    words.remove_prefix(std::max<std::size_t>(bytes, 1));
+  }
+  return out;
+}
+
+std::string draw_chart(const Chart& chart) {
+  bool bars = false;
+  std::size_t named = 0;
+  for (const Series& series : chart.series) {
+    bars |= series.style == Series::Style::Bars;
+    named += !series.name.empty();
+  }
+  const double legend = static_cast<double>(named) * kLegendLine;  // above the plot, which keeps its size
+  Axis x = axis_for(chart, true, false), y = axis_for(chart, false, bars);
+  x.from = kLeft, x.to = kWidth - kRight;
+  y.from = kHeight - kBottom + legend, y.to = kTop + legend;
+
+  std::string head = page(kWidth, kHeight + legend, chart.title), drawn;
+  double legend_y = kTop + 6;
+  std::size_t colour = 0;
+  for (const Series& series : chart.series) {
+    const std::string classes = classes_of(series, colour);
+    if (!series.faint) ++colour;
+    drawn += draw_series(series, x, y, classes);
+    if (series.name.empty()) continue;
+    head += draw_legend(series, legend_y, classes);
+    legend_y += kLegendLine;
+  }
+  const std::string clip = "<clipPath id=\"mr-plot\">" +
+                           rectangle(x.from, y.to - 4, x.to - x.from, y.from - y.to + 8, "") +
+                           "</clipPath>\n";
+  return head + clip + draw_axes(chart, x, y) + "<g clip-path=\"url(#mr-plot)\">\n" + drawn +
+         "</g>\n</svg>\n";
+}
+
+std::string draw_matrix(std::string_view title, std::string_view row_label, std::string_view column_label,
+                        std::span<const std::string> labels, std::span<const double> counts) {
+  const std::size_t n = labels.size();
+  MR_CHECK(counts.size() == n * n, "a matrix of counts has a row and a column for each label");
+  const double cell = n <= 4 ? 84 : n <= 12 ? 46 : std::max(4.0, 480.0 / static_cast<double>(n));
+  const bool readable = cell >= 30, roomy = cell >= 80;
+  const double left = 150, top = 84, side = cell * static_cast<double>(n);
+  std::string out = page(std::max(left + side + 24, 360.0), top + side + 24, title);
+  out += text(left + side / 2, top - 30, column_label, "");
+  out += upright_text(18, top + side / 2, row_label);
+  for (std::size_t row = 0; row < n; ++row) {
+    double total = 0;
+    for (std::size_t column = 0; column < n; ++column) total += counts[row * n + column];
+    const double y = top + cell * static_cast<double>(row);
+    if (cell >= 11) {
+      out += text(left - 8, y + cell / 2 + 4, shortened(labels[row], kLabelCharacters), "mr-tick", "end");
+    }
+    for (std::size_t column = 0; column < n; ++column) {
+      const double x = left + cell * static_cast<double>(column), middle = x + cell / 2 - 1;
+      const double count = counts[row * n + column], share = total > 0 ? count / total : 0;
+      if (row == 0 && readable) {
+        out +=
+            text(middle, top - 8, shortened(labels[column], static_cast<std::size_t>(cell / 8)), "mr-tick");
+      }
+      out +=
+          rectangle(x, y, cell - 2, cell - 2, "mr-f0", " fill-opacity=\"" + px(0.05 + 0.95 * share) + "\"");
+      if (!readable) continue;
+      const std::string ink = share > 0.5 ? "mr-on" : "";
+      out += text(middle, y + cell / 2 + (roomy ? -2 : 4), number_label(count), ink);
+      if (roomy)
+        out += text(middle, y + cell / 2 + 16, number_label(std::round(share * 1000) / 10) + " %", ink);
+    }
+  }
+  return out + "</svg>\n";
+}
+
+}  // namespace millrace::tasks
