@@ -14,7 +14,8 @@ enum class Severity { Error, Warning };
 struct Diagnostic {
   Severity severity = Severity::Error;
   std::string code;      // AWS's where it has one (SCHEMA_VALIDATION_FAILED, MISSING_TRANSITION_TARGET, …), else ours
-  std::string pointer;   // "/States/Train/Next"
+  // The place as AWS writes it: "/States/Train/Next", "/States/Route/Choices[0]/Next". Empty: no single place.
+  std::string pointer;
   JsonPosition position;
   std::string message;   // AWS's words where they are known
   std::string hint;      // may be empty

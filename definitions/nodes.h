@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/payload.h"
+#include "base/time.h"
 #include "definitions/choice_rule.h"
 #include "definitions/intrinsics/intrinsic.h"
 #include "definitions/jsonpath/path.h"
@@ -73,6 +74,11 @@ struct NumberOrPath {
   std::optional<Path> path;
   bool given() const { return value || path; }
 };
+struct DecimalOrPath {
+  std::optional<double> value;
+  std::optional<Path> path;
+  bool given() const { return value || path; }
+};
 
 struct Pass {
   std::optional<Payload> result;
@@ -86,6 +92,7 @@ struct Task {
 struct ChoiceBranch {
   ChoiceRule rule;
   NodeIndex next = kEnd;
+  std::string label;  // the rule in few words, for pictures: "$.auc ≥ 0.8"
 };
 struct Choice {
   std::vector<ChoiceBranch> branches;
@@ -103,10 +110,13 @@ struct Parallel {
 struct Map {
   std::shared_ptr<const Program> processor;
   bool distributed = false;             // ProcessorConfig.Mode; running it is a later language step
+  bool express = false;                 // ProcessorConfig.ExecutionType, of distributed ones
+  std::string label;                    // Label, of distributed ones; may be empty
   PathField items_path;                 // on the effective input
   std::optional<PayloadTemplate> item_selector;  // ItemSelector, or Parameters in the old form
   NumberOrPath max_concurrency;
-  NumberOrPath tolerated_failure_count, tolerated_failure_percentage;
+  NumberOrPath tolerated_failure_count;
+  DecimalOrPath tolerated_failure_percentage;  // 0 to 100
 };
 struct Succeed {};
 // Error and Cause: text, a path, or an intrinsic function.

@@ -3,7 +3,8 @@
 namespace millrace::definitions {
 
 std::string_view name_of(StateType type) {
-  static constexpr std::string_view kNames[] = {"Pass", "Task", "Choice", "Wait", "Parallel", "Map", "Succeed", "Fail"};
+  static constexpr std::string_view kNames[] = {"Pass",     "Task", "Choice",  "Wait",
+                                                "Parallel", "Map",  "Succeed", "Fail"};
   return kNames[static_cast<std::size_t>(type)];
 }
 

@@ -1,0 +1,95 @@
+#include <algorithm>
+
+#include "definitions/parse.h"
+
+namespace millrace::definitions {
+namespace {
+
+struct Sign {
+  std::string_view ending, sign;
+};
+// "NumericGreaterThanEquals" reads as ≥; the longer endings come first.
+constexpr Sign kSigns[] = {
+    {"GreaterThanEquals", "≥"}, {"LessThanEquals", "≤"}, {"GreaterThan", ">"},
+    {"LessThan", "<"},          {"Equals", "="},         {"Matches", "like"},
+};
+
+// A rule in few words, for pictures: "$.auc ≥ 0.8", "… and …", cut at 40 characters by whoever draws it.
+std::string words(JsonView rule, int depth) {
+  if (!rule.is_object() || depth > 3) return "…";
+  if (const JsonView inner = rule.find("Not")) return "not (" + words(inner, depth + 1) + ")";
+  for (const std::string_view joint : {"And", "Or"}) {
+    const JsonView parts = rule.find(joint);
+    if (!parts || !parts.is_array()) continue;
+    std::string out;
+    for (const JsonView part : parts.elements()) {
+      if (out.size() > 80) break;
+      if (!out.empty()) out += joint == "And" ? " and " : " or ";
+      out += words(part, depth + 1);
+    }
+    return out;
+  }
+  const JsonView variable = rule.find("Variable");
+  std::string out = variable && variable.is_string() ? variable.string() : "…";
+  for (const auto [key, value] : rule.members()) {
+    std::string name = key.string();
+    if (std::find(choice_operators().begin(), choice_operators().end(), name) == choice_operators().end())
+      continue;
+    if (name.starts_with("Is")) return out + (value.boolean() ? " " : " not ") + name;
+    if (name.ends_with("Path")) name.resize(name.size() - 4);
+    for (const Sign& sign : kSigns) {
+      if (!name.ends_with(sign.ending)) continue;
+      return out + " " + std::string(sign.sign) + " " +
+             (value.is_string() ? value.string() : std::string(value.text()));
+    }
+  }
+  return out;
+}
+
+ChoiceBranch parse_rule(Parsing& p, JsonView rule, std::size_t index) {
+  ChoiceBranch branch;
+  const std::string pointer = place(p.fields.pointer(), "Choices", index);
+  if (!rule.is_object()) {
+    p.source.error(rule, pointer, codes::kSchema, "Expected value of type Object", p.fields.takes("Choices"));
+    p.names.incomplete = true;
+    return branch;
+  }
+  static constexpr FieldRule kRule[] = {{"Next", ~0u, Use::Both, "the name of a state in the same States"}};
+  Fields fields(p.source, rule, pointer, rule, kRule);
+  if (!fields.has("Next")) {
+    fields.error(codes::kSchema, "These fields are required: [Next]", fields.takes("Next"));
+    p.names.incomplete = true;
+  } else {
+    branch.next = parse_target(p, fields, "Next");
+  }
+  if (!p.json_path()) return branch;
+  if (fields.has("Assign")) p.unsupported.push_back("Choices[" + std::to_string(index) + "].Assign");
+  std::vector<Problem> problems;
+  branch.rule = ChoiceRule::compile(rule, problems);
+  branch.label = words(rule, 0);
+  p.source.add(rule, pointer, problems);
+  return branch;
+}
+
+}  // namespace
+
+void parse_choice(Parsing& p) {
+  Choice choice;
+  if (!p.fields.require({"Choices"})) p.names.incomplete = true;
+  if (const JsonView rules = p.fields.array("Choices")) {
+    std::size_t index = 0;
+    for (const JsonView rule : rules.elements()) choice.branches.push_back(parse_rule(p, rule, index++));
+  } else {
+    p.names.incomplete = true;
+  }
+  if (p.fields.has("Default")) {
+    choice.default_next = parse_target(p, p.fields, "Default");
+  } else if (!p.names.incomplete) {
+    p.source.warning(p.fields.anchor(), p.fields.pointer(), codes::kNoDefault,
+                     "A Choice without Default fails with States.NoChoiceMatched when no rule holds",
+                     "add \"Default\": … unless the rules cover everything");
+  }
+  p.node.kind = std::move(choice);
+}
+
+}  // namespace millrace::definitions
