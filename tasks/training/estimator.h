@@ -1,8 +1,9 @@
 #pragma once
-// Estimators are values of hyperparameters; fitting gives an immutable Model, so nothing is ever "not fitted".
-// Rules that the estimator battery (tests/tasks/training/estimator_checks_test.cpp) holds every row of the table to:
-// the seed is given and the same data, seed and settings give the same model bytes; shapes (n, d) are checked at the
-// door; load(save(m)) predicts the same; cancelled() is asked once a unit of work; one progress report a unit.
+// Estimators are values of hyperparameters; fitting gives an immutable Model, so nothing is ever "not
+// fitted". Rules that the estimator battery (tests/tasks/training/estimator_checks_test.cpp) holds every row
+// of the table to: the seed is given and the same data, seed and settings give the same model bytes; shapes
+// (n, d) are checked at the door; load(save(m)) predicts the same; cancelled() is asked once a unit of work;
+// one progress report a unit.
 
 #include <cstdint>
 #include <functional>
@@ -40,10 +41,11 @@ struct MetricPoint {
 struct FitContext {
   std::uint64_t seed = 0;
   int threads = 1;
-  std::function<bool()> cancelled;                            // may be empty
-  std::function<void(const Progress&)> progress;              // may be empty
-  std::function<void(const MetricPoint&)> metric;             // may be empty; every metric of every round
-  std::function<bool(const MetricPoint&)> stop_early;         // may be empty; true ends the fit with the model so far
+  std::function<bool()> cancelled;                 // may be empty
+  std::function<void(const Progress&)> progress;   // may be empty
+  std::function<void(const MetricPoint&)> metric;  // may be empty; every metric of every round
+  std::function<bool(const MetricPoint&)>
+      stop_early;  // may be empty; true ends the fit with the model so far
 };
 
 class Model {
@@ -51,8 +53,8 @@ class Model {
   virtual ~Model() = default;
   virtual std::string_view algorithm() const = 0;
   virtual std::size_t n_features() const = 0;
-  // (n, d) -> (n, n_outputs): regression (n, 1), binary (n, 1) probability of class 1, classes (n, k) probabilities.
-  // InvalidArgument when d differs from n_features(). Any thread, any number at once.
+  // (n, d) -> (n, n_outputs): regression (n, 1), binary (n, 1) probability of class 1, classes (n, k)
+  // probabilities. InvalidArgument when d differs from n_features(). Any thread, any number at once.
   virtual Result<Matrix> predict(MatrixView X) const = 0;
   virtual std::string save() const = 0;  // bytes; versioned; load_model(algorithm, save()) predicts the same
 };
@@ -63,7 +65,8 @@ struct Fitted {
   std::int64_t rounds = 0;                // units of work done (trees, epochs)
 };
 
-// One hyperparameter's rule; one table per algorithm gives parsing, refusal, documentation and default tuning space.
+// One hyperparameter's rule; one table per algorithm gives parsing, refusal, documentation and default tuning
+// space.
 struct HyperParameterRule {
   enum class Type { Integer, Real, Boolean, Choice, Text };
   std::string_view name;
@@ -79,15 +82,16 @@ class Estimator {
  public:
   virtual ~Estimator() = default;
   // InvalidArgument on shape or value (the message names row and column), Cancelled when told to stop.
-  virtual Result<Fitted> fit(const Dataset& train, const Dataset* validation, const FitContext& context) const = 0;
+  virtual Result<Fitted> fit(const Dataset& train, const Dataset* validation,
+                             const FitContext& context) const = 0;
 };
 
 // One row of the table in estimators.cpp.
 struct EstimatorKind {
-  std::string_view name;      // "xgboost"
+  std::string_view name;  // "xgboost"
   std::string_view summary;
   std::span<const HyperParameterRule> rules;
-  std::span<const std::string_view> metrics;   // names it can report and tune by
+  std::span<const std::string_view> metrics;  // names it can report and tune by
   std::string_view default_metric;
   Result<std::unique_ptr<const Estimator>> (*make)(const HyperParameters& parameters);
   Result<std::unique_ptr<const Model>> (*load)(std::string_view bytes);
@@ -95,9 +99,11 @@ struct EstimatorKind {
 std::span<const EstimatorKind> estimators();
 // By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.
 const EstimatorKind* find_estimator(std::string_view training_image);
-// Checks every name and value against the kind's rules: InvalidArgument names the nearest existing name and the range.
+// Checks every name and value against the kind's rules: InvalidArgument names the nearest existing name and
+// the range.
 Status check_hyperparameters(const EstimatorKind& kind, const HyperParameters& parameters);
-// True when larger values of the metric are better ("validation:auc"), false when smaller ("validation:logloss").
+// True when larger values of the metric are better ("validation:auc"), false when smaller
+// ("validation:logloss").
 bool larger_is_better(std::string_view metric);
 
 }  // namespace millrace::tasks

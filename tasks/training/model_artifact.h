@@ -1,8 +1,9 @@
 #pragma once
-// A trained model on disk: a directory of the object store, `<S3OutputPath>/<job>/output/model/`, immutable once written:
+// A trained model on disk: a directory of the object store, `<S3OutputPath>/<job>/output/model/`, immutable
+// once written:
 //   model.bin         the estimator's own bytes (or whatever a script put in /opt/ml/model)
-//   model_card.json   algorithm, hyperparameters, feature schema, target, task, metrics, training data hashes, seed, version
-//   pipeline.json     the preparation pipeline, when the training data had one
+//   model_card.json   algorithm, hyperparameters, feature schema, target, task, metrics, training data
+//   hashes, seed, version pipeline.json     the preparation pipeline, when the training data had one
 // ModelArtifacts.S3ModelArtifacts is the URI of that directory.
 
 #include <memory>
@@ -23,7 +24,8 @@ namespace millrace::tasks {
 class LoadedModel {
  public:
   // NotFound, or DataLoss when the files are not a model of ours.
-  static Result<std::shared_ptr<const LoadedModel>> load(const ObjectStore& objects, std::string_view model_uri);
+  static Result<std::shared_ptr<const LoadedModel>> load(const ObjectStore& objects,
+                                                         std::string_view model_uri);
 
   // Column names a request row must have, in order: the pipeline's raw columns, or the model's features.
   const std::vector<std::string>& input_columns() const { return input_columns_; }

@@ -1,0 +1,107 @@
+#include "tasks/training/dataset_checks.h"
+
+#include <cmath>
+
+namespace millrace::tasks {
+
+namespace {
+
+std::string count(std::size_t n, std::string_view noun) {
+  return std::to_string(n) + " " + std::string(noun) + (n == 1 ? "" : "s");
+}
+
+std::string column_name(const Dataset& data, std::size_t j) {
+  return data.feature_names.empty() ? std::to_string(j) : "'" + data.feature_names[j] + "'";
+}
+
+Status check_shapes(const std::string& at, const Dataset& data) {
+  const std::size_t n = data.X.rows, d = data.X.cols;
+  if (n == 0) return invalid(at + "there are no rows");
+  if (d == 0)
+    return invalid(at + "there are no feature columns",
+                   "the data needs a target and at least one more column");
+  if (data.X.values.size() != n * d) return invalid(at + "the matrix does not hold rows x columns values");
+  if (data.y.size() != n) return invalid(at + count(n, "row") + ", but " + count(data.y.size(), "target"));
+  if (!data.weights.empty() && data.weights.size() != n) {
+    return invalid(at + count(n, "row") + ", but " + count(data.weights.size(), "weight"));
+  }
+  if (!data.feature_names.empty() && data.feature_names.size() != d) {
+    return invalid(at + count(d, "column") + ", but " + count(data.feature_names.size(), "feature name"));
+  }
+  return {};
+}
+
+Status check_targets(const std::string& at, const Dataset& data) {
+  const std::string target = data.target_name.empty() ? "the target" : "target '" + data.target_name + "'";
+  double total = 0;
+  for (std::size_t i = 0; i < data.y.size(); ++i) {
+    if (!std::isfinite(data.y[i])) {
+      return invalid(at + "row " + std::to_string(i) + ": " + target + " is missing or not finite",
+                     "drop rows without a target");
+    }
+    if (data.weights.empty()) continue;
+    if (!std::isfinite(data.weights[i]) || data.weights[i] < 0) {
+      return invalid(at + "row " + std::to_string(i) + ": the weight is not a finite number of at least 0");
+    }
+    total += data.weights[i];
+  }
+  if (!data.weights.empty() && total <= 0) return invalid(at + "all weights are 0");
+  return {};
+}
+
+}  // namespace
+
+Status check_dataset(std::string_view channel, const Dataset& data, MissingValues missing) {
+  const std::string at = std::string(channel) + ": ";
+  MR_DO(check_shapes(at, data));
+  MR_DO(check_targets(at, data));
+  for (std::size_t k = 0; k < data.X.values.size(); ++k) {
+    const float value = data.X.values[k];
+    if (std::isfinite(value) || (std::isnan(value) && missing == MissingValues::Allowed)) continue;
+    const std::string where =
+        at + "row " + std::to_string(k / data.X.cols) + ", column " + column_name(data, k % data.X.cols);
+    if (std::isnan(value)) {
+      return invalid(where + ": the value is missing",
+                     "fill missing values first, e.g. with an impute step of `prepare`");
+    }
+    return invalid(where + ": the value is infinite or too large for a float", "clip or drop it first");
+  }
+  return {};
+}
+
+Status check_validation(const Dataset& train, const Dataset& validation, MissingValues missing) {
+  MR_DO(check_dataset("validation", validation, missing));
+  if (validation.X.cols != train.X.cols) {
+    return invalid("validation: " + count(validation.X.cols, "feature column") + ", but train has " +
+                   std::to_string(train.X.cols));
+  }
+  for (std::size_t j = 0; j < std::min(train.feature_names.size(), validation.feature_names.size()); ++j) {
+    if (train.feature_names[j] == validation.feature_names[j]) continue;
+    return invalid("validation: feature " + std::to_string(j) + " is '" + validation.feature_names[j] +
+                   "', but '" + train.feature_names[j] + "' in train");
+  }
+  return {};
+}
+
+Status check_classes(std::string_view channel, const Dataset& data, std::int64_t classes,
+                     std::string_view remedy) {
+  for (std::size_t i = 0; i < data.y.size(); ++i) {
+    const double y = data.y[i];
+    if (y >= 0 && y < static_cast<double>(classes) && y == std::floor(y)) continue;
+    std::string text = std::to_string(y);
+    while (text.ends_with('0')) text.pop_back();
+    if (text.ends_with('.')) text.pop_back();
+    return invalid(std::string(channel) + ": row " + std::to_string(i) + ": the target is " + text +
+                       ", expected a class from 0 to " + std::to_string(classes - 1),
+                   std::string(remedy));
+  }
+  return {};
+}
+
+Status check_features(std::string_view algorithm, MatrixView X, std::size_t d) {
+  if (X.cols == d) return {};
+  return invalid("the rows have " + count(X.cols, "feature") + ", but the " + std::string(algorithm) +
+                 " model expects " + std::to_string(d));
+}
+
+}  // namespace millrace::tasks

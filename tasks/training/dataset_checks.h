@@ -1,0 +1,27 @@
+#pragma once
+// What every algorithm asks of its data before it looks at values: shapes that agree, finite targets and
+// weights.
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "tasks/training/estimator.h"
+
+namespace millrace::tasks {
+
+enum class MissingValues { Allowed, Refused };
+
+// InvalidArgument; messages name the channel ("train"), row (from 0) and column: "train: row 3, column 'age':
+// infinity …". Checked: X is (n, d) with n >= 1, d >= 1; y, weights and feature_names fit; y finite; weights
+// finite, >= 0, not all 0; X without infinities, and without NaN when `missing` says so.
+Status check_dataset(std::string_view channel, const Dataset& data, MissingValues missing);
+// The validation channel: checked by itself, and its features must be those of `train`.
+Status check_validation(const Dataset& train, const Dataset& validation, MissingValues missing);
+// Every target is a whole number from 0 to classes - 1. The message names the row, the value and `remedy`.
+Status check_classes(std::string_view channel, const Dataset& data, std::int64_t classes,
+                     std::string_view remedy);
+// X must have d columns.
+Status check_features(std::string_view algorithm, MatrixView X, std::size_t d);
+
+}  // namespace millrace::tasks

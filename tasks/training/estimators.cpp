@@ -1,0 +1,62 @@
+#include <algorithm>
+
+#include "tasks/training/estimator.h"
+#include "tasks/training/hyperparameters.h"
+#include "tasks/training/xgboost.h"
+
+namespace millrace::tasks {
+
+std::span<const EstimatorKind> estimators() {
+  static const EstimatorKind table[] = {
+      {"xgboost", "Gradient boosted trees (libxgboost)", xgboost_rules(), xgboost_metrics(),
+       "validation:rmse", make_xgboost, load_xgboost},
+  };
+  return table;
+}
+
+const EstimatorKind* find_estimator(std::string_view training_image) {
+  // "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1": the part behind the last '/',
+  // without its tag
+  std::string_view name = training_image.substr(training_image.rfind('/') + 1);
+  name = name.substr(0, name.find_first_of(":@"));
+  if (name.starts_with("sagemaker-")) name.remove_prefix(10);
+  for (const EstimatorKind& kind : estimators()) {
+    if (kind.name == name) return &kind;
+  }
+  return nullptr;
+}
+
+Status check_hyperparameters(const EstimatorKind& kind, const HyperParameters& parameters) {
+  MR_DO(check_against_rules(kind.name, kind.rules, parameters));
+  MR_TRY(estimator, kind.make(parameters));  // what several of them together must fulfil
+  return {};
+}
+
+bool larger_is_better(std::string_view metric) {
+  static constexpr std::string_view kLarger[] = {"auc",
+                                                 "aucpr",
+                                                 "accuracy",
+                                                 "f1",
+                                                 "map",
+                                                 "ndcg",
+                                                 "precision",
+                                                 "recall",
+                                                 "r2",
+                                                 "roc_auc_score",
+                                                 "f_beta",
+                                                 "macro_f_beta",
+                                                 "macro_precision",
+                                                 "macro_recall",
+                                                 "binary_f_beta",
+                                                 "binary_classification_accuracy",
+                                                 "multiclass_accuracy",
+                                                 "multiclass_top_k_accuracy",
+                                                 "pre",
+                                                 "precision_at_target_recall",
+                                                 "recall_at_target_precision"};
+  std::string_view name = metric.substr(metric.rfind(':') + 1);
+  name = name.substr(0, name.find('@'));
+  return std::ranges::find(kLarger, name) != std::end(kLarger);
+}
+
+}  // namespace millrace::tasks
