@@ -21,14 +21,14 @@ struct InvokeAnswer {
 };
 
 // `content_type`: text/csv, application/json, application/jsonlines (tasks/table/request_rows.h); empty:
-// text/csv. `accept`: text/csv or application/json ({"predictions":[{"score":…}]}); empty or */*: JSON for
-// JSON, else CSV. One row of output a row of input: the score, or for several outputs all of them. Errors:
-// NotFound for an endpoint that does not exist; InvalidArgument for what is wrong with the request: e.g.
-// "Invalid data format. Input data has 1 while the model expects 6: age, …"; DataLoss when the model can't be
-// read.
+// text/csv. `accept`: text/csv, application/jsonlines or application/json ({"predictions":[{"score":…}]});
+// empty or */*: JSON for JSON, else CSV. One row of output a row of input: the score, or for several outputs
+// all of them. `target_variant`: that variant instead of one picked by weight. Errors: NotFound for an
+// endpoint that does not exist; InvalidArgument for what is wrong with the request: e.g. "Invalid data
+// format. Input data has 1 while the model expects 6: age, …"; DataLoss when the model can't be read.
 Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& objects, std::string_view endpoint,
                                      std::string_view content_type, std::string_view body,
-                                     std::string_view accept);
+                                     std::string_view accept, std::string_view target_variant = {});
 
 // Whether the model of that name exists, may be deployed and can be loaded; it stays loaded.
 Status check_model_serves(const Jobs& jobs, const ObjectStore& objects, std::string_view model_name);

@@ -1,0 +1,149 @@
+#include "tasks/deployment/serving.h"
+
+#include <charconv>
+#include <filesystem>
+#include <list>
+#include <mutex>
+
+#include "tasks/deployment/models.h"
+
+namespace millrace::tasks {
+namespace {
+
+constexpr std::size_t kModelsKept = 16;
+
+// Least recently used first out. A cache of immutable values: what it holds never changes what a request
+// answers.
+class ModelCache {
+ public:
+  Result<std::shared_ptr<const LoadedModel>> get(const ObjectStore& objects, const std::string& uri) {
+    MR_TRY(card, objects.path_of(join_uri(uri, "model_card.json")));
+    std::error_code code;
+    const auto written = std::filesystem::last_write_time(card, code);
+    if (code)
+      return fail(ErrorCode::NotFound,
+                  "Could not find model data at " + uri + ": there is no model_card.json");
+    const std::string id = card.string();
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+        if (entry->id != id || entry->written != written) continue;
+        entries_.splice(entries_.begin(), entries_, entry);
+        return entry->model;
+      }
+    }
+    MR_TRY(model, LoadedModel::load(objects, uri));  // outside the lock: other models are served meanwhile
+    const std::lock_guard lock(mutex_);
+    entries_.remove_if([&](const Entry& entry) { return entry.id == id; });
+    entries_.push_front({id, written, model});
+    if (entries_.size() > kModelsKept) entries_.pop_back();
+    return model;
+  }
+
+ private:
+  struct Entry {
+    std::string id;
+    std::filesystem::file_time_type written;
+    std::shared_ptr<const LoadedModel> model;
+  };
+  std::mutex mutex_;
+  std::list<Entry> entries_;
+};
+
+void append_number(std::string& out, float value) {
+  char buffer[32];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+  out.append(buffer, end);
+}
+
+void append_row(std::string& out, const Matrix& scores, std::size_t row) {
+  for (std::size_t j = 0; j < scores.cols; ++j) {
+    if (j > 0) out += ',';
+    append_number(out, scores.at(row, j));
+  }
+}
+
+// {"score":…}; a score that is no number has no JSON form and becomes null.
+void append_json_row(std::string& out, const Matrix& scores, std::size_t row) {
+  out += "{\"score\":";
+  if (scores.cols != 1) out += '[';
+  for (std::size_t j = 0; j < scores.cols; ++j) {
+    if (j > 0) out += ',';
+    const float value = scores.at(row, j);
+    if (value - value == 0)
+      append_number(out, value);
+    else
+      out += "null";
+  }
+  if (scores.cols != 1) out += ']';
+  out += '}';
+}
+
+// Outputs of one container by the names the next one asks for, by position.
+Result<Table> as_rows(const Matrix& outputs, const std::vector<std::string>& columns) {
+  if (outputs.cols != columns.size())
+    return invalid("a container of the model gives " + std::to_string(outputs.cols) +
+                   " values, but the next one expects " + std::to_string(columns.size()));
+  Table table;
+  table.rows = outputs.rows;
+  for (std::size_t j = 0; j < columns.size(); ++j) {
+    Column column;
+    column.name = columns[j];
+    column.numbers.reserve(outputs.rows);
+    for (std::size_t i = 0; i < outputs.rows; ++i) column.numbers.push_back(outputs.at(i, j));
+    table.columns.push_back(std::move(column));
+  }
+  return table;
+}
+
+}  // namespace
+
+Result<Matrix> ServingChain::predict(const Table& rows) const {
+  MR_TRY(scores, models.front()->predict(rows));
+  for (std::size_t i = 1; i < models.size(); ++i) {
+    MR_TRY(next_rows, as_rows(scores, models[i]->input_columns()));
+    MR_TRY(next_scores, models[i]->predict(next_rows));
+    scores = std::move(next_scores);
+  }
+  return scores;
+}
+
+Result<ServingChain> load_chain(const Jobs& jobs, const ObjectStore& objects, std::string_view model_name) {
+  static ModelCache cache;
+  MR_TRY(uris, model_uris(jobs, model_name));
+  ServingChain chain;
+  for (const std::string& uri : uris) {
+    MR_TRY(model, cache.get(objects, uri));
+    chain.models.push_back(std::move(model));
+  }
+  return chain;
+}
+
+std::string scores_as_csv(const Matrix& scores) {
+  std::string out;
+  for (std::size_t i = 0; i < scores.rows; ++i) {
+    append_row(out, scores, i);
+    out += '\n';
+  }
+  return out;
+}
+
+std::string scores_as_json(const Matrix& scores) {
+  std::string out = "{\"predictions\":[";
+  for (std::size_t i = 0; i < scores.rows; ++i) {
+    if (i > 0) out += ',';
+    append_json_row(out, scores, i);
+  }
+  return out + "]}";
+}
+
+std::string scores_as_jsonlines(const Matrix& scores) {
+  std::string out;
+  for (std::size_t i = 0; i < scores.rows; ++i) {
+    append_json_row(out, scores, i);
+    out += '\n';
+  }
+  return out;
+}
+
+}  // namespace millrace::tasks

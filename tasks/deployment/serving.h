@@ -1,0 +1,36 @@
+#pragma once
+// Serving: the models behind a name, loaded once and kept, and scores as text. Any thread: what is kept is
+// immutable.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "tasks/artifacts/object_store.h"
+#include "tasks/jobs/jobs.h"
+#include "tasks/training/model_artifact.h"
+
+namespace millrace::tasks {
+
+// The containers of one model, in sequence: the outputs of one are the inputs of the next.
+struct ServingChain {
+  std::vector<std::shared_ptr<const LoadedModel>> models;  // not empty
+
+  const std::vector<std::string>& input_columns() const { return models.front()->input_columns(); }
+  Result<Matrix> predict(const Table& rows) const;
+};
+
+// The last few models of the process stay in memory, known by their files; one that was written anew is read
+// anew. NotFound; InvalidArgument for a package that is not Approved; DataLoss for files that are no model.
+Result<ServingChain> load_chain(const Jobs& jobs, const ObjectStore& objects, std::string_view model_name);
+
+// One line a row: "0.91" or, of several outputs, "0.2,0.8"; the shortest text that reads back the same float.
+std::string scores_as_csv(const Matrix& scores);
+// {"predictions":[{"score":0.91},{"score":[0.2,0.8]}]}
+std::string scores_as_json(const Matrix& scores);
+// {"score":0.91} a line.
+std::string scores_as_jsonlines(const Matrix& scores);
+
+}  // namespace millrace::tasks
