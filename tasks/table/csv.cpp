@@ -373,7 +373,7 @@ std::string format_csv(const Table& table, bool header) {
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
       const Column& column = table.columns[c];
       if (c > 0) out += ',';
-      if (column.type == Column::Type::Number) {
+      if (column.type == Column::Type::Number && column.texts.size() != table.rows) {
         append_number(out, column.numbers[row]);
       } else if (!column.missing[row]) {
         append_text(out, column.texts[row], needs_quotes(column.texts[row]));

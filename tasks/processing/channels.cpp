@@ -1,0 +1,83 @@
+#include "tasks/processing/channels.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+namespace millrace::tasks {
+namespace {
+
+// Levenshtein distance, capped by the lengths at hand.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+void report(TaskContext& context, std::string_view phase, double fraction, std::int64_t rows,
+            double rows_per_s) {
+  Progress progress;
+  progress.phase = phase;
+  progress.fraction = fraction;
+  progress.rows = rows;
+  progress.rows_per_s = rows_per_s;
+  context.progress(progress);
+}
+
+Result<Table> read_channel(const NamedUri& input, TaskContext& context, double fraction_end,
+                           CsvOptions options) {
+  const auto start = std::chrono::steady_clock::now();
+  options.keep_spelling = true;
+  options.cancelled = [&] { return context.cancelled(); };
+  options.progress = [&](std::size_t rows) {
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report(context, "Downloading", -1, static_cast<std::int64_t>(rows),
+           static_cast<double>(rows) / std::max(seconds, 1e-6));
+  };
+  auto table = read_table(context.objects(), input.uri, options);
+  if (!table) {
+    Error error = std::move(table).error();
+    error.message = "input \"" + input.name + "\": " + error.message;
+    return fail(std::move(error));
+  }
+  if (table->rows == 0) return invalid("input \"" + input.name + "\": " + input.uri + " has no rows");
+  report(context, "Downloading", fraction_end, static_cast<std::int64_t>(table->rows));
+  return table;
+}
+
+std::string_view nearest_name(std::string_view name, std::initializer_list<std::string_view> names) {
+  std::string_view nearest;
+  std::size_t fewest = std::max<std::size_t>(2, name.size() / 3) + 1;
+  for (const std::string_view candidate : names) {
+    const std::size_t changes = distance(name.substr(0, 100), candidate);
+    if (changes < fewest) fewest = changes, nearest = candidate;
+  }
+  return nearest;
+}
+
+Status check_setting_names(const Json& settings, std::initializer_list<std::string_view> names,
+                           std::string_view what) {
+  for (const auto& [key, value] : settings.items()) {
+    if (std::find(names.begin(), names.end(), key) != names.end()) continue;
+    const std::string_view nearest = nearest_name(key, names);
+    std::string all;
+    for (const std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
+    return invalid(std::string(what) + " has no setting \"" + key + "\"" +
+                       (nearest.empty() ? "" : "; did you mean \"" + std::string(nearest) + "\"?"),
+                   "settings: " + all);
+  }
+  return {};
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,117 @@
+#include "tasks/processing/processors.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tasks/arguments.h"
+#include "tasks/processing/split.h"
+
+namespace millrace::tasks {
+namespace {
+
+constexpr std::string_view kConfig = "config";
+
+// `into` with the members of the JSON object in `text`.
+Status merge(Json& into, std::string_view text, std::string_view what) {
+  auto parsed = Payload::parse(text);
+  if (!parsed) return invalid(std::string(what) + ": " + parsed.error().message);
+  if (!parsed->view().is_object()) return invalid(std::string(what) + ": expected a JSON object of settings");
+  const Json settings = to_json(parsed->view());
+  for (const auto& [key, value] : settings.items()) into[key] = value;
+  return {};
+}
+
+Status merge_arguments(Json& into, const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); i += 2) {
+    const std::string& key = arguments[i];
+    const std::string where = "AppSpecification.ContainerArguments[" + std::to_string(i) + "]";
+    if (!key.starts_with("--") || key.size() < 3)
+      return invalid(where + ": expected \"--name\", got \"" + key + "\"");
+    if (i + 1 == arguments.size()) return invalid(where + ": " + key + " has no value behind it");
+    std::string name = key.substr(2);
+    for (char& c : name) c = c == '-' ? '_' : c;
+    auto value = Payload::parse(arguments[i + 1]);
+    into[name] = value ? to_json(value->view()) : Json(arguments[i + 1]);
+  }
+  return {};
+}
+
+Result<std::vector<NamedUri>> read_places(const std::vector<Arguments>& entries, std::string_view name_key,
+                                          std::string_view place_key, std::string_view unnamed) {
+  std::vector<NamedUri> places;
+  for (const Arguments& entry : entries) {
+    MR_TRY(name, entry.text_or(name_key, std::string(unnamed) + "-" + std::to_string(places.size() + 1)));
+    MR_TRY(place, entry.object(place_key));
+    MR_TRY(uri, place.text("S3Uri"));
+    MR_TRY(checked, parse_s3_uri(uri));
+    for (const NamedUri& other : places) {
+      if (other.name == name) return entry.wrong(name_key, "two are named \"" + name + "\"");
+    }
+    places.push_back({std::move(name), checked.text()});
+  }
+  return places;
+}
+
+}  // namespace
+
+const NamedUri* ProcessingInputs::input(std::string_view name) const {
+  for (const NamedUri& place : inputs) {
+    if (place.name == name) return &place;
+  }
+  return nullptr;
+}
+
+Result<std::string> ProcessingInputs::output_for(std::string_view name) const {
+  for (const NamedUri& place : outputs) {
+    if (place.name == name) return place.uri;
+  }
+  if (outputs.size() == 1) return join_uri(outputs[0].uri, name);
+  return invalid(
+      "ProcessingOutputConfig.Outputs has no output named \"" + std::string(name) + "\"",
+      "name one so, or give a single output: \"" + std::string(name) + "\" is then written below it");
+}
+
+Result<ProcessingInputs> read_processing_inputs(const Json& request, const ObjectStore& objects) {
+  const Arguments arguments(request);
+  ProcessingInputs out;
+  MR_TRY(inputs, arguments.list("ProcessingInputs"));
+  MR_TRY(input_places, read_places(inputs, "InputName", "S3Input", "input"));
+  MR_TRY(config, arguments.object_or_empty("ProcessingOutputConfig"));
+  MR_TRY(outputs, config.list("Outputs"));
+  MR_TRY(output_places, read_places(outputs, "OutputName", "S3Output", "output"));
+  MR_TRY(environment, arguments.text_map("Environment"));
+  MR_TRY(application, arguments.object("AppSpecification"));
+  MR_TRY(texts, application.texts("ContainerArguments"));
+  out.settings = Json::object();
+  for (NamedUri& place : input_places) {
+    if (place.name != kConfig) {
+      out.inputs.push_back(std::move(place));
+      continue;
+    }
+    MR_TRY(text, objects.read(place.uri));
+    MR_DO(merge(out.settings, text, place.uri));
+  }
+  out.outputs = std::move(output_places);
+  const auto settings = environment.find("SETTINGS");
+  if (settings != environment.end()) MR_DO(merge(out.settings, settings->second, "Environment.SETTINGS"));
+  MR_DO(merge_arguments(out.settings, texts));
+  return out;
+}
+
+std::span<const Processor> processors() {
+  static constexpr Processor kProcessors[] = {
+      {"split", "cuts rows into train, validation and test: random, ordered, stratified or by key",
+       check_split, run_split},
+  };
+  return kProcessors;
+}
+
+const Processor* find_processor(std::string_view image) {
+  std::string_view name = image.substr(image.rfind('/') + 1);
+  name = name.substr(0, name.find(':'));
+  for (const Processor& processor : processors()) {
+    if (processor.name == name) return &processor;
+  }
+  return nullptr;
+}
+
+}  // namespace millrace::tasks
