@@ -1,18 +1,54 @@
 // ProcessingJob: a built-in processor, or a program of the user's.
 
+#include <nlohmann/json.hpp>
+
+#include "tasks/arguments.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
+#include "tasks/processing/processors.h"
 #include "tasks/script/train_script.h"
 
 namespace millrace::tasks {
 namespace {
 
-Status check(const Json& request, TaskContext&) {
-  return check_script_processing(request);
+std::string processor_names() {
+  std::string names;
+  for (const Processor& processor : processors())
+    names += (names.empty() ? "" : ", ") + std::string(processor.name);
+  return names;
 }
 
+// Null: a program of the user's. InvalidArgument for an image that is neither.
+Result<const Processor*> processor_for(const Json& request) {
+  MR_TRY(application, Arguments(request).object("AppSpecification"));
+  MR_TRY(image, application.text("ImageUri"));
+  MR_TRY(entrypoint, application.texts("ContainerEntrypoint"));
+  const Processor* processor = find_processor(image);
+  if (!entrypoint.empty()) return nullptr;
+  if (!processor)
+    return application.wrong(
+        "ImageUri", "\"" + image + "\" is not built in",
+        "built in are " + processor_names() + "; for a program of your own give ContainerEntrypoint");
+  return processor;
+}
+
+Status check(const Json& request, TaskContext& context) {
+  MR_TRY(processor, processor_for(request));
+  if (!processor) return check_script_processing(request);
+  MR_TRY(inputs, read_processing_inputs(request, context.objects()));
+  return processor->check(inputs);
+}
+
+// What a processor found stands in the record as Summary, so that the states that follow can read it.
 Result<Json> work(const Json& request, JobContext& context) {
-  return run_script_processing(request, context);
+  MR_TRY(processor, processor_for(request));
+  if (!processor) return run_script_processing(request, context);
+  MR_TRY(inputs, read_processing_inputs(request, context.objects()));
+  Progress progress;
+  progress.phase = "Processing";
+  context.progress(progress);
+  MR_TRY(summary, processor->run(inputs, context));
+  return Json{{"Summary", std::move(summary)}};
 }
 
 }  // namespace

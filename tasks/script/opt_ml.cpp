@@ -1,5 +1,6 @@
 #include "tasks/script/opt_ml.h"
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
@@ -36,11 +37,13 @@ std::string relative_key(const std::string& key, const std::string& prefix) {
                                                                  : key.substr(directory);
 }
 
+// SIGTERM is for the program: bubblewrap itself would end at once and take it down without grace.
 std::vector<std::string> mounting(const fs::path& root, bool without_network) {
   std::vector<std::string> arguments = {
-      "bwrap", "--dev-bind", "/", "/", "--bind", root.string(), std::string(kRoot), "--die-with-parent"};
+      "/usr/bin/env",     "--ignore-signal=TERM", "bwrap", "--dev-bind", "/", "/", "--bind", root.string(),
+      std::string(kRoot), "--die-with-parent"};
   if (without_network) arguments.push_back("--unshare-net");
-  arguments.push_back("--");
+  arguments.insert(arguments.end(), {"--", "/usr/bin/env", "--default-signal=TERM"});
   return arguments;
 }
 
@@ -49,7 +52,8 @@ bool can_mount(const fs::path& root) {
   ProcessSpec spec;
   spec.arguments = mounting(root, false);
   spec.arguments.push_back("true");
-  spec.environment = {"PATH=/usr/bin:/bin"};
+  const char* path = std::getenv("PATH");
+  spec.environment = {std::string("PATH=") + (path ? path : "/usr/bin:/bin")};
   const auto end = run_process(spec, {});
   return end && end->signal == 0 && end->exit_code == 0;
 }

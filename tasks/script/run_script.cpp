@@ -43,7 +43,9 @@ std::string last_words(const std::deque<std::string>& lines) {
   return text.size() > 1024 ? "…" + text.substr(text.size() - 1024) : text;
 }
 
-Status verdict(const ProcessEnd& end, const OptMl& opt_ml, const std::deque<std::string>& last_lines) {
+Status verdict(ProcessEnd end, const OptMl& opt_ml, const std::deque<std::string>& last_lines) {
+  if (opt_ml.mounted() && end.exit_code > 128)
+    end.signal = end.exit_code - 128;  // how bubblewrap tells of a signal
   if (end.stopped) return fail(ErrorCode::Cancelled, "the program was stopped");
   if (end.signal == 0 && end.exit_code == 0) return {};
   const std::string failure = opt_ml.note("/opt/ml/output/failure");
