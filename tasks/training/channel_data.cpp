@@ -1,0 +1,209 @@
+#include "tasks/training/channel_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+
+#include "base/encoding.h"
+#include "tasks/artifacts/read_table.h"
+
+namespace millrace::tasks {
+
+namespace {
+
+// The channel's first line and how many cells it has; whether it is a header.
+struct FirstLine {
+  bool header = true;
+  std::size_t cells = 0;
+};
+
+Result<FirstLine> read_first_line(const ObjectStore& objects, const TrainingChannel& channel) {
+  MR_TRY(infos, objects.list(channel.uri));
+  MR_TRY(uri, parse_s3_uri(channel.uri));
+  const std::string name = S3Uri{uri.bucket, infos.front().key}.text();
+  MR_TRY(path, objects.path_of(name));
+  std::ifstream file(path, std::ios::binary);
+  std::string line;
+  while (line.empty() && std::getline(file, line)) {
+    if (line.ends_with('\r')) line.pop_back();
+  }
+  FirstLine first;
+  if (line.empty()) return invalid(channel.name + ": " + name + " holds no rows");
+  CsvOptions options;
+  options.header = false;
+  MR_TRY(cells, parse_csv(line, name, options));
+  first.cells = cells.columns.size();
+  const bool has_number = std::ranges::any_of(cells.columns, [](const Column& column) {
+    return column.type == Column::Type::Number && !column.numbers.empty() && !std::isnan(column.numbers[0]);
+  });
+  first.header = channel.header == TrainingChannel::Header::Unknown
+                     ? !has_number
+                     : channel.header == TrainingChannel::Header::Present;
+  return first;
+}
+
+bool weights_in_csv(const TrainingSpec& spec) {
+  const auto found = spec.parameters.find("csv_weights");
+  return found != spec.parameters.end() && found->second == "1";
+}
+
+std::vector<std::string> names_without_header(const TrainingSpec& spec, std::size_t cells) {
+  std::vector<std::string> names{"target"};
+  if (weights_in_csv(spec)) names.push_back("weight");
+  for (std::size_t i = 0; names.size() < cells; ++i) names.push_back("f" + std::to_string(i));
+  names.resize(cells);
+  return names;
+}
+
+// Which columns are what.
+struct Roles {
+  std::string target, weight;  // weight empty: none
+};
+
+std::string listed(const Table& table) {
+  std::string text;
+  for (const std::string& name : table.names()) text += (text.empty() ? "" : ", ") + name;
+  return text.substr(0, 400);
+}
+
+Result<Roles> roles_of(const TrainingSpec& spec, const TrainingChannel& channel, const Table& table,
+                       bool header) {
+  Roles roles;
+  if (!header && !spec.target.empty()) {
+    return invalid(channel.name + ": the data has no header, so HyperParameters.target = '" + spec.target +
+                       "' names no column: without a header the target is the first column",
+                   "set ContentType to \"text/csv; header=present\" if the first line is a header");
+  }
+  roles.target = spec.target.empty() ? table.columns.at(0).name : spec.target;
+  roles.weight = spec.weight;
+  if (roles.weight.empty() && weights_in_csv(spec) && table.columns.size() > 1) {
+    const std::size_t first = table.columns[0].name == roles.target ? 1 : 0;
+    roles.weight = table.columns[first].name;
+  }
+  for (const std::string* name : {&roles.target, &roles.weight}) {
+    if (!name->empty() && table.find(*name) == nullptr) {
+      return invalid(channel.name + ": there is no column '" + *name + "'",
+                     "the columns are " + listed(table));
+    }
+  }
+  if (roles.target == roles.weight)
+    return invalid("HyperParameters: target and weight name the same column '" + roles.target + "'");
+  return roles;
+}
+
+Result<std::vector<double>> number_column(const TrainingChannel& channel, const Column& column,
+                                          std::string_view role) {
+  if (column.type == Column::Type::Number) return column.numbers;
+  std::size_t row = 0;
+  while (row + 1 < column.texts.size() && column.missing[row]) ++row;
+  return invalid(channel.name + ": column '" + column.name + "' (" + std::string(role) + ") holds text: '" +
+                     (column.texts.empty() ? "" : column.texts[row].substr(0, 60)) + "' in row " +
+                     std::to_string(row),
+                 "algorithms take numbers: encode text columns with the `prepare` processor, or drop them");
+}
+
+Result<std::vector<double>> target_column(const TrainingChannel& channel, const Column& column,
+                                          const ChannelData* like, std::vector<std::string>& classes) {
+  const bool texts = column.type == Column::Type::Text;
+  if (like != nullptr && texts != !like->classes.empty()) {
+    return invalid(channel.name + ": target '" + column.name + "' holds " + (texts ? "text" : "numbers") +
+                   ", but " + (texts ? "numbers" : "text") + " in train");
+  }
+  if (!texts) return column.numbers;
+  std::set<std::string> distinct;
+  for (std::size_t i = 0; i < column.texts.size(); ++i) {
+    if (column.missing[i])
+      return invalid(channel.name + ": row " + std::to_string(i) + ": target '" + column.name +
+                         "' is missing or not finite",
+                     "drop rows without a target");
+    if (like == nullptr) distinct.insert(column.texts[i]);
+  }
+  if (like != nullptr)
+    classes = like->classes;
+  else
+    classes.assign(distinct.begin(), distinct.end());
+  std::vector<double> y;
+  y.reserve(column.texts.size());
+  for (std::size_t i = 0; i < column.texts.size(); ++i) {
+    const auto found = std::ranges::lower_bound(classes, column.texts[i]);
+    if (found == classes.end() || *found != column.texts[i]) {
+      return invalid(channel.name + ": row " + std::to_string(i) + ": class '" + column.texts[i] +
+                     "' is not in the train channel");
+    }
+    y.push_back(static_cast<double>(found - classes.begin()));
+  }
+  return y;
+}
+
+Result<Dataset> make_dataset(const TrainingChannel& channel, const Table& table, const Roles& roles,
+                             const ChannelData* like) {
+  Dataset data;
+  data.target_name = roles.target;
+  if (like != nullptr) {
+    data.feature_names = like->data.feature_names;
+  } else {
+    for (const Column& column : table.columns) {
+      if (column.name != roles.target && column.name != roles.weight)
+        data.feature_names.push_back(column.name);
+    }
+  }
+  const std::size_t d = data.feature_names.size();
+  data.X = Matrix(table.rows, d);
+  for (std::size_t j = 0; j < d; ++j) {
+    const Column* column = table.find(data.feature_names[j]);
+    if (column == nullptr) {
+      return invalid(channel.name + ": there is no column '" + data.feature_names[j] + "', which train has",
+                     "the columns are " + listed(table));
+    }
+    MR_TRY(numbers, number_column(channel, *column, "a feature"));
+    for (std::size_t i = 0; i < table.rows; ++i) data.X.at(i, j) = static_cast<float>(numbers[i]);
+  }
+  if (like != nullptr && table.columns.size() != d + 1 + (roles.weight.empty() ? 0 : 1)) {
+    return invalid(channel.name + ": there are " + std::to_string(table.columns.size()) +
+                       " columns, but train has " + std::to_string(d + 1 + (roles.weight.empty() ? 0 : 1)),
+                   "the columns are " + listed(table));
+  }
+  return data;
+}
+
+Result<std::string> hash_objects(const ObjectStore& objects, const std::string& text) {
+  MR_TRY(infos, objects.list(text));
+  MR_TRY(uri, parse_s3_uri(text));
+  Sha256 hash;
+  for (const ObjectInfo& info : infos) {
+    MR_TRY(bytes, objects.read(S3Uri{uri.bucket, info.key}.text()));
+    hash.update(bytes);
+  }
+  return hash.finish_hex();
+}
+
+}  // namespace
+
+Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec& spec,
+                                 const TrainingChannel& channel, const ChannelData* like,
+                                 const std::function<bool()>& cancelled) {
+  MR_TRY(first, read_first_line(objects, channel));
+  CsvOptions options;
+  options.header = first.header;
+  options.cancelled = cancelled;
+  if (!first.header) options.column_names = names_without_header(spec, first.cells);
+  MR_TRY(table, read_table(objects, channel.uri, options));
+  if (table.rows == 0)
+    return invalid(channel.name + ": there are no rows", "the first line was taken as the header");
+  MR_TRY(roles, roles_of(spec, channel, table, first.header));
+  ChannelData result;
+  MR_TRY(data, make_dataset(channel, table, roles, like));
+  result.data = std::move(data);
+  MR_TRY(y, target_column(channel, *table.find(roles.target), like, result.classes));
+  result.data.y = std::move(y);
+  if (!roles.weight.empty()) {
+    MR_TRY(weights, number_column(channel, *table.find(roles.weight), "the weight"));
+    result.data.weights = std::move(weights);
+  }
+  MR_TRY(sha256, hash_objects(objects, channel.uri));
+  result.sha256 = std::move(sha256);
+  return result;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,158 @@
+#include "tasks/training/train.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.h"
+#include "tasks/training/channel_data.h"
+#include "tasks/training/model_artifact.h"
+
+namespace millrace::tasks {
+
+namespace {
+
+constexpr std::string_view kEngineVersion = "millrace 0.1.0";
+
+void report(TaskContext& context, std::string phase, double fraction) {
+  Progress progress;
+  progress.phase = std::move(phase), progress.fraction = fraction;
+  context.progress(progress);
+}
+
+// The pipeline that `prepare` left beside the training data, in the directory of its first object; null:
+// none.
+Result<Json> find_pipeline(const ObjectStore& objects, const std::string& train_uri) {
+  MR_TRY(uri, parse_s3_uri(train_uri));
+  MR_TRY(infos, objects.list(train_uri));
+  const std::string& key = infos.front().key;
+  const std::string name = S3Uri{uri.bucket, key.substr(0, key.rfind('/') + 1) + "_pipeline.json"}.text();
+  const auto bytes = objects.read(name);
+  if (!bytes && bytes.error().code == ErrorCode::NotFound) return Json();
+  if (!bytes) return tl::make_unexpected(bytes.error());
+  Json pipeline = Json::parse(*bytes, nullptr, false);
+  if (pipeline.is_discarded()) return fail(ErrorCode::DataLoss, name + " is not JSON");
+  return pipeline;
+}
+
+std::string_view task_of(const TrainingSpec& spec) {
+  const auto value = [&](const char* name) {
+    const auto found = spec.parameters.find(name);
+    return found == spec.parameters.end() ? std::string() : found->second;
+  };
+  const std::string objective = value("objective"), predictor = value("predictor_type");
+  if (objective.starts_with("multi:") || predictor == "multiclass_classifier") return "multiclass";
+  if (objective.starts_with("binary:") || predictor == "binary_classifier") return "binary";
+  return "regression";
+}
+
+Json make_card(const TrainingSpec& spec, const ChannelData& train, const ChannelData* validation,
+               const Fitted& fitted, const std::string& model_bytes, bool with_pipeline) {
+  Json card;
+  card["algorithm"] = spec.kind->name;
+  card["task"] = task_of(spec);
+  card["hyperparameters"] = spec.parameters;
+  card["seed"] = spec.seed;
+  card["target"] = train.data.target_name;
+  if (!train.classes.empty()) card["classes"] = train.classes;
+  card["features"] = train.data.feature_names;
+  card["pipeline"] = with_pipeline;
+  card["rounds"] = fitted.rounds;
+  card["metrics"] = fitted.metrics;
+  const auto channel = [](const std::string& uri, const ChannelData& data) {
+    return Json{{"uri", uri}, {"rows", data.data.X.rows}, {"sha256", data.sha256}};
+  };
+  card["data"]["train"] = channel(spec.train.uri, train);
+  if (validation != nullptr) card["data"]["validation"] = channel(spec.validation->uri, *validation);
+  card["model_sha256"] = digest_hex(Digest::Sha256, model_bytes);
+  card["engine"] = kEngineVersion;
+  return card;
+}
+
+std::string short_number(double value) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, 6).ptr};
+}
+
+// Follows a fit: the log line of a round, progress with the time to go, the history.
+class Follower {
+ public:
+  Follower(TaskContext& context, const TrainHooks& hooks, TrainResult& result)
+      : context_(context), hooks_(hooks), result_(result), begun_(context.clock().uptime()) {}
+
+  void on_metric(const MetricPoint& point) {
+    result_.history.push_back(point);
+    const std::size_t colon = point.name.find(':');
+    line_ += "\t" + point.name.substr(0, colon) + "-" + point.name.substr(colon + 1) + ":" +
+             short_number(point.value);
+    if (hooks_.metric) hooks_.metric(point);
+  }
+  bool on_stop_early(const MetricPoint& point) {
+    const bool stop = hooks_.stop_early && hooks_.stop_early(point);
+    if (stop) result_.stopped_early = true;
+    return stop;
+  }
+  void on_progress(const Progress& reported) {
+    context_.log("[" + std::to_string(reported.round - 1) + "]" + line_);
+    line_.clear();
+    Progress progress = reported;
+    if (reported.round > 0 && reported.rounds > 0) {
+      const double done = static_cast<double>(reported.round) / static_cast<double>(reported.rounds);
+      const double elapsed_s = static_cast<double>((context_.clock().uptime() - begun_).count()) / 1000;
+      progress.fraction = 0.1 + 0.85 * done;
+      progress.eta_s = elapsed_s * (1 - done) / done;
+    }
+    context_.progress(progress);
+  }
+
+ private:
+  TaskContext& context_;
+  const TrainHooks& hooks_;
+  TrainResult& result_;
+  const Millis begun_;
+  std::string line_;
+};
+
+}  // namespace
+
+Result<TrainResult> run_training(const TrainingSpec& spec, TaskContext& context, const TrainHooks& hooks) {
+  report(context, "Downloading", 0);
+  const auto cancelled = [&context] { return context.cancelled(); };
+  MR_TRY(estimator, spec.kind->make(spec.parameters));
+  MR_TRY(train, read_channel(context.objects(), spec, spec.train, nullptr, cancelled));
+  std::optional<ChannelData> validation;
+  if (spec.validation) {
+    MR_TRY(data, read_channel(context.objects(), spec, *spec.validation, &train, cancelled));
+    validation = std::move(data);
+  }
+  MR_TRY(pipeline, find_pipeline(context.objects(), spec.train.uri));
+  context.log("train: " + std::to_string(train.data.X.rows) + " rows, " + std::to_string(train.data.X.cols) +
+              " features, target '" + train.data.target_name + "'" +
+              (validation ? "; validation: " + std::to_string(validation->data.X.rows) + " rows" : ""));
+  if (cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
+
+  report(context, "Training", 0.1);
+  TrainResult result;
+  Follower follower(context, hooks, result);
+  FitContext fit;
+  fit.seed = spec.seed, fit.threads = context.threads(), fit.cancelled = cancelled;
+  fit.metric = [&](const MetricPoint& point) { follower.on_metric(point); };
+  fit.stop_early = [&](const MetricPoint& point) { return follower.on_stop_early(point); };
+  fit.progress = [&](const Progress& progress) { follower.on_progress(progress); };
+  MR_TRY(fitted, estimator->fit(train.data, validation ? &validation->data : nullptr, fit));
+
+  report(context, "Uploading", 0.95);
+  ModelFiles files;
+  files.model_bytes = fitted.model->save();
+  files.card = make_card(spec, train, validation ? &*validation : nullptr, fitted, files.model_bytes,
+                         !pipeline.is_null());
+  files.pipeline = std::move(pipeline);
+  result.model_uri = spec.model_uri();
+  MR_DO(save_model(context.objects(), result.model_uri, files));
+  result.metrics = std::move(fitted.metrics);
+  result.rounds = fitted.rounds;
+  report(context, "Uploading", 1);
+  return result;
+}
+
+}  // namespace millrace::tasks

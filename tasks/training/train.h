@@ -1,0 +1,40 @@
+#pragma once
+// Training as a job does it: channels from the object store, fit, model directory. Worker threads.
+//
+// Progress goes through SageMaker's phases Downloading, Training (with round, metric and time to go),
+// Uploading; every round is a line of the log in XGBoost's form, "[5]\ttrain-auc:0.93\tvalidation-auc:0.91".
+// A run that was interrupted is begun again from the start and writes the same bytes: nothing but the
+// finished model is kept.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "tasks/task.h"
+#include "tasks/training/training_spec.h"
+
+namespace millrace::tasks {
+
+struct TrainResult {
+  std::string model_uri;                  // ModelArtifacts.S3ModelArtifacts
+  std::map<std::string, double> metrics;  // of the model as saved, by name
+  std::vector<MetricPoint> history;       // every metric of every round, as they came
+  std::int64_t rounds = 0;                // of the model
+  bool stopped_early = false;             // by TrainHooks::stop_early
+};
+
+// For tuning; both may be empty. Called on the training thread.
+struct TrainHooks {
+  std::function<void(const MetricPoint&)> metric;
+  std::function<bool(const MetricPoint&)> stop_early;  // true: the model so far is enough
+};
+
+// InvalidArgument (the data; channel, row and column are named), NotFound (no objects), Cancelled,
+// OutOfSpace.
+Result<TrainResult> run_training(const TrainingSpec& spec, TaskContext& context,
+                                 const TrainHooks& hooks = {});
+
+}  // namespace millrace::tasks

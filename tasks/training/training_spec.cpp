@@ -1,0 +1,153 @@
+#include "tasks/training/training_spec.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tasks/arguments.h"
+#include "tasks/artifacts/object_store.h"
+#include "tasks/training/hyperparameters.h"
+
+namespace millrace::tasks {
+
+namespace {
+
+Result<const EstimatorKind*> parse_algorithm(const Arguments& request) {
+  MR_TRY(algorithm, request.object("AlgorithmSpecification"));
+  const std::string_view field = algorithm.has("TrainingImage") ? "TrainingImage" : "AlgorithmName";
+  if (!algorithm.has(field)) return algorithm.wrong("TrainingImage", "is required");
+  MR_TRY(image, algorithm.text(field));
+  if (const EstimatorKind* kind = find_estimator(image)) return kind;
+  std::string known;
+  std::vector<std::string_view> names;
+  for (const EstimatorKind& kind : estimators()) {
+    known += (known.empty() ? "" : ", ") + std::string(kind.name);
+    names.push_back(kind.name);
+  }
+  const std::string_view near = nearest_name(image, names);
+  return algorithm.wrong(field,
+                         "'" + image + "' is not a built-in algorithm" +
+                             (near.empty() ? "" : ": did you mean '" + std::string(near) + "'?"),
+                         "built in are " + known);
+}
+
+// A hyperparameter that is a setting of the job: taken out of the algorithm's.
+std::string take(HyperParameters& parameters, const std::string& name) {
+  const auto found = parameters.find(name);
+  if (found == parameters.end()) return {};
+  std::string value = std::move(found->second);
+  parameters.erase(found);
+  return value;
+}
+
+// The seed is an algorithm's hyperparameter where it has one of that name, too.
+Result<std::uint64_t> parse_seed(TrainingSpec& spec) {
+  const auto found = spec.parameters.find("seed");
+  if (found == spec.parameters.end()) return std::uint64_t{0};
+  const auto value = parse_real(found->second);
+  if (!value || *value < 0 || *value > 9e15 ||
+      *value != static_cast<double>(static_cast<std::uint64_t>(*value))) {
+    return invalid("HyperParameters.seed is '" + found->second + "': expected an integer of at least 0");
+  }
+  const bool own =
+      std::ranges::find(spec.kind->rules, "seed", &HyperParameterRule::name) != spec.kind->rules.end();
+  if (!own) spec.parameters.erase(found);
+  return static_cast<std::uint64_t>(*value);
+}
+
+std::string lower_without_spaces(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c != ' ') out += static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  }
+  return out;
+}
+
+// "text/csv; header=present; label_size=1"
+Result<TrainingChannel::Header> parse_content_type(const Arguments& channel) {
+  MR_TRY(text, channel.text_or("ContentType", "text/csv"));
+  std::string rest = lower_without_spaces(text);
+  TrainingChannel::Header header = TrainingChannel::Header::Unknown;
+  for (bool first = true; !rest.empty(); first = false) {
+    const std::size_t end = rest.find(';');
+    const std::string part = rest.substr(0, end);
+    rest = end == std::string::npos ? "" : rest.substr(end + 1);
+    if (first && part != "text/csv" && part != "csv") {
+      return channel.wrong("ContentType", "'" + text + "' is not supported: expected text/csv");
+    }
+    if (part == "header=present") header = TrainingChannel::Header::Present;
+    if (part == "header=absent") header = TrainingChannel::Header::Absent;
+    if (part.starts_with("label_size=") && part != "label_size=1") {
+      return channel.wrong("ContentType", "'" + text + "': expected label_size=1");
+    }
+  }
+  return header;
+}
+
+Result<TrainingChannel> parse_channel(const Arguments& channel) {
+  TrainingChannel result;
+  MR_TRY(name, channel.text("ChannelName"));
+  result.name = name;
+  if (name != "train" && name != "validation") {
+    return channel.wrong(
+        "ChannelName",
+        "'" + name + "' is not a channel of the built-in algorithms: expected train or validation");
+  }
+  MR_TRY(source, channel.object("DataSource"));
+  MR_TRY(s3, source.object("S3DataSource"));
+  MR_TRY(uri, s3.text("S3Uri"));
+  if (const auto parsed = parse_s3_uri(uri); !parsed) return s3.wrong("S3Uri", parsed.error().message);
+  MR_TRY(type, s3.text_or("S3DataType", "S3Prefix"));
+  MR_DO(s3.one_of("S3DataType", type, "S3Prefix"));
+  MR_TRY(compression, channel.text_or("CompressionType", "None"));
+  MR_DO(channel.one_of("CompressionType", compression, "None"));
+  MR_TRY(header, parse_content_type(channel));
+  result.uri = uri, result.header = header;
+  return result;
+}
+
+Status parse_channels(const Arguments& request, TrainingSpec& spec) {
+  MR_TRY(channels, request.list("InputDataConfig"));
+  for (const Arguments& item : channels) {
+    MR_TRY(channel, parse_channel(item));
+    const bool train = channel.name == "train";
+    if (train ? !spec.train.uri.empty() : spec.validation.has_value()) {
+      return item.wrong("ChannelName", "there are two channels '" + channel.name + "'");
+    }
+    if (train)
+      spec.train = std::move(channel);
+    else
+      spec.validation = std::move(channel);
+  }
+  if (spec.train.uri.empty()) return request.wrong("InputDataConfig", "a channel named train is required");
+  return {};
+}
+
+}  // namespace
+
+std::string TrainingSpec::model_uri() const {
+  return join_uri(output_uri, job_name + "/output/model/");
+}
+
+Result<TrainingSpec> parse_training_spec(const Json& request) {
+  const Arguments arguments(request);
+  TrainingSpec spec;
+  MR_TRY(name, arguments.text("TrainingJobName"));
+  MR_TRY(kind, parse_algorithm(arguments));
+  MR_TRY(parameters, arguments.text_map("HyperParameters"));
+  spec.job_name = name, spec.kind = kind, spec.parameters = std::move(parameters);
+  spec.target = take(spec.parameters, "target");
+  spec.weight = take(spec.parameters, "weight");
+  MR_TRY(seed, parse_seed(spec));
+  spec.seed = seed;
+  if (const Status checked = check_hyperparameters(*spec.kind, spec.parameters); !checked) {
+    return invalid("HyperParameters: " + checked.error().message, checked.error().hint);
+  }
+  MR_DO(parse_channels(arguments, spec));
+  MR_TRY(output, arguments.object("OutputDataConfig"));
+  MR_TRY(path, output.text("S3OutputPath"));
+  if (const auto parsed = parse_s3_uri(path); !parsed)
+    return output.wrong("S3OutputPath", parsed.error().message);
+  spec.output_uri = path;
+  return spec;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,46 @@
+#pragma once
+// TrainingSpec: what a CreateTrainingJob request asks of the built-in algorithms, read and checked.
+//
+// Taken from the request: TrainingJobName, AlgorithmSpecification.TrainingImage (or AlgorithmName),
+// HyperParameters, InputDataConfig[].{ChannelName, ContentType, DataSource.S3DataSource.S3Uri},
+// OutputDataConfig.S3OutputPath. Fields that only mean something in the cloud are not looked at; ones that
+// would change the result and are not supported (CompressionType, ManifestFile, other channels and content
+// types) are refused. Three hyperparameters are settings of the job, for every algorithm: `target` and
+// `weight` name columns of data with a header, `seed` is a number from 0 (default 0, so that the same data
+// and settings give the same model whatever the job is called). Source: SageMaker API reference,
+// CreateTrainingJob.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "tasks/training/estimator.h"
+
+namespace millrace::tasks {
+
+struct TrainingChannel {
+  enum class Header { Unknown, Present, Absent };  // "text/csv; header=present"
+  std::string name, uri;
+  Header header = Header::Unknown;
+};
+
+struct TrainingSpec {
+  std::string job_name;
+  const EstimatorKind* kind = nullptr;
+  HyperParameters parameters;  // the algorithm's own
+  std::string target, weight;  // column names; empty: not given
+  std::uint64_t seed = 0;
+  TrainingChannel train;
+  std::optional<TrainingChannel> validation;
+  std::string output_uri;  // OutputDataConfig.S3OutputPath
+
+  std::string model_uri() const;  // <S3OutputPath>/<TrainingJobName>/output/model/
+};
+
+// InvalidArgument names the field by its path: "InputDataConfig[1].ChannelName: …". NotFound for an unknown
+// algorithm.
+Result<TrainingSpec> parse_training_spec(const Json& request);
+
+}  // namespace millrace::tasks

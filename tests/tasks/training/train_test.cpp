@@ -1,0 +1,221 @@
+#include "tasks/training/train.h"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.h"
+#include "tests/tasks/support/fake_context.h"
+#include "tests/tasks/training/sample_data.h"
+
+using namespace millrace;
+using namespace millrace::tasks;
+
+namespace {
+
+Json request() {
+  return Json::parse(R"({
+    "TrainingJobName": "job-1",
+    "AlgorithmSpecification": {"TrainingImage": "xgboost"},
+    "HyperParameters": {"num_round": "4", "objective": "binary:logistic", "eval_metric": "auc,logloss", "subsample": 0.8},
+    "InputDataConfig": [
+      {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://b/data/train/"}}},
+      {"ChannelName": "validation", "ContentType": "text/csv", "DataSource": {"S3DataSource": {"S3Uri": "s3://b/data/validation/"}}}],
+    "OutputDataConfig": {"S3OutputPath": "s3://b/models/"}})");
+}
+
+// Columns y, x0, x1, …, with or without a header.
+std::string csv(const Dataset& data, bool header) {
+  std::string text;
+  if (header) {
+    text = "y";
+    for (const std::string& name : data.feature_names) text += "," + name;
+    text += "\n";
+  }
+  for (std::size_t i = 0; i < data.y.size(); ++i) {
+    text += std::to_string(static_cast<int>(data.y[i]));
+    for (std::size_t j = 0; j < data.X.cols; ++j) text += "," + std::to_string(data.X.at(i, j));
+    text += "\n";
+  }
+  return text;
+}
+
+void put(FakeContext& context, const std::string& key, const std::string& bytes) {
+  REQUIRE(context.objects().write("s3://b/" + key, bytes).has_value());
+}
+
+void put_samples(FakeContext& context, bool header = true) {
+  put(context, "data/train/part-0.csv", csv(sample_data(SampleTask::Binary, 300, 4, 1), header));
+  put(context, "data/train/part-1.csv", csv(sample_data(SampleTask::Binary, 100, 4, 2), header));
+  put(context, "data/validation/all.csv", csv(sample_data(SampleTask::Binary, 100, 4, 3), header));
+}
+
+std::string refusal(const std::function<void(Json&)>& change) {
+  Json json = request();
+  change(json);
+  const auto spec = parse_training_spec(json);
+  return spec ? "accepted" : spec.error().message;
+}
+
+std::string error_of(const Json& json, FakeContext& context) {
+  const auto spec = parse_training_spec(json);
+  REQUIRE(spec.has_value());
+  const auto result = run_training(*spec, context);
+  return result ? "trained" : result.error().message;
+}
+
+Json card_of(FakeContext& context, const std::string& uri) {
+  return Json::parse(*context.objects().read(join_uri(uri, "model_card.json")));
+}
+
+}  // namespace
+
+TEST_CASE("training spec: reads SageMaker's request") {
+  const auto spec = parse_training_spec(request());
+  REQUIRE_MESSAGE(spec.has_value(), (spec ? "" : spec.error().message));
+  CHECK(spec->job_name == "job-1");
+  CHECK(spec->kind->name == "xgboost");
+  CHECK(spec->parameters.at("subsample") == "0.8");
+  CHECK(spec->train.uri == "s3://b/data/train/");
+  CHECK(spec->validation->uri == "s3://b/data/validation/");
+  CHECK(spec->model_uri() == "s3://b/models/job-1/output/model/");
+  CHECK(spec->seed == 0);
+}
+
+TEST_CASE("training spec: errors name the field") {
+  CHECK(refusal([](Json& j) { j.erase("TrainingJobName"); }) == "TrainingJobName is required");
+  CHECK(
+      refusal([](Json& j) { j["AlgorithmSpecification"]["TrainingImage"] = "xgbost"; }) ==
+      "AlgorithmSpecification.TrainingImage: 'xgbost' is not a built-in algorithm: did you mean 'xgboost'?");
+  CHECK(refusal([](Json& j) { j["HyperParameters"]["eta"] = "2"; }) ==
+        "HyperParameters: hyperparameter 'eta' is '2': expected a number from 0 to 1");
+  CHECK(refusal([](Json& j) { j["HyperParameters"]["seed"] = "-3"; }) ==
+        "HyperParameters.seed is '-3': expected an integer of at least 0");
+  CHECK(refusal([](Json& j) {
+          j["InputDataConfig"][1]["ChannelName"] = "test";
+        }).starts_with("InputDataConfig[1].ChannelName: 'test' is not a channel"));
+  CHECK(refusal([](Json& j) { j["InputDataConfig"][1]["ChannelName"] = "train"; }) ==
+        "InputDataConfig[1].ChannelName: there are two channels 'train'");
+  CHECK(refusal([](Json& j) { j["InputDataConfig"].erase(0); }) ==
+        "InputDataConfig: a channel named train is required");
+  CHECK(refusal([](Json& j) { j["InputDataConfig"][0]["ContentType"] = "text/libsvm"; }) ==
+        "InputDataConfig[0].ContentType: 'text/libsvm' is not supported: expected text/csv");
+  CHECK(refusal([](Json& j) {
+          j["InputDataConfig"][0]["CompressionType"] = "Gzip";
+        }).find("InputDataConfig[0].CompressionType") == 0);
+  CHECK(refusal([](Json& j) {
+          j["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = "/tmp/x";
+        }).starts_with("InputDataConfig[0].DataSource.S3DataSource.S3Uri: "));
+  CHECK(refusal([](Json& j) { j["OutputDataConfig"].erase("S3OutputPath"); }) ==
+        "OutputDataConfig.S3OutputPath is required");
+}
+
+TEST_CASE("run_training: model, card, metrics, progress and log; the same bytes when run again") {
+  FakeContext context;
+  put_samples(context);
+  const auto spec = parse_training_spec(request());
+  const auto result = run_training(*spec, context);
+  REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().message));
+  CHECK(result->metrics.at("validation:auc") > 0.85);
+  CHECK(result->rounds == 4);
+  CHECK(result->history.size() == 4 * 4);
+  const std::string model = *context.objects().read(join_uri(result->model_uri, "model.bin"));
+  const std::string card_text = *context.objects().read(join_uri(result->model_uri, "model_card.json"));
+  const Json card = Json::parse(card_text);
+  CHECK(card["algorithm"] == "xgboost");
+  CHECK(card["task"] == "binary");
+  CHECK(card["target"] == "y");
+  CHECK(card["features"] == Json{"x0", "x1", "x2", "x3"});
+  CHECK(card["data"]["train"]["rows"] == 400);
+  CHECK(card["hyperparameters"]["num_round"] == "4");
+  CHECK(card["model_sha256"] == digest_hex(Digest::Sha256, model));
+  CHECK(card["metrics"]["validation:auc"] == result->metrics.at("validation:auc"));
+  CHECK(std::ranges::count_if(context.lines,
+                              [](const std::string& l) { return l.starts_with("[3]\ttrain-auc:"); }) == 1);
+  std::vector<std::string> phases;
+  for (const Progress& p : context.reports) {
+    if (phases.empty() || phases.back() != p.phase) phases.push_back(p.phase);
+  }
+  CHECK(phases == std::vector<std::string>{"Downloading", "Training", "Uploading"});
+
+  REQUIRE(run_training(*spec, context).has_value());
+  CHECK(*context.objects().read(join_uri(result->model_uri, "model.bin")) == model);
+  CHECK(*context.objects().read(join_uri(result->model_uri, "model_card.json")) == card_text);
+}
+
+TEST_CASE("run_training: data without a header has its target first and gives the same trees") {
+  FakeContext with, without;
+  put_samples(with), put_samples(without, false);
+  const auto spec = parse_training_spec(request());
+  const auto a = run_training(*spec, with), b = run_training(*spec, without);
+  REQUIRE(a.has_value());
+  REQUIRE_MESSAGE(b.has_value(), (b ? "" : b.error().message));
+  CHECK(a->metrics == b->metrics);
+  CHECK(card_of(without, b->model_uri)["features"] == Json{"f0", "f1", "f2", "f3"});
+}
+
+TEST_CASE("run_training: a target named anywhere, texts as classes, weights, columns by name in any order") {
+  FakeContext context;
+  std::string train = "a,label,w,b\n", validation = "label,b,a,w\n";
+  Random random(4);
+  for (int i = 0; i < 200; ++i) {
+    const double a = random.normal(), b = random.normal();
+    const std::string label = a > 0 ? "yes" : "no";
+    train += std::to_string(a) + "," + label + ",1," + std::to_string(b) + "\n";
+    validation += label + "," + std::to_string(b) + "," + std::to_string(a) + ",1\n";
+  }
+  put(context, "data/train/x.csv", train), put(context, "data/validation/x.csv", validation);
+  Json json = request();
+  json["HyperParameters"]["target"] = "label", json["HyperParameters"]["weight"] = "w";
+  const auto result = run_training(*parse_training_spec(json), context);
+  REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().message));
+  CHECK(result->metrics.at("validation:auc") > 0.99);
+  const Json card = card_of(context, result->model_uri);
+  CHECK(card["classes"] == Json{"no", "yes"});
+  CHECK(card["features"] == Json{"a", "b"});
+
+  put(context, "data/validation/x.csv", "label,b,a,w\nperhaps,1,2,1\n");
+  CHECK(error_of(json, context) == "validation: row 0: class 'perhaps' is not in the train channel");
+  put(context, "data/validation/x.csv", "label,b,w\nyes,1,2\n");
+  CHECK(error_of(json, context) == "validation: there is no column 'a', which train has");
+  json["HyperParameters"]["target"] = "lable";
+  CHECK(error_of(json, context) == "train: there is no column 'lable'");
+}
+
+TEST_CASE("run_training: errors name channel, row and column") {
+  FakeContext context;
+  CHECK(error_of(request(), context).find("data/train") != std::string::npos);
+  put_samples(context);
+  put(context, "data/train/part-2.csv", "y,x0,x1,x2,x3\n1,2,red,4,5\n");
+  CHECK(error_of(request(), context) ==
+        "train: column 'x1' (a feature) holds text: '" +
+            std::to_string(sample_data(SampleTask::Binary, 300, 4, 1).X.at(0, 1)) + "' in row 0");
+  put(context, "data/train/part-2.csv", "y,x0,x1,x2,x3\n5,2,3,4,5\n");
+  CHECK(error_of(request(), context) == "train: row 400: the target is 5, expected a class from 0 to 1");
+  Json json = request();
+  json["HyperParameters"]["csv_weights"] = "1";
+  put(context, "data/train/part-2.csv", "y,x0,x1,x2,x3\n1,-2,3,4,5\n");
+  CHECK(error_of(json, context).find("the weight is not a finite number of at least 0") != std::string::npos);
+}
+
+TEST_CASE("run_training: a cancelled run leaves no model") {
+  FakeContext context;
+  put_samples(context);
+  context.cancel = true;
+  const auto spec = parse_training_spec(request());
+  const auto result = run_training(*spec, context);
+  REQUIRE(!result);
+  CHECK(result.error().code == ErrorCode::Cancelled);
+  CHECK(!context.objects().list(spec->model_uri()));
+}
+
+TEST_CASE("run_training: the pipeline beside the data travels with the model") {
+  FakeContext context;
+  put_samples(context);
+  put(context, "data/train/_pipeline.json", R"({"steps": [1, 2]})");
+  const auto result = run_training(*parse_training_spec(request()), context);
+  REQUIRE(result.has_value());
+  CHECK(Json::parse(*context.objects().read(join_uri(result->model_uri, "pipeline.json"))) ==
+        Json::parse(R"({"steps": [1, 2]})"));
+  CHECK(card_of(context, result->model_uri)["pipeline"] == true);
+}
