@@ -66,8 +66,8 @@ class Source {
   // What an expression found wrong inside `part`, which is at `pointer`.
   void add(JsonView part, const std::string& pointer, const std::vector<Problem>& problems);
 
-  // The nearest of `candidates`, for hints. After a hundred hints it gives none: nobody reads more, and each
-  // one compares with every candidate.
+  // The nearest of `candidates`, for hints. After a million comparisons it gives none: nobody reads that many hints,
+  // and a definition full of mistakes must not take forever.
   std::string nearest_name(std::string_view name, const std::vector<std::string_view>& candidates);
 
   bool failed() const { return failed_; }
@@ -95,7 +95,7 @@ class Source {
   std::vector<std::uint32_t> offsets_;
   std::vector<Noted> noted_;
   bool failed_ = false;
-  int hints_left_ = 100;
+  std::int64_t comparisons_left_ = 1'000'000;
   std::uint32_t cursor_offset_ = 0;  // where the last position was asked, and its answer
   JsonPosition cursor_{1, 1};
 };

@@ -183,8 +183,8 @@ void Source::add(JsonView part, const std::string& pointer, const std::vector<Pr
 }
 
 std::string Source::nearest_name(std::string_view name, const std::vector<std::string_view>& candidates) {
-  if (hints_left_ == 0) return {};
-  --hints_left_;
+  comparisons_left_ -= static_cast<std::int64_t>(candidates.size());
+  if (comparisons_left_ < 0) return {};
   return nearest(name, candidates);
 }
 

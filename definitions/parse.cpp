@@ -144,6 +144,7 @@ void parse_states(Source& source, JsonView states, ScopeNames& names, Program& p
     node.position = source.position(key);
     check_name(source, names, key, node.name);
     names.keys.push_back(key);
+    names.all.push_back(node.name);
     names.index.emplace(node.name, index++);
   }
   index = 0;
@@ -173,17 +174,14 @@ NodeIndex parse_target(Parsing& p, Fields& fields, std::string_view name) {
     return kEnd;
   }
   if (const auto it = p.names.index.find(*target); it != p.names.index.end()) return it->second;
-  std::vector<std::string_view> candidates;
-  for (const auto& [state, index] : p.names.index) candidates.push_back(state);
-  std::sort(candidates.begin(), candidates.end());
-  const std::string near = p.source.nearest_name(*target, candidates);
+  const std::string near = p.source.nearest_name(*target, p.names.all);
   std::string hint;
   if (const auto other = p.source.state_places.find(*target); other != p.source.state_places.end()) {
     hint = "'" + *target + "' is at " + other->second + "; a transition stays inside its own States";
   } else if (!near.empty()) {
     hint = "did you mean '" + near + "'?";
-  } else if (candidates.size() <= 12) {
-    hint = "the states here are " + list_of(candidates);
+  } else if (p.names.all.size() <= 12) {
+    hint = "the states here are " + list_of(p.names.all);
   }
   p.source.error(fields.find(name), place(fields.pointer(), name), codes::kTarget,
                  "Missing 'Next' target: " + *target, std::move(hint));

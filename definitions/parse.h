@@ -14,8 +14,9 @@ namespace millrace::definitions {
 // The states of one scope while it is read: transitions stay inside it.
 struct ScopeNames {
   std::unordered_map<std::string, NodeIndex> index;
-  std::vector<JsonView> keys;  // where each state stands, by index
-  std::string pointer;         // of the scope
+  std::vector<std::string_view> all;  // the names by index; they live in the nodes
+  std::vector<JsonView> keys;         // where each state stands, by index
+  std::string pointer;                // of the scope
   // A state or transition could not be read, so the graph is not known and not checked.
   bool incomplete = false;
 };

@@ -30,28 +30,18 @@ void parse_processor(Parsing& p, Map& map) {
       parse_scope(p.source, object, object, pointer, ScopeKind::Processor, p.machine_language, p.depth + 1);
 }
 
-// Fields of distributed maps: refused in inline ones, and those that need what is not built yet are named.
+// Parts of distributed maps that need what is not built yet; an inline map does not have them at all. AWS
+// lets an inline map have Label and the tolerances, where they say nothing.
 void check_mode(Parsing& p, const Map& map) {
-  static constexpr std::string_view kDistributedOnly[] = {"ItemReader",
-                                                          "ItemBatcher",
-                                                          "ResultWriter",
-                                                          "ToleratedFailureCount",
-                                                          "ToleratedFailureCountPath",
-                                                          "ToleratedFailurePercentage",
-                                                          "ToleratedFailurePercentagePath",
-                                                          "Label"};
-  for (const std::string_view name : kDistributedOnly) {
+  for (const std::string_view name : {"ItemReader", "ItemBatcher", "ResultWriter"}) {
     if (!p.fields.has(name)) continue;
-    if (!map.distributed) {
+    if (map.distributed) {
+      p.unsupported.emplace_back(name);
+    } else {
       p.fields.error_at(
           name, "Field '" + std::string(name) + "' is only supported for a Map in DISTRIBUTED mode",
           "set \"ProcessorConfig\": {\"Mode\": \"DISTRIBUTED\", \"ExecutionType\": \"STANDARD\"}");
-    } else if (name == "ItemReader" || name == "ItemBatcher" || name == "ResultWriter") {
-      p.unsupported.emplace_back(name);
     }
-  }
-  if (p.fields.has("ItemReader")) {
-    p.fields.at_most_one({"ItemReader", "ItemsPath"});
   }
 }
 
