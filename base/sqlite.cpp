@@ -1,6 +1,9 @@
 #include "base/sqlite.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 namespace millrace {
 namespace {
@@ -25,7 +28,11 @@ Error error_of(sqlite3* handle, int code) {
       return {ErrorCode::InvalidArgument, "can't write the database: " + text,
               "check the path and its permissions"};
     case SQLITE_IOERR: {
-      const bool full = handle && sqlite3_system_errno(handle) == 28;  // ENOSPC
+      // SQLite reports ENOSPC as SQLITE_FULL, but a quota or file size limit only as a failed write. It does
+      // not keep the number when a statement fails; the failed call was the last that set errno.
+      const int kept = handle ? sqlite3_system_errno(handle) : 0;
+      const int cause = kept != 0 ? kept : errno;
+      const bool full = cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
       return full ? Error{ErrorCode::OutOfSpace, "the disk is full: " + text,
                           "free some space; nothing was lost"}
                   : Error{ErrorCode::Internal, "reading or writing failed: " + text, "check the disk"};
@@ -108,24 +115,29 @@ bool Statement::is_null(int column) const {
 }
 
 Result<Database> Database::open(const std::string& path) {
+  return open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+              "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
+}
+
+Result<Database> Database::open_readonly(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0) return fail(ErrorCode::NotFound, path + ": there is no such file");
+  return open(path, SQLITE_OPEN_READONLY, "PRAGMA query_only=ON");
+}
+
+Result<Database> Database::open(const std::string& path, int flags, const char* set_up) {
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   Database database;
   database.handle_.reset(raw);
-  if (code != SQLITE_OK) {
-    Error error = error_of(raw, code);
+  const auto at_path = [&](Error error) {
     error.message = path + ": " + error.message;
     return fail(std::move(error));
-  }
+  };
+  if (code != SQLITE_OK) return at_path(error_of(raw, code));
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, 5000);
-  auto set_up = database.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
-  if (!set_up) {
-    Error error = set_up.error();
-    error.message = path + ": " + error.message;
-    return fail(std::move(error));
-  }
+  const auto done = database.execute(set_up);
+  if (!done) return at_path(done.error());
   return database;
 }
 

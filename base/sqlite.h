@@ -53,6 +53,8 @@ class Database {
   // Creates the file if needed. WAL journal, synchronous FULL: what a transaction committed survives a power
   // cut.
   static Result<Database> open(const std::string& path);
+  // For reading only: changes nothing in the file, works beside a process that writes. NotFound when there is no file.
+  static Result<Database> open_readonly(const std::string& path);
   Result<Statement> prepare(std::string_view sql);
   Status execute(const char* sql);  // constant text only
   Status checkpoint();              // the whole log into the database file; the log is cut to nothing
@@ -62,6 +64,7 @@ class Database {
   struct Closer {
     void operator()(sqlite3* d) const noexcept;
   };
+  static Result<Database> open(const std::string& path, int flags, const char* set_up);
   std::unique_ptr<sqlite3, Closer> handle_;
 };
 

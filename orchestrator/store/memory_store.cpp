@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <map>
+
+#include "base/check.h"
+#include "orchestrator/store/store.h"
+
+namespace millrace::orchestrator {
+namespace {
+
+class MemoryStore final : public Store {
+ public:
+  Result<std::vector<AppendResult>> commit(std::span<const Append> group) override {
+    for (const Append& append : group) {
+      MR_CHECK(append.row.events == append.expected + append.events.size(), "a row counts its events");
+      if (!machines_.contains(append.row.machine)) {
+        return invalid("there is no state machine revision " + std::to_string(append.row.machine.value));
+      }
+    }
+    std::vector<AppendResult> results;
+    results.reserve(group.size());
+    for (const Append& append : group) results.push_back(apply(append));
+    return results;
+  }
+
+  Result<std::vector<states::Event>> events(ExecutionId id, std::uint64_t after, std::size_t limit) override {
+    const auto found = executions_.find(id);
+    if (found == executions_.end()) return unknown(id);
+    const Kept& kept = found->second;
+    std::vector<states::Event> out;
+    for (std::size_t i = 0; i + 1 < kept.ends.size() && out.size() < limit; ++i) {
+      if (kept.ends[i + 1] <= after) continue;
+      const std::uint64_t from = std::max<std::uint64_t>(after, kept.ends[i]);
+      out.insert(out.end(), kept.events.begin() + static_cast<std::ptrdiff_t>(from),
+                 kept.events.begin() + static_cast<std::ptrdiff_t>(kept.ends[i + 1]));
+    }
+    return out;
+  }
+  Result<ExecutionRow> execution(ExecutionId id) override {
+    const auto found = executions_.find(id);
+    if (found == executions_.end()) return unknown(id);
+    return found->second.row;
+  }
+  Result<ExecutionRow> execution_named(MachineId machine, const std::string& name) override {
+    const auto known = machines_.find(machine);
+    if (known != machines_.end()) {
+      const auto found = names_.find({known->second.name, name});
+      if (found != names_.end()) return executions_.at(found->second).row;
+    }
+    return fail(ErrorCode::NotFound, "there is no execution named '" + name + "' of this state machine");
+  }
+  Result<std::vector<ExecutionRow>> executions(const ExecutionFilter& filter, ExecutionId before,
+                                               std::size_t limit) override {
+    std::vector<ExecutionRow> out;
+    auto it = before.value == 0 ? executions_.end() : executions_.lower_bound(before);
+    while (it != executions_.begin() && out.size() < limit) {
+      --it;
+      if (matches(filter, it->second.row)) out.push_back(it->second.row);
+    }
+    return out;
+  }
+  Result<std::vector<ExecutionRow>> unfinished(ExecutionId after, std::size_t limit) override {
+    std::vector<ExecutionRow> out;
+    for (auto it = executions_.upper_bound(after); it != executions_.end() && out.size() < limit; ++it) {
+      if (it->second.row.status == states::ExecutionStatus::Running) out.push_back(it->second.row);
+    }
+    return out;
+  }
+  Result<ExecutionId> last_execution() override {
+    return executions_.empty() ? ExecutionId{} : executions_.rbegin()->first;
+  }
+
+  Result<MachineRow> put_machine(MachineRow machine) override {
+    const auto newest = newest_machine(machine.arn);
+    if (newest && newest->hash == machine.hash && newest->role_arn == machine.role_arn) return *newest;
+    machine.id = MachineId{machines_.empty() ? 1 : machines_.rbegin()->first.value + 1};
+    return machines_.emplace(machine.id, machine).first->second;
+  }
+  Result<MachineRow> machine(MachineId id) override {
+    const auto found = machines_.find(id);
+    if (found == machines_.end()) {
+      return fail(ErrorCode::NotFound, "there is no state machine revision " + std::to_string(id.value));
+    }
+    return found->second;
+  }
+  Result<MachineRow> newest_machine(const std::string& arn) override {
+    for (auto it = machines_.rbegin(); it != machines_.rend(); ++it) {
+      if (it->second.arn == arn) return it->second;
+    }
+    return fail(ErrorCode::NotFound, "State Machine Does Not Exist: '" + arn + "'");
+  }
+  Result<std::vector<MachineRow>> machines() override {
+    std::map<std::pair<std::string, std::string>, MachineRow> newest;
+    for (const auto& [id, machine] : machines_) newest[{machine.name, machine.arn}] = machine;
+    std::vector<MachineRow> out;
+    for (auto& [key, machine] : newest) out.push_back(std::move(machine));
+    return out;
+  }
+
+  Result<std::string> fact(const std::string& name) override {
+    const auto found = facts_.find(name);
+    if (found == facts_.end()) return fail(ErrorCode::NotFound, "the home has no fact '" + name + "'");
+    return found->second;
+  }
+  Status put_fact(const std::string& name, const std::string& value) override {
+    facts_[name] = value;
+    return {};
+  }
+
+ private:
+  struct Kept {
+    ExecutionRow row;
+    std::vector<states::Event> events;
+    std::vector<std::uint64_t> ends = {0};  // events after each commit
+  };
+
+  static tl::unexpected<Error> unknown(ExecutionId id) {
+    return fail(ErrorCode::NotFound, "there is no execution " + std::to_string(id.value));
+  }
+  AppendResult apply(const Append& append) {
+    auto found = executions_.find(append.row.id);
+    if (append.expected != (found == executions_.end() ? 0 : found->second.row.events))
+      return AppendResult::Conflict;
+    if (found == executions_.end()) {
+      const std::pair key(machines_.at(append.row.machine).name, append.row.name);
+      if (!names_.emplace(key, append.row.id).second) return AppendResult::NameTaken;
+      found = executions_.emplace(append.row.id, Kept{append.row, {}, {0}}).first;
+    }
+    Kept& kept = found->second;
+    kept.row.status = append.row.status;  // the rest of a row never changes
+    kept.row.stopped = append.row.stopped;
+    kept.row.due = append.row.due;
+    kept.row.tasks_out = append.row.tasks_out;
+    kept.row.events = append.row.events;
+    kept.events.insert(kept.events.end(), append.events.begin(), append.events.end());
+    kept.ends.push_back(kept.events.size());
+    return AppendResult::Ok;
+  }
+  bool matches(const ExecutionFilter& filter, const ExecutionRow& row) const {
+    return (!filter.machine || *filter.machine == row.machine) &&
+           (filter.machine_name.empty() || filter.machine_name == machines_.at(row.machine).name) &&
+           (!filter.status || *filter.status == row.status) &&
+           row.name.find(filter.name_contains) != std::string::npos;
+  }
+
+  std::map<MachineId, MachineRow> machines_;
+  std::map<ExecutionId, Kept> executions_;
+  std::map<std::pair<std::string, std::string>, ExecutionId> names_;  // (machine name, execution name)
+  std::map<std::string, std::string> facts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Store> make_memory_store() {
+  return std::make_unique<MemoryStore>();
+}
+
+}  // namespace millrace::orchestrator

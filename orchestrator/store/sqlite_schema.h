@@ -1,0 +1,39 @@
+#pragma once
+// The tables of HOME/millrace.db, as the steps that bring a file of one version to the next. Steps are never
+// changed once released; PRAGMA user_version counts those a file has seen.
+
+namespace millrace::orchestrator {
+
+inline constexpr int kApplicationId = 0x4D524345;  // "MRCE": tells a home of ours from other SQLite files
+
+inline constexpr const char* kSchemaSteps[] = {
+    // 1
+    R"sql(
+CREATE TABLE facts(name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- One row a revision. `family` is the id of the first revision of that name: what executions' names are unique in.
+CREATE TABLE machines(
+  id INTEGER PRIMARY KEY, family INTEGER NOT NULL, arn TEXT NOT NULL, name TEXT NOT NULL, role_arn TEXT NOT NULL,
+  definition TEXT NOT NULL, hash TEXT NOT NULL, created INTEGER NOT NULL);
+CREATE INDEX machines_by_arn ON machines(arn);
+CREATE INDEX machines_by_name ON machines(name);
+
+-- Times are milliseconds since 1970; status is states::ExecutionStatus.
+CREATE TABLE executions(
+  id INTEGER PRIMARY KEY, machine INTEGER NOT NULL, family INTEGER NOT NULL, name TEXT NOT NULL,
+  status INTEGER NOT NULL, started INTEGER NOT NULL, stopped INTEGER, due INTEGER, tasks_out INTEGER NOT NULL,
+  events INTEGER NOT NULL);
+CREATE UNIQUE INDEX executions_by_name ON executions(family, name);
+CREATE INDEX executions_by_family ON executions(family);
+-- Most executions have succeeded; the index holds the others, so that it stays small and costs nothing for those that
+-- begin and end within one commit.
+CREATE INDEX executions_by_status ON executions(status) WHERE status <> 1;
+
+-- Append-only; rows in order of commits. `last` is the number of events of the execution with this row's.
+CREATE TABLE history(execution INTEGER NOT NULL, last INTEGER NOT NULL, events BLOB NOT NULL);
+CREATE INDEX history_by_execution ON history(execution, last);
+)sql",
+};
+inline constexpr int kSchemaVersion = static_cast<int>(sizeof(kSchemaSteps) / sizeof(kSchemaSteps[0]));
+
+}  // namespace millrace::orchestrator

@@ -1,0 +1,336 @@
+// What every store promises. A store takes part by a row in kStores.
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "orchestrator/store/store.h"
+#include "tests/support/sample_events.h"
+
+using namespace millrace;
+using namespace millrace::orchestrator;
+using states::ExecutionStatus;
+
+namespace {
+
+// A store for one test and a way to open it again as after a restart (null for stores that forget).
+class Home {
+ public:
+  virtual ~Home() = default;
+  virtual Store& store() = 0;
+  virtual bool reopen() { return false; }
+};
+
+class MemoryHome final : public Home {
+ public:
+  Store& store() override { return *store_; }
+
+ private:
+  std::unique_ptr<Store> store_ = make_memory_store();
+};
+
+class SqliteHome final : public Home {
+ public:
+  SqliteHome() {
+    char name[] = "/tmp/millrace-contract-XXXXXX";
+    folder_ = mkdtemp(name);
+    reopen();
+  }
+  ~SqliteHome() override {
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  Store& store() override { return *store_; }
+  bool reopen() override {
+    store_.reset();
+    auto opened = open_sqlite_store(folder_ + "/millrace.db");
+    REQUIRE_MESSAGE(opened, (opened ? "" : opened.error().message));
+    store_ = *std::move(opened);
+    return true;
+  }
+
+ private:
+  std::string folder_;
+  std::unique_ptr<Store> store_;
+};
+
+struct StoreKind {
+  const char* name;
+  std::unique_ptr<Home> (*make)();
+};
+const StoreKind kStores[] = {
+    {"memory", [] { return std::unique_ptr<Home>(new MemoryHome); }},
+    {"sqlite", [] { return std::unique_ptr<Home>(new SqliteHome); }},
+};
+
+const std::string kArn = "arn:aws:states:us-east-1:123456789012:stateMachine:";
+
+MachineRow machine(const std::string& name, const std::string& definition = "{}") {
+  return {MachineId{},
+          kArn + name,
+          name,
+          "role",
+          definition,
+          "hash of " + definition,
+          from_millis(1'700'000'000'123)};
+}
+
+Append start(std::uint64_t id, MachineId of, const std::string& name, int states = 1) {
+  Append append;
+  append.events = samples::chain(states, 200, id);
+  append.events.pop_back();  // it still runs
+  append.row = {ExecutionId{id},
+                of,
+                name,
+                ExecutionStatus::Running,
+                from_millis(1'700'000'000'000 + static_cast<std::int64_t>(id)),
+                {},
+                {},
+                false,
+                append.events.size()};
+  return append;
+}
+
+Append end(const ExecutionRow& before, ExecutionStatus status = ExecutionStatus::Succeeded) {
+  Append append{before, before.events, {samples::chain(1, 200, before.id.value).back()}};
+  append.row.status = status;
+  append.row.stopped = before.started + Millis(5);
+  append.row.events += 1;
+  return append;
+}
+
+std::vector<AppendResult> commit(Store& store, const std::vector<Append>& group) {
+  auto results = store.commit(group);
+  REQUIRE_MESSAGE(results, (results ? "" : results.error().message));
+  return *results;
+}
+
+template <class T>
+T value(Result<T> result) {
+  REQUIRE_MESSAGE(result, (result ? "" : result.error().message));
+  return *std::move(result);
+}
+template <class T>
+ErrorCode code(const Result<T>& result) {
+  REQUIRE(!result);
+  return result.error().code;
+}
+std::vector<std::uint64_t> ids(const std::vector<ExecutionRow>& rows) {
+  std::vector<std::uint64_t> out;
+  for (const ExecutionRow& row : rows) out.push_back(row.id.value);
+  return out;
+}
+
+template <class F>
+void for_each_store(const F& test) {
+  for (const StoreKind& kind : kStores) {
+    CAPTURE(kind.name);
+    const auto home = kind.make();
+    test(*home);
+  }
+}
+
+using Ids = std::vector<std::uint64_t>;
+using Results = std::vector<AppendResult>;
+
+}  // namespace
+
+TEST_CASE("store: what was committed is read back, after a restart too") {
+  for_each_store([](Home& home) {
+    const MachineRow m = value(home.store().put_machine(machine("orders")));
+    Append first = start(1, m.id, "one", 10);
+    first.row.due = from_millis(1'800'000'000'000);
+    first.row.tasks_out = true;
+    CHECK(commit(home.store(), {first}) == Results{AppendResult::Ok});
+    Append last = end(first.row);
+    last.row.due.reset();
+    last.row.tasks_out = false;
+    CHECK(commit(home.store(), {last}) == Results{AppendResult::Ok});
+    std::vector<states::Event> expected = first.events;
+    expected.push_back(last.events[0]);
+    const auto look = [&] {
+      Store& store = home.store();
+      CHECK(value(store.execution(ExecutionId{1})) == last.row);
+      CHECK(value(store.execution_named(m.id, "one")) == last.row);
+      CHECK(value(store.events(ExecutionId{1}, 0, 1000)) == expected);
+      CHECK(value(store.last_execution()) == ExecutionId{1});
+      CHECK(value(store.machine(m.id)) == m);
+    };
+    look();
+    if (home.reopen()) look();
+  });
+}
+
+TEST_CASE("store: an append that expects another length is refused, its neighbours are not") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineId m = value(store.put_machine(machine("orders"))).id;
+    const Append a = start(1, m, "a"), b = start(2, m, "b"), c = start(3, m, "c");
+    commit(store, {a, b});
+    Append late = end(a.row);
+    late.expected -= 1;
+    late.row.events -= 1;
+    CHECK(commit(store, {late, end(b.row), start(1, m, "again"), c}) ==
+          Results{AppendResult::Conflict, AppendResult::Ok, AppendResult::Conflict, AppendResult::Ok});
+    CHECK(value(store.execution(ExecutionId{1})) == a.row);
+    CHECK(value(store.events(ExecutionId{1}, 0, 100)) == a.events);
+    CHECK(value(store.execution(ExecutionId{2})).status == ExecutionStatus::Succeeded);
+    CHECK(value(store.execution(ExecutionId{3})) == c.row);
+    CHECK(commit(store, {end(b.row)}) == Results{AppendResult::Conflict});  // the same again
+    Append nobody = end(a.row);
+    nobody.row.id = ExecutionId{77};
+    CHECK(commit(store, {nobody}) == Results{AppendResult::Conflict});
+    CHECK(code(store.execution(ExecutionId{77})) == ErrorCode::NotFound);
+  });
+}
+
+TEST_CASE("store: a name is taken once per state machine, over its revisions") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineId old = value(store.put_machine(machine("orders", "{\"v\":1}"))).id;
+    const MachineId recent = value(store.put_machine(machine("orders", "{\"v\":2}"))).id;
+    const MachineId other = value(store.put_machine(machine("invoices"))).id;
+    REQUIRE(old != recent);
+    CHECK(commit(store,
+                 {start(1, old, "n"), start(2, recent, "n"), start(3, other, "n"), start(4, old, "m")}) ==
+          Results{AppendResult::Ok, AppendResult::NameTaken, AppendResult::Ok, AppendResult::Ok});
+    CHECK(code(store.execution(ExecutionId{2})) == ErrorCode::NotFound);
+    CHECK(code(store.events(ExecutionId{2}, 0, 10)) == ErrorCode::NotFound);
+    CHECK(value(store.execution_named(recent, "n")).id == ExecutionId{1});
+    CHECK(value(store.execution_named(other, "n")).id == ExecutionId{3});
+    CHECK(code(store.execution_named(other, "m")) == ErrorCode::NotFound);
+    CHECK(commit(store, {start(5, recent, "m")}) ==
+          Results{AppendResult::NameTaken});  // also of one that was there before
+  });
+}
+
+TEST_CASE("store: several appends to one execution in one group follow each other") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineId m = value(store.put_machine(machine("orders"))).id;
+    const Append a = start(1, m, "a");
+    const Append z = end(a.row);
+    CHECK(commit(store, {a, z, z}) == Results{AppendResult::Ok, AppendResult::Ok, AppendResult::Conflict});
+    CHECK(value(store.execution(ExecutionId{1})) == z.row);
+    CHECK(value(store.unfinished(ExecutionId{}, 10)).empty());
+  });
+}
+
+TEST_CASE("store: a group for an unknown state machine is an error and writes nothing") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineId m = value(store.put_machine(machine("orders"))).id;
+    const auto results = store.commit(std::vector<Append>{start(1, m, "a"), start(2, MachineId{99}, "b")});
+    CHECK(code(results) == ErrorCode::InvalidArgument);
+    CHECK(code(store.execution(ExecutionId{1})) == ErrorCode::NotFound);
+    CHECK(commit(store, {start(1, m, "a")}) == Results{AppendResult::Ok});
+  });
+}
+
+TEST_CASE("store: events are read from anywhere, whole commits at a time") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineId m = value(store.put_machine(machine("orders"))).id;
+    Append append = start(1, m, "a", 2);  // 5 events
+    std::vector<states::Event> all = append.events;
+    commit(store, {append});
+    for (int i = 0; i < 6; ++i) {
+      append.expected = append.row.events;
+      append.events = samples::assorted(static_cast<std::uint64_t>(i), 3);
+      append.row.events += 3;
+      commit(store, {append});
+      all.insert(all.end(), append.events.begin(), append.events.end());
+    }
+    for (std::uint64_t after = 0; after <= all.size() + 1; ++after) {
+      const auto rest = value(store.events(ExecutionId{1}, after, 1000));
+      CHECK(rest ==
+            std::vector(all.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(after, all.size())),
+                        all.end()));
+    }
+    std::vector<states::Event> paged;
+    while (paged.size() < all.size()) {
+      const auto page = value(store.events(ExecutionId{1}, paged.size(), 4));
+      REQUIRE(!page.empty());
+      REQUIRE(page.size() <= 4 + 5);
+      paged.insert(paged.end(), page.begin(), page.end());
+    }
+    CHECK(paged == all);
+  });
+}
+
+TEST_CASE("store: lists are newest first and filtered") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineId v1 = value(store.put_machine(machine("orders", "1"))).id;
+    const MachineId v2 = value(store.put_machine(machine("orders", "2"))).id;
+    const MachineId other = value(store.put_machine(machine("invoices"))).id;
+    const ExecutionStatus outcomes[] = {ExecutionStatus::Running, ExecutionStatus::Succeeded,
+                                        ExecutionStatus::Failed, ExecutionStatus::TimedOut,
+                                        ExecutionStatus::Aborted};
+    for (std::uint64_t id = 1; id <= 30; ++id) {
+      const Append a = start(id,
+                             id % 3 == 0   ? other
+                             : id % 3 == 1 ? v1
+                                           : v2,
+                             (id % 2 ? "odd-" : "even-") + std::to_string(id));
+      commit(store, {a});
+      if (outcomes[id % 5] != ExecutionStatus::Running) commit(store, {end(a.row, outcomes[id % 5])});
+    }
+    const auto list = [&](const ExecutionFilter& filter, std::uint64_t before = 0, std::size_t limit = 100) {
+      return ids(value(store.executions(filter, ExecutionId{before}, limit)));
+    };
+    CHECK(list({}, 0, 3) == Ids{30, 29, 28});
+    CHECK(list({}, 28, 3) == Ids{27, 26, 25});
+    CHECK(list({}, 1, 3).empty());
+    CHECK(list({v1, "", {}, ""}, 10) == Ids{7, 4, 1});
+    CHECK(list({{}, "orders", {}, ""}, 9) == Ids{8, 7, 5, 4, 2, 1});
+    CHECK(list({{}, "nothing", {}, ""}).empty());
+    CHECK(list({MachineId{99}, "", {}, ""}).empty());
+    CHECK(list({v1, "invoices", {}, ""}).empty());
+    CHECK(list({{}, "", ExecutionStatus::Running, ""}) == Ids{30, 25, 20, 15, 10, 5});
+    CHECK(list({{}, "", ExecutionStatus::Succeeded, ""}, 20, 2) == Ids{16, 11});
+    CHECK(list({{}, "invoices", ExecutionStatus::Failed, ""}) == Ids{27, 12});
+    CHECK(list({{}, "", {}, "odd-2"}) == Ids{29, 27, 25, 23, 21});
+    CHECK(list({{}, "orders", ExecutionStatus::Aborted, "even"}) == Ids{14, 4});
+    CHECK(ids(value(store.unfinished(ExecutionId{}, 4))) == Ids{5, 10, 15, 20});
+    CHECK(ids(value(store.unfinished(ExecutionId{20}, 4))) == Ids{25, 30});
+    CHECK(value(store.last_execution()) == ExecutionId{30});
+  });
+}
+
+TEST_CASE("store: revisions of state machines") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    CHECK(value(store.machines()).empty());
+    CHECK(value(store.last_execution()) == ExecutionId{});
+    CHECK(code(store.newest_machine(kArn + "b")) == ErrorCode::NotFound);
+    CHECK(code(store.machine(MachineId{1})) == ErrorCode::NotFound);
+    const MachineRow b1 = value(store.put_machine(machine("b", "1")));
+    MachineRow again = machine("b", "1");
+    again.created += Millis(99);
+    CHECK(value(store.put_machine(again)) == b1);
+    const MachineRow b2 = value(store.put_machine(machine("b", "2")));
+    const MachineRow b3 = value(store.put_machine(machine("b", "1")));  // an old text is the newest again
+    const MachineRow a1 = value(store.put_machine(machine("a", "1")));
+    CHECK(b1.id < b2.id);
+    CHECK(b2.id < b3.id);
+    CHECK(value(store.newest_machine(b1.arn)) == b3);
+    CHECK(value(store.machine(b2.id)) == b2);
+    CHECK(value(store.machines()) == std::vector{a1, b3});
+    MachineRow role = machine("a", "1");
+    role.role_arn = "another role";
+    CHECK(value(store.put_machine(role)).id != a1.id);
+  });
+}
+
+TEST_CASE("store: facts") {
+  for_each_store([](Home& home) {
+    CHECK(code(home.store().fact("key")) == ErrorCode::NotFound);
+    REQUIRE(home.store().put_fact("key", "1"));
+    const std::string bytes("a\0b\xff", 4);
+    REQUIRE(home.store().put_fact("key", bytes));
+    CHECK(value(home.store().fact("key")) == bytes);
+    if (home.reopen()) CHECK(value(home.store().fact("key")) == bytes);
+  });
+}
