@@ -1,0 +1,159 @@
+#include "tasks/tuning/tuning_spec.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tasks/arguments.h"
+#include "tasks/artifacts/object_store.h"
+#include "tasks/training/training_spec.h"
+#include "tasks/tuning/trial.h"
+
+namespace millrace::tasks {
+
+namespace {
+
+constexpr const char* kConfig = "HyperParameterTuningJobConfig";
+const std::string kObjectiveMetric =
+    "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective.MetricName: ";
+
+Status parse_objective(const Arguments& config, TuningSpec& spec) {
+  MR_TRY(objective, config.object("HyperParameterTuningJobObjective"));
+  MR_TRY(type, objective.text("Type"));
+  MR_DO(objective.one_of("Type", type, "Maximize|Minimize"));
+  MR_TRY(metric, objective.text("MetricName"));
+  spec.maximize = type == "Maximize", spec.metric = metric;
+  return {};
+}
+
+Status parse_limits(const Arguments& config, TuningSpec& spec) {
+  MR_TRY(limits, config.object_or_empty("ResourceLimits"));
+  const bool grid = spec.strategy == TuningSpec::Strategy::Grid;
+  const double all = grid ? grid_size(spec.space) : 0;
+  if (!grid && !limits.has("MaxNumberOfTrainingJobs"))
+    return limits.wrong("MaxNumberOfTrainingJobs", "is required");
+  MR_TRY(trials,
+         limits.integer_or("MaxNumberOfTrainingJobs", all <= 10000 ? static_cast<std::int64_t>(all) : 0));
+  MR_TRY(parallel, limits.integer_or("MaxParallelTrainingJobs", 1));
+  if (trials < 1 || trials > 10000)
+    return limits.wrong("MaxNumberOfTrainingJobs", "expected a number from 1 to 10000");
+  if (parallel < 1 || parallel > 100)
+    return limits.wrong("MaxParallelTrainingJobs", "expected a number from 1 to 100");
+  spec.trials_max = grid && all < static_cast<double>(trials) ? static_cast<std::int64_t>(all) : trials;
+  spec.parallel_max = std::min(parallel, spec.trials_max);
+  return {};
+}
+
+Status parse_strategy(const Arguments& config, TuningSpec& spec) {
+  MR_TRY(strategy, config.text_or("Strategy", "Bayesian"));
+  MR_DO(config.one_of("Strategy", strategy, "Bayesian|Random|Grid"));
+  if (strategy == "Random") spec.strategy = TuningSpec::Strategy::Random;
+  if (strategy != "Grid") return {};
+  spec.strategy = TuningSpec::Strategy::Grid;
+  for (const ParameterRange& range : spec.space) {
+    if (range.kind != ParameterRange::Kind::Continuous) continue;
+    return config.wrong("Strategy",
+                        "Grid has no finite number of values for the continuous range '" + range.name + "'",
+                        "give its values as a categorical range");
+  }
+  return {};
+}
+
+Status parse_config(const Arguments& config, TuningSpec& spec) {
+  MR_TRY(ranges, config.object("ParameterRanges"));
+  MR_TRY(space, parse_search_space(ranges.json(), ranges.path()));
+  spec.space = std::move(space);
+  MR_DO(parse_strategy(config, spec));
+  MR_DO(parse_objective(config, spec));
+  MR_DO(parse_limits(config, spec));
+  MR_TRY(stopping, config.text_or("TrainingJobEarlyStoppingType", "Off"));
+  MR_DO(config.one_of("TrainingJobEarlyStoppingType", stopping, "Off|Auto"));
+  spec.stop_early = stopping == "Auto";
+  MR_TRY(criteria, config.object_or_empty("TuningJobCompletionCriteria"));
+  if (criteria.has("TargetObjectiveMetricValue")) {
+    MR_TRY(target, criteria.real_or("TargetObjectiveMetricValue", 0));
+    spec.target_value = target;
+  }
+  MR_TRY(seed, config.integer_or("RandomSeed", 0));
+  if (seed < 0) return config.wrong("RandomSeed", "expected a number of at least 0");
+  spec.seed = static_cast<std::uint64_t>(seed);
+  return {};
+}
+
+// The library computes the objective only when it is among its metrics.
+Status complete_eval_metric(const EstimatorKind& kind, TuningSpec& spec) {
+  const std::string name = spec.metric.substr(spec.metric.rfind(':') + 1);
+  if (kind.name != "xgboost") return {};
+  const auto [entry, added] = spec.static_parameters.try_emplace("eval_metric", name);
+  std::string rest = "," + entry->second + ",";
+  std::erase(rest, ' ');
+  if (rest.find("," + name + ",") != std::string::npos) return {};
+  return invalid("TrainingJobDefinition.StaticHyperParameters.eval_metric: '" + entry->second +
+                 "' does not hold the objective '" + name + "'");
+}
+
+// With a built-in algorithm the first and the last value of every range must make a valid training job.
+Status check_built_in(TuningSpec& spec) {
+  const Json& algorithm = spec.definition.value("AlgorithmSpecification", Json::object());
+  const std::string image =
+      algorithm.is_object() && algorithm.contains("TrainingImage") && algorithm["TrainingImage"].is_string()
+          ? algorithm["TrainingImage"].get<std::string>()
+          : "";
+  const EstimatorKind* kind = find_estimator(image);
+  if (kind == nullptr) return {};  // a program of the user's
+  if (std::ranges::find(kind->metrics, spec.metric) == kind->metrics.end()) {
+    std::string known;
+    for (const std::string_view metric : kind->metrics)
+      known += (known.empty() ? "" : ", ") + std::string(metric);
+    return invalid(kObjectiveMetric + std::string(kind->name) + " has no metric '" + spec.metric + "'",
+                   "it has " + known);
+  }
+  MR_DO(complete_eval_metric(*kind, spec));
+  for (const double end : {0.0, 1.0}) {
+    Trial trial;
+    for (const ParameterRange& range : spec.space) {
+      const double coordinate =
+          range.categorical() ? end * static_cast<double>(range.values.size() - 1) : end;
+      trial.parameters[range.name] = value_text(range, coordinate);
+    }
+    trial.job_name = spec.job_name;
+    if (const auto checked = parse_training_spec(trial_request(spec, trial)); !checked) {
+      return invalid("TrainingJobDefinition: " + checked.error().message, checked.error().hint);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string TuningSpec::results_uri() const {
+  return join_uri(output_uri, job_name + "/tuning/");
+}
+
+Result<TuningSpec> parse_tuning_spec(const Json& request) {
+  const Arguments arguments(request);
+  TuningSpec spec;
+  MR_TRY(name, arguments.text("HyperParameterTuningJobName"));
+  spec.job_name = name;
+  if (name.size() > 32) return arguments.wrong("HyperParameterTuningJobName", "is longer than 32 characters");
+  for (const char* unsupported : {"WarmStartConfig", "TrainingJobDefinitions"}) {
+    if (arguments.has(unsupported)) return arguments.wrong(unsupported, "is not supported");
+  }
+  MR_TRY(config, arguments.object(kConfig));
+  MR_DO(parse_config(config, spec));
+  MR_TRY(definition, arguments.object("TrainingJobDefinition"));
+  MR_TRY(parameters, definition.text_map("StaticHyperParameters"));
+  spec.static_parameters = std::move(parameters);
+  for (const ParameterRange& range : spec.space) {
+    if (!spec.static_parameters.contains(range.name)) continue;
+    return definition.wrong("StaticHyperParameters", "'" + range.name + "' is static and has a range");
+  }
+  MR_TRY(output, definition.object("OutputDataConfig"));
+  MR_TRY(path, output.text("S3OutputPath"));
+  if (const auto parsed = parse_s3_uri(path); !parsed)
+    return output.wrong("S3OutputPath", parsed.error().message);
+  spec.output_uri = path;
+  spec.definition = definition.json();
+  MR_DO(check_built_in(spec));
+  return spec;
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,46 @@
+#pragma once
+// TuningSpec: what a CreateHyperParameterTuningJob request asks for, read and checked.
+//
+// Taken: HyperParameterTuningJobName; HyperParameterTuningJobConfig.{Strategy (Bayesian, Random, Grid),
+// HyperParameterTuningJobObjective.{Type, MetricName}, ResourceLimits.{MaxNumberOfTrainingJobs,
+// MaxParallelTrainingJobs}, ParameterRanges, TrainingJobEarlyStoppingType,
+// TuningJobCompletionCriteria.TargetObjectiveMetricValue, RandomSeed}; TrainingJobDefinition, which is the
+// trials' CreateTrainingJob request but for its name and what is tuned (StaticHyperParameters are its
+// HyperParameters). Strategy Hyperband, WarmStartConfig and TrainingJobDefinitions are refused. For a
+// built-in algorithm, names and ends of ranges are checked against its rules, and the objective must be one
+// of its metrics; xgboost computes it as its eval_metric when none is given. Grid searches categories and
+// integers. Source: SageMaker API reference, CreateHyperParameterTuningJob.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "tasks/training/estimator.h"
+#include "tasks/tuning/space.h"
+
+namespace millrace::tasks {
+
+struct TuningSpec {
+  enum class Strategy { Bayesian, Random, Grid };
+  std::string job_name;
+  Strategy strategy = Strategy::Bayesian;
+  std::string metric;  // "validation:auc"
+  bool maximize = false;
+  std::int64_t trials_max = 1, parallel_max = 1;
+  SearchSpace space;
+  bool stop_early = false;             // TrainingJobEarlyStoppingType Auto
+  std::optional<double> target_value;  // no new trials once one is at least as good
+  std::uint64_t seed = 0;
+  HyperParameters static_parameters;
+  std::string output_uri;  // TrainingJobDefinition.OutputDataConfig.S3OutputPath
+  Json definition;         // TrainingJobDefinition
+
+  std::string results_uri() const;  // <S3OutputPath>/<name>/tuning/
+};
+
+// InvalidArgument names the field by its path.
+Result<TuningSpec> parse_tuning_spec(const Json& request);
+
+}  // namespace millrace::tasks

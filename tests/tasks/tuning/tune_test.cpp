@@ -1,0 +1,279 @@
+#include "tasks/tuning/tune.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "tasks/table/csv.h"
+#include "tasks/tuning/results.h"
+#include "tests/tasks/support/fake_context.h"
+
+using namespace millrace;
+using namespace millrace::tasks;
+
+namespace {
+
+Json request() {
+  return Json::parse(R"({
+    "HyperParameterTuningJobName": "search",
+    "HyperParameterTuningJobConfig": {
+      "Strategy": "Bayesian",
+      "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "validation:logloss"},
+      "ResourceLimits": {"MaxNumberOfTrainingJobs": 20, "MaxParallelTrainingJobs": 3},
+      "ParameterRanges": {
+        "IntegerParameterRanges": [{"Name": "max_depth", "MinValue": "1", "MaxValue": "10"}],
+        "ContinuousParameterRanges": [{"Name": "eta", "MinValue": "0.01", "MaxValue": "0.9"}],
+        "CategoricalParameterRanges": [{"Name": "grow_policy", "Values": ["depthwise", "lossguide"]}]},
+      "RandomSeed": 4},
+    "TrainingJobDefinition": {
+      "AlgorithmSpecification": {"TrainingImage": "xgboost"},
+      "StaticHyperParameters": {"num_round": "5", "objective": "binary:logistic"},
+      "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://b/train/"}}},
+                          {"ChannelName": "validation", "DataSource": {"S3DataSource": {"S3Uri": "s3://b/validation/"}}}],
+      "OutputDataConfig": {"S3OutputPath": "s3://b/out"}}})");
+}
+
+TuningSpec spec_of(const Json& json) {
+  auto spec = parse_tuning_spec(json);
+  REQUIRE_MESSAGE(spec.has_value(), (spec ? "" : spec.error().message));
+  return *spec;
+}
+
+std::string refusal(const std::function<void(Json&)>& change) {
+  Json json = request();
+  change(json);
+  const auto spec = parse_tuning_spec(json);
+  return spec ? "accepted" : spec.error().message;
+}
+
+// A trial of five rounds that falls towards its final value.
+Result<TrialOutcome> run_formula(const Trial& trial, const Json&, const TrainHooks& hooks) {
+  const double depth = std::stod(trial.parameters.at("max_depth")),
+               eta = std::stod(trial.parameters.at("eta"));
+  const double value = 0.1 + std::pow(depth - 6, 2) / 50 + std::pow(std::log(eta / 0.1), 2);
+  TrialOutcome outcome;
+  for (int round = 0; round < 5; ++round) {
+    const MetricPoint point{"validation:logloss", value * (1 + std::exp(-round)), round};
+    hooks.metric(point);
+    outcome.metrics["validation:logloss"] = point.value;
+    if (hooks.stop_early(point)) {
+      outcome.status = TrialStatus::Stopped;
+      break;
+    }
+  }
+  return outcome;
+}
+
+std::vector<HyperParameters> parameters_of(const TuningResult& result) {
+  std::vector<HyperParameters> all;
+  for (const TrialRecord& record : result.trials) all.push_back(record.trial.parameters);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("tuning spec: reads SageMaker's request, and makes training requests of it") {
+  const TuningSpec spec = spec_of(request());
+  CHECK(spec.metric == "validation:logloss");
+  CHECK(!spec.maximize);
+  CHECK(spec.trials_max == 20);
+  CHECK(spec.parallel_max == 3);
+  CHECK(spec.space.size() == 3);
+  CHECK(spec.seed == 4);
+  CHECK(spec.results_uri() == "s3://b/out/search/tuning/");
+  const Json trial = trial_request(spec, {1, "search-001", {{"eta", "0.5"}}});
+  CHECK(trial["TrainingJobName"] == "search-001");
+  CHECK(trial["HyperParameters"] ==
+        Json::parse(
+            R"({"eta": "0.5", "eval_metric": "logloss", "num_round": "5", "objective": "binary:logistic"})"));
+  CHECK(!trial.contains("StaticHyperParameters"));
+  CHECK(trial["InputDataConfig"].size() == 2);
+}
+
+TEST_CASE("tuning spec: errors name the field") {
+  const std::string config = "HyperParameterTuningJobConfig";
+  const auto at = [&](Json& j) -> Json& { return j["HyperParameterTuningJobConfig"]; };
+  CHECK(refusal([](Json& j) { j["HyperParameterTuningJobName"] = std::string(33, 'x'); }) ==
+        "HyperParameterTuningJobName: is longer than 32 characters");
+  CHECK(refusal([&](Json& j) { at(j)["Strategy"] = "Hyperband"; }).starts_with(config + ".Strategy"));
+  CHECK(refusal([&](Json& j) { at(j)["Strategy"] = "Grid"; }) ==
+        config + ".Strategy: Grid has no finite number of values for the continuous range 'eta'");
+  CHECK(refusal(
+            [&](Json& j) { at(j)["HyperParameterTuningJobObjective"]["MetricName"] = "validation:luck"; }) ==
+        config + ".HyperParameterTuningJobObjective.MetricName: xgboost has no metric 'validation:luck'");
+  CHECK(refusal([&](Json& j) { at(j)["ResourceLimits"].erase("MaxNumberOfTrainingJobs"); }) ==
+        config + ".ResourceLimits.MaxNumberOfTrainingJobs: is required");
+  CHECK(
+      refusal([&](Json& j) { at(j)["ParameterRanges"]["ContinuousParameterRanges"][0]["Name"] = "etta"; }) ==
+      "TrainingJobDefinition: HyperParameters: hyperparameter 'etta' is not one of xgboost's: did you mean "
+      "'eta'?");
+  CHECK(
+      refusal([&](Json& j) { at(j)["ParameterRanges"]["ContinuousParameterRanges"][0]["MaxValue"] = "2"; }) ==
+      "TrainingJobDefinition: HyperParameters: hyperparameter 'eta' is '2': expected a number from 0 to 1");
+  CHECK(refusal([](Json& j) { j["TrainingJobDefinition"]["StaticHyperParameters"]["eta"] = "0.1"; }) ==
+        "TrainingJobDefinition.StaticHyperParameters: 'eta' is static and has a range");
+  CHECK(
+      refusal([](Json& j) { j["TrainingJobDefinition"]["StaticHyperParameters"]["eval_metric"] = "auc"; }) ==
+      "TrainingJobDefinition.StaticHyperParameters.eval_metric: 'auc' does not hold the objective 'logloss'");
+  CHECK(refusal([](Json& j) { j["WarmStartConfig"] = Json::object(); }) ==
+        "WarmStartConfig: is not supported");
+}
+
+TEST_CASE("run_tuning: finds a good trial, repeats itself whatever the timing, writes its results") {
+  const TuningSpec spec = spec_of(request());
+  FakeContext context;
+  const auto result = run_tuning(spec, {}, run_formula, context);
+  REQUIRE(result.has_value());
+  CHECK(result->trials.size() == 20);
+  REQUIRE(result->best.has_value());
+  CHECK(result->trials[*result->best].outcome.metrics.at("validation:logloss") < 0.6);
+  std::set<std::string> names;
+  for (const TrialRecord& record : result->trials) {
+    names.insert(record.trial.job_name);
+    CHECK(record.curve.size() == 5);
+  }
+  CHECK(names.size() == 20);
+  CHECK(result->trials[0].trial.job_name.starts_with("search-001-"));
+
+  // Slow ones in between: the order in which trials end changes, the trials do not.
+  FakeContext other;
+  const auto again = run_tuning(
+      spec, {},
+      [](const Trial& trial, const Json& json, const TrainHooks& hooks) {
+        if (trial.number % 3 == 1) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        return run_formula(trial, json, hooks);
+      },
+      other);
+  REQUIRE(again.has_value());
+  CHECK(parameters_of(*again) == parameters_of(*result));
+
+  const auto table = parse_csv(*context.objects().read(result->results_uri + "trials.csv"), "trials.csv");
+  REQUIRE(table.has_value());
+  CHECK(table->rows == 20);
+  CHECK(table->names() == std::vector<std::string>{"trial", "training_job", "status", "rank",
+                                                   "validation:logloss", "max_depth", "eta", "grow_policy"});
+  CHECK(table->find("rank")->numbers[*result->best] == 1);
+  const Json list = Json::parse(*context.objects().read(result->results_uri + "trials.json"));
+  CHECK(list.size() == 20);
+  CHECK(list[0]["TrainingJobName"] == result->trials[*result->best].trial.job_name);
+  for (const char* name : {"best_so_far.svg", "eta.svg", "max_depth.svg", "grow_policy.svg"}) {
+    const auto svg = context.objects().read(result->results_uri + name);
+    REQUIRE(svg.has_value());
+    CHECK(svg->find("<svg") != std::string::npos);
+  }
+}
+
+TEST_CASE("run_tuning: finished trials of an earlier run are not run again") {
+  const TuningSpec spec = spec_of(request());
+  FakeContext context;
+  const auto whole = run_tuning(spec, {}, run_formula, context);
+  REQUIRE(whole.has_value());
+  std::vector<TrialRecord> finished(whole->trials.begin(), whole->trials.begin() + 12);
+  finished.push_back(whole->trials[15]);
+  std::mutex mutex;
+  std::set<std::int64_t> run;
+  const auto resumed = run_tuning(
+      spec, finished,
+      [&](const Trial& trial, const Json& json, const TrainHooks& hooks) {
+        {
+          const std::lock_guard lock(mutex);
+          run.insert(trial.number);
+        }
+        return run_formula(trial, json, hooks);
+      },
+      context);
+  REQUIRE(resumed.has_value());
+  CHECK(run == std::set<std::int64_t>{13, 14, 15, 17, 18, 19, 20});
+  CHECK(parameters_of(*resumed) == parameters_of(*whole));
+}
+
+TEST_CASE("run_tuning: never more trials at once than MaxParallelTrainingJobs") {
+  const TuningSpec spec = spec_of(request());
+  FakeContext context;
+  std::atomic<int> running = 0, most = 0;
+  REQUIRE(run_tuning(
+              spec, {},
+              [&](const Trial& trial, const Json& json, const TrainHooks& hooks) {
+                const int now = ++running;
+                int seen = most;
+                while (now > seen && !most.compare_exchange_weak(seen, now)) {
+                }
+                auto outcome = run_formula(trial, json, hooks);
+                --running;
+                return outcome;
+              },
+              context)
+              .has_value());
+  CHECK(most <= 3);
+}
+
+TEST_CASE("run_tuning: the median rule stops trials that are behind, and they are not the best") {
+  Json json = request();
+  json["HyperParameterTuningJobConfig"]["TrainingJobEarlyStoppingType"] = "Auto";
+  json["HyperParameterTuningJobConfig"]["Strategy"] = "Random";
+  FakeContext context;
+  const auto result = run_tuning(spec_of(json), {}, run_formula, context);
+  REQUIRE(result.has_value());
+  int stopped = 0;
+  for (std::size_t i = 0; i < result->trials.size(); ++i) {
+    if (result->trials[i].outcome.status != TrialStatus::Stopped) continue;
+    ++stopped;
+    CHECK(i >= 7);  // five completed ones it may know of
+    CHECK(result->trials[i].curve.size() < 5);
+  }
+  CHECK(stopped > 2);
+  CHECK(result->trials[*result->best].outcome.status == TrialStatus::Completed);
+}
+
+TEST_CASE("run_tuning: failed trials are recorded and passed over; when all fail, the job does") {
+  const TuningSpec spec = spec_of(request());
+  FakeContext context;
+  const auto result = run_tuning(
+      spec, {},
+      [](const Trial& trial, const Json& json, const TrainHooks& hooks) -> Result<TrialOutcome> {
+        if (trial.number % 2 == 0) return TrialOutcome{TrialStatus::Failed, {}, "out of luck"};
+        return run_formula(trial, json, hooks);
+      },
+      context);
+  REQUIRE(result.has_value());
+  CHECK(result->trials.size() == 20);
+  CHECK(*result->best % 2 == 0);
+  const auto none = run_tuning(
+      spec, {},
+      [](const Trial&, const Json&, const TrainHooks&) -> Result<TrialOutcome> {
+        return TrialOutcome{TrialStatus::Failed, {}, "out of luck"};
+      },
+      context);
+  REQUIRE(!none);
+  CHECK(none.error().message == "all 20 training jobs failed; the first one: out of luck");
+}
+
+TEST_CASE("run_tuning: Grid runs every combination, a target ends the search, cancelling stops it") {
+  Json json = request();
+  Json& config = json["HyperParameterTuningJobConfig"];
+  config["ParameterRanges"]["ContinuousParameterRanges"] = Json::array();
+  config["ParameterRanges"]["CategoricalParameterRanges"].push_back(
+      Json::parse(R"({"Name": "eta", "Values": ["0.1", "0.2"]})"));
+  config["Strategy"] = "Grid";
+  config["ResourceLimits"].erase("MaxNumberOfTrainingJobs");
+  FakeContext context;
+  auto result = run_tuning(spec_of(json), {}, run_formula, context);
+  REQUIRE(result.has_value());
+  CHECK(result->trials.size() == 40);
+  std::set<HyperParameters> distinct;
+  for (const HyperParameters& p : parameters_of(*result)) distinct.insert(p);
+  CHECK(distinct.size() == 40);
+
+  config["TuningJobCompletionCriteria"]["TargetObjectiveMetricValue"] = 100;
+  result = run_tuning(spec_of(json), {}, run_formula, context);
+  REQUIRE(result.has_value());
+  CHECK(result->trials.size() == 3);  // the first window, whose first trial is good enough
+
+  context.cancel = true;
+  result = run_tuning(spec_of(json), {}, run_formula, context);
+  REQUIRE(!result);
+  CHECK(result.error().code == ErrorCode::Cancelled);
+}
