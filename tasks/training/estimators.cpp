@@ -2,6 +2,7 @@
 
 #include "tasks/training/estimator.h"
 #include "tasks/training/hyperparameters.h"
+#include "tasks/training/linear_learner.h"
 #include "tasks/training/xgboost.h"
 
 namespace millrace::tasks {
@@ -10,6 +11,8 @@ std::span<const EstimatorKind> estimators() {
   static const EstimatorKind table[] = {
       {"xgboost", "Gradient boosted trees (libxgboost)", xgboost_rules(), xgboost_metrics(),
        "validation:rmse", make_xgboost, load_xgboost},
+      {"linear-learner", "Logistic, softmax and linear regression", linear_learner_rules(),
+       linear_learner_metrics(), "validation:objective_loss", make_linear_learner, load_linear_learner},
   };
   return table;
 }

@@ -165,7 +165,7 @@ std::int64_t ParameterReader::integer(std::string_view name) const {
 }
 
 bool ParameterReader::boolean(std::string_view name) const {
-  return is_choice("true|True|1", text(name));
+  return is_choice("true|True|1|auto", text(name));
 }
 
 double ParameterReader::real_or(std::string_view name, double otherwise) const {

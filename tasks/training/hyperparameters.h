@@ -35,7 +35,7 @@ class ParameterReader {
   bool is_auto(std::string_view name) const { return text(name) == "auto"; }
   double real(std::string_view name) const;           // not for one that is "auto" or has no value
   std::int64_t integer(std::string_view name) const;  // the same
-  bool boolean(std::string_view name) const;
+  bool boolean(std::string_view name) const;          // "auto" is true, as in SageMaker
   double real_or(std::string_view name,
                  double otherwise) const;  // `otherwise` when it is "auto" or has no value
   std::int64_t integer_or(std::string_view name, std::int64_t otherwise) const;

@@ -46,6 +46,27 @@ std::vector<Case> cases() {
        {{"num_round", "5"}, {"booster", "gblinear"}, {"updater", "coord_descent"}},
        true,
        false},
+      {"linear-learner", Regression, {{"predictor_type", "regressor"}, {"wd", "0.001"}}, false, true},
+      {"linear-learner", Binary, {{"predictor_type", "binary_classifier"}, {"wd", "0.001"}}, false, true},
+      {"linear-learner",
+       Classes,
+       {{"predictor_type", "multiclass_classifier"}, {"num_classes", "3"}, {"wd", "0.001"}},
+       false,
+       true},
+      {"linear-learner", Binary, {{"predictor_type", "binary_classifier"}, {"l1", "0.001"}}, false, true},
+      {"linear-learner",
+       Binary,
+       {{"predictor_type", "binary_classifier"}, {"loss", "hinge_loss"}, {"mini_batch_size", "32"}},
+       false,
+       true},
+      {"linear-learner",
+       Regression,
+       {{"predictor_type", "regressor"},
+        {"loss", "absolute_loss"},
+        {"mini_batch_size", "32"},
+        {"learning_rate", "0.05"}},
+       false,
+       true},
   };
 }
 
@@ -245,11 +266,14 @@ TEST_CASE("estimators: missing values are learned from or refused, never silentl
   });
 }
 
-TEST_CASE("estimators: a weight of two is two rows, and rows of weight zero do not count") {
+TEST_CASE("estimators: a row of weight two counts as two rows") {
   each_case([](const Case& c) {
     Case plain = c;  // without sampling, which sees rows and not weights
     for (const char* name : {"subsample", "colsample_bytree", "rate_drop"}) plain.parameters.erase(name);
     if (plain.parameters.contains("num_round")) plain.parameters["tree_method"] = "exact";
+    if (plain.parameters.contains("mini_batch_size"))
+      plain.parameters["mini_batch_size"] = "1000";                            // all rows
+    if (plain.algorithm == "linear-learner") plain.parameters["wd"] = "0.01";  // auto is one over the rows
     if (plain.parameters.contains("booster") && plain.parameters["booster"] == "gblinear")
       return;  // sums per row, no weights in the bias
     const Dataset data = sample_data(c.task, 120, 3, 10);

@@ -1,0 +1,319 @@
+#include "tasks/training/linear_learner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tasks/training/dataset_checks.h"
+#include "tasks/training/hyperparameters.h"
+#include "tasks/training/linear_metrics.h"
+#include "tasks/training/linear_model.h"
+#include "tasks/training/linear_solver.h"
+
+namespace millrace::tasks {
+
+namespace {
+
+constexpr std::int64_t kIterationsMax = 300;
+constexpr double kExactTolerance = 1e-5;
+
+struct LossRow {
+  std::string_view name;
+  LossKind kind;
+  std::string_view predictor;  // who may use it
+  std::string_view parameter;  // the hyperparameter it reads
+};
+constexpr LossRow kLosses[] = {
+    {"logistic", LossKind::Logistic, "binary_classifier", ""},
+    {"hinge_loss", LossKind::Hinge, "binary_classifier", ""},
+    {"softmax_loss", LossKind::Softmax, "multiclass_classifier", ""},
+    {"squared_loss", LossKind::Squared, "regressor", ""},
+    {"absolute_loss", LossKind::Absolute, "regressor", ""},
+    {"huber_loss", LossKind::Huber, "regressor", "huber_delta"},
+    {"quantile_loss", LossKind::Quantile, "regressor", "quantile"},
+    {"eps_insensitive_squared_loss", LossKind::EpsSquared, "regressor", "loss_insensitivity"},
+    {"eps_insensitive_absolute_loss", LossKind::EpsAbsolute, "regressor", "loss_insensitivity"},
+};
+
+Result<Loss> choose_loss(const ParameterReader& read) {
+  const std::string_view predictor = read.text("predictor_type"), name = read.text("loss");
+  for (const LossRow& row : kLosses) {
+    if (name != "auto" && name != row.name) continue;
+    if (row.predictor == predictor)
+      return Loss{row.kind, row.parameter.empty() ? 0 : read.real(row.parameter)};  // auto: the first
+    if (name != "auto")
+      return invalid("loss " + std::string(name) + " is not for a " + std::string(predictor));
+  }
+  return fail(ErrorCode::Internal, "no loss for " + std::string(predictor));
+}
+
+// Training on normalised features and targets; the answer is for data as given.
+struct Normalisation {
+  std::vector<double> mean, inverse;  // features
+  double target_mean = 0, target_scale = 1;
+};
+
+void weighted_moments(const LinearProblem& problem, std::size_t n, const auto& value, double& mean,
+                      double& deviation) {
+  double sum = 0, squares = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += problem.weight[i] * value(i);
+  mean = sum / problem.weight_sum;
+  for (std::size_t i = 0; i < n; ++i) squares += problem.weight[i] * (value(i) - mean) * (value(i) - mean);
+  deviation = std::sqrt(squares / problem.weight_sum);
+}
+
+// Weights and biases for data as given, from those for normalised data.
+Parameters denormalised(const LinearProblem& problem, const Normalisation& normal,
+                        const Parameters& parameters) {
+  Parameters out = parameters;
+  const std::size_t d = problem.X.cols;
+  for (std::size_t c = 0; c < static_cast<std::size_t>(problem.outputs); ++c) {
+    double* w = out.data() + c * (d + 1);
+    double bias = problem.use_bias ? w[d] : 0;
+    for (std::size_t j = 0; j < d; ++j) {
+      w[j] *= problem.inverse[j];
+      bias -= w[j] * problem.mean[j];
+      w[j] *= normal.target_scale;
+    }
+    w[d] = bias * normal.target_scale + normal.target_mean;
+  }
+  return out;
+}
+
+class LinearLearner final : public Estimator {
+ public:
+  LinearLearner(HyperParameters parameters, Loss loss)
+      : parameters_(std::move(parameters)), read_(linear_learner_rules(), parameters_), loss_(loss) {}
+  Result<Fitted> fit(const Dataset& train, const Dataset* validation,
+                     const FitContext& context) const override;
+
+ private:
+  bool binary() const { return read_.text("predictor_type") == "binary_classifier"; }
+  bool multiclass() const { return read_.text("predictor_type") == "multiclass_classifier"; }
+  bool regressor() const { return !binary() && !multiclass(); }
+  bool full_batch() const { return read_.is_auto("optimizer") && loss_.smooth(); }
+  LinearOutput output() const {
+    return binary()       ? LinearOutput::Probability
+           : multiclass() ? LinearOutput::Probabilities
+                          : LinearOutput::Value;
+  }
+
+  Status check(const Dataset& train, const Dataset* validation) const;
+  std::vector<double> row_weights(const Dataset& data) const;
+  LinearProblem make_problem(const Dataset& train, Normalisation& normal) const;
+  std::vector<double> targets(const Dataset& data, const Normalisation& normal) const;
+  StepSettings step_settings(std::size_t rows) const;
+  Parameters first_parameters(const LinearProblem& problem, Random random) const;
+  std::map<std::string, double> metrics_of(const Model& model, const Dataset& data) const;
+
+  const HyperParameters parameters_;
+  const ParameterReader read_;
+  const Loss loss_;
+};
+
+Status LinearLearner::check(const Dataset& train, const Dataset* validation) const {
+  MR_DO(check_dataset("train", train, MissingValues::Refused));
+  if (validation) MR_DO(check_validation(train, *validation, MissingValues::Refused));
+  const std::int64_t dimensions = read_.integer_or("feature_dim", static_cast<std::int64_t>(train.X.cols));
+  if (dimensions != static_cast<std::int64_t>(train.X.cols)) {
+    return invalid("hyperparameter 'feature_dim' is " + std::to_string(dimensions) + ", but train has " +
+                   std::to_string(train.X.cols) + " features");
+  }
+  if (regressor()) return {};
+  const std::int64_t classes = binary() ? 2 : read_.integer("num_classes");
+  const std::string remedy =
+      binary() ? "a binary_classifier needs targets 0 and 1" : "num_classes is " + std::to_string(classes);
+  MR_DO(check_classes("train", train, classes, remedy));
+  if (validation) MR_DO(check_classes("validation", *validation, classes, remedy));
+  return {};
+}
+
+// The rows' weights times those of their classes.
+std::vector<double> LinearLearner::row_weights(const Dataset& data) const {
+  std::vector<double> weights = data.weights.empty() ? std::vector<double>(data.y.size(), 1.0) : data.weights;
+  std::map<double, double> by_class;
+  if (!regressor()) {
+    for (std::size_t i = 0; i < weights.size(); ++i) by_class[data.y[i]] += weights[i];
+  }
+  if (binary()) {
+    double multiplier = read_.real_or("positive_example_weight_mult", 1);
+    if (read_.text("positive_example_weight_mult") == "balanced")
+      multiplier = by_class[1] > 0 ? by_class[0] / by_class[1] : 1;
+    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] *= data.y[i] > 0.5 ? multiplier : 1;
+  } else if (multiclass() && read_.boolean("balance_multiclass_weights")) {
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      if (by_class[data.y[i]] > 0)
+        weights[i] *= static_cast<double>(weights.size()) /
+                      (static_cast<double>(by_class.size()) * by_class[data.y[i]]);
+    }
+  }
+  return weights;
+}
+
+std::vector<double> LinearLearner::targets(const Dataset& data, const Normalisation& normal) const {
+  std::vector<double> out = data.y;
+  for (double& y : out) y = (y - normal.target_mean) / normal.target_scale;
+  return out;
+}
+
+LinearProblem LinearLearner::make_problem(const Dataset& train, Normalisation& normal) const {
+  LinearProblem problem;
+  const std::size_t n = train.X.rows, d = train.X.cols;
+  problem.X = train.X;
+  problem.weight = row_weights(train);
+  for (const double weight : problem.weight) problem.weight_sum += weight;
+  if (problem.weight_sum <= 0)
+    problem.weight.assign(n, 1), problem.weight_sum = static_cast<double>(n);  // a multiplier of 0
+  problem.use_bias = read_.boolean("use_bias");
+  problem.mean.assign(d, 0), problem.inverse.assign(d, 1);
+  for (std::size_t j = 0; read_.boolean("normalize_data") && j < d; ++j) {
+    double mean = 0, deviation = 0;
+    weighted_moments(
+        problem, n, [&](std::size_t i) { return static_cast<double>(train.X.at(i, j)); }, mean, deviation);
+    if (problem.use_bias) problem.mean[j] = mean;  // without a bias nothing can take up the shift
+    // A column that is constant but for rounding carries nothing.
+    problem.inverse[j] = deviation > 1e-9 * std::max(1e-30, std::abs(mean)) ? 1 / deviation : 0;
+  }
+  if (regressor() && read_.boolean("normalize_label")) {
+    double mean = 0, deviation = 0;
+    weighted_moments(
+        problem, n, [&](std::size_t i) { return train.y[i]; }, mean, deviation);
+    if (problem.use_bias) normal.target_mean = mean;
+    if (deviation > 1e-9 * std::abs(mean)) normal.target_scale = deviation;
+  }
+  problem.target = targets(train, normal);
+  problem.outputs = multiclass() ? static_cast<int>(read_.integer("num_classes")) : 1;
+  problem.loss = loss_;
+  problem.wd = read_.real_or("wd", 1.0 / static_cast<double>(n));
+  problem.l1 = read_.real_or("l1", 0);
+  problem.bias_wd = problem.wd * read_.real_or("bias_wd_mult", 0);
+  return problem;
+}
+
+StepSettings LinearLearner::step_settings(std::size_t rows) const {
+  StepSettings settings;
+  const std::string_view name = read_.text("optimizer");
+  settings.method = name == "sgd"       ? StepSettings::Method::Sgd
+                    : name == "rmsprop" ? StepSettings::Method::Rmsprop
+                                        : StepSettings::Method::Adam;
+  settings.batch = static_cast<std::size_t>(read_.integer("mini_batch_size"));
+  settings.rate = read_.real_or("learning_rate", settings.method == StepSettings::Method::Sgd ? 0.1 : 0.01);
+  settings.momentum = read_.real_or("momentum", 0.9);
+  settings.beta_1 = read_.real_or("beta_1", 0.9), settings.beta_2 = read_.real_or("beta_2", 0.999);
+  settings.bias_rate = read_.real_or("bias_lr_mult", 1);
+  if (!read_.boolean("use_lr_scheduler")) return settings;
+  const std::size_t steps_per_epoch = (rows + settings.batch - 1) / settings.batch;
+  settings.every = static_cast<std::uint64_t>(
+      read_.integer_or("lr_scheduler_step", static_cast<std::int64_t>(steps_per_epoch)));
+  settings.factor = read_.real_or("lr_scheduler_factor",
+                                  std::pow(0.1, 1.0 / static_cast<double>(read_.integer("epochs"))));
+  settings.least_rate = std::min(settings.rate, read_.real_or("lr_scheduler_minimum_lr", 1e-6));
+  return settings;
+}
+
+Parameters LinearLearner::first_parameters(const LinearProblem& problem, Random random) const {
+  Parameters parameters(problem.size());
+  const double scale = read_.real("init_scale"), sigma = read_.real("init_sigma");
+  const bool normal = read_.text("init_method") == "normal";
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const bool bias = (i + 1) % problem.stride() == 0;
+    const double draw = normal ? sigma * random.normal() : random.uniform(-scale, scale);
+    parameters[i] = bias ? read_.real("init_bias") : draw;
+  }
+  return parameters;
+}
+
+std::map<std::string, double> LinearLearner::metrics_of(const Model& model, const Dataset& data) const {
+  const LinearMetricSettings settings{read_.real("f_beta"),
+                                      static_cast<std::size_t>(read_.integer("accuracy_top_k"))};
+  const auto predictions = model.predict(data.X);
+  if (!predictions) return {};  // weights that overflowed: no metric is defined
+  if (binary()) return binary_metrics(*predictions, data, settings);
+  if (multiclass()) return multiclass_metrics(*predictions, data, settings);
+  return regression_metrics(*predictions, data);
+}
+
+Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validation,
+                                  const FitContext& context) const {
+  MR_DO(check(train, validation));
+  Normalisation normal;
+  const LinearProblem problem = make_problem(train, normal);
+  LinearProblem held_out;  // the same, over the validation rows
+  if (validation) {
+    held_out = problem;
+    held_out.X = validation->X, held_out.target = targets(*validation, normal),
+    held_out.weight = row_weights(*validation);
+    held_out.weight_sum = 0;
+    for (const double weight : held_out.weight) held_out.weight_sum += weight;
+    if (held_out.weight_sum <= 0) return invalid("validation: all weights are 0");
+  }
+  const Random random(context.seed);
+  Parameters parameters = first_parameters(problem, random.derive("init"));
+  const auto solver = full_batch()
+                          ? make_lbfgs(problem)
+                          : make_stepper(problem, step_settings(train.X.rows), random.derive("order"));
+  const std::int64_t rounds =
+      full_batch() && !read_.given("epochs") ? kIterationsMax : read_.integer("epochs");
+  const std::int64_t patience = read_.integer("early_stopping_patience");
+  const double tolerance = full_batch() && !read_.given("early_stopping_tolerance")
+                               ? kExactTolerance
+                               : read_.real("early_stopping_tolerance");
+
+  Fitted fitted;
+  double best = std::numeric_limits<double>::infinity(), reference = best;
+  std::int64_t stale = 0;
+  bool stop = false;
+  for (std::int64_t round = 0; round < rounds && !stop; ++round) {
+    if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
+    stop = !solver->round(parameters);
+    auto model = make_linear_model(output(), train.X.cols, denormalised(problem, normal, parameters));
+    std::map<std::string, double> metrics;
+    const double train_loss =
+        mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) + penalty_of(problem, parameters);
+    if (!std::isfinite(train_loss)) {
+      return invalid("the loss is not finite any more after round " + std::to_string(round),
+                     "use a smaller learning_rate");
+    }
+    metrics["train:objective_loss"] = train_loss;
+    double objective = train_loss;
+    if (validation) {
+      objective = metrics["validation:objective_loss"] =
+          mean_loss(held_out, parameters, nullptr, 0, held_out.X.rows, nullptr);
+      for (const auto& [name, value] : metrics_of(*model, *validation)) metrics["validation:" + name] = value;
+    }
+    Progress progress;
+    progress.phase = "Training", progress.round = round + 1, progress.rounds = rounds;
+    progress.metric = validation ? "validation:objective_loss" : "train:objective_loss",
+    progress.value = objective;
+    for (const auto& [name, value] : metrics) {
+      const MetricPoint point{name, value, round};
+      if (context.metric) context.metric(point);
+      if (context.stop_early && context.stop_early(point)) stop = true;
+    }
+    if (context.progress) context.progress(progress);
+    if (!fitted.model || objective < best) {
+      best = objective;
+      fitted.model = std::move(model), fitted.metrics = std::move(metrics), fitted.rounds = round + 1;
+    }
+    const bool improved =
+        objective < reference - tolerance * std::abs(reference) || !std::isfinite(reference);
+    if (improved) reference = objective;
+    stale = improved ? 0 : stale + 1;
+    if (stale >= patience) stop = true;
+  }
+  return fitted;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Estimator>> make_linear_learner(const HyperParameters& parameters) {
+  MR_DO(check_against_rules("linear-learner", linear_learner_rules(), parameters));
+  const ParameterReader read(linear_learner_rules(), parameters);
+  if (read.text("predictor_type") == "multiclass_classifier" && !read.given("num_classes")) {
+    return invalid("hyperparameter 'num_classes' is required for a multiclass_classifier");
+  }
+  MR_TRY(loss, choose_loss(read));
+  return std::unique_ptr<const Estimator>(new LinearLearner(parameters, loss));
+}
+
+}  // namespace millrace::tasks

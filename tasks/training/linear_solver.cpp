@@ -1,0 +1,271 @@
+#include "tasks/training/linear_solver.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <numeric>
+
+namespace millrace::tasks {
+
+namespace {
+
+using Block = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Vector = Eigen::VectorXd;
+using ParameterMap = Eigen::Map<const Block>;
+
+constexpr std::size_t kBlockRows = 512;  // rows at a time, normalised in a buffer that stays in the cache
+constexpr std::size_t kHistory = 10;     // pairs that L-BFGS remembers
+constexpr int kLineSearchSteps = 40;
+
+Eigen::Map<Vector> as_vector(Parameters& p) {
+  return {p.data(), static_cast<Eigen::Index>(p.size())};
+}
+
+// The normalised rows, with a column of ones (or zeros without a bias) behind them.
+void fill(const LinearProblem& problem, const std::vector<std::uint32_t>* order, std::size_t begin,
+          Block& rows) {
+  const std::size_t d = problem.X.cols;
+  for (Eigen::Index r = 0; r < rows.rows(); ++r) {
+    const std::size_t position = begin + static_cast<std::size_t>(r);
+    const float* x = problem.X.data + (order ? (*order)[position] : position) * d;
+    double* out = rows.data() + static_cast<std::size_t>(r) * (d + 1);
+    for (std::size_t j = 0; j < d; ++j)
+      out[j] = (static_cast<double>(x[j]) - problem.mean[j]) * problem.inverse[j];
+    out[d] = problem.use_bias ? 1 : 0;
+  }
+}
+
+void add_decay(const LinearProblem& problem, const Parameters& parameters, Parameters& gradient) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    gradient[i] += ((i + 1) % problem.stride() == 0 ? problem.bias_wd : problem.wd) * parameters[i];
+  }
+}
+
+// L-BFGS; with an L1 penalty OWL-QN: directions stay in the orthant that the pseudo-gradient points into.
+class Lbfgs final : public LinearSolver {
+ public:
+  explicit Lbfgs(const LinearProblem& problem) : problem_(problem) {}
+
+  bool round(Parameters& parameters) override {
+    if (gradient_.empty()) value_ = evaluate(parameters, gradient_);
+    const Vector steepest = pseudo_gradient(parameters);
+    if (steepest.cwiseAbs().maxCoeff() < 1e-9) return false;
+    Vector direction = -two_loops(steepest);
+    for (Eigen::Index i = 0; problem_.l1 > 0 && i < direction.size(); ++i) {
+      if (direction[i] * -steepest[i] <= 0) direction[i] = 0;
+    }
+    if (direction.dot(steepest) >= 0) history_.clear(), direction = -steepest;
+    return search(parameters, direction, steepest);
+  }
+
+ private:
+  struct Pair {
+    Vector s, y;
+    double rho;
+  };
+
+  bool penalised(std::size_t i) const { return problem_.l1 > 0 && (i + 1) % problem_.stride() != 0; }
+
+  double evaluate(const Parameters& parameters, Parameters& gradient) const {
+    gradient.assign(parameters.size(), 0);
+    const double loss = mean_loss(problem_, parameters, nullptr, 0, problem_.X.rows, &gradient);
+    add_decay(problem_, parameters, gradient);
+    return loss + penalty_of(problem_, parameters);
+  }
+
+  Vector pseudo_gradient(const Parameters& parameters) {
+    Vector g = as_vector(gradient_);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      double& gi = g[static_cast<Eigen::Index>(i)];
+      if (!penalised(i)) continue;
+      if (parameters[i] != 0)
+        gi += parameters[i] > 0 ? problem_.l1 : -problem_.l1;
+      else if (gi + problem_.l1 < 0)
+        gi += problem_.l1;
+      else if (gi - problem_.l1 > 0)
+        gi -= problem_.l1;
+      else
+        gi = 0;
+    }
+    return g;
+  }
+
+  Vector two_loops(Vector q) const {
+    std::vector<double> alpha(history_.size());
+    for (std::size_t i = history_.size(); i-- > 0;) {
+      alpha[i] = history_[i].rho * history_[i].s.dot(q);
+      q -= alpha[i] * history_[i].y;
+    }
+    if (!history_.empty()) q *= history_.back().s.dot(history_.back().y) / history_.back().y.squaredNorm();
+    for (std::size_t i = 0; i < history_.size(); ++i) {
+      const double beta = history_[i].rho * history_[i].y.dot(q);
+      q += (alpha[i] - beta) * history_[i].s;
+    }
+    return q;
+  }
+
+  // Halves the step until the value falls enough (Armijo).
+  bool search(Parameters& parameters, const Vector& direction, const Vector& steepest) {
+    double step = history_.empty() ? std::min(1.0, 1 / direction.norm()) : 1.0;
+    Parameters next(parameters.size()), gradient;
+    for (int tries = 0; tries < kLineSearchSteps; ++tries, step *= 0.5) {
+      double slope = 0;
+      for (std::size_t i = 0; i < parameters.size(); ++i) {
+        const auto k = static_cast<Eigen::Index>(i);
+        next[i] = parameters[i] + step * direction[k];
+        if (penalised(i)) {
+          const double orthant = parameters[i] != 0 ? parameters[i] : -steepest[k];
+          if (next[i] * orthant <= 0) next[i] = 0;
+        }
+        slope += steepest[k] * (next[i] - parameters[i]);
+      }
+      const double value = evaluate(next, gradient);
+      if (!(value <= value_ + 1e-4 * slope)) continue;
+      remember(parameters, next, gradient);
+      const bool converged = value_ - value <= 1e-10 * std::max(1.0, std::abs(value_));
+      parameters = next, gradient_ = gradient, value_ = value;
+      return !converged;
+    }
+    return false;
+  }
+
+  void remember(Parameters& before, Parameters& after, Parameters& gradient) {
+    Pair pair{as_vector(after) - as_vector(before), as_vector(gradient) - as_vector(gradient_), 0};
+    const double curvature = pair.s.dot(pair.y);
+    if (curvature <= 1e-12 * pair.y.squaredNorm()) return;
+    pair.rho = 1 / curvature;
+    history_.push_back(std::move(pair));
+    if (history_.size() > kHistory) history_.pop_front();
+  }
+
+  const LinearProblem& problem_;
+  Parameters gradient_;  // of the smooth part at the last parameters; empty before the first round
+  double value_ = 0;
+  std::deque<Pair> history_;
+};
+
+// Adam, SGD with momentum, RMSProp over shuffled mini-batches; the L1 penalty is a shrinkage after each step.
+class Stepper final : public LinearSolver {
+ public:
+  Stepper(const LinearProblem& problem, const StepSettings& settings, Random random)
+      : problem_(problem),
+        settings_(settings),
+        random_(random),
+        first_(problem.size()),
+        second_(problem.size()),
+        order_(problem.X.rows) {
+    std::iota(order_.begin(), order_.end(), 0u);
+  }
+
+  bool round(Parameters& parameters) override {
+    shuffle(order_, random_);
+    const std::size_t n = order_.size();
+    Parameters gradient;
+    for (std::size_t begin = 0; begin < n; begin += settings_.batch) {
+      gradient.assign(parameters.size(), 0);
+      mean_loss(problem_, parameters, &order_, begin, std::min(n, begin + settings_.batch), &gradient);
+      add_decay(problem_, parameters, gradient);
+      step(parameters, gradient);
+    }
+    return true;
+  }
+
+ private:
+  double rate() const {
+    if (settings_.every == 0) return settings_.rate;
+    const auto falls = static_cast<double>((steps_ - 1) / settings_.every);
+    return std::max(settings_.least_rate, settings_.rate * std::pow(settings_.factor, falls));
+  }
+
+  void step(Parameters& parameters, const Parameters& gradient) {
+    ++steps_;
+    const auto t = static_cast<double>(steps_);
+    const double rate_now = rate(), b1 = settings_.beta_1, b2 = settings_.beta_2;
+    const double correction_1 = 1 - std::pow(b1, t), correction_2 = 1 - std::pow(b2, t);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const bool bias = (i + 1) % problem_.stride() == 0;
+      const double lr = bias ? rate_now * settings_.bias_rate : rate_now, g = gradient[i];
+      switch (settings_.method) {
+        case StepSettings::Method::Adam:
+          first_[i] = b1 * first_[i] + (1 - b1) * g, second_[i] = b2 * second_[i] + (1 - b2) * g * g;
+          parameters[i] -= lr * (first_[i] / correction_1) / (std::sqrt(second_[i] / correction_2) + 1e-8);
+          break;
+        case StepSettings::Method::Rmsprop:
+          second_[i] = b2 * second_[i] + (1 - b2) * g * g;
+          parameters[i] -= lr * g / (std::sqrt(second_[i]) + 1e-8);
+          break;
+        case StepSettings::Method::Sgd:
+          first_[i] = settings_.momentum * first_[i] + g;
+          parameters[i] -= lr * first_[i];
+          break;
+      }
+      if (problem_.l1 > 0 && !bias) {
+        const double shrunk = std::max(0.0, std::abs(parameters[i]) - lr * problem_.l1);
+        parameters[i] = parameters[i] < 0 ? -shrunk : shrunk;
+      }
+    }
+  }
+
+  const LinearProblem& problem_;
+  const StepSettings settings_;
+  Random random_;
+  Parameters first_, second_;  // moments
+  std::vector<std::uint32_t> order_;
+  std::uint64_t steps_ = 0;
+};
+
+}  // namespace
+
+double mean_loss(const LinearProblem& problem, const Parameters& parameters,
+                 const std::vector<std::uint32_t>* order, std::size_t begin, std::size_t end,
+                 Parameters* gradient) {
+  const auto stride = static_cast<Eigen::Index>(problem.stride()),
+             k = static_cast<Eigen::Index>(problem.outputs);
+  const ParameterMap weights(parameters.data(), k, stride);
+  // All rows weigh by the sum of all; a mini-batch by its share of it.
+  const double scale =
+      static_cast<double>(problem.X.rows) / (static_cast<double>(end - begin) * problem.weight_sum);
+  Block rows, scores, sum = Block::Zero(k, stride);
+  double total = 0;
+  for (std::size_t at = begin; at < end; at += kBlockRows) {
+    const auto count = static_cast<Eigen::Index>(std::min(kBlockRows, end - at));
+    rows.resize(count, stride);
+    fill(problem, order, at, rows);
+    scores.noalias() = rows * weights.transpose();
+    for (Eigen::Index r = 0; r < count; ++r) {
+      const std::size_t position = at + static_cast<std::size_t>(r),
+                        i = order ? (*order)[position] : position;
+      double* row = scores.data() + r * k;
+      total += problem.weight[i] * loss_and_derivative(problem.loss, row, problem.outputs, problem.target[i]);
+      for (Eigen::Index c = 0; c < k; ++c) row[c] *= problem.weight[i];
+    }
+    if (gradient) sum.noalias() += scores.transpose() * rows;
+  }
+  if (gradient) {
+    for (std::size_t i = 0; i < gradient->size(); ++i) (*gradient)[i] += scale * sum.data()[i];
+  }
+  return scale * total;
+}
+
+double penalty_of(const LinearProblem& problem, const Parameters& parameters) {
+  double sum = 0;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const bool bias = (i + 1) % problem.stride() == 0;
+    const double square = parameters[i] * parameters[i];
+    sum += bias ? 0.5 * problem.bias_wd * square
+                : 0.5 * problem.wd * square + problem.l1 * std::abs(parameters[i]);
+  }
+  return sum;
+}
+
+std::unique_ptr<LinearSolver> make_lbfgs(const LinearProblem& problem) {
+  return std::make_unique<Lbfgs>(problem);
+}
+
+std::unique_ptr<LinearSolver> make_stepper(const LinearProblem& problem, const StepSettings& settings,
+                                           Random random) {
+  return std::make_unique<Stepper>(problem, settings, random);
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,61 @@
+#pragma once
+// The minimisation behind linear-learner: weights of normalised data, round by round. One thread;
+// deterministic.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/random.h"
+#include "tasks/numeric/matrix.h"
+#include "tasks/training/linear_loss.h"
+
+namespace millrace::tasks {
+
+// Parameters are k rows of d weights and a bias: row c is [w_c0, …, w_c(d-1), b_c].
+using Parameters = std::vector<double>;
+
+struct LinearProblem {
+  MatrixView X;                       // (n, d)
+  std::vector<double> mean, inverse;  // (d,): features are taken as (x - mean) * inverse
+  std::vector<double> target;         // (n,)
+  std::vector<double> weight;         // (n,), mean over rows is taken by their sum
+  double weight_sum = 0;
+  int outputs = 1;  // k
+  Loss loss;
+  double wd = 0, l1 = 0, bias_wd = 0;
+  bool use_bias = true;
+
+  std::size_t stride() const { return X.cols + 1; }
+  std::size_t size() const { return stride() * static_cast<std::size_t>(outputs); }
+};
+
+// The mean loss of rows[begin, end) of `order` (all rows in their order when null), without penalties; adds
+// its gradient to `gradient` when given. Cost O(rows d k).
+double mean_loss(const LinearProblem& problem, const Parameters& parameters,
+                 const std::vector<std::uint32_t>* order, std::size_t begin, std::size_t end,
+                 Parameters* gradient);
+
+// What wd and l1 add to the loss.
+double penalty_of(const LinearProblem& problem, const Parameters& parameters);
+
+struct StepSettings {
+  enum class Method { Adam, Sgd, Rmsprop };
+  Method method = Method::Adam;
+  std::size_t batch = 1000;
+  double rate = 0.01, beta_1 = 0.9, beta_2 = 0.999, momentum = 0.9, bias_rate = 1;
+  double factor = 1, least_rate = 0;  // the rate is multiplied by factor every `every` steps; 0: never
+  std::uint64_t every = 0;
+};
+
+// One round improves `parameters` and returns false when nothing more is to be gained.
+class LinearSolver {
+ public:
+  virtual ~LinearSolver() = default;
+  virtual bool round(Parameters& parameters) = 0;
+};
+std::unique_ptr<LinearSolver> make_lbfgs(const LinearProblem& problem);
+std::unique_ptr<LinearSolver> make_stepper(const LinearProblem& problem, const StepSettings& settings,
+                                           Random random);
+
+}  // namespace millrace::tasks
