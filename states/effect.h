@@ -17,7 +17,9 @@ struct StartTask {
   Payload arguments;
   std::optional<std::int64_t> heartbeat_seconds;
 };
-struct CancelTask { TaskAttempt task; };
+struct CancelTask {
+  TaskAttempt task;
+};
 }  // namespace effect
 
 using Effect = std::variant<effect::StartTask, effect::CancelTask>;

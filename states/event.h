@@ -1,7 +1,8 @@
 #pragma once
-// Events: what is so. An execution's history is its only truth: `evolve` folds events into an Execution, and what AWS
-// shows as the execution history is the visible part of this log. Hidden events and fields carry facts that AWS keeps to
-// itself (when a retry is due, the output of a branch). Types and detail fields are AWS's (GetExecutionHistory).
+// Events: what is so. An execution's history is its only truth: `evolve` folds events into an Execution, and
+// what AWS shows as the execution history is the visible part of this log. Hidden events and fields carry
+// facts that AWS keeps to itself (when a retry is due, the output of a branch). Types and detail fields are
+// AWS's (GetExecutionHistory).
 
 #include <cstdint>
 #include <optional>
@@ -21,29 +22,81 @@ using definitions::NodeIndex;
 
 // Numbers are stored: append new types at the end of their block, never renumber.
 enum class EventType : std::uint8_t {
-  ExecutionStarted = 1, ExecutionSucceeded, ExecutionFailed, ExecutionAborted, ExecutionTimedOut, ExecutionRedriven,
-  PassStateEntered = 10, PassStateExited, ChoiceStateEntered, ChoiceStateExited, WaitStateEntered, WaitStateExited,
-  WaitStateAborted, SucceedStateEntered, SucceedStateExited, FailStateEntered, TaskStateEntered, TaskStateExited,
+  ExecutionStarted = 1,
+  ExecutionSucceeded,
+  ExecutionFailed,
+  ExecutionAborted,
+  ExecutionTimedOut,
+  ExecutionRedriven,
+  PassStateEntered = 10,
+  PassStateExited,
+  ChoiceStateEntered,
+  ChoiceStateExited,
+  WaitStateEntered,
+  WaitStateExited,
+  WaitStateAborted,
+  SucceedStateEntered,
+  SucceedStateExited,
+  FailStateEntered,
+  TaskStateEntered,
+  TaskStateExited,
   TaskStateAborted,
-  TaskScheduled = 30, TaskStarted, TaskStartFailed, TaskSubmitted, TaskSubmitFailed, TaskSucceeded, TaskFailed, TaskTimedOut,
-  LambdaFunctionScheduled = 40, LambdaFunctionScheduleFailed, LambdaFunctionStarted, LambdaFunctionStartFailed,
-  LambdaFunctionSucceeded, LambdaFunctionFailed, LambdaFunctionTimedOut,
-  ActivityScheduled = 50, ActivityScheduleFailed, ActivityStarted, ActivitySucceeded, ActivityFailed, ActivityTimedOut,
-  ParallelStateEntered = 60, ParallelStateStarted, ParallelStateSucceeded, ParallelStateFailed, ParallelStateAborted,
+  TaskScheduled = 30,
+  TaskStarted,
+  TaskStartFailed,
+  TaskSubmitted,
+  TaskSubmitFailed,
+  TaskSucceeded,
+  TaskFailed,
+  TaskTimedOut,
+  LambdaFunctionScheduled = 40,
+  LambdaFunctionScheduleFailed,
+  LambdaFunctionStarted,
+  LambdaFunctionStartFailed,
+  LambdaFunctionSucceeded,
+  LambdaFunctionFailed,
+  LambdaFunctionTimedOut,
+  ActivityScheduled = 50,
+  ActivityScheduleFailed,
+  ActivityStarted,
+  ActivitySucceeded,
+  ActivityFailed,
+  ActivityTimedOut,
+  ParallelStateEntered = 60,
+  ParallelStateStarted,
+  ParallelStateSucceeded,
+  ParallelStateFailed,
+  ParallelStateAborted,
   ParallelStateExited,
-  MapStateEntered = 70, MapStateStarted, MapStateSucceeded, MapStateFailed, MapStateAborted, MapStateExited,
-  MapIterationStarted, MapIterationSucceeded, MapIterationFailed, MapIterationAborted,
-  MapRunStarted = 90, MapRunSucceeded, MapRunFailed, MapRunAborted, MapRunRedriven,
+  MapStateEntered = 70,
+  MapStateStarted,
+  MapStateSucceeded,
+  MapStateFailed,
+  MapStateAborted,
+  MapStateExited,
+  MapIterationStarted,
+  MapIterationSucceeded,
+  MapIterationFailed,
+  MapIterationAborted,
+  MapRunStarted = 90,
+  MapRunSucceeded,
+  MapRunFailed,
+  MapRunAborted,
+  MapRunRedriven,
   EvaluationFailed = 100,
   // Hidden from here on.
-  WaitScheduled = 200, RetryScheduled, BranchSucceeded,
+  WaitScheduled = 200,
+  RetryScheduled,
+  BranchSucceeded,
 };
 std::string_view name_of(EventType type);  // "PassStateEntered"
-inline bool visible(EventType type) { return static_cast<std::uint8_t>(type) < 200; }
+inline bool visible(EventType type) {
+  return static_cast<std::uint8_t>(type) < 200;
+}
 
 // Who and what an execution is; part of its first event, so that the history alone can rebuild it.
 struct ExecutionIdentity {
-  std::string arn;           // arn:aws:states:R:A:execution:MACHINE:NAME
+  std::string arn;  // arn:aws:states:R:A:execution:MACHINE:NAME
   std::string name;
   std::string machine_arn;
   std::string machine_name;
@@ -52,12 +105,26 @@ struct ExecutionIdentity {
 };
 
 namespace detail {
-struct ExecutionStarted { ExecutionIdentity identity; Payload input; bool operator==(const ExecutionStarted&) const = default; };
-struct ExecutionSucceeded { Payload output; bool operator==(const ExecutionSucceeded&) const = default; };
+struct ExecutionStarted {
+  ExecutionIdentity identity;
+  Payload input;
+  bool operator==(const ExecutionStarted&) const = default;
+};
+struct ExecutionSucceeded {
+  Payload output;
+  bool operator==(const ExecutionSucceeded&) const = default;
+};
 // ExecutionFailed, ExecutionAborted, ExecutionTimedOut, MapRunFailed
-struct Failed { Failure failure; bool operator==(const Failed&) const = default; };
+struct Failed {
+  Failure failure;
+  bool operator==(const Failed&) const = default;
+};
 // Every …StateEntered
-struct StateEntered { std::string name; Payload input; bool operator==(const StateEntered&) const = default; };
+struct StateEntered {
+  std::string name;
+  Payload input;
+  bool operator==(const StateEntered&) const = default;
+};
 // Every …StateExited. `assigned` is an object of the variables set, when there are any.
 struct StateExited {
   std::string name;
@@ -65,8 +132,8 @@ struct StateExited {
   std::optional<Payload> assigned = {};
   bool operator==(const StateExited&) const = default;
 };
-// TaskScheduled, LambdaFunctionScheduled, ActivityScheduled. For functions and activities `resource` is the ARN, type and
-// region are empty, and `parameters` is shown as `input`.
+// TaskScheduled, LambdaFunctionScheduled, ActivityScheduled. For functions and activities `resource` is the
+// ARN, type and region are empty, and `parameters` is shown as `input`.
 struct TaskScheduled {
   std::string resource_type, resource, region;
   Payload parameters;
@@ -85,7 +152,8 @@ struct TaskOutput {
   Payload output;
   bool operator==(const TaskOutput&) const = default;
 };
-// TaskFailed, TaskTimedOut, TaskStartFailed, TaskSubmitFailed, LambdaFunction…Failed/TimedOut, Activity…Failed/TimedOut
+// TaskFailed, TaskTimedOut, TaskStartFailed, TaskSubmitFailed, LambdaFunction…Failed/TimedOut,
+// Activity…Failed/TimedOut
 struct TaskFailed {
   std::string resource_type, resource;
   Failure failure;
@@ -97,7 +165,10 @@ struct EvaluationFailed {
   bool operator==(const EvaluationFailed&) const = default;
 };
 // ParallelStateStarted; the branches' input is hidden
-struct ParallelStarted { Payload input; bool operator==(const ParallelStarted&) const = default; };
+struct ParallelStarted {
+  Payload input;
+  bool operator==(const ParallelStarted&) const = default;
+};
 // MapStateStarted; the items are hidden, as is the concurrency that MaxConcurrency came to
 struct MapStarted {
   std::uint32_t length = 0;
@@ -106,32 +177,54 @@ struct MapStarted {
   bool operator==(const MapStarted&) const = default;
 };
 // MapIterationStarted; the iteration's input is hidden
-struct IterationStarted { std::string name; std::uint32_t index = 0; Payload input; bool operator==(const IterationStarted&) const = default; };
+struct IterationStarted {
+  std::string name;
+  std::uint32_t index = 0;
+  Payload input;
+  bool operator==(const IterationStarted&) const = default;
+};
 // MapIterationSucceeded (output hidden), MapIterationFailed, MapIterationAborted
-struct IterationEnded { std::string name; std::uint32_t index = 0; std::optional<Payload> output = {}; bool operator==(const IterationEnded&) const = default; };
+struct IterationEnded {
+  std::string name;
+  std::uint32_t index = 0;
+  std::optional<Payload> output = {};
+  bool operator==(const IterationEnded&) const = default;
+};
 // Hidden: a Wait state waits until `due`
-struct WaitScheduled { Instant due; bool operator==(const WaitScheduled&) const = default; };
+struct WaitScheduled {
+  Instant due;
+  bool operator==(const WaitScheduled&) const = default;
+};
 // Hidden: retrier number `retrier` answers the failure; the next attempt starts at `due`
-struct RetryScheduled { std::uint32_t retrier = 0; Instant due; bool operator==(const RetryScheduled&) const = default; };
+struct RetryScheduled {
+  std::uint32_t retrier = 0;
+  Instant due;
+  bool operator==(const RetryScheduled&) const = default;
+};
 // Hidden: a branch of a Parallel came to its end
-struct BranchSucceeded { Payload output; bool operator==(const BranchSucceeded&) const = default; };
+struct BranchSucceeded {
+  Payload output;
+  bool operator==(const BranchSucceeded&) const = default;
+};
 }  // namespace detail
 
 using EventDetails =
-    std::variant<std::monostate, detail::ExecutionStarted, detail::ExecutionSucceeded, detail::Failed, detail::StateEntered,
-                 detail::StateExited, detail::TaskScheduled, detail::TaskStarted, detail::TaskOutput, detail::TaskFailed,
-                 detail::EvaluationFailed, detail::ParallelStarted, detail::MapStarted, detail::IterationStarted,
-                 detail::IterationEnded, detail::WaitScheduled, detail::RetryScheduled, detail::BranchSucceeded>;
+    std::variant<std::monostate, detail::ExecutionStarted, detail::ExecutionSucceeded, detail::Failed,
+                 detail::StateEntered, detail::StateExited, detail::TaskScheduled, detail::TaskStarted,
+                 detail::TaskOutput, detail::TaskFailed, detail::EvaluationFailed, detail::ParallelStarted,
+                 detail::MapStarted, detail::IterationStarted, detail::IterationEnded, detail::WaitScheduled,
+                 detail::RetryScheduled, detail::BranchSucceeded>;
 
 using EventNumber = std::uint64_t;
 
 struct Event {
   EventType type = EventType::ExecutionStarted;
-  EventNumber number = 0;    // 1, 2, … among the visible ones; a hidden event has the number of the visible one before it
+  EventNumber number =
+      0;  // 1, 2, … among the visible ones; a hidden event has the number of the visible one before it
   EventNumber previous = 0;  // previousEventId, as AWS counts it
   Instant time;
-  FrameId frame;             // the line of control it belongs to; the root is 1, the execution itself 0
-  NodeIndex node = 0;        // of the frame's program, for events of a state
+  FrameId frame;       // the line of control it belongs to; the root is 1, the execution itself 0
+  NodeIndex node = 0;  // of the frame's program, for events of a state
   EventDetails details;
   bool operator==(const Event&) const = default;
 };

@@ -1,6 +1,7 @@
 #pragma once
-// Execution: where an execution stands: the fold of its events. A tree of frames (lines of control): the root, one per
-// Parallel branch, one per inline Map iteration. Nothing in it that is not in its events; only evolve() changes it.
+// Execution: where an execution stands: the fold of its events. A tree of frames (lines of control): the
+// root, one per Parallel branch, one per inline Map iteration. Nothing in it that is not in its events; only
+// evolve() changes it.
 
 #include <map>
 #include <memory>
@@ -22,18 +23,27 @@ std::string_view name_of(ExecutionStatus status);  // "RUNNING", …
 
 // What a frame waits for. Exactly one alternative; Nothing only while a decision is being made.
 namespace waiting {
-struct Nothing { bool operator==(const Nothing&) const = default; };
+struct Nothing {
+  bool operator==(const Nothing&) const = default;
+};
 // A task attempt is out.
 struct ForTask {
   Payload arguments;
-  std::optional<Instant> deadline;                 // of TimeoutSeconds
+  std::optional<Instant> deadline;  // of TimeoutSeconds
   std::optional<std::int64_t> heartbeat_seconds;
   bool submitted = false;
   bool operator==(const ForTask&) const = default;
 };
-struct ForTime { Instant due; bool operator==(const ForTime&) const = default; };    // a Wait state
-struct ForRetry { Instant due; bool operator==(const ForRetry&) const = default; };  // the next attempt of a state
-// The branches of a Parallel state: children in branch order; a finished branch has its output here and no frame.
+struct ForTime {
+  Instant due;
+  bool operator==(const ForTime&) const = default;
+};  // a Wait state
+struct ForRetry {
+  Instant due;
+  bool operator==(const ForRetry&) const = default;
+};  // the next attempt of a state
+// The branches of a Parallel state: children in branch order; a finished branch has its output here and no
+// frame.
 struct ForBranches {
   std::vector<FrameId> children;
   std::vector<std::optional<Payload>> outputs;
@@ -43,26 +53,27 @@ struct ForBranches {
 struct ForItems {
   Payload items;
   std::uint32_t length = 0, concurrency = 0;
-  std::uint32_t next_index = 0;                    // the next item to start
-  std::map<std::uint32_t, FrameId> running;        // by index
-  std::vector<std::optional<Payload>> outputs;     // by index
+  std::uint32_t next_index = 0;                 // the next item to start
+  std::map<std::uint32_t, FrameId> running;     // by index
+  std::vector<std::optional<Payload>> outputs;  // by index
   bool operator==(const ForItems&) const = default;
 };
 }  // namespace waiting
-using Waiting = std::variant<waiting::Nothing, waiting::ForTask, waiting::ForTime, waiting::ForRetry, waiting::ForBranches,
-                             waiting::ForItems>;
+using Waiting = std::variant<waiting::Nothing, waiting::ForTask, waiting::ForTime, waiting::ForRetry,
+                             waiting::ForBranches, waiting::ForItems>;
 
 struct Frame {
   FrameId id;
-  FrameId parent;                 // 0 for the root
-  std::uint32_t index = 0;        // branch or iteration number
+  FrameId parent;                    // 0 for the root
+  std::uint32_t index = 0;           // branch or iteration number
   const Program* program = nullptr;  // borrowed from the root Program
-  NodeIndex node = 0;             // the state it is in
-  Payload data;                   // the state's raw input; between states, the output of the last one
-  EventNumber entered = 0;        // number of the …StateEntered event: "(entered at the event id #N)"; also the visit
+  NodeIndex node = 0;                // the state it is in
+  Payload data;                      // the state's raw input; between states, the output of the last one
+  EventNumber entered =
+      0;  // number of the …StateEntered event: "(entered at the event id #N)"; also the visit
   Instant entered_time;
-  EventNumber last = 0;           // previousEventId of the frame's next event
-  std::uint32_t attempt = 0;      // $$.State.RetryCount of this visit
+  EventNumber last = 0;                     // previousEventId of the frame's next event
+  std::uint32_t attempt = 0;                // $$.State.RetryCount of this visit
   std::vector<std::uint32_t> retry_counts;  // per retrier of the state, of this visit; empty: all 0
   Waiting waiting;
   bool operator==(const Frame&) const = default;
@@ -74,19 +85,19 @@ struct Execution {
   Payload input;
   Instant started;
   std::optional<Instant> stopped;
-  std::optional<Payload> output;     // when Succeeded
-  std::optional<Failure> failure;    // when Failed, TimedOut or Aborted
-  EventNumber visible_events = 0;    // number of the last visible event
-  std::uint64_t events = 0;          // all events folded so far, hidden ones too: what the store counts
+  std::optional<Payload> output;   // when Succeeded
+  std::optional<Failure> failure;  // when Failed, TimedOut or Aborted
+  EventNumber visible_events = 0;  // number of the last visible event
+  std::uint64_t events = 0;        // all events folded so far, hidden ones too: what the store counts
   std::uint64_t frames_made = 0;
-  std::map<FrameId, Frame> frames;   // live ones; the root is frame 1
+  std::map<FrameId, Frame> frames;  // live ones; the root is frame 1
   bool operator==(const Execution&) const = default;
 
   bool ended() const { return status != ExecutionStatus::Running; }
 };
 
-// All invariants of an execution in one place; the message of the first that is broken, or empty. Runs after every
-// decision in tests and simulation.
+// All invariants of an execution in one place; the message of the first that is broken, or empty. Runs after
+// every decision in tests and simulation.
 std::string check_consistent(const Execution& execution, const Program& program);
 
 }  // namespace millrace::states

@@ -1,6 +1,6 @@
 #pragma once
-// Stimuli: something happened. One at a time, an execution decides what follows. A stimulus that comes too late (another
-// visit or attempt, a frame that is gone, an ended execution) leads to no events.
+// Stimuli: something happened. One at a time, an execution decides what follows. A stimulus that comes too
+// late (another visit or attempt, a frame that is gone, an ended execution) leads to no events.
 
 #include <string>
 #include <variant>
@@ -18,15 +18,28 @@ struct TaskAttempt {
 };
 
 namespace stimulus {
-struct Started { ExecutionIdentity identity; Payload input; };
-struct TaskSubmitted { TaskAttempt task; Payload output; };        // the job behind a .sync task exists
-struct TaskReported { TaskAttempt task; Outcome outcome; };
-struct HeartbeatMissed { TaskAttempt task; };
-struct TimeCame {};                                                // env.now has reached next_due()
-struct StopRequested { Failure reason; };                          // StopExecution
+struct Started {
+  ExecutionIdentity identity;
+  Payload input;
+};
+struct TaskSubmitted {
+  TaskAttempt task;
+  Payload output;
+};  // the job behind a .sync task exists
+struct TaskReported {
+  TaskAttempt task;
+  Outcome outcome;
+};
+struct HeartbeatMissed {
+  TaskAttempt task;
+};
+struct TimeCame {};  // env.now has reached next_due()
+struct StopRequested {
+  Failure reason;
+};  // StopExecution
 }  // namespace stimulus
 
-using Stimulus = std::variant<stimulus::Started, stimulus::TaskSubmitted, stimulus::TaskReported, stimulus::HeartbeatMissed,
-                              stimulus::TimeCame, stimulus::StopRequested>;
+using Stimulus = std::variant<stimulus::Started, stimulus::TaskSubmitted, stimulus::TaskReported,
+                              stimulus::HeartbeatMissed, stimulus::TimeCame, stimulus::StopRequested>;
 
 }  // namespace millrace::states

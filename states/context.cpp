@@ -1,0 +1,57 @@
+#include "states/context.h"
+
+#include "base/time.h"
+
+namespace millrace::states {
+
+// The nearest Map iteration around the frame, unless an item is being selected right now.
+void FrameContext::write_map_item(JsonWriter& out) const {
+  const auto write = [&](std::uint32_t index, JsonView value) {
+    out.key("Map").begin_object().key("Item").begin_object();
+    out.key("Index").number(static_cast<std::int64_t>(index)).key("Value").value(value);
+    out.end_object().end_object();
+  };
+  if (item_) return write(item_->index, item_->value);
+  const Frame* frame = &frame_;
+  while (frame->parent.value != 0) {
+    const auto parent = execution_.frames.find(frame->parent);
+    if (parent == execution_.frames.end()) return;
+    if (const auto* work = std::get_if<waiting::ForItems>(&parent->second.waiting)) {
+      return write(frame->index, work->items.view().at(frame->index));
+    }
+    frame = &parent->second;
+  }
+}
+
+const Payload& FrameContext::object() const {
+  if (object_) return *object_;
+  const ExecutionIdentity& who = execution_.identity;
+  JsonWriter out;
+  out.begin_object();
+  out.key("Execution").begin_object();
+  out.key("Id")
+      .string(who.arn)
+      .key("Input")
+      .value(execution_.input)
+      .key("StartTime")
+      .string(format_rfc3339(execution_.started));
+  out.key("Name")
+      .string(who.name)
+      .key("RoleArn")
+      .string(who.role_arn)
+      .key("RedriveCount")
+      .number(std::int64_t{0});
+  out.end_object();
+  write_map_item(out);
+  out.key("StateMachine").begin_object();
+  out.key("Id").string(who.machine_arn).key("Name").string(who.machine_name).end_object();
+  out.key("State").begin_object();
+  out.key("Name").string(frame_.program->node(frame_.node).name);
+  out.key("EnteredTime").string(format_rfc3339(frame_.entered_time));
+  out.key("RetryCount").number(static_cast<std::int64_t>(frame_.attempt));
+  out.end_object().end_object();
+  object_ = out.finish();
+  return *object_;
+}
+
+}  // namespace millrace::states

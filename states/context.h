@@ -1,0 +1,32 @@
+#pragma once
+// The context object ($$) of a state, built when a path asks for it.
+// Source: Step Functions developer guide, "Accessing execution data from the Context object".
+
+#include <optional>
+
+#include "definitions/expression.h"
+#include "states/execution.h"
+
+namespace millrace::states {
+
+// The item of an iteration that is about to be selected: $$.Map.Item.
+struct MapItem {
+  std::uint32_t index = 0;
+  JsonView value;
+};
+
+class FrameContext final : public definitions::Context {
+ public:
+  FrameContext(const Execution& execution, const Frame& frame, std::optional<MapItem> item = {})
+      : execution_(execution), frame_(frame), item_(item) {}
+  const Payload& object() const override;
+
+ private:
+  void write_map_item(JsonWriter& out) const;
+  const Execution& execution_;
+  const Frame& frame_;
+  std::optional<MapItem> item_;
+  mutable std::optional<Payload> object_;
+};
+
+}  // namespace millrace::states

@@ -1,0 +1,234 @@
+// evolve(): one small function per kind of event. Total: an event about a frame that is not there changes
+// nothing but the counts, so a history of any age can be folded.
+
+#include "base/check.h"
+#include "states/decide.h"
+
+namespace millrace::states {
+namespace {
+
+// Ends a frame and everything below it.
+void remove_tree(Execution& execution, FrameId id) {
+  const auto it = execution.frames.find(id);
+  if (it == execution.frames.end()) return;
+  std::vector<FrameId> children;
+  if (const auto* branches = std::get_if<waiting::ForBranches>(&it->second.waiting))
+    children = branches->children;
+  if (const auto* items = std::get_if<waiting::ForItems>(&it->second.waiting)) {
+    for (const auto& [index, child] : items->running) children.push_back(child);
+  }
+  execution.frames.erase(it);
+  for (const FrameId child : children) remove_tree(execution, child);
+}
+
+void remove_children(Execution& execution, Frame& frame) {
+  std::vector<FrameId> children;
+  if (const auto* branches = std::get_if<waiting::ForBranches>(&frame.waiting)) children = branches->children;
+  if (const auto* items = std::get_if<waiting::ForItems>(&frame.waiting)) {
+    for (const auto& [index, child] : items->running) children.push_back(child);
+  }
+  for (const FrameId child : children) remove_tree(execution, child);
+}
+
+Frame& add_frame(Execution& execution, FrameId parent, std::uint32_t index, const Program* program,
+                 const Payload& data, EventNumber last) {
+  const FrameId id{++execution.frames_made};
+  Frame& frame = execution.frames[id];
+  frame.id = id;
+  frame.parent = parent;
+  frame.index = index;
+  frame.program = program;
+  frame.node = program->start;
+  frame.data = data;
+  frame.last = last;
+  return frame;
+}
+
+void begin_visit(Frame& frame, const Event& event, const detail::StateEntered& entered) {
+  frame.node = event.node;
+  frame.data = entered.input;
+  frame.entered = event.number;
+  frame.entered_time = event.time;
+  frame.attempt = 0;
+  frame.retry_counts.clear();
+  frame.waiting = waiting::Nothing{};
+}
+
+void end(Execution& execution, ExecutionStatus status, const Event& event) {
+  execution.status = status;
+  execution.stopped = event.time;
+  execution.frames.clear();
+}
+
+struct Fold {
+  Execution& execution;
+  const Program& program;
+  const Event& event;
+  Frame* frame;  // null when the frame is not there
+
+  void operator()(const std::monostate&) const {
+    switch (event.type) {
+      case EventType::ParallelStateSucceeded:
+      case EventType::ParallelStateFailed:
+      case EventType::MapStateSucceeded:
+      case EventType::MapStateFailed:
+        if (frame) {
+          remove_children(execution, *frame);
+          frame->waiting = waiting::Nothing{};
+        }
+        return;
+      default:
+        return;
+    }
+  }
+  void operator()(const detail::ExecutionStarted& d) const {
+    execution.identity = d.identity;
+    execution.input = d.input;
+    execution.started = event.time;
+    add_frame(execution, FrameId{0}, 0, &program, d.input, 0);
+  }
+  void operator()(const detail::ExecutionSucceeded& d) const {
+    end(execution, ExecutionStatus::Succeeded, event);
+    execution.output = d.output;
+  }
+  void operator()(const detail::Failed& d) const {
+    if (event.type == EventType::MapRunFailed) return;
+    end(execution,
+        event.type == EventType::ExecutionTimedOut  ? ExecutionStatus::TimedOut
+        : event.type == EventType::ExecutionAborted ? ExecutionStatus::Aborted
+                                                    : ExecutionStatus::Failed,
+        event);
+    execution.failure = d.failure;
+  }
+  void operator()(const detail::StateEntered& d) const {
+    if (frame) begin_visit(*frame, event, d);
+  }
+  void operator()(const detail::StateExited& d) const {
+    if (!frame) return;
+    frame->data = d.output;
+    frame->waiting = waiting::Nothing{};
+  }
+  void operator()(const detail::TaskScheduled& d) const {
+    if (!frame) return;
+    waiting::ForTask task;
+    task.arguments = d.parameters;
+    if (d.timeout_seconds) task.deadline = event.time + std::chrono::seconds(*d.timeout_seconds);
+    task.heartbeat_seconds = d.heartbeat_seconds;
+    frame->waiting = std::move(task);
+  }
+  void operator()(const detail::TaskStarted&) const {}
+  void operator()(const detail::TaskOutput&) const {
+    if (!frame) return;
+    auto* task = std::get_if<waiting::ForTask>(&frame->waiting);
+    if (event.type == EventType::TaskSubmitted) {
+      if (task) task->submitted = true;
+    } else {
+      frame->waiting = waiting::Nothing{};
+    }
+  }
+  void operator()(const detail::TaskFailed&) const {
+    if (frame) frame->waiting = waiting::Nothing{};
+  }
+  void operator()(const detail::EvaluationFailed&) const {}
+  void operator()(const detail::ParallelStarted& d) const {
+    if (!frame) return;
+    const auto* parallel = std::get_if<definitions::Parallel>(&frame->program->node(frame->node).kind);
+    MR_CHECK(parallel, "ParallelStateStarted in a state that is no Parallel");
+    waiting::ForBranches fork;
+    const FrameId parent = frame->id;
+    for (std::uint32_t i = 0; i < parallel->branches.size(); ++i) {
+      fork.children.push_back(
+          add_frame(execution, parent, i, parallel->branches[i].get(), d.input, event.number).id);
+    }
+    fork.outputs.resize(parallel->branches.size());
+    execution.frames.at(parent).waiting = std::move(fork);
+  }
+  void operator()(const detail::MapStarted& d) const {
+    if (!frame) return;
+    waiting::ForItems work;
+    work.items = d.items;
+    work.length = d.length;
+    work.concurrency = d.concurrency;
+    work.outputs.resize(d.length);
+    frame->waiting = std::move(work);
+  }
+  void operator()(const detail::IterationStarted& d) const {
+    if (!frame) return;
+    const auto* map = std::get_if<definitions::Map>(&frame->program->node(frame->node).kind);
+    auto* work = std::get_if<waiting::ForItems>(&frame->waiting);
+    MR_CHECK(map && work, "MapIterationStarted in a state that is no running Map");
+    const FrameId child =
+        add_frame(execution, frame->id, d.index, map->processor.get(), d.input, event.number).id;
+    work->running[d.index] = child;
+    work->next_index = d.index + 1;
+  }
+  // These events stand in the Map's frame; the iteration they are about is found by its index.
+  void operator()(const detail::IterationEnded& d) const {
+    if (!frame) return;
+    auto* work = std::get_if<waiting::ForItems>(&frame->waiting);
+    if (!work) return;
+    const auto it = work->running.find(d.index);
+    if (it == work->running.end()) return;
+    const auto child = execution.frames.find(it->second);
+    const FrameId id = it->second;
+    // What comes next in the Map follows the iteration's last event, not the end of the iteration.
+    if (child != execution.frames.end() && event.type != EventType::MapIterationAborted)
+      frame->last = child->second.last;
+    if (event.type == EventType::MapIterationSucceeded) work->outputs[d.index] = d.output;
+    work->running.erase(it);
+    remove_tree(execution, id);
+  }
+  void operator()(const detail::WaitScheduled& d) const {
+    if (frame) frame->waiting = waiting::ForTime{d.due};
+  }
+  void operator()(const detail::RetryScheduled& d) const {
+    if (!frame) return;
+    remove_children(execution, *frame);
+    frame->last = event.previous;  // a fork goes on after the event inside it that failed
+    ++frame->attempt;
+    if (frame->retry_counts.size() <= d.retrier) frame->retry_counts.resize(d.retrier + 1);
+    ++frame->retry_counts[d.retrier];
+    frame->waiting = waiting::ForRetry{d.due};
+  }
+  void operator()(const detail::BranchSucceeded& d) const {
+    if (!frame) return;
+    const FrameId child = frame->id;
+    const std::uint32_t index = frame->index;
+    const EventNumber last = frame->last;
+    const auto parent = execution.frames.find(frame->parent);
+    if (parent == execution.frames.end()) return;
+    parent->second.last = last;
+    if (auto* fork = std::get_if<waiting::ForBranches>(&parent->second.waiting))
+      fork->outputs[index] = d.output;
+    remove_tree(execution, child);
+  }
+};
+
+// Whether the frame's next event follows this one. The end of a fork is passed over: the exit of the state
+// follows the last event inside, as AWS numbers it.
+bool advances_line(EventType type) {
+  switch (type) {
+    case EventType::ParallelStateSucceeded:
+    case EventType::MapStateSucceeded:
+    case EventType::MapIterationStarted:
+    case EventType::MapIterationSucceeded:
+    case EventType::MapIterationFailed:
+    case EventType::MapIterationAborted:
+      return false;
+    default:
+      return visible(type);
+  }
+}
+
+}  // namespace
+
+void evolve(Execution& execution, const Program& program, const Event& event) {
+  ++execution.events;
+  if (visible(event.type)) execution.visible_events = event.number;
+  const auto it = execution.frames.find(event.frame);
+  Frame* frame = it == execution.frames.end() ? nullptr : &it->second;
+  if (frame && advances_line(event.type)) frame->last = event.number;
+  std::visit(Fold{execution, program, event, frame}, event.details);
+}
+
+}  // namespace millrace::states

@@ -1,0 +1,50 @@
+// Fail: ends its branch or the execution with an error of its own; no exit event.
+
+#include "states/behaviour.h"
+#include "states/data_flow.h"
+
+namespace millrace::states {
+namespace {
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+// The text of Error or Cause; what a path or function gives must be a string.
+Outcome evaluate(const definitions::TextField& field, std::string_view name,
+                 const definitions::Scope& scope) {
+  Outcome value =
+      std::visit(Overloaded{[](std::monostate) -> Outcome { return Payload::string(""); },
+                            [](const std::string& text) -> Outcome { return Payload::string(text); },
+                            [&](const definitions::Path& path) { return path.evaluate(scope); },
+                            [&](const definitions::IntrinsicCall& call) { return call.evaluate(scope); }},
+                 field.value);
+  if (value && !value->view().is_string()) {
+    return failed(error_names::kRuntime, "The " + std::string(name) + " field must be a string but was: " +
+                                             std::string(value->text()));
+  }
+  return value;
+}
+
+}  // namespace
+
+Step enter_fail(Turn& turn, FrameId id, const definitions::Fail& fail) {
+  const FrameContext context(turn.execution(), turn.frame(id));
+  const definitions::Variables none;
+  const definitions::Scope scope{turn.frame(id).data, context, none, turn.environment()};
+  Failure failure;
+  failure.has_error = fail.error.given();
+  failure.has_cause = fail.cause.given();
+  for (const auto& [field, name, text] :
+       {std::tuple{&fail.error, "ErrorPath", &failure.error}, {&fail.cause, "CausePath", &failure.cause}}) {
+    Outcome value = evaluate(*field, name, scope);
+    if (!value) return step::Failed{in_state(turn, id, value.error()), false};
+    *text = value->view().string();
+  }
+  return step::Failed{std::move(failure), false};
+}
+
+}  // namespace millrace::states

@@ -1,0 +1,51 @@
+#pragma once
+// Turn: a decision in the making, the only mutable object of the core. emit() evolves the execution and
+// records the event, so the state is the fold of the events by construction; request() asks for an effect.
+// Pointers to frames do not outlive an emit(): look them up again by id.
+
+#include <deque>
+#include <optional>
+
+#include "base/environment.h"
+#include "states/decide.h"
+
+namespace millrace::states {
+
+class Turn {
+ public:
+  Turn(const Program& program, Execution execution, const Environment& environment)
+      : program_(program), environment_(environment) {
+    decision_.next = std::move(execution);
+  }
+
+  const Program& program() const { return program_; }
+  const Environment& environment() const { return environment_; }
+  const Limits& limits() const { return *environment_.limits; }
+  const Execution& execution() const { return decision_.next; }
+  const Frame& frame(FrameId id) const { return decision_.next.frames.at(id); }
+  bool has_frame(FrameId id) const { return decision_.next.frames.contains(id); }
+  const definitions::Node& node(FrameId id) const {
+    const Frame& f = frame(id);
+    return f.program->node(f.node);
+  }
+  bool ended() const { return decision_.next.ended(); }
+  std::size_t events() const { return decision_.events.size(); }
+
+  // The event follows the frame's last one unless `previous` is given.
+  void emit(EventType type, FrameId frame, EventDetails details, std::optional<EventNumber> previous = {});
+  // The same for the entry of a state, which is what moves a frame to another node.
+  void emit_entered(EventType type, FrameId frame, definitions::NodeIndex node, EventDetails details);
+  void request(Effect effect) { decision_.effects.push_back(std::move(effect)); }
+
+  // Frames that were made or woken and have to run on; the oldest first.
+  std::deque<FrameId> runnable;
+
+  Decision finish() && { return std::move(decision_); }
+
+ private:
+  const Program& program_;
+  const Environment& environment_;
+  Decision decision_;
+};
+
+}  // namespace millrace::states

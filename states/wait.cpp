@@ -1,0 +1,75 @@
+// Wait: for seconds or until a time; a time in the past ends at once.
+
+#include <cmath>
+
+#include "states/behaviour.h"
+#include "states/data_flow.h"
+
+namespace millrace::states {
+namespace {
+
+constexpr std::int64_t kSecondsMax = 99'999'999;
+
+tl::unexpected<Failure> wrong(std::string cause) {
+  return failed(error_names::kRuntime, std::move(cause));
+}
+
+Outcome value_at(const definitions::Path& path, const Payload& input, const Turn& turn, FrameId id) {
+  const FrameContext context(turn.execution(), turn.frame(id));
+  const definitions::Variables none;
+  return path.evaluate({input, context, none, turn.environment()});
+}
+
+tl::expected<Instant, Failure> due(const Turn& turn, FrameId id, const definitions::Wait& wait,
+                                   const Payload& input) {
+  const Instant entered = turn.frame(id).entered_time;
+  if (wait.seconds) return entered + std::chrono::seconds(*wait.seconds);
+  if (wait.timestamp) return *wait.timestamp;
+  if (wait.seconds_path) {
+    const Outcome value = value_at(*wait.seconds_path, input, turn, id);
+    const std::string& path = wait.seconds_path->source();
+    if (!value) return wrong("The SecondsPath parameter does not reference an input value: " + path);
+    const auto seconds = value->view().is_number() ? value->view().integer() : std::nullopt;
+    if (!seconds) {
+      return wrong("The SecondsPath parameter does not reference an integer value: " + path +
+                   " == " + std::string(value->text()));
+    }
+    if (*seconds < 0 || *seconds > kSecondsMax) {
+      return wrong("The SecondsPath parameter references a value that is not between 0 and " +
+                   std::to_string(kSecondsMax) + ": " + path + " == " + std::string(value->text()));
+    }
+    return entered + std::chrono::seconds(*seconds);
+  }
+  const Outcome value = value_at(*wait.timestamp_path, input, turn, id);
+  const std::string& path = wait.timestamp_path->source();
+  if (!value) return wrong("The TimestampPath parameter does not reference an input value: " + path);
+  const std::string text = value->view().is_string() ? value->view().string() : std::string(value->text());
+  const auto time = value->view().is_string() ? parse_rfc3339(text) : std::nullopt;
+  if (!time) {
+    return wrong(
+        "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format "
+        "string: " +
+        path + " == " + text);
+  }
+  return *time;
+}
+
+}  // namespace
+
+Step enter_wait(Turn& turn, FrameId id, const definitions::Wait& wait) {
+  Outcome input = after_input_path(turn, id);
+  if (!input) return step::Failed{input.error(), false};
+  const auto until = due(turn, id, wait, *input);
+  if (!until) return step::Failed{in_state(turn, id, until.error()), false};
+  if (*until <= turn.environment().now) return resume_wait(turn, id);
+  turn.emit(EventType::WaitScheduled, id, detail::WaitScheduled{*until});
+  return step::Waits{};
+}
+
+Step resume_wait(Turn& turn, FrameId id) {
+  Outcome input = after_input_path(turn, id);
+  if (!input) return step::Failed{input.error(), false};
+  return complete(turn, id, *input);
+}
+
+}  // namespace millrace::states
