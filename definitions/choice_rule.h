@@ -12,7 +12,8 @@ namespace millrace::definitions {
 
 class ChoiceRule {
  public:
-  // Compiles the rule at `view` (its `Next`, `Comment`, `Assign` are the caller's); `nested` rules must not have Next.
+  // Compiles the rule at `view` (its `Next`, `Comment`, `Assign` are the caller's); `nested` rules must not
+  // have Next.
   static ChoiceRule compile(JsonView view, std::vector<Problem>& problems);
   // Whether the rule holds. Failure: States.Runtime, e.g. when Variable names nothing (but for IsPresent).
   tl::expected<bool, Failure> evaluate(const Scope& scope) const;

@@ -1,6 +1,6 @@
 #pragma once
-// What an expression of a definition may see when it is evaluated, and how it answers. Pure: time and randomness are in
-// the environment, nothing else of the world is reachable.
+// What an expression of a definition may see when it is evaluated, and how it answers. Pure: time and
+// randomness are in the environment, nothing else of the world is reachable.
 
 #include <map>
 #include <string>
@@ -28,13 +28,14 @@ struct Scope {
   const Environment& environment;  // the only source of time and randomness
 };
 
-// Evaluation answers an Outcome. A Failure's cause is the bare sentence ("The JSONPath '$.x' specified for …"); the
-// state adds "An error occurred while executing the state 'S' (entered at the event id #N). " in front of it.
+// Evaluation answers an Outcome. A Failure's cause is the bare sentence ("The JSONPath '$.x' specified for
+// …"); the state adds "An error occurred while executing the state 'S' (entered at the event id #N). " in
+// front of it.
 
 // Something wrong inside a part of a definition, found while compiling: `node` is the JSON node it stands at.
 struct Problem {
   std::uint32_t node = 0;
-  std::string code;      // SCHEMA_VALIDATION_FAILED, …
+  std::string code;  // SCHEMA_VALIDATION_FAILED, …
   std::string message;
   std::string hint;
   bool warning = false;

@@ -66,8 +66,8 @@ class Source {
   // What an expression found wrong inside `part`, which is at `pointer`.
   void add(JsonView part, const std::string& pointer, const std::vector<Problem>& problems);
 
-  // The nearest of `candidates`, for hints. After a million comparisons it gives none: nobody reads that many hints,
-  // and a definition full of mistakes must not take forever.
+  // The nearest of `candidates`, for hints. After a million comparisons it gives none: nobody reads that many
+  // hints, and a definition full of mistakes must not take forever.
   std::string nearest_name(std::string_view name, const std::vector<std::string_view>& candidates);
 
   bool failed() const { return failed_; }

@@ -12,15 +12,15 @@ namespace millrace::definitions {
 
 struct GraphEdge {
   NodeIndex from = 0;
-  NodeIndex to = 0;       // kEnd: the scope ends
+  NodeIndex to = 0;  // kEnd: the scope ends
   enum class Kind { Next, Choice, Default, Catch } kind = Kind::Next;
-  std::string label;      // "Catch States.Timeout", the rule's number, …
+  std::string label;  // "Catch States.Timeout", the rule's number, …
 };
 std::vector<GraphEdge> edges_of(const Program& program);
 
 struct GraphFacts {
-  std::vector<NodeIndex> unreachable;               // from StartAt
-  std::vector<NodeIndex> without_end;               // no terminal state can be reached from here
+  std::vector<NodeIndex> unreachable;                 // from StartAt
+  std::vector<NodeIndex> without_end;                 // no terminal state can be reached from here
   std::vector<std::vector<NodeIndex>> closed_cycles;  // cycles without a way out, each in order
 };
 GraphFacts analyse(const Program& program);

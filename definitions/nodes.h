@@ -1,6 +1,7 @@
 #pragma once
-// The eight states of the language as plain structs: what compile() makes of a definition. Immutable once compiled.
-// `Next` is an index into the nodes of the same Program; branches and item processors are Programs of their own.
+// The eight states of the language as plain structs: what compile() makes of a definition. Immutable once
+// compiled. `Next` is an index into the nodes of the same Program; branches and item processors are Programs
+// of their own.
 
 #include <cstdint>
 #include <memory>
@@ -53,7 +54,7 @@ enum class JitterStrategy { None, Full };
 struct Retrier {
   std::vector<std::string> error_equals;
   double interval_seconds = 1;
-  std::int64_t max_attempts = 3;   // 0: never
+  std::int64_t max_attempts = 3;  // 0: never
   double backoff_rate = 2.0;
   std::optional<double> max_delay_seconds;
   JitterStrategy jitter = JitterStrategy::None;
@@ -85,7 +86,7 @@ struct Pass {
 };
 struct Task {
   Resource resource;
-  NumberOrPath timeout_seconds;    // at most 99,999,999
+  NumberOrPath timeout_seconds;  // at most 99,999,999
   NumberOrPath heartbeat_seconds;
   std::optional<PayloadTemplate> credentials;
 };
@@ -109,10 +110,10 @@ struct Parallel {
 };
 struct Map {
   std::shared_ptr<const Program> processor;
-  bool distributed = false;             // ProcessorConfig.Mode; running it is a later language step
-  bool express = false;                 // ProcessorConfig.ExecutionType, of distributed ones
-  std::string label;                    // Label, of distributed ones; may be empty
-  PathField items_path;                 // on the effective input
+  bool distributed = false;                      // ProcessorConfig.Mode; running it is a later language step
+  bool express = false;                          // ProcessorConfig.ExecutionType, of distributed ones
+  std::string label;                             // Label, of distributed ones; may be empty
+  PathField items_path;                          // on the effective input
   std::optional<PayloadTemplate> item_selector;  // ItemSelector, or Parameters in the old form
   NumberOrPath max_concurrency;
   NumberOrPath tolerated_failure_count;
@@ -132,11 +133,11 @@ struct Node {
   std::string name;
   std::string comment;
   QueryLanguage language = QueryLanguage::JsonPath;
-  NodeIndex next = kEnd;      // Pass, Task, Wait, Parallel, Map
+  NodeIndex next = kEnd;  // Pass, Task, Wait, Parallel, Map
   DataFlow flow;
-  ErrorPolicy errors;         // Task, Parallel, Map
+  ErrorPolicy errors;  // Task, Parallel, Map
   std::variant<Pass, Task, Choice, Wait, Parallel, Map, Succeed, Fail> kind;
-  JsonPosition position;      // of the state in the definition's text
+  JsonPosition position;  // of the state in the definition's text
 
   StateType type() const { return static_cast<StateType>(kind.index()); }
 };

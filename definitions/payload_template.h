@@ -1,7 +1,7 @@
 #pragma once
-// Payload templates (Parameters, ResultSelector, ItemSelector): members whose name ends in ".$" are replaced by what
-// their path or intrinsic function gives. Everything else is copied as it stands.
-// Source: Amazon States Language, "Payload Template".
+// Payload templates (Parameters, ResultSelector, ItemSelector): members whose name ends in ".$" are replaced
+// by what their path or intrinsic function gives. Everything else is copied as it stands. Source: Amazon
+// States Language, "Payload Template".
 
 #include <memory>
 #include <vector>

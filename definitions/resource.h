@@ -17,7 +17,7 @@ enum class TaskFamily {
 };
 
 struct Resource {
-  std::string arn;            // as written
+  std::string arn;  // as written
   TaskFamily family = TaskFamily::Service;
   TaskPattern pattern = TaskPattern::RequestResponse;
   std::string resource_type;  // "sagemaker", "lambda", "aws-sdk:s3", "http"; of Service

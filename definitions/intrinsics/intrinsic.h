@@ -1,6 +1,6 @@
 #pragma once
-// Intrinsic functions: States.Format and the other seventeen. A call is parsed and checked once, evaluated many times.
-// Source: Amazon States Language, "Intrinsic Functions"; the Step Functions developer guide.
+// Intrinsic functions: States.Format and the other seventeen. A call is parsed and checked once, evaluated
+// many times. Source: Amazon States Language, "Intrinsic Functions"; the Step Functions developer guide.
 
 #include <memory>
 #include <string>

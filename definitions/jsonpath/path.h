@@ -1,5 +1,6 @@
 #pragma once
-// Paths: JSONPath in the Jayway dialect that Step Functions uses. `$…` reads the input, `$$…` the context object,
+// Paths: JSONPath in the Jayway dialect that Step Functions uses. `$…` reads the input, `$$…` the context
+// object,
 // `$name…` a variable. Compiled once; following a definite path allocates nothing.
 // Source: Amazon States Language, "Paths"; the Jayway JsonPath library's behaviour.
 
@@ -25,11 +26,11 @@ class Path {
   bool whole() const;     // just `$` (or `$$`, `$name`): the document itself
   bool definite() const;  // names one node at most
 
-  // The node of a definite path in the document its root names, without copying: false when it is not there. Only for
-  // definite paths without a function. `document` must outlive the view.
+  // The node of a definite path in the document its root names, without copying: false when it is not there.
+  // Only for definite paths without a function. `document` must outlive the view.
   JsonView find(const Payload& document) const;
-  // The value, or for an indefinite path the array of matches. Failure: States.Runtime "Invalid path '$.a' : No results
-  // for path: $['a']" and its kin.
+  // The value, or for an indefinite path the array of matches. Failure: States.Runtime "Invalid path '$.a' :
+  // No results for path: $['a']" and its kin.
   Outcome evaluate(const Scope& scope) const;
   // The same on a given document instead of the root's.
   Outcome evaluate_on(const Payload& document, const Environment& environment) const;
@@ -37,6 +38,7 @@ class Path {
   Outcome root_document(const Scope& scope) const;
 
   struct Compiled;  // the steps; jsonpath/ only
+  const Compiled& compiled() const { return *compiled_; }
 
  private:
   std::string source_;

@@ -1,0 +1,438 @@
+// The reader of JSONPath texts: the Jayway dialect, and the roots that the Amazon States Language adds.
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/utf8.h"
+#include "definitions/jsonpath/compiled.h"
+
+namespace millrace::definitions {
+namespace jsonpath {
+namespace {
+
+constexpr std::size_t kNestingMax = 64;  // filters inside filters
+
+bool is_name_byte(char c) {
+  const auto b = static_cast<unsigned char>(c);
+  return b >= 0x80 || (b >= '0' && b <= '9') || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') ||
+         b == '_' || b == '-' || b == '$';
+}
+
+class Reader {
+ public:
+  Reader(std::string_view text, std::size_t at, std::size_t depth = 0)
+      : text_(text), at_(at), depth_(depth) {}
+
+  // Steps up to the end of the text, or inside a filter up to what can't belong to a path.
+  Result<std::vector<Step>> steps(bool inside_filter) {
+    std::vector<Step> out;
+    while (at_ < text_.size()) {
+      if (text_[at_] == '.') {
+        ++at_;
+        if (next_is('.')) {
+          ++at_;
+          out.push_back(step::Descend{});
+          if (at_ == text_.size()) return wrong("a path must not end in '..'");
+          if (next_is('[')) continue;
+        }
+        if (next_is('[')) continue;
+        MR_DO(dotted(out));
+      } else if (text_[at_] == '[') {
+        MR_DO(bracket(out));
+      } else if (inside_filter) {
+        break;
+      } else {
+        return wrong("expected '.' or '['");
+      }
+    }
+    return out;
+  }
+
+  std::size_t at() const { return at_; }
+
+ private:
+  tl::unexpected<Error> wrong(std::string_view what) const {
+    return invalid(std::string(what) + " at column " + std::to_string(at_ + 1) + " of '" +
+                   std::string(text_) + "'");
+  }
+  bool next_is(char c) const { return at_ < text_.size() && text_[at_] == c; }
+  void skip_blanks() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t')) ++at_;
+  }
+  bool take(std::string_view token) {
+    if (text_.substr(at_, token.size()) != token) return false;
+    at_ += token.size();
+    return true;
+  }
+
+  Status dotted(std::vector<Step>& out) {
+    if (next_is('*')) {
+      ++at_;
+      out.push_back(step::Wildcard{});
+      return {};
+    }
+    const std::size_t start = at_;
+    while (at_ < text_.size() && is_name_byte(text_[at_])) ++at_;
+    if (at_ == start) return wrong("expected a name");
+    const std::string name(text_.substr(start, at_ - start));
+    if (next_is('(')) return call(name, out);
+    out.push_back(step::Member{name});
+    return {};
+  }
+
+  Status call(const std::string& name, std::vector<Step>& out) {
+    static constexpr std::string_view kFunctions[] = {"length", "size",   "sum",    "avg",    "min",
+                                                      "max",    "stddev", "concat", "append", "keys",
+                                                      "first",  "last",   "index"};
+    if (std::find(std::begin(kFunctions), std::end(kFunctions), name) == std::end(kFunctions)) {
+      return wrong("no function is called '" + name + "'");
+    }
+    step::Call made{name, {}};
+    ++at_;
+    std::size_t start = at_;
+    int open = 1;
+    char quote = 0;
+    for (; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (quote) {
+        if (c == '\\')
+          ++at_;
+        else if (c == quote)
+          quote = 0;
+        continue;
+      }
+      if (c == '"' || c == '\'') quote = c;
+      if (c == '(' || c == '[') ++open;
+      if (c == ')' || c == ']') --open;
+      if (open == 0 || (open == 1 && c == ',')) {
+        const std::string argument(trim(text_.substr(start, at_ - start)));
+        if (!argument.empty()) made.arguments.push_back(argument);
+        start = at_ + 1;
+      }
+      if (open == 0) break;
+    }
+    if (open != 0) return wrong("expected ')'");
+    ++at_;
+    out.push_back(std::move(made));
+    return {};
+  }
+
+  static std::string_view trim(std::string_view s) {
+    while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
+    while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
+    return s;
+  }
+
+  Status bracket(std::vector<Step>& out) {
+    ++at_;
+    skip_blanks();
+    if (at_ == text_.size()) return wrong("expected ']'");
+    if (next_is('*')) {
+      ++at_;
+      out.push_back(step::Wildcard{});
+    } else if (next_is('?')) {
+      MR_DO(filter_step(out));
+    } else if (next_is('\'') || next_is('"')) {
+      MR_DO(names(out));
+    } else {
+      MR_DO(positions(out));
+    }
+    skip_blanks();
+    if (!next_is(']')) return wrong("expected ']'");
+    ++at_;
+    return {};
+  }
+
+  Result<std::string> quoted() {
+    const char quote = text_[at_++];
+    std::string name;
+    while (at_ < text_.size() && text_[at_] != quote) {
+      if (text_[at_] == '\\' && at_ + 1 < text_.size()) ++at_;
+      name += text_[at_++];
+    }
+    if (at_ == text_.size()) return wrong("expected a closing quote");
+    ++at_;
+    return name;
+  }
+
+  Status names(std::vector<Step>& out) {
+    std::vector<std::string> all;
+    for (;;) {
+      if (!next_is('\'') && !next_is('"')) return wrong("expected a quoted name");
+      MR_TRY(name, quoted());
+      all.push_back(std::move(name));
+      skip_blanks();
+      if (!next_is(',')) break;
+      ++at_;
+      skip_blanks();
+    }
+    if (all.size() == 1)
+      out.push_back(step::Member{std::move(all[0])});
+    else
+      out.push_back(step::Members{std::move(all)});
+    return {};
+  }
+
+  Result<std::optional<std::int64_t>> integer() {
+    skip_blanks();
+    const std::size_t start = at_;
+    if (next_is('-')) ++at_;
+    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
+    if (at_ == start) return std::optional<std::int64_t>();
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text_.data() + start, text_.data() + at_, value);
+    if (error != std::errc() || end != text_.data() + at_) return wrong("expected a whole number");
+    skip_blanks();
+    return std::optional(value);
+  }
+
+  Status positions(std::vector<Step>& out) {
+    MR_TRY(first, integer());
+    if (next_is(':')) {
+      ++at_;
+      MR_TRY(last, integer());
+      if (next_is(':')) {  // the library reads a step and passes over it
+        ++at_;
+        MR_TRY(ignored, integer());
+        (void)ignored;
+      }
+      if (!first && !last) return wrong("a slice needs a beginning or an end");
+      out.push_back(step::Slice{first, last});
+      return {};
+    }
+    if (!first) return wrong("expected an index, a slice, '*', '?' or a quoted name");
+    std::vector<std::int64_t> all{*first};
+    while (next_is(',')) {
+      ++at_;
+      MR_TRY(next, integer());
+      if (!next) return wrong("expected an index");
+      all.push_back(*next);
+    }
+    if (all.size() == 1)
+      out.push_back(step::Index{all[0]});
+    else
+      out.push_back(step::Indices{std::move(all)});
+    return {};
+  }
+
+  Status filter_step(std::vector<Step>& out) {
+    ++at_;
+    skip_blanks();
+    if (!next_is('(')) return wrong("expected '(' behind '?'");
+    ++at_;
+    if (depth_ >= kNestingMax) return wrong("filters are nested too deeply");
+    ++depth_;
+    MR_TRY(filter, disjunction());
+    --depth_;
+    skip_blanks();
+    if (!next_is(')')) return wrong("expected ')'");
+    ++at_;
+    out.push_back(step::Select{std::make_shared<const Filter>(std::move(filter))});
+    return {};
+  }
+
+  Result<Filter> disjunction() { return chain("||", Filter::Kind::Or, &Reader::conjunction); }
+  Result<Filter> conjunction() { return chain("&&", Filter::Kind::And, &Reader::term); }
+
+  Result<Filter> chain(std::string_view op, Filter::Kind kind, Result<Filter> (Reader::*part)()) {
+    MR_TRY(first, (this->*part)());
+    Filter all;
+    all.kind = kind;
+    all.parts.push_back(std::move(first));
+    for (skip_blanks(); take(op); skip_blanks()) {
+      MR_TRY(next, (this->*part)());
+      all.parts.push_back(std::move(next));
+    }
+    if (all.parts.size() == 1) return std::move(all.parts[0]);
+    return all;
+  }
+
+  Result<Filter> term() {
+    skip_blanks();
+    if (++depth_ > kNestingMax) return wrong("filters are nested too deeply");
+    struct Leave {
+      std::size_t& depth;
+      ~Leave() { --depth; }
+    } leave{depth_};
+    if (next_is('!') && text_.substr(at_, 2) != "!=") {
+      ++at_;
+      MR_TRY(inner, term());
+      Filter negated;
+      negated.kind = Filter::Kind::Not;
+      negated.parts.push_back(std::move(inner));
+      return negated;
+    }
+    if (next_is('(')) {
+      ++at_;
+      MR_TRY(inner, disjunction());
+      skip_blanks();
+      if (!next_is(')')) return wrong("expected ')'");
+      ++at_;
+      return inner;
+    }
+    Filter made;
+    MR_TRY(left, operand());
+    made.left = std::move(left);
+    skip_blanks();
+    made.op = comparison();
+    if (made.op.empty()) {
+      if (made.left.literal) return wrong("expected a comparison");
+      return made;
+    }
+    made.kind = Filter::Kind::Compare;
+    skip_blanks();
+    MR_TRY(right, operand());
+    made.right = std::move(right);
+    return made;
+  }
+
+  std::string comparison() {
+    static constexpr std::string_view kSigns[] = {"===", "!==", "==", "!=", "<=", ">=", "=~", "<", ">"};
+    for (const std::string_view sign : kSigns) {
+      if (take(sign)) return std::string(sign);
+    }
+    static constexpr std::string_view kWords[] = {"nin", "in",       "subsetof", "anyof", "noneof",
+                                                  "all", "contains", "size",     "empty"};
+    for (const std::string_view word : kWords) {
+      std::string_view here = text_.substr(at_, word.size());
+      const bool same =
+          here.size() == word.size() &&
+          std::equal(here.begin(), here.end(), word.begin(), [](char a, char b) { return (a | 0x20) == b; });
+      const bool ends = at_ + word.size() >= text_.size() || !is_name_byte(text_[at_ + word.size()]);
+      if (same && ends) {
+        at_ += word.size();
+        return std::string(word);
+      }
+    }
+    return {};
+  }
+
+  Result<Operand> operand() {
+    Operand made;
+    if (at_ == text_.size()) return wrong("expected a value");
+    const char c = text_[at_];
+    if (c == '@' || c == '$') {
+      ++at_;
+      made.on_current = c == '@';
+      MR_TRY(path, steps(true));
+      made.path = std::move(path);
+      return made;
+    }
+    if (c == '\'' || c == '"') {
+      MR_TRY(characters, quoted());
+      made.literal = Payload::string(characters);
+      return made;
+    }
+    if (c == '/') return wrong("regular expressions in filters are not supported");
+    const std::size_t start = at_;
+    if (c == '[' || c == '{') {
+      int open = 0;
+      std::string json;
+      do {
+        const char now = text_[at_];
+        if (now == '\'' || now == '"') {
+          MR_TRY(characters, quoted());
+          json += Payload::string(characters).text();
+        } else {
+          open += now == '[' || now == '{';
+          open -= now == ']' || now == '}';
+          json += now;
+          ++at_;
+        }
+      } while (open > 0 && at_ < text_.size());
+      auto parsed = Payload::parse(json);
+      if (!parsed) return wrong("expected a JSON value");
+      made.literal = std::move(*parsed);
+      return made;
+    }
+    while (at_ < text_.size() && (is_name_byte(text_[at_]) || text_[at_] == '.' || text_[at_] == '+')) ++at_;
+    auto parsed = Payload::parse(text_.substr(start, at_ - start));
+    if (!parsed) {
+      at_ = start;
+      return wrong("expected a value");
+    }
+    made.literal = std::move(*parsed);
+    return made;
+  }
+
+  std::string_view text_;
+  std::size_t at_;
+  std::size_t depth_;
+};
+
+}  // namespace
+
+bool definite(const std::vector<Step>& steps) {
+  return std::all_of(steps.begin(), steps.end(), [](const Step& s) {
+    return std::holds_alternative<step::Member>(s) || std::holds_alternative<step::Members>(s) ||
+           std::holds_alternative<step::Index>(s) || std::holds_alternative<step::Call>(s);
+  });
+}
+
+std::string normalised(const std::vector<Step>& steps, std::size_t count) {
+  std::string out = "$";
+  for (std::size_t i = 0; i < count && i < steps.size(); ++i) {
+    if (const auto* member = std::get_if<step::Member>(&steps[i]))
+      out += "['" + member->name + "']";
+    else if (const auto* index = std::get_if<step::Index>(&steps[i]))
+      out += "[" + std::to_string(index->position) + "]";
+    else if (const auto* call = std::get_if<step::Call>(&steps[i]))
+      out += "." + call->function + "()";
+    else if (std::holds_alternative<step::Wildcard>(steps[i]))
+      out += "[*]";
+    else if (std::holds_alternative<step::Descend>(steps[i]))
+      out += "..";
+    else
+      out += "[…]";
+  }
+  return out;
+}
+
+}  // namespace jsonpath
+
+namespace {
+
+// The end of a variable's name: letters, digits, '_' and everything beyond ASCII.
+std::size_t name_end(std::string_view source, std::size_t at) {
+  while (at < source.size()) {
+    const auto b = static_cast<unsigned char>(source[at]);
+    if (b < 0x80 && !(b >= '0' && b <= '9') && !(b >= 'a' && b <= 'z') && !(b >= 'A' && b <= 'Z') && b != '_')
+      break;
+    ++at;
+  }
+  return at;
+}
+
+}  // namespace
+
+Result<Path> Path::parse(std::string_view source) {
+  if (source.empty() || source[0] != '$')
+    return invalid("a path begins with '$', '" + std::string(source) + "' does not");
+  Path path;
+  path.source_ = std::string(source);
+  std::size_t at = 1;
+  if (source.starts_with("$$")) {
+    path.root_ = Root::Context;
+    at = 2;
+  } else if (const std::size_t end = name_end(source, 1); end > 1) {
+    path.root_ = Root::Variable;
+    path.variable_ = std::string(source.substr(1, end - 1));
+    at = end;
+  }
+  jsonpath::Reader reader(source, at);
+  MR_TRY(steps, reader.steps(false));
+  auto compiled = std::make_shared<Compiled>();
+  compiled->definite = jsonpath::definite(steps);
+  compiled->steps = std::move(steps);
+  path.compiled_ = std::move(compiled);
+  return path;
+}
+
+bool Path::whole() const {
+  return compiled_->steps.empty();
+}
+bool Path::definite() const {
+  return compiled_->definite;
+}
+
+}  // namespace millrace::definitions
