@@ -15,7 +15,8 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::int64_t kIterationsMax = 300;
-constexpr double kExactTolerance = 1e-5;
+constexpr double kExactTolerance = 1e-5;  // L-BFGS makes small steps before large ones
+constexpr std::int64_t kExactPatience = 10;
 
 struct LossRow {
   std::string_view name;
@@ -205,8 +206,8 @@ StepSettings LinearLearner::step_settings(std::size_t rows) const {
   const std::size_t steps_per_epoch = (rows + settings.batch - 1) / settings.batch;
   settings.every = static_cast<std::uint64_t>(
       read_.integer_or("lr_scheduler_step", static_cast<std::int64_t>(steps_per_epoch)));
-  settings.factor = read_.real_or("lr_scheduler_factor",
-                                  std::pow(0.1, 1.0 / static_cast<double>(read_.integer("epochs"))));
+  settings.factor =
+      read_.real_or("lr_scheduler_factor", std::pow(0.1, 1.0 / static_cast<double>(read_.integer("epochs"))));
   settings.least_rate = std::min(settings.rate, read_.real_or("lr_scheduler_minimum_lr", 1e-6));
   return settings;
 }
@@ -254,7 +255,9 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
                           : make_stepper(problem, step_settings(train.X.rows), random.derive("order"));
   const std::int64_t rounds =
       full_batch() && !read_.given("epochs") ? kIterationsMax : read_.integer("epochs");
-  const std::int64_t patience = read_.integer("early_stopping_patience");
+  const std::int64_t patience = full_batch() && !read_.given("early_stopping_patience")
+                                    ? kExactPatience
+                                    : read_.integer("early_stopping_patience");
   const double tolerance = full_batch() && !read_.given("early_stopping_tolerance")
                                ? kExactTolerance
                                : read_.real("early_stopping_tolerance");

@@ -1,0 +1,220 @@
+// Accuracy on public data against published figures of XGBoost and scikit-learn on the same split, within one
+// standard error of the test rows. Without the data, what estimator_checks_test.cpp and
+// linear_learner_test.cpp know by construction stands alone.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "tasks/table/csv.h"
+#include "tasks/training/estimator.h"
+
+using namespace millrace;
+using namespace millrace::tasks;
+
+namespace {
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// The rows of one part as features and targets.
+struct Parts {
+  Dataset train, valid, test;
+};
+
+enum class Encoding {
+  Codes,
+  OneHot
+};  // of categories: their place among the train values, or a column for each value
+
+struct Source {
+  Table table;
+  Json meta;
+  std::vector<std::string> part;  // by row
+};
+
+std::optional<Source> open_source(const std::string& name) {
+  const std::filesystem::path directory = std::filesystem::path(MILLRACE_SOURCE_DIR "/../shared/data") / name;
+  if (!std::filesystem::exists(directory / "split.csv")) {
+    MESSAGE("skipped: ../shared/data/" << name << " is not there");
+    return std::nullopt;
+  }
+  Source source;
+  source.table = *parse_csv(read_text(directory / "data.csv"), name);
+  source.meta = Json::parse(read_text(directory / "meta.json"));
+  const Table split = *parse_csv(read_text(directory / "split.csv"), "split.csv");
+  source.part.resize(source.table.rows);
+  for (std::size_t i = 0; i < split.rows; ++i)
+    source.part[static_cast<std::size_t>(split.find("row")->numbers[i])] = split.find("part")->texts[i];
+  return source;
+}
+
+std::string cell(const Column& column, std::size_t i) {
+  return column.type == Column::Type::Text ? column.texts[i] : std::to_string(column.numbers[i]);
+}
+
+// Columns of numbers to append to every row, for one column of the table.
+std::vector<std::vector<float>> encode(const Source& source, const Column& column, bool categorical,
+                                       Encoding encoding) {
+  const std::size_t n = source.table.rows;
+  if (!categorical) {
+    std::vector<float> values(column.numbers.begin(), column.numbers.end());
+    return {values};
+  }
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (source.part[i] == "train" && !(column.type == Column::Type::Text && column.missing[i]))
+      seen.insert(cell(column, i));
+  }
+  std::vector<float> codes(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto found = seen.find(cell(column, i));
+    codes[i] = found == seen.end() ? -1 : static_cast<float>(std::distance(seen.begin(), found));
+  }
+  if (encoding == Encoding::Codes) return {codes};
+  std::vector<std::vector<float>> columns;
+  for (int c = -1; c < static_cast<int>(seen.size()); ++c) {
+    std::vector<float> hot(n);
+    for (std::size_t i = 0; i < n; ++i) hot[i] = codes[i] == static_cast<float>(c);
+    columns.push_back(std::move(hot));
+  }
+  return columns;
+}
+
+Parts make_parts(const Source& source, Encoding encoding) {
+  const std::string target = source.meta["target"];
+  std::set<std::string> categorical;
+  for (const Json& name : source.meta["categorical"]) categorical.insert(name.get<std::string>());
+  std::vector<std::vector<float>> columns;
+  for (const Column& column : source.table.columns) {
+    if (column.name == target) continue;
+    for (auto& values : encode(source, column, categorical.contains(column.name), encoding))
+      columns.push_back(std::move(values));
+  }
+  const Column& y = *source.table.find(target);
+  std::set<std::string> classes;
+  for (std::size_t i = 0; i < source.table.rows; ++i) classes.insert(cell(y, i));
+  Parts parts;
+  for (std::size_t i = 0; i < source.table.rows; ++i) {
+    Dataset& data = source.part[i] == "train"   ? parts.train
+                    : source.part[i] == "valid" ? parts.valid
+                                                : parts.test;
+    for (const auto& column : columns) data.X.values.push_back(column[i]);
+    ++data.X.rows, data.X.cols = columns.size();
+    data.y.push_back(source.meta.contains("positive")
+                         ? double(cell(y, i) == source.meta["positive"])
+                         : double(std::distance(classes.begin(), classes.find(cell(y, i)))));
+  }
+  return parts;
+}
+
+Matrix score(const char* algorithm, const HyperParameters& parameters, const Parts& parts) {
+  const auto estimator = find_estimator(algorithm)->make(parameters);
+  REQUIRE_MESSAGE(estimator.has_value(), (estimator ? "" : estimator.error().message));
+  const auto fitted = (*estimator)->fit(parts.train, &parts.valid, {});
+  REQUIRE_MESSAGE(fitted.has_value(), (fitted ? "" : fitted.error().message));
+  MESSAGE(std::string(algorithm) << ": " << fitted->rounds << " rounds");
+  return *fitted->model->predict(parts.test.X);
+}
+
+double log_loss(const Matrix& p, const Dataset& test) {
+  double sum = 0;
+  for (std::size_t i = 0; i < test.y.size(); ++i) {
+    const double right = p.cols > 1        ? p.at(i, static_cast<std::size_t>(test.y[i]))
+                         : test.y[i] > 0.5 ? p.at(i, 0)
+                                           : 1 - p.at(i, 0);
+    sum -= std::log(std::max(right, 1e-15));
+  }
+  return sum / static_cast<double>(test.y.size());
+}
+
+double area(const Matrix& p, const Dataset& test) {
+  std::vector<std::pair<float, double>> rows;
+  for (std::size_t i = 0; i < test.y.size(); ++i) rows.emplace_back(p.at(i, 0), test.y[i]);
+  std::ranges::sort(rows);
+  double below = 0, pairs = 0, positives = 0;
+  for (std::size_t at = 0; at < rows.size();) {
+    double tied[2] = {0, 0};
+    const float same = rows[at].first;
+    for (; at < rows.size() && rows[at].first == same; ++at) ++tied[rows[at].second > 0.5];
+    pairs += tied[1] * (below + tied[0] / 2), below += tied[0], positives += tied[1];
+  }
+  return pairs / (below * positives);
+}
+
+double accuracy(const Matrix& p, const Dataset& test) {
+  double right = 0;
+  for (std::size_t i = 0; i < test.y.size(); ++i) {
+    const float* row = &p.values[i * p.cols];
+    right += std::max_element(row, row + p.cols) - row == static_cast<std::ptrdiff_t>(test.y[i]);
+  }
+  return right / static_cast<double>(test.y.size());
+}
+
+}  // namespace
+
+TEST_CASE("published accuracy: xgboost on adult") {
+  const auto source = open_source("adult");
+  if (!source) return;
+  const Parts parts = make_parts(*source, Encoding::Codes);
+  const Matrix p = score("xgboost",
+                         {{"num_round", "2000"},
+                          {"objective", "binary:logistic"},
+                          {"eta", "0.1"},
+                          {"tree_method", "hist"},
+                          {"eval_metric", "auc"},
+                          {"early_stopping_rounds", "30"}},
+                         parts);
+  const double auc = area(p, parts.test), loss = log_loss(p, parts.test);
+  MESSAGE("AUC " << auc << " (published 0.9265), log loss " << loss << " (published 0.2781)");
+  CHECK(auc > 0.9265 - 0.002);
+  CHECK(loss < 0.2781 + 0.003);
+}
+
+TEST_CASE("published accuracy: linear-learner on adult") {
+  const auto source = open_source("adult");
+  if (!source) return;
+  const Parts parts = make_parts(*source, Encoding::OneHot);
+  const Matrix p = score("linear-learner", {{"predictor_type", "binary_classifier"}}, parts);
+  const double auc = area(p, parts.test), loss = log_loss(p, parts.test);
+  MESSAGE("AUC " << auc << " (published 0.9051), log loss " << loss << " (published 0.3180)");
+  CHECK(auc > 0.9051 - 0.002);
+  CHECK(loss < 0.3180 + 0.003);
+}
+
+TEST_CASE("published accuracy: both on satellite") {
+  const auto source = open_source("satellite");
+  if (!source) return;
+  const Parts parts = make_parts(*source, Encoding::Codes);
+  const Matrix trees = score("xgboost",
+                             {{"num_round", "2000"},
+                              {"objective", "multi:softprob"},
+                              {"num_class", "6"},
+                              {"eta", "0.1"},
+                              {"tree_method", "hist"},
+                              {"eval_metric", "mlogloss"},
+                              {"early_stopping_rounds", "30"}},
+                             parts);
+  MESSAGE("xgboost: accuracy " << accuracy(trees, parts.test) << " (published 0.8985), log loss "
+                               << log_loss(trees, parts.test) << " (published 0.2573)");
+  CHECK(accuracy(trees, parts.test) > 0.8985 - 0.0068);
+  CHECK(log_loss(trees, parts.test) < 0.2573 + 0.012);
+  const Matrix linear =
+      score("linear-learner", {{"predictor_type", "multiclass_classifier"}, {"num_classes", "6"}}, parts);
+  MESSAGE("linear-learner: accuracy " << accuracy(linear, parts.test) << " (published 0.8375), log loss "
+                                      << log_loss(linear, parts.test) << " (published 0.3765)");
+  CHECK(accuracy(linear, parts.test) > 0.8375 - 0.0082);
+  CHECK(log_loss(linear, parts.test) < 0.3765 + 0.012);
+}
