@@ -410,6 +410,7 @@ Result<Path> Path::parse(std::string_view source) {
     return invalid("a path begins with '$', '" + std::string(source) + "' does not");
   Path path;
   path.source_ = std::string(source);
+  while (source.ends_with(' ')) source.remove_suffix(1);  // Jayway trims, and people leave blanks behind
   std::size_t at = 1;
   if (source.starts_with("$$")) {
     path.root_ = Root::Context;
