@@ -48,7 +48,10 @@ const Payload& FrameContext::object() const {
   out.key("State").begin_object();
   out.key("Name").string(frame_.program->node(frame_.node).name);
   out.key("EnteredTime").string(format_rfc3339(frame_.entered_time));
-  out.key("RetryCount").number(static_cast<std::int64_t>(frame_.attempt));
+  const definitions::StateType type = frame_.program->node(frame_.node).type();
+  const bool retries = type == definitions::StateType::Task || type == definitions::StateType::Parallel ||
+                       type == definitions::StateType::Map;
+  if (retries) out.key("RetryCount").number(static_cast<std::int64_t>(frame_.attempt));
   out.end_object().end_object();
   object_ = out.finish();
   return *object_;

@@ -171,10 +171,14 @@ struct Fold {
     if (it == work->running.end()) return;
     const auto child = execution.frames.find(it->second);
     const FrameId id = it->second;
-    // What comes next in the Map follows the iteration's last event, not the end of the iteration.
-    if (child != execution.frames.end() && event.type != EventType::MapIterationAborted)
+    // As AWS numbers it: the end of the Map follows the end of its last iteration, its failure the last event
+    // inside.
+    if (event.type == EventType::MapIterationSucceeded) {
+      frame->last = event.number;
+      work->outputs[d.index] = d.output;
+    } else if (child != execution.frames.end() && event.type == EventType::MapIterationFailed) {
       frame->last = child->second.last;
-    if (event.type == EventType::MapIterationSucceeded) work->outputs[d.index] = d.output;
+    }
     work->running.erase(it);
     remove_tree(execution, id);
   }

@@ -13,13 +13,22 @@ struct Overloaded : Cases... {
 template <class... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
 
+Outcome at_path(const definitions::Path& path, std::string_view name, const definitions::Scope& scope) {
+  Outcome value = path.evaluate(scope);
+  if (value) return value;
+  const Outcome document = path.root_document(scope);
+  return failed(error_names::kRuntime, "The JSONPath '" + path.source() + "' specified for the field '" +
+                                           std::string(name) + "' could not be found in the input '" +
+                                           std::string(document ? document->text() : "") + "'");
+}
+
 // The text of Error or Cause; what a path or function gives must be a string.
 Outcome evaluate(const definitions::TextField& field, std::string_view name,
                  const definitions::Scope& scope) {
   Outcome value =
       std::visit(Overloaded{[](std::monostate) -> Outcome { return Payload::string(""); },
                             [](const std::string& text) -> Outcome { return Payload::string(text); },
-                            [&](const definitions::Path& path) { return path.evaluate(scope); },
+                            [&](const definitions::Path& path) { return at_path(path, name, scope); },
                             [&](const definitions::IntrinsicCall& call) { return call.evaluate(scope); }},
                  field.value);
   if (value && !value->view().is_string()) {

@@ -21,7 +21,9 @@ tl::expected<std::uint32_t, Failure> concurrency_of(const Turn& turn, FrameId id
     if (!value) return tl::unexpected<Failure>(value.error());
     const auto number = value->view().is_number() ? value->view().integer() : std::nullopt;
     if (!number) {
-      return runtime_error("The MaxConcurrencyPath field refers to value \"" + std::string(value->text()) +
+      const std::string shown =
+          value->view().is_string() ? value->view().string() : std::string(value->text());
+      return runtime_error("The MaxConcurrencyPath field refers to value \"" + shown +
                            "\" which is not a valid integer: " + map.max_concurrency.path->source());
     }
     if (*number < 0) return runtime_error("MaxConcurrency cannot be negative.");
@@ -47,7 +49,8 @@ Outcome item_input(const Turn& turn, FrameId id, const definitions::Map& map, co
 
 // Starts iterations until the concurrency is used up or no item is left. A failing ItemSelector fails the
 // state.
-Step start_iterations(Turn& turn, FrameId id) {
+//   after   the event that the first of them follows when an iteration has made room for it
+Step start_iterations(Turn& turn, FrameId id, std::optional<EventNumber> after = {}) {
   const auto& map = std::get<definitions::Map>(turn.node(id).kind);
   Outcome input = after_input_path(turn, id);
   if (!input) return step::Failed{input.error()};
@@ -61,7 +64,7 @@ Step start_iterations(Turn& turn, FrameId id) {
       return step::Failed{item.error()};
     }
     turn.emit(EventType::MapIterationStarted, id,
-              detail::IterationStarted{turn.node(id).name, index, std::move(*item)});
+              detail::IterationStarted{turn.node(id).name, index, std::move(*item)}, after);
     turn.runnable.push_back(std::get<waiting::ForItems>(turn.frame(id).waiting).running.at(index));
   }
 }
@@ -98,11 +101,12 @@ Step enter_map(Turn& turn, FrameId id, const definitions::Map& map) {
 
 Step iteration_ended(Turn& turn, FrameId parent, FrameId child, const Payload& output) {
   const Frame& frame = turn.frame(child);
+  const EventNumber last = frame.last;
   turn.emit(EventType::MapIterationSucceeded, parent,
             detail::IterationEnded{turn.node(parent).name, frame.index, output}, frame.last);
   const auto& work = std::get<waiting::ForItems>(turn.frame(parent).waiting);
   if (work.next_index >= work.length && work.running.empty()) return all_done(turn, parent);
-  return start_iterations(turn, parent);
+  return start_iterations(turn, parent, last);
 }
 
 void iteration_failed(Turn& turn, FrameId parent, FrameId child) {

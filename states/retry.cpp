@@ -16,7 +16,7 @@ bool covers(const std::vector<std::string>& error_equals, std::string_view error
   using namespace error_names;
   return std::any_of(error_equals.begin(), error_equals.end(), [&](const std::string& name) {
     if (name == error) return true;
-    const bool terminal = error == kRuntime || error == kDataLimitExceeded;
+    const bool terminal = error == kRuntime;
     if (name == kAll) return !terminal;
     if (name == kTaskFailed) return !terminal && error != kTimeout && error != kHeartbeatTimeout;
     return name == kTimeout && error == kHeartbeatTimeout;

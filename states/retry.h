@@ -31,8 +31,8 @@ RetryDecision answer(const definitions::ErrorPolicy& policy, std::span<const std
                      const Failure& failure, const Environment& env);
 
 // Whether one of the names of a retrier or catcher covers the error. States.ALL covers everything but
-// States.Runtime and States.DataLimitExceeded; States.TaskFailed everything but States.Timeout;
-// States.Timeout also States.HeartbeatTimeout.
+// States.Runtime (the guide excepts States.DataLimitExceeded too; the service was recorded to catch it);
+// States.TaskFailed everything but States.Timeout; States.Timeout also States.HeartbeatTimeout.
 bool covers(const std::vector<std::string>& error_equals, std::string_view error);
 
 // min(IntervalSeconds * BackoffRate^n, MaxDelaySeconds), with FULL jitter a random part of it.

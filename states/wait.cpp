@@ -9,6 +9,7 @@ namespace millrace::states {
 namespace {
 
 constexpr std::int64_t kSecondsMax = 99'999'999;
+constexpr std::chrono::seconds kDelayMax{2'147'483'647};  // the service was recorded to refuse more
 
 tl::unexpected<Failure> wrong(std::string cause) {
   return failed(error_names::kRuntime, std::move(cause));
@@ -29,15 +30,14 @@ tl::expected<Instant, Failure> due(const Turn& turn, FrameId id, const definitio
     const Outcome value = value_at(*wait.seconds_path, input, turn, id);
     const std::string& path = wait.seconds_path->source();
     if (!value) return wrong("The SecondsPath parameter does not reference an input value: " + path);
-    const auto seconds = value->view().is_number() ? value->view().integer() : std::nullopt;
-    if (!seconds) {
-      return wrong("The SecondsPath parameter does not reference an integer value: " + path +
-                   " == " + std::string(value->text()));
-    }
-    if (*seconds < 0 || *seconds > kSecondsMax) {
-      return wrong("The SecondsPath parameter references a value that is not between 0 and " +
-                   std::to_string(kSecondsMax) + ": " + path + " == " + std::string(value->text()));
-    }
+    const std::string shown = value->view().is_string() ? value->view().string() : std::string(value->text());
+    const bool whole = value->view().is_number() && shown.find_first_of(".eE") == std::string::npos;
+    const auto seconds = whole ? value->view().integer() : std::nullopt;
+    const std::string about = path + " == " + shown;
+    if (!seconds) return wrong("The SecondsPath parameter cannot be parsed as a long value: " + about);
+    if (*seconds < 0) return wrong("The SecondsPath parameter references a negative value: " + about);
+    if (*seconds > kSecondsMax)
+      return wrong("The SecondsPath parameter references a value that is too large: " + about);
     return entered + std::chrono::seconds(*seconds);
   }
   const Outcome value = value_at(*wait.timestamp_path, input, turn, id);
@@ -61,6 +61,11 @@ Step enter_wait(Turn& turn, FrameId id, const definitions::Wait& wait) {
   if (!input) return step::Failed{input.error(), false};
   const auto until = due(turn, id, wait, *input);
   if (!until) return step::Failed{in_state(turn, id, until.error()), false};
+  if (*until - turn.environment().now > kDelayMax) {
+    return step::Failed{
+        in_state(turn, id, Failure{std::string(error_names::kRuntime), "Wait state delay is too long."}),
+        false};
+  }
   if (*until <= turn.environment().now) return resume_wait(turn, id);
   turn.emit(EventType::WaitScheduled, id, detail::WaitScheduled{*until});
   return step::Waits{};

@@ -458,7 +458,9 @@ Outcome Path::evaluate_on(const Payload& document, const Environment&) const {
     return failed(error_names::kRuntime, "Invalid path '" + source_ + "' : " + std::move(why));
   };
   if (!evaluation.failure().empty()) return no_result(evaluation.failure());
-  if (evaluation.missing() != 0)
+  // The service answers an indefinite path whose beginning is missing with no matches; the library fails
+  // there.
+  if (evaluation.missing() != 0 && definite())
     return no_result("No results for path: " + jsonpath::normalised(compiled_->steps, evaluation.missing()));
   if (definite()) {
     if (nodes.empty())

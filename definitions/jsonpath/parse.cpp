@@ -147,7 +147,9 @@ class Reader {
     const char quote = text_[at_++];
     std::string name;
     while (at_ < text_.size() && text_[at_] != quote) {
-      if (text_[at_] == '\\' && at_ + 1 < text_.size()) ++at_;
+      // Only the quote and the backslash itself are escaped; elsewhere a backslash is part of the name.
+      const char next = at_ + 1 < text_.size() ? text_[at_ + 1] : 0;
+      if (text_[at_] == '\\' && (next == quote || next == '\\')) ++at_;
       name += text_[at_++];
     }
     if (at_ == text_.size()) return wrong("expected a closing quote");
