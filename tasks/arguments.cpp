@@ -145,4 +145,15 @@ Status Arguments::one_of(std::string_view key, const std::string& text, std::str
   return wrong(key, "\"" + text + "\" is not one of " + std::string(choices));
 }
 
+std::string text_at(const Json& document, std::initializer_list<std::string_view> path) {
+  const Json* at = &document;
+  for (const std::string_view key : path) {
+    if (!at->is_object()) return {};
+    const auto found = at->find(std::string(key));
+    if (found == at->end()) return {};
+    at = &*found;
+  }
+  return at->is_string() ? at->get<std::string>() : std::string();
+}
+
 }  // namespace millrace::tasks

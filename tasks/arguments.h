@@ -4,6 +4,7 @@
 // counts as absent, as the SDKs write it. Borrows the document; any thread.
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -45,5 +46,9 @@ class Arguments {
   const Json* value_;
   std::string path_;
 };
+
+// The text at a path of members; empty when one of them is not there or something else. For questions about
+// documents that need no error.
+std::string text_at(const Json& document, std::initializer_list<std::string_view> path);
 
 }  // namespace millrace::tasks

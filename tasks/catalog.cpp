@@ -60,6 +60,15 @@ constexpr P kProcessingParameters[] = {
     {"StoppingCondition", "object", false, "MaxRuntimeInSeconds"},
     {"RoleArn", "string", false, "accepted, without effect"},
 };
+constexpr P kEndpointConfigName[] = {{"EndpointConfigName", "string", true}};
+constexpr P kEndpointName[] = {{"EndpointName", "string", true}};
+constexpr P kTuningParameters[] = {
+    {"HyperParameterTuningJobName", "string", true, "unique"},
+    {"HyperParameterTuningJobConfig", "object", true,
+     "Strategy, HyperParameterTuningJobObjective, ResourceLimits, ParameterRanges"},
+    {"TrainingJobDefinition", "object", true,
+     "the trials' CreateTrainingJob request, with StaticHyperParameters"},
+};
 constexpr P kListParameters[] = {
     {"NameContains", "string", false, "part of the name"},
     {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
@@ -97,59 +106,47 @@ Outcome stop(TaskCall& call) {
 
 constexpr std::string_view kService = "sagemaker";
 
-// service, operation, summary, optimized, sync, parameters, function
+// service, operation, summary, optimized, sync, parameters, function; one row a line
+// clang-format off
 const TaskKind kCatalog[] = {
-    {kService, "createModel", "Makes a model of one or more artifacts", true, false, kModelParameters,
-     create_model},
-    {kService, "createModelPackage", "Registers a version of a model", false, false, kPackageParameters,
-     create_model_package},
-    {kService, "createModelPackageGroup", "Makes a group for the versions of a model", false, false,
-     kGroupParameters, create_model_package_group},
-    {kService, "createProcessingJob", "Runs a built-in processor or a program over data", true, true,
-     kProcessingParameters, create<kProcessingJobKind>},
-    {kService, "createTrainingJob", "Trains a model by a built-in algorithm or a program", true, true,
-     kTrainingParameters, create<kTrainingJobKind>},
-    {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName,
-     remove<kModel>},
-    {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false,
-     kPackageName, remove<kModelPackage>},
-    {kService, "deleteModelPackageGroup", "Deletes an empty group", false, false, kGroupName,
-     delete_model_package_group},
-    {kService, "describeHyperParameterTuningJob", "A tuning job's record", false, false, kTuningJobName,
-     describe<kTuningJob>},
+    {kService, "createHyperParameterTuningJob", "Searches hyperparameters by training jobs", true, true, kTuningParameters, create<kTuningJobKind>},
+    {kService, "createModel", "Makes a model of one or more artifacts", true, false, kModelParameters, create_model},
+    {kService, "createModelPackage", "Registers a version of a model", false, false, kPackageParameters, create_model_package},
+    {kService, "createModelPackageGroup", "Makes a group for the versions of a model", false, false, kGroupParameters, create_model_package_group},
+    {kService, "createProcessingJob", "Runs a built-in processor or a program over data", true, true, kProcessingParameters, create<kProcessingJobKind>},
+    {kService, "createTrainingJob", "Trains a model by a built-in algorithm or a program", true, true, kTrainingParameters, create<kTrainingJobKind>},
+    {kService, "deleteEndpoint", "Ends an endpoint", false, false, kEndpointName, remove<kEndpoint>},
+    {kService, "deleteEndpointConfig", "Deletes an endpoint configuration's record", false, false, kEndpointConfigName, remove<kEndpointConfig>},
+    {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName, remove<kModel>},
+    {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false, kPackageName, remove<kModelPackage>},
+    {kService, "deleteModelPackageGroup", "Deletes an empty group", false, false, kGroupName, delete_model_package_group},
+    {kService, "describeEndpoint", "An endpoint's record with the weights of its variants", false, false, kEndpointName, describe<kEndpoint>},
+    {kService, "describeEndpointConfig", "An endpoint configuration's record", false, false, kEndpointConfigName, describe<kEndpointConfig>},
+    {kService, "describeHyperParameterTuningJob", "A tuning job's record", false, false, kTuningJobName, describe<kTuningJob>},
     {kService, "describeModel", "A model's record", false, false, kModelName, describe<kModel>},
-    {kService, "describeModelPackage", "A version's record with metrics and approval", false, false,
-     kPackageName, describe<kModelPackage>},
-    {kService, "describeModelPackageGroup", "A group's record", false, false, kGroupName,
-     describe<kModelPackageGroup>},
-    {kService, "describeProcessingJob", "A processing job's record", false, false, kProcessingJobName,
-     describe<kProcessingJob>},
-    {kService, "describeTrainingJob", "A training job's record", false, false, kTrainingJobName,
-     describe<kTrainingJob>},
-    {kService, "describeTransformJob", "A transform job's record", false, false, kTransformJobName,
-     describe<kTransformJob>},
-    {kService, "listHyperParameterTuningJobs", "Tuning jobs, newest first", false, false, kListParameters,
-     list<kTuningJob>},
-    {kService, "listModelPackageGroups", "Groups, newest first", false, false, kListParameters,
-     list<kModelPackageGroup>},
-    {kService, "listModelPackages", "Versions, newest first; of one ModelPackageGroupName or all", false,
-     false, kListParameters, list<kModelPackage>},
+    {kService, "describeModelPackage", "A version's record with metrics and approval", false, false, kPackageName, describe<kModelPackage>},
+    {kService, "describeModelPackageGroup", "A group's record", false, false, kGroupName, describe<kModelPackageGroup>},
+    {kService, "describeProcessingJob", "A processing job's record", false, false, kProcessingJobName, describe<kProcessingJob>},
+    {kService, "describeTrainingJob", "A training job's record", false, false, kTrainingJobName, describe<kTrainingJob>},
+    {kService, "describeTransformJob", "A transform job's record", false, false, kTransformJobName, describe<kTransformJob>},
+    {kService, "listEndpointConfigs", "Endpoint configurations, newest first", false, false, kListParameters, list<kEndpointConfig>},
+    {kService, "listEndpoints", "Endpoints, newest first", false, false, kListParameters, list<kEndpoint>},
+    {kService, "listHyperParameterTuningJobs", "Tuning jobs, newest first", false, false, kListParameters, list<kTuningJob>},
+    {kService, "listModelPackageGroups", "Groups, newest first", false, false, kListParameters, list<kModelPackageGroup>},
+    {kService, "listModelPackages", "Versions, newest first; of one ModelPackageGroupName or all", false, false, kListParameters, list<kModelPackage>},
     {kService, "listModels", "Models, newest first", false, false, kListParameters, list<kModel>},
-    {kService, "listProcessingJobs", "Processing jobs, newest first", false, false, kListParameters,
-     list<kProcessingJob>},
-    {kService, "listTrainingJobs", "Training jobs, newest first", false, false, kListParameters,
-     list<kTrainingJob>},
-    {kService, "listTransformJobs", "Transform jobs, newest first", false, false, kListParameters,
-     list<kTransformJob>},
-    {kService, "stopProcessingJob", "Tells a processing job to stop", false, false, kProcessingJobName,
-     stop<kProcessingJobKind>},
-    {kService, "stopTrainingJob", "Tells a training job to stop", false, false, kTrainingJobName,
-     stop<kTrainingJobKind>},
-    {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false,
-     kPackageUpdateParameters, update_model_package},
+    {kService, "listProcessingJobs", "Processing jobs, newest first", false, false, kListParameters, list<kProcessingJob>},
+    {kService, "listTrainingJobs", "Training jobs, newest first", false, false, kListParameters, list<kTrainingJob>},
+    {kService, "listTrainingJobsForHyperParameterTuningJob", "A tuning job's training jobs, newest first", false, false, kTuningJobName, list_training_jobs_of_tuning_job},
+    {kService, "listTransformJobs", "Transform jobs, newest first", false, false, kListParameters, list<kTransformJob>},
+    {kService, "stopHyperParameterTuningJob", "Tells a tuning job and its training jobs to stop", false, false, kTuningJobName, stop<kTuningJobKind>},
+    {kService, "stopProcessingJob", "Tells a processing job to stop", false, false, kProcessingJobName, stop<kProcessingJobKind>},
+    {kService, "stopTrainingJob", "Tells a training job to stop", false, false, kTrainingJobName, stop<kTrainingJobKind>},
+    {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
 };
+// clang-format on
 
-constexpr const JobKind* kJobKinds[] = {&kTrainingJobKind, &kProcessingJobKind};
+constexpr const JobKind* kJobKinds[] = {&kTrainingJobKind, &kProcessingJobKind, &kTuningJobKind};
 
 // The service part and what follows of arn:PARTITION:states:REGION:ACCOUNT:…; empty when it is something
 // else.

@@ -74,9 +74,13 @@ void run_in_background(RunnerCore& core, const JobKind& kind, const std::string&
   RunnerContext context(surroundings(core, nullptr), std::string(kind.entity.kind) + "/" + name, {});
   const Json none = Json::object();
   TaskCall call = make_call(core, none, context);
-  const auto ended = finish_job(kind, name, call);
-  if (!ended && ended.error().code != ErrorCode::Cancelled)
-    log::error("a job's record can't be kept", {{"job", name}, {"why", ended.error().message}});
+  try {
+    const auto ended = finish_job(kind, name, call);
+    if (!ended && ended.error().code != ErrorCode::Cancelled)
+      log::error("a job's record can't be kept", {{"job", name}, {"why", ended.error().message}});
+  } catch (const std::exception& error) {
+    log::error("a job ended in an exception", {{"job", name}, {"why", error.what()}});
+  }
 }
 
 bool submit_background(RunnerCore& core, std::string_view record_kind, std::string_view name) {
@@ -108,7 +112,9 @@ Outcome run_guarded(const TaskKind& kind, TaskCall& call) {
 
 // Worker thread. Sends at most one Outcome, none when the work was left for later.
 void execute(RunnerCore& core, Attempt& attempt, const Send& send) {
-  if (attempt.cancelled || core.suspended) return;
+  // A job that was cancelled while it waited still goes on: an earlier process may have left its record
+  // InProgress.
+  if (core.suspended || (attempt.cancelled && !attempt.resource.sync)) return;
   if (!attempt.arguments.view().is_object()) {
     send(Outcome(sagemaker_failure("ValidationException", "the arguments must be an object")));
     return;
@@ -155,11 +161,11 @@ void continue_background_jobs(RunnerCore& core) {
       continue;
     }
     for (const Json& record : *records) {
-      const std::string status = record.value(std::string(kind->entity.kind) + "Status", "");
+      const std::string status = text_in(record, std::string(kind->entity.kind) + "Status");
       const bool unfinished = status == "InProgress" || status == "Stopping";
       const bool background = record.value(kNotes, Json::object()).value("Background", false);
       if (unfinished && background)
-        submit_background(core, kind->entity.kind, record.value(name_field(kind->entity), ""));
+        submit_background(core, kind->entity.kind, text_in(record, name_field(kind->entity)));
     }
   }
 }

@@ -4,8 +4,8 @@
 
 #include "base/time.h"
 #include "tasks/arguments.h"
-#include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
+#include "tasks/deployment/serving.h"
 #include "tasks/jobs/entities.h"
 
 namespace millrace::tasks {
@@ -44,14 +44,17 @@ Result<Named> checked_config(TaskCall& call) {
   return Named{name, std::move(fields)};
 }
 
-// What an endpoint says of its variants, from the configuration. Their models are loaded here, so that an
-// endpoint that is InService can answer.
-Result<Json> variants_in_service(const std::string& config_name, TaskCall& call) {
-  MR_TRY(config, call.context.jobs().find(kEndpointConfig.kind, config_name));
-  Json variants = Json::array();
+// What an endpoint says of its variants, from the configuration. Their models are resolved and loaded here:
+// an endpoint that is InService can answer, and goes on when a model's record is deleted or its package
+// rejected later.
+Result<Json> endpoint_fields(const std::string& config_name, TaskCall& call) {
+  const Jobs& jobs = call.context.jobs();
+  MR_TRY(config, jobs.find(kEndpointConfig.kind, config_name));
+  Json variants = Json::array(), artifacts = Json::object();
   for (const Json& variant : config.at("ProductionVariants")) {
-    MR_DO(check_model_serves(call.context.jobs(), call.context.objects(),
-                             variant.at("ModelName").get<std::string>()));
+    MR_TRY(uris, model_uris(jobs, variant.at("ModelName").get<std::string>()));
+    MR_DO(load_chain(call.context.objects(), uris));
+    artifacts[variant.at("VariantName").get<std::string>()] = uris;
     const double weight = variant.at("InitialVariantWeight").get<double>();
     variants.push_back({{"VariantName", variant.at("VariantName")},
                         {"ModelName", variant.at("ModelName")},
@@ -60,7 +63,10 @@ Result<Json> variants_in_service(const std::string& config_name, TaskCall& call)
                         {"CurrentInstanceCount", 1},
                         {"DesiredInstanceCount", 1}});
   }
-  return variants;
+  return Json{{"EndpointConfigName", config_name},
+              {"ProductionVariants", variants},
+              {"EndpointStatus", "InService"},
+              {kNotes, {{"Artifacts", artifacts}}}};
 }
 
 Result<Named> checked_endpoint(TaskCall& call) {
@@ -68,10 +74,8 @@ Result<Named> checked_endpoint(TaskCall& call) {
   MR_TRY(name, arguments.text("EndpointName"));
   MR_DO(check_name("EndpointName", name));
   MR_TRY(config, arguments.text("EndpointConfigName"));
-  MR_TRY(variants, variants_in_service(config, call));
-  return Named{
-      name,
-      {{"EndpointConfigName", config}, {"ProductionVariants", variants}, {"EndpointStatus", "InService"}}};
+  MR_TRY(fields, endpoint_fields(config, call));
+  return Named{name, std::move(fields)};
 }
 
 Result<Json> reweighted(TaskCall& call) {
@@ -120,7 +124,12 @@ Outcome update_endpoint(TaskCall& call) {
   const auto endpoint = checked_endpoint(call);
   if (!endpoint) return sagemaker_failure(endpoint.error());
   const auto record = call.context.jobs().modify(kEndpoint.kind, endpoint->name, [&](Json& r) -> Status {
-    r.update(endpoint->fields);
+    for (const auto& [key, value] : endpoint->fields.items()) {
+      if (key == kNotes)
+        r[kNotes].update(value);
+      else
+        r[key] = value;
+    }
     if (call.arguments.contains("DeploymentConfig"))
       r["LastDeploymentConfig"] = call.arguments["DeploymentConfig"];
     r["LastModifiedTime"] = to_millis(call.context.clock().now());

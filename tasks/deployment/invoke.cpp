@@ -23,15 +23,20 @@ double next_point() {
 }
 
 struct Variant {
-  std::string name, model;
+  std::string name;
+  std::vector<std::string> artifacts;  // of its model's containers
 };
+
+Variant variant_of(const Json& endpoint, const Json& variant) {
+  const std::string name = variant.at("VariantName");
+  return {name, endpoint.at(kNotes).at("Artifacts").at(name).get<std::vector<std::string>>()};
+}
 
 Result<Variant> pick_variant(const Json& endpoint, std::string_view target) {
   const Json& variants = endpoint.at("ProductionVariants");
-  const auto variant = [](const Json& v) { return Variant{v.at("VariantName"), v.at("ModelName")}; };
   double sum = 0;
   for (const Json& v : variants) {
-    if (!target.empty() && v.at("VariantName") == target) return variant(v);
+    if (!target.empty() && v.at("VariantName") == target) return variant_of(endpoint, v);
     sum += v.at("CurrentWeight").get<double>();
   }
   if (!target.empty())
@@ -46,7 +51,7 @@ Result<Variant> pick_variant(const Json& endpoint, std::string_view target) {
     if (point < 0) break;
   }
   if (!last) return invalid("no production variant of the endpoint has a weight");
-  return variant(*last);
+  return variant_of(endpoint, *last);
 }
 
 bool is_type(std::string_view given, std::string_view type) {
@@ -98,15 +103,10 @@ Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& object
   if (content_type.empty()) content_type = "text/csv";
   MR_TRY(type, answer_type(accept, content_type));
   MR_TRY(variant, pick_variant(*record, target_variant));
-  MR_TRY(chain, load_chain(jobs, objects, variant.model));
+  MR_TRY(chain, load_chain(objects, variant.artifacts));
   MR_TRY(rows, parse_request_rows(body, content_type, chain.input_columns()));
   MR_TRY(scores, chain.predict(rows));
   return InvokeAnswer{format_scores(scores, type), type, variant.name, 200};
-}
-
-Status check_model_serves(const Jobs& jobs, const ObjectStore& objects, std::string_view model_name) {
-  MR_DO(load_chain(jobs, objects, model_name));
-  return {};
 }
 
 Outcome invoke_endpoint_task(TaskCall& call) {

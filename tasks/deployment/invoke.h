@@ -30,9 +30,6 @@ Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& object
                                      std::string_view content_type, std::string_view body,
                                      std::string_view accept, std::string_view target_variant = {});
 
-// Whether the model of that name exists, may be deployed and can be loaded; it stays loaded.
-Status check_model_serves(const Jobs& jobs, const ObjectStore& objects, std::string_view model_name);
-
 // arn:aws:states:::aws-sdk:sagemakerruntime:invokeEndpoint
 Outcome invoke_endpoint_task(TaskCall& call);
 

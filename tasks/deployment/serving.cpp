@@ -5,8 +5,6 @@
 #include <list>
 #include <mutex>
 
-#include "tasks/deployment/models.h"
-
 namespace millrace::tasks {
 namespace {
 
@@ -108,9 +106,10 @@ Result<Matrix> ServingChain::predict(const Table& rows) const {
   return scores;
 }
 
-Result<ServingChain> load_chain(const Jobs& jobs, const ObjectStore& objects, std::string_view model_name) {
-  static ModelCache cache;
-  MR_TRY(uris, model_uris(jobs, model_name));
+Result<ServingChain> load_chain(const ObjectStore& objects, const std::vector<std::string>& uris) {
+  // Never destroyed: a model must not outlive the libraries that made it, and at the end of the process those
+  // go first.
+  static ModelCache& cache = *new ModelCache;
   ServingChain chain;
   for (const std::string& uri : uris) {
     MR_TRY(model, cache.get(objects, uri));

@@ -9,7 +9,6 @@
 
 #include "base/result.h"
 #include "tasks/artifacts/object_store.h"
-#include "tasks/jobs/jobs.h"
 #include "tasks/training/model_artifact.h"
 
 namespace millrace::tasks {
@@ -22,9 +21,9 @@ struct ServingChain {
   Result<Matrix> predict(const Table& rows) const;
 };
 
-// The last few models of the process stay in memory, known by their files; one that was written anew is read
-// anew. NotFound; InvalidArgument for a package that is not Approved; DataLoss for files that are no model.
-Result<ServingChain> load_chain(const Jobs& jobs, const ObjectStore& objects, std::string_view model_name);
+// The models at those URIs, in sequence. The last few models of the process stay in memory, known by their
+// files; one that was written anew is read anew. NotFound; DataLoss for files that are no model.
+Result<ServingChain> load_chain(const ObjectStore& objects, const std::vector<std::string>& uris);
 
 // One line a row: "0.91" or, of several outputs, "0.2,0.8"; the shortest text that reads back the same float.
 std::string scores_as_csv(const Matrix& scores);

@@ -206,7 +206,8 @@ Status check(const Json& request, TaskContext& context) {
 
 Result<Json> work(const Json& request, JobContext& context) {
   MR_TRY(transform, read_transform(request));
-  MR_TRY(chain, load_chain(context.jobs(), context.objects(), transform.model));
+  MR_TRY(uris, model_uris(context.jobs(), transform.model));
+  MR_TRY(chain, load_chain(context.objects(), uris));
   MR_TRY(prefix, parse_s3_uri(transform.input));
   MR_TRY(objects, context.objects().list(transform.input));
   RowCount count(context);

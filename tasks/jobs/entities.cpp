@@ -67,6 +67,7 @@ Result<Json> summaries(const EntityKind& entity, const TaskCall& call) {
   MR_TRY(status, arguments.text_or("StatusEquals", ""));
   MR_TRY(order, arguments.text_or("SortOrder", "Descending"));
   MR_TRY(group, arguments.text_or("ModelPackageGroupName", ""));
+  MR_TRY(approval, arguments.text_or("ModelApprovalStatus", ""));
   MR_TRY(limit, arguments.integer_or("MaxResults", 100));
   if (limit < 1 || limit > 1000) return arguments.wrong("MaxResults", "must be from 1 to 1000");
   const std::string prefix = group.empty() ? "" : name_of(kModelPackageGroup, group) + "/";
@@ -74,8 +75,9 @@ Result<Json> summaries(const EntityKind& entity, const TaskCall& call) {
   if (order == "Ascending") std::reverse(records.begin(), records.end());
   Json list = Json::array();
   for (const Json& record : records) {
-    if (record.value(name_field(entity), "").find(contains) == std::string::npos) continue;
-    if (!status.empty() && record.value(std::string(entity.kind) + "Status", "") != status) continue;
+    if (text_in(record, name_field(entity)).find(contains) == std::string::npos) continue;
+    if (!status.empty() && text_in(record, std::string(entity.kind) + "Status") != status) continue;
+    if (!approval.empty() && text_in(record, "ModelApprovalStatus") != approval) continue;
     if (list.size() == static_cast<std::size_t>(limit)) break;
     list.push_back(summary_of(entity, record));
   }
@@ -118,6 +120,10 @@ Status check_name(std::string_view field, std::string_view name, std::size_t cha
   return {};
 }
 
+std::string text_in(const Json& record, std::string_view key) {
+  return text_at(record, {key});
+}
+
 Json described(const Json& record) {
   Json answer = record;
   answer.erase(kNotes);
@@ -134,12 +140,14 @@ Outcome create_entity(const EntityKind& entity, const std::string& name, Json fi
   const std::int64_t now = to_millis(call.context.clock().now());
   record["CreationTime"] = now;
   record["LastModifiedTime"] = now;
-  record[kNotes] = {{"Key", call.key}, {"Request", call.arguments}};
+  if (!record.contains(kNotes)) record[kNotes] = Json::object();
+  record[kNotes]["Key"] = call.key;
+  record[kNotes]["Request"] = call.arguments;
   const Status created = call.context.jobs().create(entity.kind, name, record);
   if (created) return arn_answer(entity, name);
   if (created.error().code != ErrorCode::AlreadyExists) return sagemaker_failure(created.error());
   const auto existing = call.context.jobs().find(entity.kind, name);
-  if (existing && !call.key.empty() && existing->value(kNotes, Json::object()).value("Key", "") == call.key &&
+  if (existing && !call.key.empty() && text_in(existing->at(kNotes), "Key") == call.key &&
       existing->at(kNotes).value("Request", Json()) == call.arguments)
     return arn_answer(entity, name);
   return sagemaker_failure("ValidationException", "Cannot create already existing " +

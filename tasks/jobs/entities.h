@@ -32,13 +32,17 @@ std::string name_of(const EntityKind& entity, std::string_view name_or_arn);
 // SageMaker's rule: letters, digits and single hyphens between them, at most `characters_max`.
 Status check_name(std::string_view field, std::string_view name, std::size_t characters_max = 63);
 
+// The text of a member; empty when it is not there or no text. Records keep what requests said, so types are
+// not certain.
+std::string text_in(const Json& record, std::string_view key);
+
 // The record without our notes: what Describe… answers.
 Json described(const Json& record);
 // {"TrainingJobArn": …}
 Payload arn_answer(const EntityKind& entity, std::string_view name);
 
-// Creates the record `fields` (whole but for name, ARN and CreationTime) of an entity that is not a job. When
-// the name is taken by the very same attempt (a dispatch after a crash) that is fine; else
+// Creates the record `fields` (whole but for name, ARN, times and some notes) of an entity that is not a job.
+// When the name is taken by the very same attempt (a dispatch after a crash) that is fine; else
 // ValidationException. {"…Arn"}.
 Outcome create_entity(const EntityKind& entity, const std::string& name, Json fields, TaskCall& call);
 

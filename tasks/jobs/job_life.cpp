@@ -23,7 +23,7 @@ bool shows_secondary_status(const JobKind& kind) {
 }
 
 bool finished(const JobKind& kind, const Json& record) {
-  const std::string status = record.value(status_field(kind), "");
+  const std::string status = text_in(record, status_field(kind));
   return status == "Completed" || status == "Failed" || status == "Stopped";
 }
 
@@ -36,12 +36,22 @@ void set_in_progress(const JobKind& kind, const TaskCall& call, Json& record) {
   record[kNotes]["Background"] = !call.sync;
 }
 
+// Members of the answer that are not the request's to say.
+bool belongs_to_answer(const JobKind& kind, std::string_view key) {
+  const auto ends_with = [&](std::string_view end) {
+    return key.size() >= end.size() && key.substr(key.size() - end.size()) == end;
+  };
+  return ends_with("Time") || ends_with("Status") || key == arn_field(kind.entity) || key == kNotes ||
+         key == "FailureReason" || key == "SecondaryStatusTransitions" || key == "ModelArtifacts" ||
+         key == "FinalMetricDataList";
+}
+
 Json first_record(const JobKind& kind, const Json& request, const std::string& name, const TaskCall& call) {
   Json record = Json::object();
   record[name_field(kind.entity)] = name;
   record[arn_field(kind.entity)] = entity_arn(kind.entity, name);
   for (const auto& [key, value] : request.items())
-    if (!value.is_null()) record[key] = value;
+    if (!value.is_null() && !belongs_to_answer(kind, key)) record[key] = value;
   record["CreationTime"] = to_millis(call.context.clock().now());
   if (shows_secondary_status(kind)) record["SecondaryStatusTransitions"] = Json::array();
   record[kNotes] = Json{{"Request", request}};
@@ -58,7 +68,7 @@ Result<Json> attach(const JobKind& kind, const Json& request, const std::string&
                   std::string(kind.entity.kind) + " \"" + name + "\" already exists",
                   same_request ? "job names are used once"
                                : "it was made by a different request; choose another name");
-    const std::string status = record.value(status_field(kind), "");
+    const std::string status = text_in(record, status_field(kind));
     const bool other_attempt = record.value("/Millrace/Key"_json_pointer, "") != call.key;
     if ((status == "Failed" || status == "Stopped") && other_attempt) {
       record.erase("FailureReason");
@@ -83,6 +93,7 @@ struct Ending {
 };
 
 Ending ending_of(const Result<Json>& worked, const JobContext& context) {
+  if (worked && worked->value(kStoppedEarly, false)) return {"Stopped", "Stopped", "", *worked};
   if (worked) return {"Completed", "Completed", "", *worked};
   if (worked.error().code != ErrorCode::Cancelled)
     return {"Failed", "Failed", failure_reason(worked.error())};
@@ -94,6 +105,7 @@ Ending ending_of(const Result<Json>& worked, const JobContext& context) {
 
 // Libraries below may throw; a job that can't have its memory fails, the engine goes on.
 Result<Json> guarded_work(const JobKind& kind, const Json& request, JobContext& context) {
+  if (context.cancelled()) return fail(ErrorCode::Cancelled, "stopped before it began");
   try {
     return kind.work(request, context);
   } catch (const std::bad_alloc&) {
@@ -106,7 +118,12 @@ Result<Json> guarded_work(const JobKind& kind, const Json& request, JobContext& 
 Result<Json> end_record(const JobKind& kind, const std::string& name, const Ending& ending, TaskCall& call) {
   const std::int64_t now = to_millis(call.context.clock().now());
   return call.context.jobs().modify(kind.entity.kind, name, [&](Json& record) -> Status {
-    for (const auto& [key, value] : ending.fields.items()) record[key] = value;
+    for (const auto& [key, value] : ending.fields.items()) {
+      if (key == kNotes)
+        record[kNotes].update(value);
+      else if (key != kStoppedEarly)
+        record[key] = value;
+    }
     record[status_field(kind)] = ending.status;
     if (!ending.reason.empty()) record["FailureReason"] = ending.reason;
     record[time_prefix(kind) + "EndTime"] = now;
@@ -131,7 +148,7 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
     return {};
   }));
   if (finished(kind, record)) return record;
-  if (record.value(status_field(kind), "") == "Stopping")
+  if (text_in(record, status_field(kind)) == "Stopping")
     return end_record(kind, name, {"Stopped", "Stopped", ""}, call);
   const Json request = record.at(kNotes).at("Request");
   const std::int64_t runtime_max_s =
@@ -148,9 +165,14 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
   return end_record(kind, name, ending, call);
 }
 
+bool has_record(const JobKind& kind, const TaskCall& call) {
+  const auto name = Arguments(call.arguments).text(name_field(kind.entity));
+  return name && call.context.jobs().find(kind.entity.kind, *name);
+}
+
 Outcome outcome_of(const JobKind& kind, const Json& record) {
   Payload document = to_payload(described(record));
-  if (record.value(status_field(kind), "") == "Completed") return document;
+  if (text_in(record, status_field(kind)) == "Completed") return document;
   return failed(error_names::kTaskFailed, std::string(document.text()));
 }
 
@@ -187,6 +209,8 @@ Result<Json> finish_job(const JobKind& kind, std::string_view name_given, TaskCa
 }
 
 Outcome create_job(const JobKind& kind, TaskCall& call) {
+  if (call.context.cancelled() && !has_record(kind, call))
+    return failed(error_names::kTaskFailed, "cancelled before the job began");
   const auto record = ensure_job(kind, call.arguments, call);
   if (!record) return sagemaker_failure(record.error());
   const std::string name = record->at(name_field(kind.entity)).get<std::string>();
@@ -210,8 +234,10 @@ Outcome stop_job(const JobKind& kind, TaskCall& call) {
   const bool runs = jobs.request_stop(kind.entity.kind, *name);
   const auto record = jobs.modify(kind.entity.kind, *name, [&](Json& r) -> Status {
     if (finished(kind, r)) return {};
+    const std::int64_t now = to_millis(call.context.clock().now());
     r[status_field(kind)] = runs ? "Stopping" : "Stopped";
-    r["LastModifiedTime"] = to_millis(call.context.clock().now());
+    r["LastModifiedTime"] = now;
+    if (!runs) r[time_prefix(kind) + "EndTime"] = now;
     return {};
   });
   if (!record) return sagemaker_failure(record.error());

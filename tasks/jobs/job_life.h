@@ -3,6 +3,7 @@
 // name however often the attempt is dispatched; one thread that works on it; what it left unfinished is
 // worked on again after a restart. What the work is belongs to the JobKind. Worker threads.
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,10 +21,15 @@ struct JobKind {
   const EntityKind& entity;
   // What can be said about a request before anything is done: InvalidArgument.
   Status (*check)(const Json& request, TaskContext& context);
-  // Does the work and returns the fields that Describe… shows of it (ModelArtifacts, FinalMetricDataList, …).
-  // Errors: Cancelled when told to stop, else the message becomes the FailureReason.
-  Result<Json> (*work)(const Json& request, JobContext& context);
+  // Does the work and returns the fields that Describe… shows of it (ModelArtifacts, FinalMetricDataList, …);
+  // what is below kNotes joins our notes. Errors: Cancelled when told to stop, else the message becomes the
+  // FailureReason.
+  std::function<Result<Json>(const Json& request, JobContext& context)> work;
 };
+
+// Among the fields that work returned, true: it was ended before its time, with what it had so far; status
+// Stopped.
+inline constexpr const char* kStoppedEarly = "StoppedEarly";
 
 // createTrainingJob and the like. With `sync` the outcome is the Describe… document of the finished job, or
 // States.TaskFailed with that document as the cause; without, {"…Arn"} at once. Under a taken name: an equal

@@ -3,16 +3,23 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "base/sqlite.h"
 
 namespace millrace::tasks {
 
+// SQLite handles take one thread at a time, so each connection has its lock; readers don't wait for a
+// writer's disk.
 struct Jobs::State {
   std::filesystem::path directory;
-  std::mutex mutex;  // over everything below: SQLite handles take one thread at a time
-  Database database;
-  Statement insert, replace, select, erase, select_list;
+  std::mutex write_mutex;  // over the writing connection
+  Database writer;
+  Statement insert, replace, select_to_modify, erase;
+  mutable std::mutex read_mutex;  // over the reading connection
+  Database reader;
+  Statement select, select_list;
+  std::mutex claims_mutex;
   std::map<std::string, std::shared_ptr<std::atomic<bool>>, std::less<>> claims;
 };
 
@@ -83,28 +90,32 @@ Jobs::~Jobs() = default;
 Result<std::unique_ptr<Jobs>> Jobs::open(const std::string& path) {
   auto state = std::make_unique<State>();
   state->directory = std::filesystem::path(path).parent_path();
-  MR_TRY(database, Database::open(path));
-  state->database = std::move(database);
-  MR_DO(state->database.execute(kSchema));
-  const std::pair<Statement State::*, std::string_view> statements[] = {
-      {&State::insert, "INSERT INTO record (kind, name, document) VALUES (?1, ?2, ?3)"},
-      {&State::replace, "UPDATE record SET document = ?1 WHERE kind = ?2 AND name = ?3"},
-      {&State::select, "SELECT document FROM record WHERE kind = ?1 AND name = ?2"},
-      {&State::erase, "DELETE FROM record WHERE kind = ?1 AND name = ?2"},
-      {&State::select_list,
+  MR_TRY(writer, Database::open(path));
+  state->writer = std::move(writer);
+  MR_DO(state->writer.execute(kSchema));
+  MR_TRY(reader, Database::open(path));
+  state->reader = std::move(reader);
+  constexpr std::string_view kSelect = "SELECT document FROM record WHERE kind = ?1 AND name = ?2";
+  const std::tuple<Database&, Statement&, std::string_view> statements[] = {
+      {state->writer, state->insert, "INSERT INTO record (kind, name, document) VALUES (?1, ?2, ?3)"},
+      {state->writer, state->replace, "UPDATE record SET document = ?1 WHERE kind = ?2 AND name = ?3"},
+      {state->writer, state->select_to_modify, kSelect},
+      {state->writer, state->erase, "DELETE FROM record WHERE kind = ?1 AND name = ?2"},
+      {state->reader, state->select, kSelect},
+      {state->reader, state->select_list,
        "SELECT name, document FROM record WHERE kind = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3)"
        " ORDER BY number DESC LIMIT ?4"},
   };
-  for (const auto& [member, sql] : statements) {
-    MR_TRY(statement, state->database.prepare(sql));
-    state.get()->*member = std::move(statement);
+  for (const auto& [database, statement, sql] : statements) {
+    MR_TRY(prepared, database.prepare(sql));
+    statement = std::move(prepared);
   }
   return std::unique_ptr<Jobs>(new Jobs(std::move(state)));
 }
 
 Status Jobs::create(std::string_view kind, std::string_view name, const Json& document) {
   const std::string text = dump(document);
-  const std::lock_guard lock(state_->mutex);
+  const std::lock_guard lock(state_->write_mutex);
   state_->insert.bind(1, kind).bind(2, name).bind(3, std::string_view(text));
   const Status done = state_->insert.run();
   if (!done && done.error().code == ErrorCode::AlreadyExists)
@@ -114,30 +125,30 @@ Status Jobs::create(std::string_view kind, std::string_view name, const Json& do
 }
 
 Status Jobs::update(std::string_view kind, std::string_view name, const Json& document) {
-  const std::lock_guard lock(state_->mutex);
-  return replace_one(state_->replace, state_->database, kind, name, document);
+  const std::lock_guard lock(state_->write_mutex);
+  return replace_one(state_->replace, state_->writer, kind, name, document);
 }
 
 Result<Json> Jobs::find(std::string_view kind, std::string_view name) const {
-  const std::lock_guard lock(state_->mutex);
+  const std::lock_guard lock(state_->read_mutex);
   return select_one(state_->select, kind, name);
 }
 
 Status Jobs::remove(std::string_view kind, std::string_view name) {
-  const std::lock_guard lock(state_->mutex);
+  const std::lock_guard lock(state_->write_mutex);
   state_->erase.bind(1, kind).bind(2, name);
   MR_DO(state_->erase.run());
-  if (state_->database.changes() == 0) return not_found(kind, name);
+  if (state_->writer.changes() == 0) return not_found(kind, name);
   return {};
 }
 
 // One process owns the file, so the mutex makes the step whole; the write itself is one statement.
 Result<Json> Jobs::modify(std::string_view kind, std::string_view name,
                           const std::function<Status(Json&)>& change) {
-  const std::lock_guard lock(state_->mutex);
-  MR_TRY(document, select_one(state_->select, kind, name));
+  const std::lock_guard lock(state_->write_mutex);
+  MR_TRY(document, select_one(state_->select_to_modify, kind, name));
   MR_DO(change(document));
-  MR_DO(replace_one(state_->replace, state_->database, kind, name, document));
+  MR_DO(replace_one(state_->replace, state_->writer, kind, name, document));
   return document;
 }
 
@@ -145,7 +156,7 @@ Result<std::vector<Json>> Jobs::list(std::string_view kind, std::string_view pre
                                      std::size_t limit) const {
   const std::string end = end_of_prefix(std::string(prefix));
   std::vector<Json> documents;
-  const std::lock_guard lock(state_->mutex);
+  const std::lock_guard lock(state_->read_mutex);
   Statement& select = state_->select_list;
   const Reset reset{select};
   select.bind(1, kind)
@@ -161,7 +172,7 @@ Result<std::vector<Json>> Jobs::list(std::string_view kind, std::string_view pre
 }
 
 std::unique_ptr<Jobs::Claim> Jobs::claim(std::string_view kind, std::string_view name) {
-  const std::lock_guard lock(state_->mutex);
+  const std::lock_guard lock(state_->claims_mutex);
   std::string id = claim_id(kind, name);
   auto [place, fresh] = state_->claims.try_emplace(id, nullptr);
   if (!fresh) return nullptr;
@@ -170,12 +181,12 @@ std::unique_ptr<Jobs::Claim> Jobs::claim(std::string_view kind, std::string_view
 }
 
 Jobs::Claim::~Claim() {
-  const std::lock_guard lock(jobs_->state_->mutex);
+  const std::lock_guard lock(jobs_->state_->claims_mutex);
   jobs_->state_->claims.erase(id_);
 }
 
 bool Jobs::request_stop(std::string_view kind, std::string_view name) {
-  const std::lock_guard lock(state_->mutex);
+  const std::lock_guard lock(state_->claims_mutex);
   const auto found = state_->claims.find(claim_id(kind, name));
   if (found == state_->claims.end()) return false;
   found->second->store(true, std::memory_order_relaxed);

@@ -1,22 +1,46 @@
 // TrainingJob: a built-in algorithm, or a program of the user's.
 
+#include <nlohmann/json.hpp>
+
+#include "base/time.h"
+#include "tasks/arguments.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
+#include "tasks/script/run_script.h"
 #include "tasks/script/train_script.h"
+#include "tasks/training/train.h"
 
 namespace millrace::tasks {
 namespace {
 
-Status check(const Json& request, TaskContext&) {
-  return check_script_training(request);
-}
-
-Result<Json> work(const Json& request, JobContext& context) {
-  return run_script_training(request, context);
+bool is_script(const Json& request) {
+  return names_program(request) || text_at(request, {"AlgorithmSpecification", "TrainingImage"}) == "script";
 }
 
 }  // namespace
 
-const JobKind kTrainingJobKind{kTrainingJob, check, work};
+Status check_training(const Json& request, TaskContext&) {
+  // What the shapes below take for granted, with the field's name when it is something else.
+  MR_TRY(algorithm, Arguments(request).object("AlgorithmSpecification"));
+  MR_DO(algorithm.text_or("TrainingImage", ""));
+  MR_DO(Arguments(request).text_map("HyperParameters"));
+  if (is_script(request)) return check_script_training(request);
+  MR_DO(parse_training_spec(request));
+  return {};
+}
+
+Result<Json> train_in_job(const Json& request, JobContext& context, const TrainHooks& hooks) {
+  if (is_script(request)) return run_script_training(request, context, hooks);
+  MR_TRY(spec, parse_training_spec(request));
+  MR_TRY(result, run_training(spec, context, hooks));
+  Json fields = {{"ModelArtifacts", {{"S3ModelArtifacts", result.model_uri}}},
+                 {"FinalMetricDataList", final_metrics(result.metrics, to_millis(context.clock().now()))}};
+  if (result.stopped_early) fields[kStoppedEarly] = true;
+  return fields;
+}
+
+const JobKind kTrainingJobKind{kTrainingJob, check_training, [](const Json& request, JobContext& context) {
+                                 return train_in_job(request, context, {});
+                               }};
 
 }  // namespace millrace::tasks

@@ -61,6 +61,7 @@ Status verdict(ProcessEnd end, const OptMl& opt_ml, const std::deque<std::string
 void report_metrics(OutputMetrics& metrics, std::string_view line, const ScriptRun& run,
                     JobContext& context) {
   for (const auto& [name, value] : metrics.search(line)) {
+    if (run.metric) run.metric(name, value);
     Progress progress;
     progress.phase = run.phase;
     progress.metric = name;

@@ -2,6 +2,7 @@
 // One run of a user's program inside its OptMl directory, for training and processing alike: environment,
 // log, metrics, cancellation, and its end in words. Worker threads.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct ScriptRun {
   std::string phase;                               // "Training"
   std::uint64_t memory_bytes_max = 0;
   bool without_network = false;
+  std::function<void(const std::string& name, double value)> metric;  // may be empty
 };
 
 // Error: Cancelled when it was stopped; Internal "AlgorithmError: …" with /opt/ml/output/failure, or the last

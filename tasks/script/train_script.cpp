@@ -259,7 +259,7 @@ Status check_script_training(const Json& request) {
   return {};
 }
 
-Result<Json> run_script_training(const Json& request, JobContext& context) {
+Result<Json> run_script_training(const Json& request, JobContext& context, const TrainHooks& hooks) {
   MR_TRY(program, read_program(request));
   MR_TRY(metrics, OutputMetrics::compile(program.metric_definitions));
   MR_TRY(opt_ml, OptMl::make(context.scratch()));
@@ -273,7 +273,12 @@ Result<Json> run_script_training(const Json& request, JobContext& context) {
   MR_DO(opt_ml.write_config(
       "resourceconfig.json",
       {{"current_host", "algo-1"}, {"hosts", Json::array({"algo-1"})}, {"network_interface_name", "lo"}}));
-  MR_DO(run_script(script_run(program, context.name()), opt_ml, metrics, context));
+  ScriptRun run = script_run(program, context.name());
+  run.metric = [&hooks, rounds = std::map<std::string, std::int64_t>()](const std::string& name,
+                                                                        double value) mutable {
+    if (hooks.metric) hooks.metric({name, value, rounds[name]++});
+  };
+  MR_DO(run_script(run, opt_ml, metrics, context));
   progress.phase = "Uploading";
   context.progress(progress);
   MR_TRY(model_uri, store_results(program, request, opt_ml, metrics, context));

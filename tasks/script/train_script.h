@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "tasks/jobs/job_context.h"
+#include "tasks/training/train.h"
 
 namespace millrace::tasks {
 
@@ -13,8 +14,9 @@ namespace millrace::tasks {
 bool names_program(const Json& training_request);
 Status check_script_training(const Json& request);
 // Runs it and stores what it left in /opt/ml/model and /opt/ml/output/data below S3OutputPath/<job>/output/.
-// ModelArtifacts and FinalMetricDataList.
-Result<Json> run_script_training(const Json& request, JobContext& context);
+// ModelArtifacts and FinalMetricDataList. A metric's rounds are counted as they come; hooks.stop_early is not
+// asked.
+Result<Json> run_script_training(const Json& request, JobContext& context, const TrainHooks& hooks = {});
 
 // CreateProcessingJob with AppSpecification.ContainerEntrypoint.
 Status check_script_processing(const Json& request);

@@ -186,3 +186,26 @@ TEST_CASE("Job: the API can't use a name twice") {
                .size() == 1;
   }));
 }
+
+TEST_CASE("Job: what is cancelled while it waits for its turn leaves nothing InProgress") {
+  const TemporaryHome home;
+  TaskDriver driver(home.path(), 1);
+  driver.start(TaskDriver::key(1), kTrain, training(home, "first", kCount + kWait));
+  REQUIRE(eventually([&] { return runs(home) == 1; }));
+  driver.start(TaskDriver::key(2), kTrain, training(home, "waits", kCount));
+  driver.start(TaskDriver::key(3), kTrain, training(home, "left", kCount));
+  // As an earlier process left it.
+  const Json request = parse(training(home, "left", kCount));
+  Json left = request;
+  left["TrainingJobStatus"] = "InProgress";
+  left["SecondaryStatusTransitions"] = Json::array();
+  left["Millrace"] = {{"Request", request}, {"Key", "1/1/3/0"}};
+  REQUIRE(driver.runner->jobs().create("TrainingJob", "left", left));
+  driver.runner->cancel(TaskDriver::key(2));
+  driver.runner->cancel(TaskDriver::key(3));
+  home.write("go", "");
+  REQUIRE(driver.wait(TaskDriver::key(1)));
+  CHECK(eventually([&] { return record(driver, "left")["TrainingJobStatus"] == "Stopped"; }));
+  CHECK(record(driver, "waits").is_null());
+  CHECK(runs(home) == 1);
+}

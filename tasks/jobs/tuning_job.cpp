@@ -1,0 +1,209 @@
+// HyperParameterTuningJob: a search whose trials are training jobs with records of their own. After a restart
+// the trials that had ended are taken from their records.
+
+#include <nlohmann/json.hpp>
+
+#include "tasks/arguments.h"
+#include "tasks/jobs/job_context.h"
+#include "tasks/jobs/job_kinds.h"
+#include "tasks/tuning/tune.h"
+
+namespace millrace::tasks {
+namespace {
+
+// The surroundings of a trial: the tuning job's, with its share of the threads. Its progress is in its own
+// record only.
+class TrialContext final : public TaskContext {
+ public:
+  TrialContext(TaskContext& outer, std::int64_t parallel)
+      : outer_(outer), parallel_(static_cast<int>(parallel)) {}
+  bool cancelled() const override { return outer_.cancelled(); }
+  void progress(const Progress&) override {}
+  void log(std::string_view line) override { outer_.log(line); }
+  ObjectStore& objects() override { return outer_.objects(); }
+  Jobs& jobs() override { return outer_.jobs(); }
+  const Clock& clock() const override { return outer_.clock(); }
+  std::uint64_t seed() const override { return outer_.seed(); }
+  int threads() const override { return std::max(1, outer_.threads() / std::max(1, parallel_)); }
+
+ private:
+  TaskContext& outer_;
+  const int parallel_;
+};
+
+// What a trial's record says of how it ended.
+TrialOutcome outcome_of(const Json& record) {
+  TrialOutcome outcome;
+  for (const Json& metric : record.value("FinalMetricDataList", Json::array()))
+    outcome.metrics[metric.at("MetricName")] = metric.at("Value").get<double>();
+  const std::string status = text_in(record, "TrainingJobStatus");
+  if (status == "Completed")
+    outcome.status = TrialStatus::Completed;
+  else if (status == "Stopped" && !outcome.metrics.empty())
+    outcome.status = TrialStatus::Stopped;
+  else {
+    outcome.status = TrialStatus::Failed;
+    outcome.failure = text_in(record, "FailureReason");
+    if (outcome.failure.empty()) outcome.failure = "it was stopped";
+  }
+  return outcome;
+}
+
+HyperParameters tuned_parameters(const TuningSpec& spec, const Json& record) {
+  HyperParameters tuned;
+  const Json all = record.value("HyperParameters", Json::object());
+  for (const ParameterRange& range : spec.space)
+    if (all.contains(range.name)) tuned[range.name] = all[range.name].get<std::string>();
+  return tuned;
+}
+
+std::string tuning_arn(const TuningSpec& spec) {
+  return entity_arn(kTuningJob, spec.job_name);
+}
+
+// The records of the job's trials, in their order.
+Result<std::vector<Json>> trial_records(const Jobs& jobs, const TuningSpec& spec) {
+  MR_TRY(all, jobs.list(kTrainingJob.kind, spec.job_name + "-", 100'000));
+  std::vector<Json> records;
+  for (Json& record : all)
+    if (text_in(record, "TuningJobArn") == tuning_arn(spec)) records.push_back(std::move(record));
+  std::sort(records.begin(), records.end(),
+            [](const Json& a, const Json& b) { return a["TrainingJobName"] < b["TrainingJobName"]; });
+  return records;
+}
+
+// Trials of an earlier run of this job that came to an end of their own.
+std::vector<TrialRecord> finished_trials(const TuningSpec& spec, const std::vector<Json>& records) {
+  std::vector<TrialRecord> finished;
+  for (const Json& record : records) {
+    const std::string status = text_in(record, "TrainingJobStatus");
+    const Json notes = record.value("/Millrace/Trial"_json_pointer, Json());
+    const bool ended = status == "Completed" || (status == "Stopped" && notes.is_object());
+    if (!ended || !notes.is_object()) continue;
+    TrialRecord trial;
+    trial.trial = {notes.at("number").get<std::int64_t>(), record.at("TrainingJobName"),
+                   tuned_parameters(spec, record)};
+    trial.outcome = outcome_of(record);
+    trial.curve = notes.at("curve").get<std::vector<double>>();
+    finished.push_back(std::move(trial));
+  }
+  return finished;
+}
+
+// One of the summaries that DescribeHyperParameterTuningJob and the list of its training jobs show.
+Json trial_summary(const TuningSpec& spec, const Json& record) {
+  Json summary = Json::object();
+  for (const char* field : {"TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingStartTime",
+                            "TrainingEndTime", "TrainingJobStatus", "FailureReason"})
+    if (record.contains(field)) summary[field] = record[field];
+  summary["TunedHyperParameters"] = tuned_parameters(spec, record);
+  const TrialOutcome outcome = outcome_of(record);
+  const auto value = outcome.metrics.find(spec.metric);
+  const bool running = text_in(record, "TrainingJobStatus") == "InProgress";
+  summary["ObjectiveStatus"] = running ? "Pending" : value == outcome.metrics.end() ? "Failed" : "Succeeded";
+  if (value != outcome.metrics.end())
+    summary["FinalHyperParameterTuningJobObjectiveMetric"] = {
+        {"Type", spec.maximize ? "Maximize" : "Minimize"},
+        {"MetricName", spec.metric},
+        {"Value", value->second}};
+  return summary;
+}
+
+Json counters(const TuningSpec& spec, const std::vector<Json>& records) {
+  Json jobs = {
+      {"Completed", 0}, {"InProgress", 0}, {"RetryableError", 0}, {"NonRetryableError", 0}, {"Stopped", 0}};
+  Json objectives = {{"Succeeded", 0}, {"Pending", 0}, {"Failed", 0}};
+  const auto count = [](Json& counter, const std::string& key) {
+    counter[key] = counter[key].get<std::int64_t>() + 1;
+  };
+  for (const Json& record : records) {
+    const std::string status = text_in(record, "TrainingJobStatus");
+    count(jobs, status == "Failed" ? "NonRetryableError" : status == "Stopping" ? "InProgress" : status);
+    count(objectives, trial_summary(spec, record)["ObjectiveStatus"].get<std::string>());
+  }
+  return {{"TrainingJobStatusCounters", jobs}, {"ObjectiveStatusCounters", objectives}};
+}
+
+// One trial as a training job under its own name, from its record or by running it.
+Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json request,
+                               const TrainHooks& hooks, JobContext& tuning) {
+  request["TuningJobArn"] = tuning_arn(spec);
+  std::vector<double> curve;
+  JobKind kind = kTrainingJobKind;
+  kind.work = [&](const Json& training, JobContext& context) -> Result<Json> {
+    TrainHooks both = hooks;
+    both.metric = [&](const MetricPoint& point) {
+      if (point.name == spec.metric) curve.push_back(point.value);
+      if (hooks.metric) hooks.metric(point);
+    };
+    MR_TRY(fields, train_in_job(training, context, both));
+    fields[kNotes] = {{"Trial", {{"number", trial.number}, {"curve", curve}}}};
+    return fields;
+  };
+  TrialContext context(tuning, spec.parallel_max);
+  TaskCall call{request, context};
+  call.key = "trial of " + spec.job_name + " " + tuning.call().key;  // attaches to what an earlier run began
+  call.caller = "tuning job " + spec.job_name;
+  call.sync = true;
+  call.suspended = tuning.call().suspended;
+  call.stop_grace = tuning.call().stop_grace;
+  MR_DO(ensure_job(kind, request, call));
+  MR_TRY(record, finish_job(kind, trial.job_name, call));
+  if (tuning.cancelled()) return fail(ErrorCode::Cancelled, "the tuning job was stopped");
+  MR_TRY(records, trial_records(tuning.jobs(), spec));
+  MR_DO(tuning.jobs().modify(kTuningJob.kind, spec.job_name, [&](Json& r) -> Status {
+    r.update(counters(spec, records));
+    return {};
+  }));
+  return outcome_of(record);
+}
+
+Status check(const Json& request, TaskContext& context) {
+  MR_TRY(spec, parse_tuning_spec(request));
+  // A built-in algorithm's trials are checked with their ranges; a program's only as far as what all have in
+  // common.
+  const std::string image = text_at(spec.definition, {"AlgorithmSpecification", "TrainingImage"});
+  if (find_estimator(image)) return {};
+  const auto checked = check_training(trial_request(spec, Trial{1, spec.job_name + "-001", {}}), context);
+  if (!checked) return invalid("TrainingJobDefinition: " + checked.error().message, checked.error().hint);
+  return {};
+}
+
+Result<Json> work(const Json& request, JobContext& context) {
+  MR_TRY(spec, parse_tuning_spec(request));
+  MR_TRY(earlier, trial_records(context.jobs(), spec));
+  const RunTrial run = [&](const Trial& trial, const Json& trial_request, const TrainHooks& hooks) {
+    return run_trial(spec, trial, trial_request, hooks, context);
+  };
+  MR_TRY(result, run_tuning(spec, finished_trials(spec, earlier), run, context));
+  MR_TRY(records, trial_records(context.jobs(), spec));
+  Json fields = counters(spec, records);
+  fields["TuningResultsS3Uri"] = result.results_uri;
+  if (!result.best) return fields;
+  MR_TRY(best, context.jobs().find(kTrainingJob.kind, result.trials[*result.best].trial.job_name));
+  fields["BestTrainingJob"] = trial_summary(spec, best);
+  return fields;
+}
+
+Result<Json> trials_of(TaskCall& call) {
+  MR_TRY(name, Arguments(call.arguments).text("HyperParameterTuningJobName"));
+  MR_TRY(tuning, call.context.jobs().find(kTuningJob.kind, name_of(kTuningJob, name)));
+  MR_TRY(spec, parse_tuning_spec(tuning.at(kNotes).at("Request")));
+  MR_TRY(records, trial_records(call.context.jobs(), spec));
+  Json summaries = Json::array();
+  for (auto record = records.rbegin(); record != records.rend(); ++record)
+    summaries.push_back(trial_summary(spec, *record));
+  return Json{{"TrainingJobSummaries", std::move(summaries)}};
+}
+
+}  // namespace
+
+Outcome list_training_jobs_of_tuning_job(TaskCall& call) {
+  const auto answer = trials_of(call);
+  if (!answer) return sagemaker_failure(answer.error());
+  return to_payload(*answer);
+}
+
+const JobKind kTuningJobKind{kTuningJob, check, work};
+
+}  // namespace millrace::tasks
