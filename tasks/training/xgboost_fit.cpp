@@ -250,6 +250,15 @@ class Xgboost final : public Estimator {
 Status Xgboost::check(const Dataset& train, const Dataset* validation) const {
   MR_DO(check_dataset("train", train, MissingValues::Allowed));
   if (validation) MR_DO(check_validation(train, *validation, MissingValues::Allowed));
+  // The library ignores entries beyond the features and takes missing ones as 0.
+  const auto constraints = settings_.parameters.find("monotone_constraints");
+  if (constraints != settings_.parameters.end()) {
+    const auto entries = static_cast<std::size_t>(std::ranges::count(constraints->second, ',')) + 1;
+    if (entries != train.X.cols) {
+      return invalid("hyperparameter 'monotone_constraints' has " + std::to_string(entries) +
+                     " entries, but train has " + std::to_string(train.X.cols) + " features");
+    }
+  }
   const std::string& objective = settings_.parameters.at("objective");
   const bool binary = objective.starts_with("binary:");
   if (!binary && settings_.classes == 0) return {};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -79,13 +80,20 @@ Status check_trees(const Plain& model, const Shape& shape) {
       static_cast<std::int64_t>(trees.size())) {
     return damaged("the number of trees is not the one it says");
   }
+  const std::int64_t parallel = integer_text(model.at("gbtree_model_param").at("num_parallel_tree"), 0);
+  if (parallel < 1 || parallel > 1'000'000 ||
+      trees.size() % (static_cast<std::size_t>(parallel) * shape.outputs) != 0) {
+    return damaged("the trees are not whole rounds");  // the library divides by these
+  }
   for (std::size_t t = 0; t < trees.size(); ++t) {
     const auto group = info[t].get<std::int64_t>();
     if (group < 0 || static_cast<std::size_t>(group) >= shape.outputs)
       return damaged("tree " + std::to_string(t) + " is of no class");
     const Plain& tree = trees[t];
-    if (tree.contains("categories_nodes") && !tree.at("categories_nodes").empty())
+    const auto categorical = [](const Plain& type) { return type != 0; };
+    if (tree.contains("split_type") && std::ranges::any_of(tree.at("split_type"), categorical)) {
       return damaged("categorical splits are not supported");
+    }
     MR_DO(check_tree(tree, shape.features, t));
   }
   return {};

@@ -20,7 +20,7 @@ constexpr HyperParameterRule kRules[] = {
     {"early_stopping_rounds", Integer, "", 1, 1e6, "", false,
      "stop when the metric has not improved for so many rounds"},
     {"booster", Choice, "gbtree", 0, 0, "gbtree|dart|gblinear", false, "kind of model"},
-    {"eta", Real, "0.3", 0, 1, "", false, "step size; also learning_rate"},
+    {"eta", Real, "0.3", 0, 1, "", false, "step size"},
     {"gamma", Real, "0", 0, kMax, "", false, "least loss reduction of a split"},
     {"max_depth", Integer, "6", 0, 64, "", false, "depth of a tree; 0: no limit"},
     {"min_child_weight", Real, "1", 0, kMax, "", false, "least sum of hessians in a child"},

@@ -277,3 +277,34 @@ TEST_CASE("run_tuning: Grid runs every combination, a target ends the search, ca
   REQUIRE(!result);
   CHECK(result.error().code == ErrorCode::Cancelled);
 }
+
+TEST_CASE("run_tuning: over real training jobs, with early stopping") {
+  FakeContext context;
+  Random random(9);
+  for (const char* channel : {"train", "validation"}) {
+    std::string csv = "y,a,b\n";
+    for (int i = 0; i < 200; ++i) {
+      const double a = random.normal(), b = random.normal();
+      csv += std::to_string(a * b > 0) + "," + std::to_string(a) + "," + std::to_string(b) + "\n";
+    }
+    REQUIRE(context.objects().write("s3://b/" + std::string(channel) + "/data.csv", csv).has_value());
+  }
+  Json json = request();
+  json["HyperParameterTuningJobConfig"]["TrainingJobEarlyStoppingType"] = "Auto";
+  json["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxNumberOfTrainingJobs"] = 12;
+  const TuningSpec spec = spec_of(json);
+  const auto result = run_tuning(
+      spec, {},
+      [&](const Trial&, const Json& training, const TrainHooks& hooks) -> Result<TrialOutcome> {
+        MR_TRY(training_spec, parse_training_spec(training));
+        MR_TRY(trained, run_training(training_spec, context, hooks));
+        return TrialOutcome{trained.stopped_early ? TrialStatus::Stopped : TrialStatus::Completed,
+                            trained.metrics, ""};
+      },
+      context);
+  REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().message));
+  const TrialRecord& best = result->trials[*result->best];
+  CHECK(best.outcome.metrics.at("validation:logloss") < 0.5);
+  CHECK(best.curve.back() == best.outcome.metrics.at("validation:logloss"));
+  CHECK(context.objects().read("s3://b/out/" + best.trial.job_name + "/output/model/model.bin").has_value());
+}
