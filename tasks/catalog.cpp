@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/registry/model_packages.h"
@@ -60,6 +61,35 @@ constexpr P kProcessingParameters[] = {
     {"StoppingCondition", "object", false, "MaxRuntimeInSeconds"},
     {"RoleArn", "string", false, "accepted, without effect"},
 };
+constexpr P kTransformParameters[] = {
+    {"TransformJobName", "string", true, "unique"},
+    {"ModelName", "string", true, "of createModel"},
+    {"TransformInput", "object", true,
+     "DataSource.S3DataSource.S3Uri; ContentType text/csv or application/jsonlines"},
+    {"TransformOutput", "object", true, "S3OutputPath; Accept text/csv or application/jsonlines"},
+    {"DataProcessing", "object", false, "InputFilter, OutputFilter ($[1:], $[0,-1]), JoinSource Input"},
+    {"TransformResources", "object", false, "accepted, without effect"},
+};
+constexpr P kEndpointConfigParameters[] = {
+    {"EndpointConfigName", "string", true, "unique"},
+    {"ProductionVariants", "array", true, "VariantName, ModelName, InitialVariantWeight (1)"},
+};
+constexpr P kEndpointParameters[] = {
+    {"EndpointName", "string", true, "unique"},
+    {"EndpointConfigName", "string", true, "of createEndpointConfig"},
+    {"DeploymentConfig", "object", false, "kept; all traffic moves at once"},
+};
+constexpr P kWeightParameters[] = {
+    {"EndpointName", "string", true},
+    {"DesiredWeightsAndCapacities", "array", true, "VariantName, DesiredWeight"},
+};
+constexpr P kInvokeParameters[] = {
+    {"EndpointName", "string", true},
+    {"Body", "string", true, "rows; JSON may also be given as JSON"},
+    {"ContentType", "string", false, "text/csv (default), application/json, application/jsonlines"},
+    {"Accept", "string", false, "text/csv, application/json, application/jsonlines"},
+    {"TargetVariant", "string", false, "that variant instead of one picked by weight"},
+};
 constexpr P kEndpointConfigName[] = {{"EndpointConfigName", "string", true}};
 constexpr P kEndpointName[] = {{"EndpointName", "string", true}};
 constexpr P kTuningParameters[] = {
@@ -109,12 +139,15 @@ constexpr std::string_view kService = "sagemaker";
 // service, operation, summary, optimized, sync, parameters, function; one row a line
 // clang-format off
 const TaskKind kCatalog[] = {
+    {kService, "createEndpoint", "Serves the models of an endpoint configuration", true, false, kEndpointParameters, create_endpoint},
+    {kService, "createEndpointConfig", "Weighs models as variants of an endpoint", true, false, kEndpointConfigParameters, create_endpoint_config},
     {kService, "createHyperParameterTuningJob", "Searches hyperparameters by training jobs", true, true, kTuningParameters, create<kTuningJobKind>},
     {kService, "createModel", "Makes a model of one or more artifacts", true, false, kModelParameters, create_model},
     {kService, "createModelPackage", "Registers a version of a model", false, false, kPackageParameters, create_model_package},
     {kService, "createModelPackageGroup", "Makes a group for the versions of a model", false, false, kGroupParameters, create_model_package_group},
     {kService, "createProcessingJob", "Runs a built-in processor or a program over data", true, true, kProcessingParameters, create<kProcessingJobKind>},
     {kService, "createTrainingJob", "Trains a model by a built-in algorithm or a program", true, true, kTrainingParameters, create<kTrainingJobKind>},
+    {kService, "createTransformJob", "Scores the objects below a prefix", true, true, kTransformParameters, create<kTransformJobKind>},
     {kService, "deleteEndpoint", "Ends an endpoint", false, false, kEndpointName, remove<kEndpoint>},
     {kService, "deleteEndpointConfig", "Deletes an endpoint configuration's record", false, false, kEndpointConfigName, remove<kEndpointConfig>},
     {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName, remove<kModel>},
@@ -142,11 +175,16 @@ const TaskKind kCatalog[] = {
     {kService, "stopHyperParameterTuningJob", "Tells a tuning job and its training jobs to stop", false, false, kTuningJobName, stop<kTuningJobKind>},
     {kService, "stopProcessingJob", "Tells a processing job to stop", false, false, kProcessingJobName, stop<kProcessingJobKind>},
     {kService, "stopTrainingJob", "Tells a training job to stop", false, false, kTrainingJobName, stop<kTrainingJobKind>},
+    {kService, "stopTransformJob", "Tells a transform job to stop", false, false, kTransformJobName, stop<kTransformJobKind>},
+    {kService, "updateEndpoint", "Moves an endpoint to another configuration", true, false, kEndpointParameters, update_endpoint},
+    {kService, "updateEndpointWeightsAndCapacities", "Changes the weights of an endpoint's variants", false, false, kWeightParameters, update_endpoint_weights_and_capacities},
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
+    {"sagemakerruntime", "invokeEndpoint", "Scores rows by an endpoint", false, false, kInvokeParameters, invoke_endpoint_task},
 };
 // clang-format on
 
-constexpr const JobKind* kJobKinds[] = {&kTrainingJobKind, &kProcessingJobKind, &kTuningJobKind};
+constexpr const JobKind* kJobKinds[] = {&kTrainingJobKind, &kProcessingJobKind, &kTransformJobKind,
+                                        &kTuningJobKind};
 
 // The service part and what follows of arn:PARTITION:states:REGION:ACCOUNT:…; empty when it is something
 // else.
