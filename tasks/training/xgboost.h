@@ -9,11 +9,10 @@
 // - With early_stopping_rounds the last metric of the last channel decides and the model is cut to its best
 // round;
 //   Fitted::metrics are those of the last round kept.
-// - The same seed, data and number of threads give the same bytes. `nthread` is FitContext::threads unless
-// given.
-//   libgomp's threads spin between parallel regions unless the process began with OMP_WAIT_POLICY=passive (it
-//   is read when the library is loaded, so a program cannot set it for itself without starting anew): on a
-//   machine that is busy otherwise, training with more than one thread needs it.
+// - The same seed, data and number of threads give the same bytes. libgomp's threads spin between parallel
+//   regions unless the process began with OMP_WAIT_POLICY=passive (read when the library is loaded, so a
+//   program cannot set it for itself), which makes training ten times slower as soon as the machine has other
+//   work. So `nthread` is FitContext::threads when they sleep, else 1, unless given.
 // - Cancelling is noticed between rounds.
 // - Model bytes are XGBoost's JSON model, which its other languages read. Loading checks every tree's
 // structure, since the

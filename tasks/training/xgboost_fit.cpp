@@ -91,11 +91,16 @@ Result<Settings> make_settings(const HyperParameters& parameters) {
   return settings;
 }
 
+// Threads that spin make training many times slower as soon as anything else runs.
+int threads_of(const Settings& settings, const FitContext& context) {
+  const ParameterReader read(xgboost_rules(), settings.parameters);
+  return static_cast<int>(read.integer_or("nthread", xgb_threads_sleep() ? std::max(1, context.threads) : 1));
+}
+
 Status configure(void* booster, const Settings& settings, const FitContext& context) {
   const ParameterReader read(xgboost_rules(), settings.parameters);
   MR_DO(xgb_set(booster, "verbosity", read.text("verbosity")));
-  MR_DO(
-      xgb_set(booster, "nthread", std::to_string(read.integer_or("nthread", std::max(1, context.threads)))));
+  MR_DO(xgb_set(booster, "nthread", std::to_string(threads_of(settings, context))));
   const std::uint64_t seed =
       read.given("seed") ? static_cast<std::uint64_t>(read.integer("seed")) : context.seed % 2147483648u;
   MR_DO(xgb_set(booster, "seed", std::to_string(seed)));
@@ -274,6 +279,7 @@ Status Xgboost::check(const Dataset& train, const Dataset* validation) const {
 Result<Fitted> Xgboost::fit(const Dataset& train, const Dataset* validation,
                             const FitContext& context) const {
   MR_DO(check(train, validation));
+  xgb_use_threads(threads_of(settings_, context));
   std::vector<Channel> channels;
   MR_TRY(train_matrix, make_matrix(train));
   channels.push_back({"train", &train, std::move(train_matrix)});

@@ -1,5 +1,8 @@
 #include "tasks/training/xgboost_handles.h"
 
+#include <omp.h>
+
+#include <cstdlib>
 #include <limits>
 
 namespace millrace::tasks {
@@ -29,6 +32,19 @@ std::string plain_message(std::string_view text) {
 Status xgb_status(int code, std::string_view doing) {
   if (code == 0) return {};
   return invalid("xgboost could not " + std::string(doing) + ": " + plain_message(XGBGetLastError()));
+}
+
+void xgb_use_threads(int threads) {
+  omp_set_num_threads(threads);
+}
+
+bool xgb_threads_sleep() {
+  static const bool sleep = [] {
+    const char* policy = std::getenv("OMP_WAIT_POLICY");
+    const std::string_view text = policy ? policy : "";
+    return text == "passive" || text == "PASSIVE" || std::getenv("GOMP_SPINCOUNT") != nullptr;
+  }();
+  return sleep;
 }
 
 Result<XgbBooster> xgb_booster(const std::vector<void*>& matrices) {

@@ -26,6 +26,13 @@ using XgbBooster = std::unique_ptr<void, BoosterFree>;
 // Turns the return code of a call just made into a Status; the library's message without source lines and
 // stack traces.
 Status xgb_status(int code, std::string_view doing);
+// How many threads the library's parallel parts that have no setting of their own use when this thread calls
+// it.
+void xgb_use_threads(int threads);
+// Whether libgomp's idle threads sleep: the process began with OMP_WAIT_POLICY=passive or with GOMP_SPINCOUNT
+// set.
+bool xgb_threads_sleep();
+
 // A booster that keeps its predictions for `matrices` from round to round; they must outlive it. None: one to
 // load into.
 Result<XgbBooster> xgb_booster(const std::vector<void*>& matrices = {});

@@ -153,6 +153,7 @@ class XgboostModel final : public Model {
   Result<Matrix> predict(MatrixView X) const override {
     MR_DO(check_features("xgboost", X, shape_.features));
     if (X.rows == 0) return Matrix(0, shape_.outputs);
+    xgb_use_threads(1);
     return shape_.linear ? predict_in_turn(X) : predict_in_place(X);
   }
 
@@ -206,6 +207,7 @@ class XgboostModel final : public Model {
 
 Result<std::unique_ptr<const Model>> load_xgboost(std::string_view bytes) {
   MR_TRY(shape, check_model(bytes));
+  xgb_use_threads(1);
   MR_TRY(booster, xgb_booster());
   MR_DO(xgb_set(booster.get(), "verbosity", "0"));
   if (const Status loaded =

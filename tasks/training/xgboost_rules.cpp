@@ -53,7 +53,7 @@ constexpr HyperParameterRule kRules[] = {
     {"refresh_leaf", Integer, "1", 0, 1, "", false, "of the refresh updater"},
     {"verbosity", Integer, "0", 0, 3, "", false,
      "how much the library prints to the server's standard error"},
-    {"nthread", Integer, "", 1, 1024, "", false, "threads; else as many as the job may use"},
+    {"nthread", Integer, "", 1, 1024, "", false, "threads; else the job's where idle ones sleep, else 1"},
     {"rate_drop", Real, "0", 0, 1, "", false, "dart: share of the trees dropped"},
     {"skip_drop", Real, "0", 0, 1, "", false, "dart: chance that a round drops none"},
     {"one_drop", Integer, "0", 0, 1, "", false, "dart: 1: at least one is dropped"},
