@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tasks/arguments.h"
+#include "tasks/evaluation/evaluate.h"
 #include "tasks/processing/prepare.h"
 #include "tasks/processing/split.h"
 
@@ -100,6 +101,8 @@ Result<ProcessingInputs> read_processing_inputs(const Json& request, const Objec
 
 std::span<const Processor> processors() {
   static constexpr Processor kProcessors[] = {
+      {"evaluate", "metrics with intervals and plots of a model on rows it has not seen", check_evaluate,
+       run_evaluate},
       {"prepare", "fits a list of column steps to the training channel and applies them to every channel",
        check_prepare, run_prepare},
       {"split", "cuts rows into train, validation and test: random, ordered, stratified or by key",

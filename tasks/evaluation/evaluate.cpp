@@ -1,0 +1,213 @@
+#include "tasks/evaluation/evaluate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "tasks/evaluation/svg_chart.h"
+#include "tasks/processing/statistics.h"
+#include "tasks/table/table.h"
+
+namespace millrace::tasks {
+namespace {
+
+using Metrics = std::function<MetricValues(std::span<const double> weights)>;
+
+std::vector<double> column_of(MatrixView m) {
+  return {m.data, m.data + m.rows * m.cols};
+}
+
+Status check_shapes(std::span<const double> labels, MatrixView predictions,
+                    const EvaluationSettings& settings) {
+  if (labels.empty()) return invalid("there are no rows to evaluate on");
+  if (labels.size() != predictions.rows) return invalid("labels and predictions differ in number");
+  const bool many = settings.task == "multiclass";
+  if (many ? predictions.cols < 2 : predictions.cols != 1) {
+    return invalid("the model gives " + std::to_string(predictions.cols) + " numbers a row, which is no " +
+                   settings.task + " model");
+  }
+  const double classes = many ? static_cast<double>(predictions.cols) : 2;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const double y = labels[i];
+    const bool good =
+        settings.task == "regression" ? std::isfinite(y) : y >= 0 && y < classes && y == std::trunc(y);
+    if (!good)
+      return invalid("row " + std::to_string(i + 1) + ": the target " + format_number(y) + " is no " +
+                     settings.task + " target");
+    for (const float p : predictions.row(i)) {
+      if (!std::isfinite(p))
+        return invalid("row " + std::to_string(i + 1) + ": the model's prediction is not a finite number");
+    }
+  }
+  return {};
+}
+
+// The metrics of the task as a function of weights; scores are sorted once.
+Metrics metrics_for(std::span<const double> labels, MatrixView predictions,
+                    const EvaluationSettings& settings) {
+  if (settings.task == "binary") {
+    return [scores = BinaryScores(labels, column_of(predictions)), threshold = settings.threshold](auto w) {
+      return scores.metrics(threshold, w);
+    };
+  }
+  if (settings.task == "multiclass")
+    return [labels, predictions](auto w) { return class_metrics(labels, predictions, w); };
+  return [labels, values = column_of(predictions)](auto w) { return regression_metrics(labels, values, w); };
+}
+
+// Values of each metric over the bootstrap samples; `difference` is subtracted when given.
+Result<std::vector<std::vector<double>>> resample(std::size_t rows, const Metrics& metrics,
+                                                  const Metrics* difference,
+                                                  const EvaluationSettings& settings) {
+  std::vector<std::vector<double>> out(metrics({}).size());
+  for (std::uint64_t sample = 0; sample < settings.samples; ++sample) {
+    if (settings.cancelled && settings.cancelled())
+      return fail(ErrorCode::Cancelled, "evaluate was cancelled");
+    const std::vector<double> weights = bootstrap_weights(rows, settings.seed, sample);
+    const MetricValues values = metrics(weights);
+    const MetricValues others = difference != nullptr ? (*difference)(weights) : MetricValues();
+    for (std::size_t m = 0; m < values.size(); ++m) {
+      out[m].push_back(values[m].second - (others.empty() ? 0 : others[m].second));
+    }
+  }
+  return out;
+}
+
+std::string class_name(const EvaluationSettings& settings, std::size_t c) {
+  return c < settings.classes.size() ? settings.classes[c] : std::to_string(c);
+}
+
+// {"no": {"no": 90, "yes": 10}, "yes": …}: truth, then prediction.
+Json confusion_json(const EvaluationSettings& settings, const std::vector<double>& counts, std::size_t k) {
+  Json out = Json::object();
+  for (std::size_t t = 0; t < k; ++t) {
+    for (std::size_t p = 0; p < k; ++p)
+      out[class_name(settings, t)][class_name(settings, p)] = counts[t * k + p];
+  }
+  return out;
+}
+
+std::string confusion_plot(const EvaluationSettings& settings, const std::vector<double>& counts,
+                           std::size_t k) {
+  std::vector<std::string> names;
+  for (std::size_t c = 0; c < k; ++c) names.push_back(class_name(settings, c));
+  return draw_matrix("Confusion matrix", "truth", "prediction", names, counts);
+}
+
+// Mean score against the share of positives, rows in ten groups of equal width of score.
+std::string calibration_plot(std::span<const double> labels, MatrixView scores) {
+  std::vector<double> count(10), truth(10), mean(10);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const double score = scores.row(i)[0];
+    const auto bin = static_cast<std::size_t>(std::clamp(score * 10, 0.0, 9.0));
+    count[bin] += 1, truth[bin] += labels[i], mean[bin] += score;
+  }
+  Chart chart{"Calibration", "mean predicted probability", "share of positive rows", {}, {{0, 1}}, {{0, 1}}};
+  chart.series.push_back({"perfectly calibrated", {{0, 0}, {1, 1}}, Series::Style::Line, true});
+  Series line{"model", {}, Series::Style::Line, false};
+  for (std::size_t b = 0; b < 10; ++b) {
+    if (count[b] > 0) line.points.emplace_back(mean[b] / count[b], truth[b] / count[b]);
+  }
+  chart.series.push_back(std::move(line));
+  return draw_chart(chart);
+}
+
+void add_binary(std::span<const double> labels, MatrixView predictions, const EvaluationSettings& settings,
+                Json& group, Evaluation& out) {
+  const BinaryScores scores(labels, column_of(predictions));
+  const double positives = scores.positives(), negatives = static_cast<double>(labels.size()) - positives;
+  double tp = 0, fp = 0;
+  Series roc{"model", {{0, 0}}, Series::Style::Line, false}, pr{"model", {}, Series::Style::Line, false};
+  for (const BinaryScores::Point& point : scores.points()) {
+    if (point.threshold >= settings.threshold) tp = point.true_positives, fp = point.false_positives;
+    if (positives > 0 && negatives > 0)
+      roc.points.emplace_back(point.false_positives / negatives, point.true_positives / positives);
+    if (positives > 0)
+      pr.points.emplace_back(point.true_positives / positives,
+                             point.true_positives / (point.true_positives + point.false_positives));
+  }
+  const std::vector<double> counts = {negatives - fp, fp, positives - tp, tp};
+  group["confusion_matrix"] = confusion_json(settings, counts, 2);
+  const auto [threshold, f1] = scores.best_f1();
+  group["threshold"] = settings.threshold;
+  group["best_f1"] = {{"threshold", threshold}, {"value", f1}};
+  out.plots["confusion.svg"] = confusion_plot(settings, counts, 2);
+  out.plots["roc.svg"] =
+      draw_chart({"ROC curve",
+                  "false positive rate",
+                  "true positive rate",
+                  {std::move(roc), {"by chance", {{0, 0}, {1, 1}}, Series::Style::Line, true}},
+                  {{0, 1}},
+                  {{0, 1}}});
+  const double share = positives / static_cast<double>(labels.size());
+  out.plots["precision_recall.svg"] =
+      draw_chart({"Precision and recall",
+                  "recall",
+                  "precision",
+                  {std::move(pr), {"by chance", {{0, share}, {1, share}}, Series::Style::Line, true}},
+                  {{0, 1}},
+                  {{0, 1}}});
+  out.plots["calibration.svg"] = calibration_plot(labels, predictions);
+}
+
+void add_regression(std::span<const double> labels, MatrixView predictions, Evaluation& out) {
+  Series points{"", {}, Series::Style::Points, false};
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    points.points.emplace_back(predictions.row(i)[0], labels[i] - predictions.row(i)[0]);
+  out.plots["residuals.svg"] =
+      draw_chart({"Residuals", "prediction", "truth - prediction", {std::move(points)}});
+}
+
+}  // namespace
+
+Result<Evaluation> evaluate(std::span<const double> labels, MatrixView predictions,
+                            const EvaluationSettings& settings) {
+  MR_DO(check_shapes(labels, predictions, settings));
+  const Metrics metrics = metrics_for(labels, predictions, settings);
+  MR_TRY(samples, resample(labels.size(), metrics, nullptr, settings));
+  Evaluation out;
+  Json group = Json::object();
+  const MetricValues values = metrics({});
+  for (std::size_t m = 0; m < values.size(); ++m) {
+    group[std::string(values[m].first)] = {{"value", values[m].second}};
+    if (!samples[m].empty())
+      group[std::string(values[m].first)]["standard_deviation"] = std::sqrt(moments(samples[m]).variance);
+  }
+  std::string name = "regression_metrics";
+  if (settings.task == "binary") {
+    name = "binary_classification_metrics";
+    add_binary(labels, predictions, settings, group, out);
+  } else if (settings.task == "multiclass") {
+    name = "multiclass_classification_metrics";
+    const std::vector<double> counts = confusion_matrix(labels, predictions);
+    group["confusion_matrix"] = confusion_json(settings, counts, predictions.cols);
+    out.plots["confusion.svg"] = confusion_plot(settings, counts, predictions.cols);
+  } else {
+    add_regression(labels, predictions, out);
+  }
+  out.report = {{name, std::move(group)}, {"rows", labels.size()}};
+  return out;
+}
+
+Result<Json> compare(std::span<const double> labels, MatrixView challenger, MatrixView champion,
+                     const EvaluationSettings& settings) {
+  MR_DO(check_shapes(labels, challenger, settings));
+  MR_DO(check_shapes(labels, champion, settings));
+  if (challenger.cols != champion.cols)
+    return invalid("champion and challenger have different numbers of classes");
+  const Metrics mine = metrics_for(labels, challenger, settings),
+                other = metrics_for(labels, champion, settings);
+  MR_TRY(samples, resample(labels.size(), mine, &other, settings));
+  const MetricValues a = mine({}), b = other({});
+  Json out = Json::object();
+  for (std::size_t m = 0; m < a.size(); ++m) {
+    Json entry = {
+        {"challenger", a[m].second}, {"champion", b[m].second}, {"difference", a[m].second - b[m].second}};
+    const std::vector<double> sorted = sorted_values(samples[m]);
+    if (!sorted.empty()) entry["interval_95"] = {quantile(sorted, 0.025), quantile(sorted, 0.975)};
+    out[std::string(a[m].first)] = std::move(entry);
+  }
+  return out;
+}
+
+}  // namespace millrace::tasks
