@@ -18,6 +18,14 @@ bool has_tasks_out(const states::Execution& execution) {
   return false;
 }
 
+// One append may hold a task's start and what made it needless, such as a sibling branch that failed.
+bool still_awaited(const states::Execution& execution, const states::TaskAttempt& task) {
+  const auto found = execution.frames.find(task.frame);
+  return found != execution.frames.end() && found->second.entered == task.visit &&
+         found->second.attempt == task.attempt &&
+         std::holds_alternative<states::waiting::ForTask>(found->second.waiting);
+}
+
 }  // namespace
 
 Ended ended_of(ExecutionId id, const states::Execution& execution) {
@@ -214,12 +222,13 @@ void Driver::release(ExecutionId id, Live& live) {
   }
   const std::optional<Instant> due = states::next_due(live.execution, *live.machine->program);
   if (due) arm(id, *due, live.armed);
-  if (due && !has_tasks_out(live.execution) && *due - loop_.clock().now() > settings_.park_after) live_.erase(id);
+  if (due && !has_tasks_out(live.execution) && *due - loop_.clock().now() > settings_.park_after)
+    live_.erase(id);
 }
 
 void Driver::perform(ExecutionId id, const Live& live, states::Effect effect) {
   if (auto* start = std::get_if<states::effect::StartTask>(&effect)) {
-    start_task(id, live, std::move(*start));
+    if (still_awaited(live.execution, start->task)) start_task(id, live, std::move(*start));
   } else {
     const states::TaskAttempt& task = std::get<states::effect::CancelTask>(effect).task;
     router_.cancel({id, task.frame, task.visit, task.attempt});

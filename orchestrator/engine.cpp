@@ -173,8 +173,10 @@ class Engine::Impl {
       bool same_input = false;
     };
     auto found = std::make_shared<Found>();
+    // Before `answer` moves into the second function: arguments are evaluated in any order.
+    std::string name = answer.name;
     committer_.run(
-        [found, machine, input, name = answer.name](Store& store) {
+        [found, machine, input, name = std::move(name)](Store& store) {
           found->row = store.execution_named(machine->row.id, name);
           if (!found->row) return;
           const auto events = store.events(found->row->id, 0, 1);
