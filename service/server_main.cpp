@@ -1,1 +1,3 @@
-int main(){return 0;}
+#include "service/cli/main.h"
+
+int main(int argc, char** argv) { return millrace::cli::run_main(argc, argv); }

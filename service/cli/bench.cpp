@@ -1,0 +1,205 @@
+// `millrace bench`: the durable engine measured as a user would meet it: SQLite, synchronous FULL, complete history, every
+// execution acknowledged only when it is durable. One line of JSON a run.
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "service/cli/command.h"
+#include "service/home.h"
+
+namespace millrace::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr const char* kEchoResource = "arn:aws:states:::millrace:echo";
+
+struct BenchOptions {
+  int length = 10, concurrency = 512;
+  double seconds = 5;
+  std::string directory = ".";
+};
+
+// Answers every task at once with its own arguments.
+class EchoRunner final : public orchestrator::TaskRunner {
+ public:
+  bool serves(const std::string& resource) const override { return resource == kEchoResource; }
+  void start(orchestrator::TaskRequest request, Report report) override {
+    report(request.key, Outcome(std::move(request.arguments)));
+  }
+  void cancel(const orchestrator::TaskKey&) override {}
+};
+
+// A document of about `bytes` bytes, like the ones workflows pass around: an order with its items.
+Payload document(std::size_t bytes) {
+  Json doc = {{"order", "o-1"}, {"customer", {{"id", 7}, {"email", "someone@example.com"}}}, {"items", Json::array()}};
+  for (int i = 0; doc.dump().size() < bytes - 90; ++i) {
+    doc["items"].push_back({{"sku", "sku-" + std::to_string(i)}, {"qty", i}, {"price", i * 1.25}, {"note", "a short text field"}});
+  }
+  doc["padding"] = std::string(bytes - std::min(bytes, doc.dump().size() + 13), 'x');
+  return to_payload(doc);
+}
+
+// A chain of states that each add (and then replace) one field.
+std::string chain(int length, bool tasks) {
+  Json states = Json::object();
+  for (int i = 0; i < length; ++i) {
+    Json state = {{"Type", tasks ? "Task" : "Pass"}, {"ResultPath", "$.result"}};
+    if (tasks) {
+      state["Resource"] = kEchoResource;
+      state["Parameters"] = {{"step", i}};
+    } else {
+      state["Result"] = i;
+    }
+    if (i + 1 < length) state["Next"] = "S" + std::to_string(i + 1);
+    else state["End"] = true;
+    states["S" + std::to_string(i)] = state;
+  }
+  return Json{{"StartAt", "S0"}, {"States", states}}.dump();
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double percentile(std::vector<double>& sorted, double p) {
+  if (sorted.empty()) return 0;
+  return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(p * static_cast<double>(sorted.size())))];
+}
+
+// Keeps `concurrency` executions going until the time is over, then lets them end.
+class ClosedLoop {
+ public:
+  ClosedLoop(service::Home& home, const BenchOptions& options, Payload input)
+      : home_(home), options_(options), input_(std::move(input)) {}
+
+  Result<Json> run(const std::string& definition, const char* what) {
+    home_.loop().post([&] {
+      home_.engine().create_machine("bench", definition, [&](Result<orchestrator::MachineRow> row) {
+        if (!row) return stop(row.error());
+        cpu_before_ = cpu_seconds();
+        begin_ = SteadyClock::now();
+        for (int i = 0; i < options_.concurrency; ++i) start_one();
+      });
+    });
+    home_.loop().run();
+    if (error_) return fail(*error_);
+    const double wall = std::chrono::duration<double>(SteadyClock::now() - begin_).count();
+    const double cpu = cpu_seconds() - cpu_before_;
+    std::sort(latencies_ms_.begin(), latencies_ms_.end());
+    const auto executions = static_cast<double>(latencies_ms_.size());
+    const double steps = executions * options_.length;
+    const bool tasks = std::string_view(what) == "tasks";
+    Json line = {{"bench", what}, {"length", options_.length}, {"concurrency", options_.concurrency}, {"executions", latencies_ms_.size()}};
+    line[tasks ? "task_steps_per_s" : "transitions_per_s"] = std::round(steps / wall);
+    line["executions_per_s"] = std::round(executions / wall);
+    line[tasks ? "cpu_us_per_task_step" : "cpu_us_per_transition"] = std::round(cpu / steps * 1e8) / 100;
+    line["p50_ms"] = std::round(percentile(latencies_ms_, 0.50) * 1000) / 1000;
+    line["p99_ms"] = std::round(percentile(latencies_ms_, 0.99) * 1000) / 1000;
+    line["document_bytes"] = input_.size();
+    return line;
+  }
+
+ private:
+  void stop(const Error& error) {
+    if (!error_) error_ = error;
+    home_.loop().stop();
+  }
+
+  void start_one() {
+    ++running_;
+    const auto from = SteadyClock::now();
+    orchestrator::StartRequest request;
+    request.machine = "bench";
+    request.input = input_;
+    home_.engine().start_execution(
+        std::move(request), [this](Result<orchestrator::Started> started) { if (!started) stop(started.error()); },
+        [this, from](const orchestrator::Ended& ended) {
+          if (ended.status != states::ExecutionStatus::Succeeded) {
+            return stop({ErrorCode::Internal, "an execution failed: " + (ended.failure ? ended.failure->cause : ""), {}});
+          }
+          const auto now = SteadyClock::now();
+          latencies_ms_.push_back(std::chrono::duration<double, std::milli>(now - from).count());
+          --running_;
+          if (std::chrono::duration<double>(now - begin_).count() < options_.seconds) start_one();
+          else if (running_ == 0) home_.loop().stop();
+        });
+  }
+
+  service::Home& home_;
+  const BenchOptions& options_;
+  Payload input_;
+  std::vector<double> latencies_ms_;
+  SteadyClock::time_point begin_;
+  double cpu_before_ = 0;
+  int running_ = 0;
+  std::optional<Error> error_;
+};
+
+Result<Json> measure(const BenchOptions& options, bool tasks) {
+  std::string pattern = (fs::path(options.directory) / ".millrace-bench-XXXXXX").string();
+  if (!mkdtemp(pattern.data())) return invalid("can't make a directory in " + options.directory, "name another one with --dir");
+  struct Remove {
+    std::string path;
+    ~Remove() {
+      std::error_code ignored;
+      fs::remove_all(path, ignored);
+    }
+  } remove{pattern};
+  Json line;
+  {
+    service::HomeOptions home_options;
+    home_options.path = pattern;
+    home_options.runner = std::make_unique<EchoRunner>();
+    MR_TRY(home, service::Home::open(std::move(home_options)));
+    ClosedLoop loop(*home, options, document(1000));
+    MR_TRY(measured, loop.run(chain(options.length, tasks), tasks ? "tasks" : "chain"));
+    line = std::move(measured);
+  }
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(pattern)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  line["bytes_per_execution"] = bytes / std::max<std::size_t>(1, line["executions"].get<std::size_t>());
+  return line;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
+  CLI::App* bench = app.add_subcommand("bench", "Measure the durable engine on this machine and disk");
+  bench->require_subcommand(1);
+  bench->footer("Example:\n  millrace bench chain --length 10 --concurrency 512 --json");
+  for (const bool tasks : {false, true}) {
+    CLI::App* command = bench->add_subcommand(tasks ? "tasks" : "chain", tasks ? "Chains of Task states with a trivial in-process worker"
+                                                                               : "Chains of Pass states over 1 KB documents");
+    command->fallthrough();
+    auto options = std::make_shared<BenchOptions>();
+    command->add_option("--length", options->length, "states in a chain")->check(CLI::Range(1, 10000))->capture_default_str();
+    command->add_option("--concurrency", options->concurrency, "executions at a time")->check(CLI::Range(1, 100000))->capture_default_str();
+    command->add_option("--seconds", options->seconds, "how long to start new ones")->check(CLI::Range(0.1, 3600.0))->capture_default_str();
+    command->add_option("--dir", options->directory, "where the database is made (and removed): the disk that is measured")->capture_default_str();
+    command->callback([options, tasks, &shared, &exit_code] {
+      auto line = measure(*options, tasks);
+      if (!line) {
+        exit_code = report(line.error());
+        return;
+      }
+      if (shared.json) return print_json(*line);
+      for (const auto& [key, value] : line->items()) std::printf("%-24s %s\n", key.c_str(), value.dump().c_str());
+    });
+  }
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,49 @@
+#pragma once
+// What every command of the command line shares: its options, how it says what went wrong, how it ends.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace CLI {
+class App;
+}
+
+namespace millrace::cli {
+
+// How a command ends. The same for every command; printed by `millrace --help`.
+enum ExitCode : int {
+  kSucceeded = 0,
+  kWorkflowFailed = 1,  // the execution failed, timed out or was aborted
+  kBadInput = 2,        // usage, a definition that does not compile, an input that is no JSON
+  kEnvironment = 3,     // the home is in use, the disk is full, a database is damaged
+};
+
+// Options that stand before or behind any command.
+struct Shared {
+  std::string home;   // as given; see service::home_path
+  bool json = false;  // one JSON document on stdout instead of text
+};
+
+// One row of the table in commands.cpp: adds the subcommand, its options and its callback, which sets `exit_code`.
+struct Command {
+  std::string_view name;
+  void (*add)(CLI::App& app, const Shared& shared, int& exit_code);
+};
+
+// "millrace: <message>" and "  hint: <hint>" on stderr; the exit code that fits the error.
+int report(const Error& error);
+
+// A file's bytes; "-" is standard input. InvalidArgument names the file and the system's reason.
+Result<std::string> read_input(const std::string& path);
+// A file, "-", or JSON in place ("{…}", "[…]"). InvalidArgument for what is no JSON, with place.
+Result<Payload> read_json(const std::string& argument);
+
+void print_json(const Json& json);   // one line on stdout
+void print_line(std::string_view line);  // on stdout
+
+}  // namespace millrace::cli

@@ -1,0 +1,104 @@
+#include "service/home.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+namespace millrace::service {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The lock goes with the process, however it ends; the file's content is for the message only.
+Result<int> lock_home(const fs::path& path) {
+  const std::string file = (path / "lock").string();
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) {
+    return fail(ErrorCode::InvalidArgument, "can't write the home directory " + path.string() + ": " + std::strerror(errno),
+                "choose another one with --home");
+  }
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    char pid[32] = {};
+    const ssize_t n = ::read(fd, pid, sizeof pid - 1);
+    ::close(fd);
+    const std::string who = n > 0 ? "process " + std::string(pid, static_cast<std::size_t>(n)) : "another process";
+    return fail(ErrorCode::Unavailable, "the home directory " + path.string() + " is in use by " + who,
+                "wait for it to end, or use another home with --home DIR");
+  }
+  const std::string pid = std::to_string(::getpid());
+  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0) {
+    ::close(fd);
+    return fail(ErrorCode::OutOfSpace, "can't write " + file + ": " + std::strerror(errno), "free some space");
+  }
+  return fd;
+}
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+}  // namespace
+
+std::string home_path(const std::string& option) {
+  if (!option.empty()) return option;
+  const char* environment = std::getenv("MILLRACE_HOME");
+  return environment && *environment ? environment : ".millrace";
+}
+
+Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
+  std::unique_ptr<Home> home(new Home);
+  std::error_code error;
+  const fs::path path = fs::absolute(options.path);
+  fs::create_directories(path, error);
+  if (error) {
+    return invalid("can't make the home directory " + path.string() + ": " + error.message(), "choose another one with --home");
+  }
+  home->path_ = path.string();
+  MR_TRY(lock, lock_home(path));
+  home->lock_ = lock;
+  MR_TRY(store, orchestrator::open_sqlite_store((path / "millrace.db").string()));
+  MR_TRY(last, store->last_execution());
+  home->loop_ = orchestrator::make_uv_loop(home->clock_);
+  home->committer_ = orchestrator::make_committer(std::move(store), *home->loop_);
+  if (options.runner) {
+    home->runner_ = std::move(options.runner);
+  } else {
+    tasks::TaskLibraryRunner::Settings settings;
+    settings.home = home->path_;
+    orchestrator::UvLoop* loop = home->loop_.get();
+    MR_TRY(library, tasks::TaskLibraryRunner::open(
+                        std::move(settings), [loop](std::function<void()> work) { loop->post(std::move(work)); }, home->clock_));
+    home->library_ = std::move(library);
+  }
+  orchestrator::TaskRunner& runner =
+      home->runner_ ? *home->runner_ : static_cast<orchestrator::TaskRunner&>(*home->library_);
+  options.engine.seed = draw_seed();
+  home->engine_ = std::make_unique<orchestrator::Engine>(*home->loop_, *home->committer_, runner, std::move(options.engine), last);
+  return home;
+}
+
+Home::~Home() {
+  engine_.reset();
+  library_.reset();
+  runner_.reset();
+  committer_.reset();
+  loop_.reset();
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Result<std::unique_ptr<orchestrator::Store>> open_for_reading(const std::string& path) {
+  const std::string file = (fs::path(path) / "millrace.db").string();
+  std::error_code error;
+  if (!fs::exists(file, error)) {
+    return fail(ErrorCode::NotFound, "there is no home directory at " + path,
+                "run a workflow first, or name the directory with --home or MILLRACE_HOME");
+  }
+  return orchestrator::open_sqlite_store_readonly(file);
+}
+
+}  // namespace millrace::service

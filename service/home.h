@@ -1,0 +1,57 @@
+#pragma once
+// Home: the one directory of state, open: lock, loop, store, committer, task library and engine put together. With
+// server_main.cpp the only place that makes real clocks, stores and loops. Loop thread only.
+//
+//   HOME/lock          held while a process has the home open
+//   HOME/millrace.db   definitions, executions, histories
+//   HOME/tasks.db      job records, models, endpoints
+//   HOME/objects/      s3://bucket/key is objects/bucket/key
+//   HOME/logs/         job logs
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "orchestrator/engine.h"
+#include "tasks/runner.h"
+
+namespace millrace::service {
+
+// --home, else MILLRACE_HOME, else .millrace in the working directory.
+std::string home_path(const std::string& option);
+
+struct HomeOptions {
+  std::string path;
+  orchestrator::EngineSettings engine;                       // its seed is drawn here
+  std::unique_ptr<orchestrator::TaskRunner> runner = {};     // instead of the task library
+};
+
+class Home {
+ public:
+  // Unavailable when another process has the home open (the message names it), DataLoss for a damaged database,
+  // InvalidArgument for a directory that can't be made or written.
+  static Result<std::unique_ptr<Home>> open(HomeOptions options);
+  ~Home();
+
+  orchestrator::UvLoop& loop() { return *loop_; }
+  orchestrator::Engine& engine() { return *engine_; }
+  tasks::TaskLibraryRunner* tasks() { return library_.get(); }  // null when another runner was given
+  const std::string& path() const { return path_; }
+
+ private:
+  Home() = default;
+  std::string path_;
+  int lock_ = -1;
+  SystemClock clock_;
+  std::unique_ptr<orchestrator::UvLoop> loop_;
+  std::unique_ptr<orchestrator::Committer> committer_;
+  std::unique_ptr<tasks::TaskLibraryRunner> library_;
+  std::unique_ptr<orchestrator::TaskRunner> runner_;
+  std::unique_ptr<orchestrator::Engine> engine_;
+};
+
+// For commands that only read: works beside a process that has the home open. NotFound when there is no home.
+Result<std::unique_ptr<orchestrator::Store>> open_for_reading(const std::string& path);
+
+}  // namespace millrace::service
