@@ -18,21 +18,24 @@ Result<int> lock_home(const fs::path& path) {
   const std::string file = (path / "lock").string();
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) {
-    return fail(ErrorCode::InvalidArgument, "can't write the home directory " + path.string() + ": " + std::strerror(errno),
+    return fail(ErrorCode::InvalidArgument,
+                "can't write the home directory " + path.string() + ": " + std::strerror(errno),
                 "choose another one with --home");
   }
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     char pid[32] = {};
     const ssize_t n = ::read(fd, pid, sizeof pid - 1);
     ::close(fd);
-    const std::string who = n > 0 ? "process " + std::string(pid, static_cast<std::size_t>(n)) : "another process";
+    const std::string who =
+        n > 0 ? "process " + std::string(pid, static_cast<std::size_t>(n)) : "another process";
     return fail(ErrorCode::Unavailable, "the home directory " + path.string() + " is in use by " + who,
                 "wait for it to end, or use another home with --home DIR");
   }
   const std::string pid = std::to_string(::getpid());
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0) {
     ::close(fd);
-    return fail(ErrorCode::OutOfSpace, "can't write " + file + ": " + std::strerror(errno), "free some space");
+    return fail(ErrorCode::OutOfSpace, "can't write " + file + ": " + std::strerror(errno),
+                "free some space");
   }
   return fd;
 }
@@ -56,7 +59,8 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
   const fs::path path = fs::absolute(options.path);
   fs::create_directories(path, error);
   if (error) {
-    return invalid("can't make the home directory " + path.string() + ": " + error.message(), "choose another one with --home");
+    return invalid("can't make the home directory " + path.string() + ": " + error.message(),
+                   "choose another one with --home");
   }
   home->path_ = path.string();
   MR_TRY(lock, lock_home(path));
@@ -72,13 +76,15 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
     settings.home = home->path_;
     orchestrator::UvLoop* loop = home->loop_.get();
     MR_TRY(library, tasks::TaskLibraryRunner::open(
-                        std::move(settings), [loop](std::function<void()> work) { loop->post(std::move(work)); }, home->clock_));
+                        std::move(settings),
+                        [loop](std::function<void()> work) { loop->post(std::move(work)); }, home->clock_));
     home->library_ = std::move(library);
   }
   orchestrator::TaskRunner& runner =
       home->runner_ ? *home->runner_ : static_cast<orchestrator::TaskRunner&>(*home->library_);
   options.engine.seed = draw_seed();
-  home->engine_ = std::make_unique<orchestrator::Engine>(*home->loop_, *home->committer_, runner, std::move(options.engine), last);
+  home->engine_ = std::make_unique<orchestrator::Engine>(*home->loop_, *home->committer_, runner,
+                                                         std::move(options.engine), last);
   return home;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Home: the one directory of state, open: lock, loop, store, committer, task library and engine put together. With
-// server_main.cpp the only place that makes real clocks, stores and loops. Loop thread only.
+// Home: the one directory of state, open: lock, loop, store, committer, task library and engine put together.
+// With server_main.cpp the only place that makes real clocks, stores and loops. Loop thread only.
 //
 //   HOME/lock          held while a process has the home open
 //   HOME/millrace.db   definitions, executions, histories
@@ -23,14 +23,14 @@ std::string home_path(const std::string& option);
 
 struct HomeOptions {
   std::string path;
-  orchestrator::EngineSettings engine;                       // its seed is drawn here
-  std::unique_ptr<orchestrator::TaskRunner> runner = {};     // instead of the task library
+  orchestrator::EngineSettings engine;                    // its seed is drawn here
+  std::unique_ptr<orchestrator::TaskRunner> runner = {};  // instead of the task library
 };
 
 class Home {
  public:
-  // Unavailable when another process has the home open (the message names it), DataLoss for a damaged database,
-  // InvalidArgument for a directory that can't be made or written.
+  // Unavailable when another process has the home open (the message names it), DataLoss for a damaged
+  // database, InvalidArgument for a directory that can't be made or written.
   static Result<std::unique_ptr<Home>> open(HomeOptions options);
   ~Home();
 

@@ -1,5 +1,5 @@
-// `millrace bench`: the durable engine measured as a user would meet it: SQLite, synchronous FULL, complete history, every
-// execution acknowledged only when it is durable. One line of JSON a run.
+// `millrace bench`: the durable engine measured as a user would meet it: SQLite, synchronous FULL, complete
+// history, every execution acknowledged only when it is durable. One line of JSON a run.
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -40,9 +40,14 @@ class EchoRunner final : public orchestrator::TaskRunner {
 
 // A document of about `bytes` bytes, like the ones workflows pass around: an order with its items.
 Payload document(std::size_t bytes) {
-  Json doc = {{"order", "o-1"}, {"customer", {{"id", 7}, {"email", "someone@example.com"}}}, {"items", Json::array()}};
+  Json doc = {{"order", "o-1"},
+              {"customer", {{"id", 7}, {"email", "someone@example.com"}}},
+              {"items", Json::array()}};
   for (int i = 0; doc.dump().size() < bytes - 90; ++i) {
-    doc["items"].push_back({{"sku", "sku-" + std::to_string(i)}, {"qty", i}, {"price", i * 1.25}, {"note", "a short text field"}});
+    doc["items"].push_back({{"sku", "sku-" + std::to_string(i)},
+                            {"qty", i},
+                            {"price", i * 1.25},
+                            {"note", "a short text field"}});
   }
   doc["padding"] = std::string(bytes - std::min(bytes, doc.dump().size() + 13), 'x');
   return to_payload(doc);
@@ -59,8 +64,10 @@ std::string chain(int length, bool tasks) {
     } else {
       state["Result"] = i;
     }
-    if (i + 1 < length) state["Next"] = "S" + std::to_string(i + 1);
-    else state["End"] = true;
+    if (i + 1 < length)
+      state["Next"] = "S" + std::to_string(i + 1);
+    else
+      state["End"] = true;
     states["S" + std::to_string(i)] = state;
   }
   return Json{{"StartAt", "S0"}, {"States", states}}.dump();
@@ -69,13 +76,16 @@ std::string chain(int length, bool tasks) {
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 double percentile(std::vector<double>& sorted, double p) {
   if (sorted.empty()) return 0;
-  return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(p * static_cast<double>(sorted.size())))];
+  return sorted[std::min(sorted.size() - 1,
+                         static_cast<std::size_t>(p * static_cast<double>(sorted.size())))];
 }
 
 // Keeps `concurrency` executions going until the time is over, then lets them end.
@@ -101,7 +111,10 @@ class ClosedLoop {
     const auto executions = static_cast<double>(latencies_ms_.size());
     const double steps = executions * options_.length;
     const bool tasks = std::string_view(what) == "tasks";
-    Json line = {{"bench", what}, {"length", options_.length}, {"concurrency", options_.concurrency}, {"executions", latencies_ms_.size()}};
+    Json line = {{"bench", what},
+                 {"length", options_.length},
+                 {"concurrency", options_.concurrency},
+                 {"executions", latencies_ms_.size()}};
     line[tasks ? "task_steps_per_s" : "transitions_per_s"] = std::round(steps / wall);
     line["executions_per_s"] = std::round(executions / wall);
     line[tasks ? "cpu_us_per_task_step" : "cpu_us_per_transition"] = std::round(cpu / steps * 1e8) / 100;
@@ -124,16 +137,23 @@ class ClosedLoop {
     request.machine = "bench";
     request.input = input_;
     home_.engine().start_execution(
-        std::move(request), [this](Result<orchestrator::Started> started) { if (!started) stop(started.error()); },
+        std::move(request),
+        [this](Result<orchestrator::Started> started) {
+          if (!started) stop(started.error());
+        },
         [this, from](const orchestrator::Ended& ended) {
           if (ended.status != states::ExecutionStatus::Succeeded) {
-            return stop({ErrorCode::Internal, "an execution failed: " + (ended.failure ? ended.failure->cause : ""), {}});
+            return stop({ErrorCode::Internal,
+                         "an execution failed: " + (ended.failure ? ended.failure->cause : ""),
+                         {}});
           }
           const auto now = SteadyClock::now();
           latencies_ms_.push_back(std::chrono::duration<double, std::milli>(now - from).count());
           --running_;
-          if (std::chrono::duration<double>(now - begin_).count() < options_.seconds) start_one();
-          else if (running_ == 0) home_.loop().stop();
+          if (std::chrono::duration<double>(now - begin_).count() < options_.seconds)
+            start_one();
+          else if (running_ == 0)
+            home_.loop().stop();
         });
   }
 
@@ -149,7 +169,8 @@ class ClosedLoop {
 
 Result<Json> measure(const BenchOptions& options, bool tasks) {
   std::string pattern = (fs::path(options.directory) / ".millrace-bench-XXXXXX").string();
-  if (!mkdtemp(pattern.data())) return invalid("can't make a directory in " + options.directory, "name another one with --dir");
+  if (!mkdtemp(pattern.data()))
+    return invalid("can't make a directory in " + options.directory, "name another one with --dir");
   struct Remove {
     std::string path;
     ~Remove() {
@@ -182,14 +203,24 @@ void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
   bench->require_subcommand(1);
   bench->footer("Example:\n  millrace bench chain --length 10 --concurrency 512 --json");
   for (const bool tasks : {false, true}) {
-    CLI::App* command = bench->add_subcommand(tasks ? "tasks" : "chain", tasks ? "Chains of Task states with a trivial in-process worker"
-                                                                               : "Chains of Pass states over 1 KB documents");
+    CLI::App* command = bench->add_subcommand(tasks ? "tasks" : "chain",
+                                              tasks ? "Chains of Task states with a trivial in-process worker"
+                                                    : "Chains of Pass states over 1 KB documents");
     command->fallthrough();
     auto options = std::make_shared<BenchOptions>();
-    command->add_option("--length", options->length, "states in a chain")->check(CLI::Range(1, 10000))->capture_default_str();
-    command->add_option("--concurrency", options->concurrency, "executions at a time")->check(CLI::Range(1, 100000))->capture_default_str();
-    command->add_option("--seconds", options->seconds, "how long to start new ones")->check(CLI::Range(0.1, 3600.0))->capture_default_str();
-    command->add_option("--dir", options->directory, "where the database is made (and removed): the disk that is measured")->capture_default_str();
+    command->add_option("--length", options->length, "states in a chain")
+        ->check(CLI::Range(1, 10000))
+        ->capture_default_str();
+    command->add_option("--concurrency", options->concurrency, "executions at a time")
+        ->check(CLI::Range(1, 100000))
+        ->capture_default_str();
+    command->add_option("--seconds", options->seconds, "how long to start new ones")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str();
+    command
+        ->add_option("--dir", options->directory,
+                     "where the database is made (and removed): the disk that is measured")
+        ->capture_default_str();
     command->callback([options, tasks, &shared, &exit_code] {
       auto line = measure(*options, tasks);
       if (!line) {
@@ -197,7 +228,8 @@ void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
         return;
       }
       if (shared.json) return print_json(*line);
-      for (const auto& [key, value] : line->items()) std::printf("%-24s %s\n", key.c_str(), value.dump().c_str());
+      for (const auto& [key, value] : line->items())
+        std::printf("%-24s %s\n", key.c_str(), value.dump().c_str());
     });
   }
 }

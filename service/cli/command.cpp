@@ -3,11 +3,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <filesystem>
 
 namespace millrace::cli {
 
@@ -17,8 +17,10 @@ int report(const Error& error) {
   switch (error.code) {
     case ErrorCode::InvalidArgument:
     case ErrorCode::NotFound:
-    case ErrorCode::AlreadyExists: return kBadInput;
-    default: return kEnvironment;
+    case ErrorCode::AlreadyExists:
+      return kBadInput;
+    default:
+      return kEnvironment;
   }
 }
 
@@ -35,7 +37,8 @@ Result<std::string> read_input(const std::string& path) {
 
 Result<Payload> read_json(const std::string& argument) {
   const std::size_t first = argument.find_first_not_of(" \t\n");
-  const bool in_place = first != std::string::npos && (argument[first] == '{' || argument[first] == '[' || argument[first] == '"');
+  const bool in_place = first != std::string::npos &&
+                        (argument[first] == '{' || argument[first] == '[' || argument[first] == '"');
   std::string text = argument;
   if (!in_place) {
     MR_TRY(bytes, read_input(argument));
@@ -49,7 +52,9 @@ Result<Payload> read_json(const std::string& argument) {
   return *parsed;
 }
 
-void print_json(const Json& json) { print_line(json.dump(-1, ' ', false, Json::error_handler_t::replace)); }
+void print_json(const Json& json) {
+  print_line(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 void print_line(std::string_view line) {
   std::fwrite(line.data(), 1, line.size(), stdout);

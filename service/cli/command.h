@@ -29,7 +29,8 @@ struct Shared {
   bool json = false;  // one JSON document on stdout instead of text
 };
 
-// One row of the table in commands.cpp: adds the subcommand, its options and its callback, which sets `exit_code`.
+// One row of the table in commands.cpp: adds the subcommand, its options and its callback, which sets
+// `exit_code`.
 struct Command {
   std::string_view name;
   void (*add)(CLI::App& app, const Shared& shared, int& exit_code);
@@ -43,7 +44,7 @@ Result<std::string> read_input(const std::string& path);
 // A file, "-", or JSON in place ("{…}", "[…]"). InvalidArgument for what is no JSON, with place.
 Result<Payload> read_json(const std::string& argument);
 
-void print_json(const Json& json);   // one line on stdout
+void print_json(const Json& json);       // one line on stdout
 void print_line(std::string_view line);  // on stdout
 
 }  // namespace millrace::cli

@@ -8,7 +8,9 @@
 namespace millrace::cli {
 
 int run_main(int argc, char** argv) {
-  CLI::App app("Millrace runs workflows written in the Amazon States Language, with machine-learning jobs built in.", "millrace");
+  CLI::App app(
+      "Millrace runs workflows written in the Amazon States Language, with machine-learning jobs built in.",
+      "millrace");
   app.footer(
       "Examples:\n"
       "  millrace validate fraud.json\n"
