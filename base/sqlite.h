@@ -53,7 +53,8 @@ class Database {
   // Creates the file if needed. WAL journal, synchronous FULL: what a transaction committed survives a power
   // cut.
   static Result<Database> open(const std::string& path);
-  // For reading only: changes nothing in the file, works beside a process that writes. NotFound when there is no file.
+  // For reading only: changes nothing in the file, works beside a process that writes. NotFound when there is
+  // no file.
   static Result<Database> open_readonly(const std::string& path);
   Result<Statement> prepare(std::string_view sql);
   Status execute(const char* sql);  // constant text only

@@ -4,9 +4,9 @@
 
 #include "service/cli/main.h"
 
-// libxgboost works with OpenMP, whose threads spin while they wait unless the process was begun with this setting: on a busy
-// machine that costs many times the work itself. It is read when the library is loaded, so setting it here means beginning
-// again, once.
+// libxgboost works with OpenMP, whose threads spin while they wait unless the process was begun with this
+// setting: on a busy machine that costs many times the work itself. It is read when the library is loaded, so
+// setting it here means beginning again, once.
 static void begin_with_passive_threads(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
   setenv("OMP_WAIT_POLICY", "passive", 1);

@@ -74,8 +74,9 @@ std::unique_ptr<Store> make_memory_store();
 // HOME/millrace.db. DataLoss for a file that is damaged or not ours, Unavailable when it was written by a
 // newer version.
 Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path);
-// The same for commands that only read, also while another process has the home open; what would write is refused
-// with InvalidArgument. NotFound when there is no file, Unavailable when its version is not this one's.
+// The same for commands that only read, also while another process has the home open; what would write is
+// refused with InvalidArgument. NotFound when there is no file, Unavailable when its version is not this
+// one's.
 Result<std::unique_ptr<Store>> open_sqlite_store_readonly(const std::string& path);
 
 }  // namespace millrace::orchestrator

@@ -1,5 +1,6 @@
 #pragma once
-// Matrix and MatrixView: dense, row-major, float: what estimators take and give. Eigen maps over it where algebra is done.
+// Matrix and MatrixView: dense, row-major, float: what estimators take and give. Eigen maps over it where
+// algebra is done.
 
 #include <cstddef>
 #include <span>
