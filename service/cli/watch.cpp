@@ -49,11 +49,11 @@ std::string describe_progress(const Payload& progress) {
   const auto round = number("round"), rounds = number("rounds");
   if (round) add("round " + trimmed_number(*round, 0) + (rounds ? "/" + trimmed_number(*rounds, 0) : ""));
   if (const auto rows = number("rows")) add(trimmed_number(*rows, 0) + " rows");
-  if (const auto rate = number("rows_per_s")) add(trimmed_number(*rate, 0) + " rows/s");
+  if (const auto rate = number("rowsPerSecond")) add(trimmed_number(*rate, 0) + " rows/s");
   if (const JsonView metric = p.find("metric"); metric && metric.is_string() && !metric.equals("")) {
     if (const auto value = number("value")) add(metric.string() + " " + trimmed_number(*value, 4));
   }
-  if (const auto eta = number("eta_s")) add(trimmed_number(*eta, *eta < 10 ? 1 : 0) + " s left");
+  if (const auto eta = number("etaSeconds")) add(trimmed_number(*eta, *eta < 10 ? 1 : 0) + " s left");
   return out;
 }
 

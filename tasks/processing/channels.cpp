@@ -37,13 +37,13 @@ void report(TaskContext& context, std::string_view phase, double fraction, std::
 
 Result<Table> read_channel(const NamedUri& input, TaskContext& context, double fraction_end,
                            CsvOptions options) {
-  const auto start = std::chrono::steady_clock::now();
+  const Millis start = context.clock().uptime();
   options.keep_spelling = true;
   options.cancelled = [&] { return context.cancelled(); };
   options.progress = [&](std::size_t rows) {
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = std::chrono::duration<double>(context.clock().uptime() - start).count();
     report(context, "Downloading", -1, static_cast<std::int64_t>(rows),
-           static_cast<double>(rows) / std::max(seconds, 1e-6));
+           static_cast<double>(rows) / std::max(seconds, 1e-3));
   };
   auto table = read_table(context.objects(), input.uri, options);
   if (!table) {

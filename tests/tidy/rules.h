@@ -1,0 +1,19 @@
+#pragma once
+// The house rules that a program can check: which part may include which, what a folder never does, what
+// every header begins with. Tables, so that a rule is a line; each finding says what to do about it. Pure.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace millrace::tidy {
+
+// "states/task.cpp:12: …; advice"
+using Findings = std::vector<std::string>;
+
+// `path` is relative to the project's root; `text` is the whole file.
+Findings check_includes(std::string_view path, std::string_view text);
+Findings check_banned(std::string_view path, std::string_view text);
+Findings check_header(std::string_view path, std::string_view text);
+
+}  // namespace millrace::tidy
