@@ -19,13 +19,12 @@ class TestContext final : public TaskContext {
   void log(std::string_view line) override { lines.emplace_back(line); }
   ObjectStore& objects() override { return store.objects; }
   Jobs& jobs() override { check_failed("jobs()", "this context has no job records", __FILE__, __LINE__); }
-  const Clock& clock() const override {
-    check_failed("clock()", "this context has no clock", __FILE__, __LINE__);
-  }
+  const Clock& clock() const override { return system_clock; }
   std::uint64_t seed() const override { return seed_value; }
   int threads() const override { return 1; }
 
   TemporaryStore store;
+  SystemClock system_clock;
   bool cancel = false;
   std::uint64_t seed_value = 1;
   std::vector<Progress> reports;
