@@ -11,11 +11,11 @@ namespace {
 
 // The log is brought into the database file when it has this many pages (4 KiB each). bench/commit_bench.cpp:
 // larger logs commit a little faster and make the slowest answer slower.
-constexpr int kLogPagesMax = 4096;
+constexpr int kLogPagesMax = 1000;
 constexpr const char* kSettings =
     "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864; PRAGMA "
-    "wal_autocheckpoint=4096";
-static_assert(kLogPagesMax == 4096, "the same number stands in kSettings, which is constant text");
+    "wal_autocheckpoint=1000";
+static_assert(kLogPagesMax == 1000, "the same number stands in kSettings, which is constant text");
 
 constexpr char kExecutionColumns[] = "id, machine, name, status, started, stopped, due, tasks_out, events";
 constexpr char kMachineColumns[] = "id, arn, name, role_arn, definition, hash, created";

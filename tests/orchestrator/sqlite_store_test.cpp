@@ -231,7 +231,7 @@ TEST_CASE("sqlite store: the log stays bounded under load") {
   }
   MESSAGE("largest log: " << largest / 1024 << " KiB, file "
                           << std::filesystem::file_size(folder.file()) / 1024 << " KiB");
-  CHECK(largest < 24u << 20);
+  CHECK(largest < 8u << 20);
   CHECK(std::filesystem::file_size(folder.file()) > 40u << 20);
 }
 
