@@ -68,17 +68,17 @@ def risk(row):
     remote = row["channel"] == "online"
     sellable = row["merchant_category"] in ("electronics", "jewelry", "gift_cards")
     young, large = row["account_age_days"] < 150, row["amount"] > 120
-    score = -6.6
+    score = -7.0
     if row["amount"] < 4.0 and row["transactions_last_24h"] >= 3:
-        score += 5.6  # a stolen card is being tried
+        score += 6.6  # a stolen card is being tried
     if young and large and (remote or sellable):
-        score += 5.2  # account opened for the purpose
+        score += 6.4  # account opened for the purpose
     if night and remote and sellable:
-        score += 4.8
+        score += 6.0
     if row["channel"] == "atm" and row["amount"] >= 200 and (night or row["transactions_last_24h"] >= 3):
-        score += 4.8
+        score += 6.0
     if not young and large and sellable and row["transactions_last_24h"] >= 4:
-        score += 4.2  # spending spree on an old account
+        score += 5.4  # spending spree on an old account
     score += 0.25 * math.log1p(row["transactions_last_24h"]) + 0.15 * math.log(max(row["amount"], 1.0))
     return score
 
