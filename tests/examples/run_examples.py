@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""Runs the examples, and workflows on bad data, through the built program, each in a home of its own.
+
+Usage: run_examples.py MILLRACE CASE     MILLRACE: the program; CASE: a class below. Python's standard library only.
+"""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+MILLRACE = ""
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="millrace-examples-"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.home = self.directory / "home"
+
+    def call(self, *arguments, code=0):
+        """Runs the program and checks its exit code; what it wrote to stdout and stderr."""
+        done = subprocess.run([MILLRACE, *map(str, arguments), "--home", self.home], capture_output=True, text=True,
+                              timeout=300, check=False)
+        self.assertEqual(done.returncode, code, f"{arguments}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return done
+
+    def run_json(self, definition, *arguments, code=0):
+        return json.loads(self.call("run", definition, "--json", *arguments, code=code).stdout)
+
+    def write(self, name, text):
+        path = self.directory / name
+        path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
+        return path
+
+    def events(self, execution):
+        return json.loads(self.call("history", execution, "--json").stdout)["events"]
+
+
+class Hello(Case):
+    def test_greets_by_language(self):
+        definition = EXAMPLES / "hello/definition.json"
+        done = self.run_json(definition, "--input", EXAMPLES / "hello/input.json")
+        self.assertEqual(done["status"], "SUCCEEDED")
+        self.assertEqual(done["output"], {"greeting": "Guten Tag, Ada!"})
+        for language, greeting in (("fr", "Bonjour, Ada!"), ("en", "Hello, Ada!")):
+            done = self.run_json(definition, "--input", json.dumps({"name": "Ada", "language": language}))
+            self.assertEqual(done["output"], {"greeting": greeting})
+
+    def test_without_language_the_error_names_the_path(self):
+        done = self.run_json(EXAMPLES / "hello/definition.json", "--input", '{"name": "Ada"}', code=1)
+        self.assertEqual(done["error"], "States.Runtime")
+        self.assertIn("$.language", done["cause"])
+
+
+class RetryAndCatch(Case):
+    def test_third_attempt_succeeds_and_the_hopeless_one_is_caught(self):
+        begun = time.monotonic()
+        done = self.run_json(EXAMPLES / "retry-and-catch/definition.json", "--name", "offer-1")
+        self.assertGreaterEqual(time.monotonic() - begun, 4.0, "pauses of 1 s, 2 s and 1 s belong between the attempts")
+        self.assertEqual(done["output"], {
+            "offer": "apples 120, pears 90",
+            "came_with": "offer-1-prices-2",
+            "problem": {"error": "States.TaskFailed", "reason": "AlgorithmError: no discounts today, exit code: 1"},
+        })
+        types = [event["type"] for event in self.events("offer-1")]
+        self.assertEqual(types.count("TaskFailed"), 4)
+        self.assertEqual(types.count("TaskSucceeded"), 1)
+        self.assertEqual(types[-1], "ExecutionSucceeded")
+
+
+class ParallelAndMap(Case):
+    def test_output(self):
+        example = EXAMPLES / "parallel-and-map"
+        done = self.run_json(example / "definition.json", "--input", example / "input.json")
+        self.assertEqual(done["output"], {
+            "labels": ["A-17/1 piano stool by parcel", "A-17/2 harmonium by pallet", "A-17/3 metronome by parcel"],
+            "carriers": ["parcel", "pallet"],
+            "delivery": {"stops": [["Ulm", "Augsburg"], ["Munich", "Salzburg"], ["Linz"]], "count": 5,
+                         "notes": {"ring": True, "floor": 3}},
+        })
+
+
+class Fraud(Case):
+    """The whole example twice in one home, then with a margin out of reach."""
+
+    def run_example(self):
+        done = subprocess.run([EXAMPLES / "fraud/run", self.home], capture_output=True, text=True, timeout=300, check=False,
+                              env=dict(os.environ, MILLRACE=MILLRACE))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        result = json.loads((self.home / "examples/fraud/result.json").read_text(encoding="utf-8"))
+        return done.stdout, result["output"]
+
+    def file_of(self, uri):
+        return self.home / "objects" / uri.removeprefix("s3://")
+
+    def check_models(self, output):
+        baseline, tuned = (output["evaluated"][model] for model in ("baseline", "tuned"))
+        self.assertGreater(tuned["auc"]["value"], 0.9)
+        self.assertLess(tuned["auc"]["value"], 0.99)  # more would be a leak: the labels are drawn
+        self.assertGreater(baseline["auc"]["value"], 0.7)
+        low, high = output["evaluated"]["comparison"]["aucpr"]["interval_95"]
+        self.assertGreater(low, 0.05)
+        self.assertLess(low, tuned["aucpr"]["value"] - baseline["aucpr"]["value"])
+        self.assertGreater(high, low)
+        self.assertLess(tuned["logloss"]["value"], baseline["logloss"]["value"])
+        trials = output["trained"]["tuned"]["trials"]
+        self.assertEqual(trials["Completed"] + trials["Stopped"], 12)
+
+    def check_split(self, output):
+        """No customer is in two parts, and no row is lost."""
+        raw = self.file_of(output["evaluation"]).parent / "raw"
+        parts = []
+        for part in ("train", "validation", "test"):
+            with open(raw / part / "data.csv", encoding="utf-8") as file:
+                parts.append(list(csv.DictReader(file)))
+        self.assertEqual(sum(map(len, parts)), 20000)
+        self.assertEqual(len(parts[2]), output["evaluated"]["rows"])
+        customers = [{row["customer_id"] for row in part} for part in parts]
+        for a, b in ((0, 1), (0, 2), (1, 2)):
+            self.assertFalse(customers[a] & customers[b])
+
+    def check_files(self, output):
+        for model in ("tuned", "baseline"):
+            folder = self.file_of(output["evaluation"]) / model
+            metrics = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["binary_classification_metrics"]
+            self.assertEqual(metrics, output["evaluated"][model])
+            for plot in ("roc", "precision_recall", "calibration", "confusion"):
+                self.assertIn("<svg", (folder / f"{plot}.svg").read_text(encoding="utf-8"))
+        tuning = self.file_of(output["trained"]["tuned"]["results"])
+        self.assertIn("<svg", (tuning / "eta.svg").read_text(encoding="utf-8"))
+        with open(self.file_of(output["scores"]) / "new.csv.out", encoding="utf-8") as file:
+            scores = list(csv.DictReader(file))
+        self.assertEqual([row["transaction_id"] for row in scores], [f"T{20001 + i:06d}" for i in range(500)])
+        self.assertTrue(all(0 < float(row["score"]) < 1 for row in scores))
+        self.assertGreater(max(float(row["score"]) for row in scores), 0.3)
+
+    def check_endpoint(self):
+        suspicious = float(self.call("invoke", "fraud-live", "--body", "2026-03-05T02:10:00Z,950,electronics,online,20,5").stdout)
+        usual = float(self.call("invoke", "fraud-live", "--body", "2026-03-05T12:10:00Z,23.5,grocery,chip,900,1").stdout)
+        self.assertGreater(suspicious, 0.5)
+        self.assertLess(usual, 0.02)
+        # Missing cells are no reason to refuse; too few are.
+        self.call("invoke", "fraud-live", "--body", "2026-03-05T12:10:00Z,23.5,,chip,,")
+        refused = self.call("invoke", "fraud-live", "--body", "950", code=2).stderr
+        self.assertIn("Invalid data format. Input data has 1 while the model expects 6: time, amount, merchant_category, "
+                      "channel, account_age_days, transactions_last_24h", refused)
+        refused = self.call("invoke", "fraud-live", "--body", "2026-03-05T12:10:00Z,much,grocery,chip,900,1", code=2).stderr
+        self.assertIn('row 1, column "amount": "much" is not a number', refused)
+
+    def test_twice_in_one_home(self):
+        shown, first = self.run_example()
+        self.assertEqual((first["decision"], first["package"]["version"], first["package"]["approval"]),
+                         ("deployed", 1, "Approved"))
+        self.check_models(first)
+        self.check_split(first)
+        self.check_files(first)
+        self.check_endpoint()
+        self.assertIn("tuned xgboost", shown)
+        self.assertIn("fraud/1: version 1, Approved", shown)
+        self.assertIn("Input data has 1 while the model expects 6", shown)
+
+        shown, second = self.run_example()
+        self.assertEqual(second["package"]["version"], 2)
+        self.assertIn("fraud/2: version 2, Approved", shown)
+        self.assertEqual(second["evaluated"], first["evaluated"], "the same data and seeds give the same models")
+        moved = [event for event in self.events("fraud") if event["type"] == "TaskStateEntered"
+                 and event["stateEnteredEventDetails"]["name"] == "Move endpoint"]
+        self.assertEqual(len(moved), 1)
+
+        wanted = json.loads((EXAMPLES / "fraud/input.json").read_text(encoding="utf-8"))
+        wanted["margin"] = 0.9
+        output = self.run_json(EXAMPLES / "fraud/definition.json", "--input", json.dumps(wanted))["output"]
+        self.assertEqual(output["decision"], "rejected")
+        self.assertIn("not above the margin of 0.9", output["reason"])
+
+
+def one_task(operation, parameters):
+    return {"StartAt": "Work", "States": {"Work": {
+        "Type": "Task", "Resource": f"arn:aws:states:::sagemaker:{operation}.sync", "Parameters": parameters, "End": True}}}
+
+
+class BadData(Case):
+    """Rows that can't be read fail the execution, and the error says where they are."""
+
+    GOOD = "y,a,b\n1,2,3\n0,1,2\n1,3,4\n0,2,2\n"
+    RAGGED = "y,a,b\n1,2,3\n0,1\n1,3,4\n0,2,2\n"
+    TEXT = "y,a,b\n1,2,3\n0,1,2\n1,three,4\n0,2,2\n"
+
+    TRAIN = one_task("createTrainingJob", {
+        "TrainingJobName.$": "$$.Execution.Name",
+        "AlgorithmSpecification": {"TrainingImage": "xgboost"},
+        "HyperParameters": {"num_round": "3", "objective": "binary:logistic"},
+        "InputDataConfig": [{"ChannelName": "train", "ContentType": "text/csv",
+                             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bad/rows.csv"}}}],
+        "OutputDataConfig": {"S3OutputPath": "s3://bad/models"}})
+    PREPARE = one_task("createProcessingJob", {
+        "ProcessingJobName.$": "$$.Execution.Name",
+        "AppSpecification": {"ImageUri": "prepare"},
+        "ProcessingInputs": [{"InputName": "train", "S3Input": {"S3Uri": "s3://bad/good.csv"}},
+                             {"InputName": "test", "S3Input": {"S3Uri": "s3://bad/rows.csv"}}],
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": {"S3Uri": "s3://bad/out"}}]},
+        "Environment": {"SETTINGS": json.dumps({"target": "y"})}})
+
+    def reason(self, workflow, rows):
+        """FailureReason of the job that reads `rows`."""
+        done = self.run_json(self.write("workflow.json", workflow), "--put", f"s3://bad/rows.csv={self.write('rows.csv', rows)}",
+                             "--put", f"s3://bad/good.csv={self.write('good.csv', self.GOOD)}", code=1)
+        self.assertEqual((done["status"], done["error"]), ("FAILED", "States.TaskFailed"))
+        return json.loads(done["cause"])["FailureReason"]
+
+    def test_ragged_rows(self):
+        for workflow in (self.TRAIN, self.PREPARE):
+            self.assertIn("s3://bad/rows.csv:3: 2 cells, expected 3", self.reason(workflow, self.RAGGED))
+
+    def test_no_such_object(self):
+        done = self.run_json(self.write("workflow.json", self.TRAIN), code=1)
+        self.assertIn("s3://bad/rows.csv", done["cause"])
+
+
+class Programs(Case):
+    """How a program of the user's ended stands in the job's FailureReason."""
+
+    WORKFLOW = one_task("createProcessingJob", {
+        "ProcessingJobName.$": "$$.Execution.Name",
+        "AppSpecification": {"ImageUri": "script", "ContainerEntrypoint": ["/bin/sh", "-c"],
+                             "ContainerArguments.$": "States.Array($.script)"}})
+
+    def reason(self, script):
+        done = self.run_json(self.write("workflow.json", self.WORKFLOW), "--input", json.dumps({"script": script}), code=1)
+        return json.loads(done["cause"])["FailureReason"]
+
+    def test_killed_by_a_signal(self):
+        self.assertIn("killed by signal 9 (Killed)", self.reason("kill -9 $$"))
+        self.assertIn("killed by signal 11 (Segmentation fault)", self.reason("kill -SEGV $$"))
+
+    def test_exit_code_and_last_words(self):
+        self.assertEqual(self.reason("echo can not find the sea >&2; exit 3"), "AlgorithmError: can not find the sea, exit code: 3")
+
+
+class Home(Case):
+    WAIT = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}}
+    HELLO = EXAMPLES / "hello/definition.json"
+
+    def test_in_use(self):
+        workflow = self.write("wait.json", self.WAIT)
+        with subprocess.Popen([MILLRACE, "run", workflow, "--home", self.home, "--name", "first"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as running:
+            try:
+                self.wait_for_start("first")
+                refused = self.call("run", self.HELLO, code=3).stderr
+                self.assertIn(f"is in use by process {running.pid}", refused)
+            finally:
+                running.send_signal(signal.SIGINT)
+            self.assertEqual(running.wait(timeout=30), 1)
+        self.assertEqual(json.loads(self.call("describe", "first", "--json").stdout)["status"], "ABORTED")
+
+    def wait_for_start(self, name):
+        for _ in range(200):
+            done = subprocess.run([MILLRACE, "describe", name, "--json", "--home", self.home], capture_output=True, check=False)
+            if done.returncode == 0:
+                return
+            time.sleep(0.05)
+        self.fail(f"{name} did not start within 10 s")
+
+
+def main():
+    global MILLRACE
+    MILLRACE = os.path.abspath(sys.argv[1])
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
+
+
+if __name__ == "__main__":
+    main()
