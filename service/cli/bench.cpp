@@ -53,11 +53,11 @@ Payload document(std::size_t bytes) {
   return to_payload(doc);
 }
 
-// A chain of states that each add (and then replace) one field.
+// A chain of states that each add a field.
 std::string chain(int length, bool tasks) {
   Json states = Json::object();
   for (int i = 0; i < length; ++i) {
-    Json state = {{"Type", tasks ? "Task" : "Pass"}, {"ResultPath", "$.result"}};
+    Json state = {{"Type", tasks ? "Task" : "Pass"}, {"ResultPath", "$.step" + std::to_string(i)}};
     if (tasks) {
       state["Resource"] = kEchoResource;
       state["Parameters"] = {{"step", i}};
@@ -224,7 +224,7 @@ void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
     command->callback([options, tasks, &shared, &exit_code] {
       auto line = measure(*options, tasks);
       if (!line) {
-        exit_code = report(line.error());
+        exit_code = report(line.error(), shared);
         return;
       }
       if (shared.json) return print_json(*line);

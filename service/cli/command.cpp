@@ -11,9 +11,17 @@
 
 namespace millrace::cli {
 
-int report(const Error& error) {
-  std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
-  if (!error.hint.empty()) std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
+int report(const Error& error, const Shared& shared) {
+  if (shared.json) {
+    Json json = {{"code", name_of(error.code)}, {"message", error.message}};
+    if (!error.hint.empty()) json["hint"] = error.hint;
+    const std::string line =
+        Json{{"error", std::move(json)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::fprintf(stderr, "%s\n", line.c_str());
+  } else {
+    std::fprintf(stderr, "millrace: %s\n", error.message.c_str());
+    if (!error.hint.empty()) std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
+  }
   switch (error.code) {
     case ErrorCode::InvalidArgument:
     case ErrorCode::NotFound:

@@ -36,8 +36,9 @@ struct Command {
   void (*add)(CLI::App& app, const Shared& shared, int& exit_code);
 };
 
-// "millrace: <message>" and "  hint: <hint>" on stderr; the exit code that fits the error.
-int report(const Error& error);
+// "millrace: <message>" and "  hint: <hint>" on stderr, with --json {"error":{"code","message","hint"}}; the
+// exit code that fits the error.
+int report(const Error& error, const Shared& shared);
 
 // A file's bytes; "-" is standard input. InvalidArgument names the file and the system's reason.
 Result<std::string> read_input(const std::string& path);

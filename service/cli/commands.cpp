@@ -9,16 +9,16 @@ void add_graph(CLI::App&, const Shared&, int&);
 void add_list(CLI::App&, const Shared&, int&);
 void add_describe(CLI::App&, const Shared&, int&);
 void add_history(CLI::App&, const Shared&, int&);
+void add_call(CLI::App&, const Shared&, int&);
 void add_invoke(CLI::App&, const Shared&, int&);
 void add_objects(CLI::App&, const Shared&, int&);
 void add_bench(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
-      {"run", add_run},         {"resume", add_resume}, {"validate", add_validate},
-      {"graph", add_graph},     {"list", add_list},     {"describe", add_describe},
-      {"history", add_history}, {"invoke", add_invoke}, {"objects", add_objects},
-      {"bench", add_bench},
+      {"run", add_run},   {"resume", add_resume},     {"validate", add_validate}, {"graph", add_graph},
+      {"list", add_list}, {"describe", add_describe}, {"history", add_history},   {"invoke", add_invoke},
+      {"call", add_call}, {"objects", add_objects},   {"bench", add_bench},
   };
   return kCommands;
 }

@@ -7,6 +7,7 @@
 #include "service/cli/command.h"
 #include "service/cli/render_graph.h"
 #include "service/cli/show.h"
+#include "service/cli/watch.h"
 #include "service/home.h"
 #include "states/history_json.h"
 
@@ -36,6 +37,8 @@ Status list(const ListOptions& options, const Shared& shared) {
   filter.status = status;
   filter.name_contains = options.search;
   MR_TRY(rows, store->executions(filter, {}, options.limit));
+  if (!shared.json && !rows.empty())
+    std::printf("%-20s %-38s %-10s %-25s %s\n", "STATE MACHINE", "NAME", "STATUS", "STARTED", "TOOK");
   std::map<orchestrator::MachineId, std::string> names;
   Json executions = Json::array();
   for (const auto& row : rows) {
@@ -82,10 +85,11 @@ Status describe_execution(const std::string& which, const Shared& shared) {
             ? format_rfc3339(from_millis(static_cast<std::int64_t>(value.get<double>() * 1000 + 0.5))).c_str()
             : shorten(text, 2000).c_str());
   }
-  for (const auto& [id, frame] : shown.execution.frames) {
-    std::printf("  in state         %s (since %s)\n", frame.program->node(frame.node).name.c_str(),
-                format_rfc3339(frame.entered_time).c_str());
-  }
+  StateTree tree(shown.program);
+  for (const states::Event& event : shown.events) tree.apply(event);
+  const Instant until = shown.execution.stopped.value_or(shown.events.back().time);
+  print_line("  states");
+  for (const StateRow* row : tree.shown()) print_line("    " + tree_line(*row, until, 156, false));
   return {};
 }
 
@@ -98,9 +102,9 @@ std::string summary(const Json& event) {
       out = value.value("resourceType", "") + (value.contains("resourceType") ? ":" : "") +
             value["resource"].get<std::string>();
     if (value.contains("index")) out += " [" + value["index"].dump() + "]";
-    if (value.contains("error")) out += (out.empty() ? "" : "  ") + value["error"].get<std::string>();
-    if (value.contains("cause"))
-      out += ": " + value["cause"].get<std::string>();
+    const std::string failure = for_people(value.value("error", ""), value.value("cause", ""));
+    if (!failure.empty())
+      out += (out.empty() ? "" : "  ") + failure;
     else if (value.contains("output"))
       out += "  → " + value["output"].get<std::string>();
     return out;
@@ -145,9 +149,10 @@ void add_list(CLI::App& app, const Shared& shared, int& exit_code) {
   command->add_option("--status", options->status, "only RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED");
   command->add_option("--search", options->search, "only names that contain this");
   command->add_option("--limit", options->limit, "at most so many")->capture_default_str();
+  command->footer("Examples:\n  millrace list --status FAILED\n  millrace list --machine fraud --json");
   command->callback([options, &shared, &exit_code] {
     const auto listed = list(*options, shared);
-    if (!listed) exit_code = report(listed.error());
+    if (!listed) exit_code = report(listed.error(), shared);
   });
 }
 
@@ -156,9 +161,10 @@ void add_describe(CLI::App& app, const Shared& shared, int& exit_code) {
   command->fallthrough();
   auto which = std::make_shared<std::string>();
   command->add_option("EXECUTION", *which, "ARN, name, MACHINE/NAME, or MACHINE for its newest")->required();
+  command->footer("Examples:\n  millrace describe fraud\n  millrace describe fraud/nightly-1 --json");
   command->callback([which, &shared, &exit_code] {
     const auto done = describe_execution(*which, shared);
-    if (!done) exit_code = report(done.error());
+    if (!done) exit_code = report(done.error(), shared);
   });
 }
 
@@ -172,7 +178,7 @@ void add_history(CLI::App& app, const Shared& shared, int& exit_code) {
   command->footer("Example:\n  millrace history fraud --json | jq '.events[].type'");
   command->callback([which, reverse, &shared, &exit_code] {
     const auto done = history(*which, *reverse, shared);
-    if (!done) exit_code = report(done.error());
+    if (!done) exit_code = report(done.error(), shared);
   });
 }
 

@@ -104,7 +104,7 @@ void add_invoke(CLI::App& app, const Shared& shared, int& exit_code) {
       "fraud-live --body @rows.csv --json");
   command->callback([options, &shared, &exit_code] {
     const auto done = invoke(*options, shared);
-    if (!done) exit_code = report(done.error());
+    if (!done) exit_code = report(done.error(), shared);
   });
 }
 
@@ -114,8 +114,8 @@ void add_objects(CLI::App& app, const Shared& shared, int& exit_code) {
   objects->require_subcommand(1);
   auto uri = std::make_shared<std::string>();
   auto file = std::make_shared<std::string>("-");
-  const auto finish = [&exit_code](const Status& done) {
-    if (!done) exit_code = report(done.error());
+  const auto finish = [&shared, &exit_code](const Status& done) {
+    if (!done) exit_code = report(done.error(), shared);
   };
   CLI::App* ls = objects->add_subcommand("ls", "List objects by prefix");
   ls->fallthrough();

@@ -1,9 +1,13 @@
 #include "service/cli/main.h"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 
 #include "base/log.h"
 #include "service/cli/commands.h"
+#include "service/version.h"
 
 namespace millrace::cli {
 
@@ -13,14 +17,15 @@ int run_main(int argc, char** argv) {
       "millrace");
   app.footer(
       "Examples:\n"
-      "  millrace validate fraud.json\n"
-      "  millrace run fraud.json --input input.json --watch\n"
-      "  millrace history fraud nightly-1\n"
-      "  millrace invoke fraud-live --body '42.5,3,0,web,120,1'\n\n"
+      "  millrace validate examples/hello/definition.json\n"
+      "  millrace run examples/hello/definition.json --input examples/hello/input.json --watch\n"
+      "  millrace list; millrace describe hello; millrace history hello\n"
+      "  millrace graph examples/fraud/definition.json -o fraud.svg\n"
+      "  `millrace COMMAND --help` explains each command.\n\n"
       "Exit codes: 0 succeeded; 1 the execution failed, timed out or was aborted; 2 usage or bad input;\n"
       "3 the environment (home in use, disk full, damaged database).\n"
       "State lives in one directory: --home DIR, else $MILLRACE_HOME, else ./.millrace");
-  app.set_version_flag("--version", std::string("millrace 0.1.0"));
+  app.set_version_flag("--version", std::string("millrace ") + service::version());
   app.require_subcommand(1);
   app.fallthrough();
   Shared shared;
@@ -37,7 +42,13 @@ int run_main(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? kSucceeded : kBadInput;
   } catch (const std::exception& error) {
-    return report({ErrorCode::Internal, error.what(), {}});
+    return report({ErrorCode::Internal, error.what(), {}}, shared);
+  }
+  // What was printed may still fail to reach its file.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    return report({ErrorCode::OutOfSpace, std::string("can't write the output: ") + std::strerror(errno),
+                   "what ran is kept in the home: `millrace describe` shows it again"},
+                  shared);
   }
   return exit_code;
 }

@@ -11,6 +11,8 @@
 
 #include "definitions/compile.h"
 #include "service/cli/command.h"
+#include "service/cli/print.h"
+#include "service/cli/show.h"
 #include "service/cli/watch.h"
 #include "service/home.h"
 #include "tasks/artifacts/object_store.h"
@@ -79,14 +81,18 @@ class Session {
     if (!error_) error_ = error;
     home_.loop().stop();
   }
+  // The answer to the start and the end may come in either order.
   void ended(const orchestrator::Ended& ended) {
     ended_ = ended;
-    home_.loop().stop();
+    if (started_) home_.loop().stop();
   }
   void started(const orchestrator::Started& started) {
     started_ = started;
     watch_.follow(started.id);
-    if (stop_wanted_) stop();
+    if (ended_)
+      home_.loop().stop();
+    else if (stop_wanted_)
+      stop();
   }
   void done() { home_.loop().stop(); }
 
@@ -123,27 +129,49 @@ class Session {
   std::optional<orchestrator::Started> started_;
 };
 
-void print_end(const Shared& shared, const orchestrator::Started& started, const orchestrator::Ended& ended,
-               Millis took) {
-  if (shared.json) {
-    Json json = {{"executionArn", started.arn},
-                 {"name", started.name},
-                 {"status", std::string(states::name_of(ended.status))},
-                 {"durationMillis", took.count()}};
-    if (ended.output) json["output"] = to_json(ended.output->view());
-    if (ended.failure && ended.failure->has_error) json["error"] = ended.failure->error;
-    if (ended.failure && ended.failure->has_cause) json["cause"] = ended.failure->cause;
-    return print_json(json);
+// The states as `run --json` tells of them.
+void write_states(JsonWriter& out, const StateTree& tree) {
+  out.key("states").begin_array();
+  for (const StateRow* row : tree.shown()) {
+    out.begin_object();
+    out.key("name").string(row->name);
+    out.key("kind").string(row->kind);
+    out.key("status").string(name_of(row->status));
+    if (row->over()) out.key("durationMillis").number(std::int64_t{(row->left - row->entered).count()});
+    if (row->visits > 1) out.key("visits").number(static_cast<std::int64_t>(row->visits));
+    if (row->depth > 0) out.key("depth").number(static_cast<std::int64_t>(row->depth));
+    out.end_object();
   }
-  if (ended.output) {
-    print_line(to_json(ended.output->view()).dump(2));
+  out.end_array();
+}
+
+void print_json_end(const orchestrator::Started& started, const orchestrator::Ended& ended,
+                    const StateTree& tree) {
+  const states::Execution& e = tree.execution();
+  JsonWriter out;
+  out.begin_object();
+  out.key("executionArn").string(started.arn);
+  out.key("name").string(started.name);
+  out.key("status").string(states::name_of(ended.status));
+  out.key("startDate").string(format_rfc3339(started.started));
+  if (e.stopped) {
+    out.key("stopDate").string(format_rfc3339(*e.stopped));
+    out.key("durationMillis").number(std::int64_t{(*e.stopped - started.started).count()});
   }
+  if (ended.output) out.key("output").value(*ended.output);
+  if (ended.failure && ended.failure->has_error) out.key("error").string(ended.failure->error);
+  if (ended.failure && ended.failure->has_cause) out.key("cause").string(ended.failure->cause);
+  if (e.stopped) write_states(out, tree);
+  out.end_object();
+  print_line(out.finish().text());
+}
+
+void print_end(const orchestrator::Started& started, const orchestrator::Ended& ended, Millis took) {
+  if (ended.output) print_line(pretty(ended.output->view()));
   std::fprintf(stderr, "%s %s in %s\n", started.name.c_str(),
                std::string(states::name_of(ended.status)).c_str(), format_duration(took).c_str());
-  if (ended.failure) {
-    if (ended.failure->has_error) std::fprintf(stderr, "  error: %s\n", ended.failure->error.c_str());
-    if (ended.failure->has_cause) std::fprintf(stderr, "  cause: %s\n", ended.failure->cause.c_str());
-  }
+  if (ended.failure)
+    std::fprintf(stderr, "  %s\n", for_people(ended.failure->error, ended.failure->cause).c_str());
 }
 
 Watch::Style style_of(const RunOptions& options) {
@@ -194,7 +222,14 @@ Result<int> run(const RunOptions& options, const Shared& shared) {
   watch.finish();
   if (session.error()) return fail(*session.error());
   if (!session.how()) return 130;
-  print_end(shared, *session.start(), *session.how(), home->loop().clock().now() - began);
+  if (shared.json)
+    print_json_end(*session.start(), *session.how(), watch.tree());
+  else
+    print_end(*session.start(), *session.how(), home->loop().clock().now() - began);
+  if (const std::size_t others = home->engine().live(); others > 0)
+    std::fprintf(stderr,
+                 "%zu other executions of this home are unfinished: `millrace resume` goes on with them\n",
+                 others);
   return session.how()->status == states::ExecutionStatus::Succeeded ? kSucceeded : kWorkflowFailed;
 }
 
@@ -268,7 +303,7 @@ void add_run(CLI::App& app, const Shared& shared, int& exit_code) {
       "--watch");
   command->callback([options, &shared, &exit_code] {
     auto code = run(*options, shared);
-    exit_code = code ? *code : report(code.error());
+    exit_code = code ? *code : report(code.error(), shared);
   });
 }
 
@@ -278,7 +313,7 @@ void add_resume(CLI::App& app, const Shared& shared, int& exit_code) {
   command->fallthrough();
   command->callback([&shared, &exit_code] {
     auto code = resume(shared);
-    exit_code = code ? *code : report(code.error());
+    exit_code = code ? *code : report(code.error(), shared);
   });
 }
 

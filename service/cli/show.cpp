@@ -86,6 +86,20 @@ Json describe_json(const Shown& shown) {
   return json;
 }
 
+std::string for_people(const std::string& error, const std::string& cause) {
+  std::string reason = cause;
+  if (auto document = Payload::parse(cause); document && document->view().is_object()) {
+    for (const char* name : {"FailureReason", "errorMessage", "Cause"}) {
+      const JsonView found = document->view().find(name);
+      if (!found || !found.is_string()) continue;
+      reason = found.string();
+      break;
+    }
+  }
+  if (error.empty() || reason.empty()) return error + reason;
+  return error + ": " + reason;
+}
+
 std::string status_line(const Shown& shown) {
   const states::Execution& e = shown.execution;
   std::string line =

@@ -24,6 +24,9 @@ Result<Shown> find_execution(orchestrator::Store& store, const std::string& whic
 
 // DescribeExecution's fields.
 Json describe_json(const Shown& shown);
+// "States.TaskFailed: AlgorithmError: no such column, exit code: 1": of a cause that is a job's document, its
+// reason.
+std::string for_people(const std::string& error, const std::string& cause);
 std::string status_line(const Shown& shown);  // "fraud/0198… SUCCEEDED in 12.3 s"
 
 }  // namespace millrace::cli

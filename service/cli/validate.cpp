@@ -23,13 +23,16 @@ Json diagnostic_json(const definitions::Diagnostic& d) {
   return json;
 }
 
-int validate(const std::vector<std::string>& files, bool as_json) {
+int validate(const std::vector<std::string>& files, const Shared& shared) {
+  const bool as_json = shared.json;
   int exit_code = kSucceeded;
   Json answers = Json::array();
   for (const std::string& file : files) {
     const auto text = read_input(file);
     if (!text) {
-      exit_code = report(text.error());
+      exit_code = report(text.error(), shared);
+      if (as_json)
+        answers.push_back({{"file", file}, {"result", "UNREADABLE"}, {"diagnostics", Json::array()}});
       continue;
     }
     const definitions::Compiled compiled = definitions::compile(*text);
@@ -87,10 +90,10 @@ void add_validate(CLI::App& app, const Shared& shared, int& exit_code) {
   auto files = std::make_shared<std::vector<std::string>>();
   command->add_option("FILE", *files, "definitions; '-' is standard input")->required();
   command->footer("Example:\n  millrace validate examples/*/definition.json");
-  command->callback([files, &shared, &exit_code] { exit_code = validate(*files, shared.json); });
+  command->callback([files, &shared, &exit_code] { exit_code = validate(*files, shared); });
 }
 
-void add_graph(CLI::App& app, const Shared&, int& exit_code) {
+void add_graph(CLI::App& app, const Shared& shared, int& exit_code) {
   CLI::App* command = app.add_subcommand("graph", "Draw a definition");
   command->fallthrough();
   auto file = std::make_shared<std::string>();
@@ -102,9 +105,9 @@ void add_graph(CLI::App& app, const Shared&, int& exit_code) {
       ->capture_default_str();
   command->footer(
       "Examples:\n  millrace graph fraud.json -o fraud.svg\n  millrace graph fraud.json -o mermaid");
-  command->callback([file, output, &exit_code] {
+  command->callback([file, output, &shared, &exit_code] {
     const auto drawn = draw(*file, *output);
-    if (!drawn) exit_code = report(drawn.error());
+    if (!drawn) exit_code = report(drawn.error(), shared);
   });
 }
 

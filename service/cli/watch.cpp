@@ -14,7 +14,8 @@ namespace {
 
 constexpr Millis kDrawEvery{80};
 constexpr Millis kSayEvery{2000};
-constexpr std::size_t kRowsMax = 60;
+constexpr std::size_t kRowsMax = 60;  // on a tall screen
+constexpr std::size_t kNameColumns = 34;
 
 std::string trimmed_number(double value, int digits) {
   char buffer[40];
@@ -57,147 +58,113 @@ std::string describe_progress(const Payload& progress) {
   return out;
 }
 
-Watch::Row* Watch::row_of(FrameId frame) {
-  const auto it = current_.find(frame);
-  return it == current_.end() ? nullptr : &rows_[it->second];
+namespace {
+
+struct Mark {
+  const char* sign;
+  const char* colour;
+};
+Mark mark_of(StateRow::Status status) {
+  switch (status) {
+    case StateRow::Status::Succeeded:
+      return {"✓", "32"};
+    case StateRow::Status::Failed:
+      return {"✗", "31"};
+    case StateRow::Status::Aborted:
+      return {"⊘", "31"};
+    case StateRow::Status::Caught:
+      return {"↷", "33"};
+    case StateRow::Status::Waiting:
+      return {"…", "33"};
+    case StateRow::Status::Running:
+      return {"●", "36"};
+  }
+  return {" ", "0"};
 }
 
-int Watch::depth_of(FrameId frame) const {
-  int depth = 0;
-  for (auto it = shadow_.frames.find(frame); it != shadow_.frames.end() && it->second.parent.value != 0;
-       it = shadow_.frames.find(it->second.parent)) {
-    ++depth;
+std::string coloured(std::string_view text, const char* colour, bool colours) {
+  if (!colours || text.empty()) return std::string(text);
+  return std::string("\x1b[") + colour + "m" + std::string(text) + "\x1b[0m";
+}
+
+// Causes of several lines on one, tabs and control characters as blanks.
+std::string on_one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   }
-  return depth;
+  return text;
+}
+
+std::string padded(std::string text, std::size_t columns) {
+  const std::size_t width = count_code_points(text);
+  return width < columns ? text + std::string(columns - width, ' ') : text;
+}
+
+}  // namespace
+
+std::string tree_line(const StateRow& row, Instant now, std::size_t columns, bool colours) {
+  const std::size_t indent = row.depth * 2;
+  const std::size_t width = kNameColumns > indent + 8 ? kNameColumns - indent : 8;
+  std::string name = on_one_line(row.name);
+  if (row.visits > 1) name += " ×" + std::to_string(row.visits);
+  name = padded(shorten(name, columns > indent + 2 ? columns - indent - 2 : 1), width);
+  std::string time = format_duration((row.over() ? row.left : now) - row.entered);
+  time.insert(0, time.size() < 10 ? 10 - time.size() : 0, ' ');
+  const std::size_t used = indent + 2 + count_code_points(name) + time.size();
+  const Mark mark = mark_of(row.status);
+  std::string line = std::string(indent, ' ') + coloured(mark.sign, mark.colour, colours) + " " + name;
+  if (used <= columns) line += time;
+  const std::string note = on_one_line(row.note.empty() && !row.over() ? row.kind : row.note);
+  if (!note.empty() && used + 6 < columns)
+    line += "  " + coloured(shorten(note, columns - used - 2), "2", colours);
+  return line;
 }
 
 void Watch::on_events(ExecutionId id, const states::Execution&, std::span<const states::Event> events) {
-  if (style_ == Style::None) return;
   // A start is seen here before its caller knows the id.
   const bool begins = !events.empty() && events.front().type == states::EventType::ExecutionStarted;
   if (id_.value == 0 && begins) id_ = id;
-  if (id != id_) return;
+  if (id != id_ || (!seen_ && !begins)) return;
+  seen_ = true;
   for (const states::Event& event : events) {
-    states::evolve(shadow_, *program_, event);
-    apply(event);
+    const StateRow* row = tree_.apply(event);
+    if (!row || style_ != Style::Lines) continue;
+    if (std::holds_alternative<states::detail::RetryScheduled>(event.details))
+      say(*row, "↻");
+    else if (states::name_of(event.type).ends_with("StateEntered"))
+      say(*row, "▶");
+    else if (row->over() || row->status == StateRow::Status::Waiting)
+      say(*row, mark_of(row->status).sign);
   }
   if (style_ == Style::Tree) draw(false);
 }
 
-void Watch::apply(const states::Event& event) {
-  using states::EventType;
-  const std::string_view type = states::name_of(event.type);
-  if (type.ends_with("StateEntered")) {
-    Row row;
-    row.frame = event.frame;
-    row.name = std::get<states::detail::StateEntered>(event.details).name;
-    row.type = std::string(type.substr(0, type.size() - std::string_view("StateEntered").size()));
-    row.depth = depth_of(event.frame);
-    row.entered = event.time;
-    const auto frame = shadow_.frames.find(event.frame);
-    if (frame != shadow_.frames.end()) {
-      row.note = frame->second.program->node(event.node).type() == definitions::StateType::Task
-                     ? cli::describe(frame->second.program->node(event.node))
-                     : row.type;
-      const auto parent = shadow_.frames.find(frame->second.parent);
-      if (parent != shadow_.frames.end() &&
-          std::holds_alternative<states::waiting::ForItems>(parent->second.waiting)) {
-        row.name = "[" + std::to_string(frame->second.index) + "] " + row.name;
-      }
-    }
-    current_[event.frame] = rows_.size();
-    rows_.push_back(std::move(row));
-    say(rows_.back(), "▶");
-    return;
-  }
-  Row* row = row_of(event.frame);
-  if (!row) return;
-  if (type.ends_with("StateExited")) {
-    row->left = event.time;
-    if (row->state != Row::State::Failed)
-      row->state = Row::State::Succeeded;
-    else
-      row->state = Row::State::Caught;
-    say(*row, row->state == Row::State::Caught ? "↷" : "✓");
-  } else if (const auto* failed = std::get_if<states::detail::TaskFailed>(&event.details)) {
-    row->state = Row::State::Failed;
-    row->left = event.time;
-    row->note = failed->failure.error + (failed->failure.cause.empty() ? "" : ": " + failed->failure.cause);
-    say(*row, "✗");
-  } else if (type.ends_with("StateFailed")) {
-    row->state = Row::State::Failed;
-    row->left = event.time;
-  } else if (type.ends_with("Aborted")) {
-    row->state = Row::State::Failed;
-    row->left = event.time;
-    row->note = "aborted";
-  } else if (const auto* retry = std::get_if<states::detail::RetryScheduled>(&event.details)) {
-    row->state = Row::State::Waiting;
-    row->note += " · tries again in " + format_duration(retry->due - event.time);
-    say(*row, "↻");
-  } else if (const auto* wait = std::get_if<states::detail::WaitScheduled>(&event.details)) {
-    row->state = Row::State::Waiting;
-    row->note = "until " + format_rfc3339(wait->due);
-    say(*row, "…");
-  } else if (type.ends_with("Scheduled")) {
-    row->state = Row::State::Running;
-  }
-}
-
-void Watch::on_progress(ExecutionId id, FrameId frame, const std::string& state_name,
-                        const Payload& progress) {
+void Watch::on_progress(ExecutionId id, FrameId frame, const std::string&, const Payload& progress) {
   if (style_ == Style::None || id != id_) return;
-  Row* row = row_of(frame);
-  if (!row) return;
-  const JsonView fraction = progress.view().find("fraction");
+  StateRow* row = tree_.current(frame);
   const std::string text = describe_progress(progress);
-  if (text.empty()) return;
+  if (!row || row->over() || text.empty()) return;
   row->note = text;
-  const Instant now = clock_.now();
   if (style_ == Style::Lines) {
-    Instant& said = said_.try_emplace(state_name, Instant::min()).first->second;
-    if (said != Instant::min() && now - said < kSayEvery) return;
-    said = now;
-    say(*row, "·");
-  } else {
-    if (fraction && fraction.is_number() && fraction.number() >= 0)
-      row->note = bar(fraction.number()) + " " + text;
-    draw(false);
+    const Instant now = clock_.now();
+    const auto [said, first] = said_.try_emplace(frame, now);
+    if (!first && now - said->second < kSayEvery) return;
+    said->second = now;
+    return say(*row, "·");
   }
+  const JsonView fraction = progress.view().find("fraction");
+  if (fraction && fraction.is_number() && fraction.number() >= 0)
+    row->note = bar(fraction.number()) + " " + text;
+  draw(false);
 }
 
-void Watch::say(const Row& row, std::string_view what) {
-  if (style_ != Style::Lines) return;
-  const std::string time = format_rfc3339(clock_.now()).substr(11, 8);
-  std::string line = time + " " + std::string(static_cast<std::size_t>(row.depth) * 2, ' ') +
-                     std::string(what) + " " + row.name;
-  const bool over = what == "✓" || what == "✗" || what == "↷";
-  if (over) line += "  " + format_duration(row.left - row.entered);
-  if (what != "✓" && !row.note.empty()) line += "  " + row.note;
+void Watch::say(const StateRow& row, std::string_view what) {
+  std::string line = format_rfc3339(clock_.now()).substr(11, 8) + " " + std::string(row.depth * 2, ' ') +
+                     std::string(what) + " " + on_one_line(row.name);
+  if (row.over()) line += "  " + format_duration(row.left - row.entered);
+  const std::string& note = row.note.empty() && !row.over() ? row.kind : row.note;
+  if (!note.empty()) line += "  " + on_one_line(note);
   std::fprintf(stderr, "%s\n", shorten(line, 400).c_str());
-}
-
-std::string Watch::line_of(const Row& row, std::size_t columns) const {
-  const char* mark = row.state == Row::State::Succeeded ? "\x1b[32m✓\x1b[0m"
-                     : row.state == Row::State::Failed  ? "\x1b[31m✗\x1b[0m"
-                     : row.state == Row::State::Caught  ? "\x1b[33m↷\x1b[0m"
-                     : row.state == Row::State::Waiting ? "\x1b[33m…\x1b[0m"
-                                                        : "\x1b[36m●\x1b[0m";
-  const bool over = row.state == Row::State::Succeeded || row.state == Row::State::Failed ||
-                    row.state == Row::State::Caught;
-  const Millis took = (over ? row.left : clock_.now()) - row.entered;
-  const std::size_t indent = static_cast<std::size_t>(row.depth) * 2;
-  std::string name = row.name;
-  const std::size_t width = 34 > indent ? 34 - indent : 8;
-  while (count_code_points(name) < width) name += ' ';
-  std::string time = format_duration(took);
-  while (time.size() < 10) time.insert(0, 1, ' ');
-  const std::size_t left =
-      columns > 2 + indent + std::max<std::size_t>(width, count_code_points(name)) + 14
-          ? columns - (2 + indent + std::max<std::size_t>(width, count_code_points(name)) + 14)
-          : 0;
-  const std::string note = row.state == Row::State::Succeeded ? "" : shorten(row.note, left);
-  return std::string(indent, ' ') + mark + " " + name + time + "  \x1b[2m" + note + "\x1b[0m";
 }
 
 void Watch::draw(bool last) {
@@ -205,32 +172,37 @@ void Watch::draw(bool last) {
   if (!last && drawn_at_ != Instant::min() && now - drawn_at_ < kDrawEvery) return;
   drawn_at_ = now;
   winsize size{};
-  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 4;
   const std::size_t columns = known ? size.ws_col : 100;
-  const std::size_t height = std::min(
-      kRowsMax, known && size.ws_row > 4 ? static_cast<std::size_t>(size.ws_row) - 2 : std::size_t{22});
+  const std::size_t height =
+      std::min(kRowsMax, known ? static_cast<std::size_t>(size.ws_row) - 2 : std::size_t{22});
+  const bool colours = std::getenv("NO_COLOR") == nullptr;
+  const auto rows = tree_.shown(last ? 0 : height);
   std::string out;
   if (drawn_ > 0) out += "\x1b[" + std::to_string(drawn_) + "A";
-  const std::size_t first = !last && rows_.size() > height ? rows_.size() - height : 0;
-  int lines = 0;
-  if (first > 0) {
-    out += "\r\x1b[2K  … " + std::to_string(first) + " states before\n";
-    ++lines;
+  drawn_ = 0;
+  const auto put = [&](const std::string& line) {
+    out += "\r\x1b[2K" + line + "\n";
+    ++drawn_;
+  };
+  for (const StateRow* row : rows) put(tree_line(*row, now, columns - 1, colours));
+  if (!last && !tree_.execution().ended()) {
+    for (const std::string& name : tree_.not_entered()) {
+      if (static_cast<std::size_t>(drawn_) >= height) break;
+      put(coloured("○ " + shorten(on_one_line(name), columns - 3), "2", colours));
+    }
   }
-  for (std::size_t i = first; i < rows_.size(); ++i, ++lines)
-    out += "\r\x1b[2K" + line_of(rows_[i], columns) + "\n";
   out += "\x1b[J";
-  drawn_ = lines;
   std::fwrite(out.data(), 1, out.size(), stderr);
   std::fflush(stderr);
 }
 
 void Watch::tick() {
-  if (style_ == Style::Tree && !rows_.empty()) draw(false);
+  if (style_ == Style::Tree && seen_) draw(false);
 }
 
 void Watch::finish() {
-  if (style_ == Style::Tree && !rows_.empty()) draw(true);
+  if (style_ == Style::Tree && seen_) draw(true);
 }
 
 }  // namespace millrace::cli

@@ -1,0 +1,7 @@
+#include "service/version.h"
+
+namespace millrace::service {
+const char* version() {
+  return MILLRACE_VERSION;
+}
+}  // namespace millrace::service
