@@ -1,6 +1,7 @@
 #include "tasks/artifacts/read_table.h"
 
 #include <algorithm>
+#include <map>
 
 namespace millrace::tasks {
 namespace {
@@ -22,10 +23,10 @@ std::string difference(const std::vector<std::string>& expected, const std::vect
   return "its columns stand in another order";
 }
 
-// Reads all objects with these types; columns that are text in some part and not in others are added to
-// `texts`.
+// Reads all objects with these types. Columns that are text in some part and not in others are added to
+// `texts`, by name with their first_text.
 Result<Table> read_all(const ObjectStore& objects, const S3Uri& uri, const std::vector<ObjectInfo>& infos,
-                       const CsvOptions& options, std::vector<std::string>& texts) {
+                       const CsvOptions& options, std::map<std::string, std::string>& texts) {
   Table table;
   for (std::size_t i = 0; i < infos.size(); ++i) {
     const std::string name = uri_of(uri, infos[i].key);
@@ -46,7 +47,9 @@ Result<Table> read_all(const ObjectStore& objects, const S3Uri& uri, const std::
                      "objects of one channel have the same columns as " + uri_of(uri, infos[0].key));
     }
     for (std::size_t c = 0; c < part.columns.size(); ++c) {
-      if (table.columns[c].type != part.columns[c].type) texts.push_back(part.columns[c].name);
+      const Column &before = table.columns[c], &here = part.columns[c];
+      if (before.type == here.type) continue;
+      texts.emplace(here.name, here.type == Column::Type::Text ? here.first_text : before.first_text);
     }
     if (texts.empty()) MR_DO(append_rows(table, part));
   }
@@ -58,13 +61,15 @@ Result<Table> read_all(const ObjectStore& objects, const S3Uri& uri, const std::
 Result<Table> read_table(const ObjectStore& objects, std::string_view text, const CsvOptions& options) {
   MR_TRY(uri, parse_s3_uri(text));
   MR_TRY(infos, objects.list(text));
-  std::vector<std::string> texts;
+  std::map<std::string, std::string> texts;
   MR_TRY(table, read_all(objects, uri, infos, options, texts));
   if (texts.empty()) return table;
   CsvOptions again = options;
-  for (std::string& name : texts) again.types.emplace_back(std::move(name), Column::Type::Text);
-  texts.clear();
-  return read_all(objects, uri, infos, again, texts);
+  for (const auto& [name, first_text] : texts) again.types.emplace_back(name, Column::Type::Text);
+  std::map<std::string, std::string> none;
+  MR_TRY(second, read_all(objects, uri, infos, again, none));
+  for (auto& [name, first_text] : texts) second.find(name)->first_text = std::move(first_text);
+  return second;
 }
 
 Status write_table(const ObjectStore& objects, std::string_view uri, const Table& table) {

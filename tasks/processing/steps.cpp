@@ -179,7 +179,8 @@ Result<std::vector<std::string>> choose_columns(const StepKind& kind, const Json
 Result<Column> adapted(const StepKind& kind, Column column) {
   if (kind.needs == Needs::Text) return as_texts(column);
   if (kind.needs == Needs::Number && column.type != Column::Type::Number) {
-    return invalid("step \"" + std::string(kind.name) + "\": column \"" + column.name + "\" is text",
+    return invalid("step \"" + std::string(kind.name) + "\": column \"" + column.name + "\" is text" +
+                       (column.first_text.empty() ? "" : " (" + column.first_text + ")"),
                    "cast it to numbers, or encode it with one_hot, ordinal, target or hash");
   }
   return column;

@@ -42,7 +42,8 @@ Result<FittedColumn> fit_impute(const Column& column, const StepSettings& settin
   FittedColumn out{column.name, {}, {}};
   if (column.type == Column::Type::Text) {
     if (strategy == "mean" || strategy == "median") {
-      return invalid("column \"" + column.name + "\" is text, which has no " + strategy,
+      return invalid("column \"" + column.name + "\" is text, which has no " + strategy +
+                         (column.first_text.empty() ? "" : " (" + column.first_text + ")"),
                      "use strategy most_frequent or constant");
     }
     if (strategy == "constant") {

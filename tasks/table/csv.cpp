@@ -123,6 +123,7 @@ struct Plan {
   Column::Type type = Column::Type::Number;
   bool declared = false;
   bool text_found = false;  // a column thought to be numbers holds text: it is read again
+  std::string first_text;   // see Column
 };
 
 class Reader {
@@ -249,9 +250,11 @@ class Reader {
     }
     if (missing || !parse_number(cell.text, number)) number = kMissing;
     const bool text = !missing && number != number && !is_nan_text(cell.text);
-    if (text && plan.declared) {
-      at.problem =
+    if (text && !plan.text_found) {
+      const std::string what =
           "column \"" + plan.name + "\": \"" + std::string(cell.text.substr(0, 80)) + "\" is not a number";
+      if (plan.declared) at.problem = what;
+      if (plan.first_text.empty()) plan.first_text = error(at, what).value().message;
     }
     plan.text_found |= text;
     column.numbers.push_back(number);
@@ -279,6 +282,7 @@ class Reader {
       Column& column = table.columns.emplace_back();
       column.name = plan.name;
       column.type = plan.type;
+      if (plan.type == Column::Type::Text) column.first_text = plan.first_text;
       if (plan.type == Column::Type::Number) column.numbers.reserve(rows_expected);
       if (plan.type == Column::Type::Text || options_.keep_spelling) {
         column.texts.reserve(rows_expected);

@@ -39,6 +39,7 @@ Result<Table> parse_csv_rows(std::string_view body, const std::vector<std::strin
   if (!options.header && cells.size() != columns.size()) return wrong_count(cells.size(), columns);
   if (!options.header) options.column_names = columns;
   MR_TRY(read, parse_csv(body, kName, options));
+  for (Column& column : read.columns) column.first_text.clear();  // the caller knows rows, not lines
   if (!options.header) return read;
   Table table;
   table.rows = read.rows;

@@ -138,6 +138,7 @@ std::string format_number(double number) {
 
 Result<Column> as_numbers(const Column& column) {
   if (column.type == Column::Type::Number) return column;
+  if (!column.first_text.empty()) return invalid(column.first_text);
   Column out;
   out.name = column.name;
   out.numbers.resize(column.texts.size());

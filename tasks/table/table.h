@@ -21,6 +21,8 @@ struct Column {
   std::vector<std::string>
       texts;  // Type::Text; of numbers read with CsvOptions::keep_spelling: how they were written
   std::vector<std::uint8_t> missing;  // Type::Text; 1 where the cell is missing (its text is empty)
+  std::string first_text = {};        // of text that was read: its first cell that is no number, and where:
+                                      // `s3://b/rows.csv:4: column "a": "three" is not a number`
 };
 
 struct Table {
@@ -51,8 +53,8 @@ bool parse_number(std::string_view text, double& out);
 std::string format_number(double number);
 void append_number(std::string& out, double number);
 
-// The column with its cells read as numbers. InvalidArgument: `row 3, column "age": "abc" is not a number`
-// (rows from 1).
+// The column with its cells read as numbers. InvalidArgument: first_text, or `row 3, column "age": "abc" is
+// not a number` (rows from 1).
 Result<Column> as_numbers(const Column& column);
 // The column with its cells as text: their spelling where it was kept, else format_number.
 Column as_texts(const Column& column);

@@ -95,12 +95,16 @@ Result<Roles> roles_of(const TrainingSpec& spec, const TrainingChannel& channel,
 Result<std::vector<double>> number_column(const TrainingChannel& channel, const Column& column,
                                           std::string_view role) {
   if (column.type == Column::Type::Number) return column.numbers;
+  constexpr const char* kRemedy =
+      "algorithms take numbers: mend the cell, encode text columns with the `prepare` processor, or drop "
+      "them";
+  if (!column.first_text.empty()) return invalid(channel.name + ": " + column.first_text, kRemedy);
   std::size_t row = 0;
   while (row + 1 < column.texts.size() && column.missing[row]) ++row;
   return invalid(channel.name + ": column '" + column.name + "' (" + std::string(role) + ") holds text: '" +
                      (column.texts.empty() ? "" : column.texts[row].substr(0, 60)) + "' in row " +
                      std::to_string(row),
-                 "algorithms take numbers: encode text columns with the `prepare` processor, or drop them");
+                 kRemedy);
 }
 
 Result<std::vector<double>> target_column(const TrainingChannel& channel, const Column& column,

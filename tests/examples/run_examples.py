@@ -224,6 +224,17 @@ class BadData(Case):
         for workflow in (self.TRAIN, self.PREPARE):
             self.assertIn("s3://bad/rows.csv:3: 2 cells, expected 3", self.reason(workflow, self.RAGGED))
 
+    def test_text_among_numbers(self):
+        for workflow in (self.TRAIN, self.PREPARE):
+            self.assertIn('s3://bad/rows.csv:4: column "a": "three" is not a number', self.reason(workflow, self.TEXT))
+
+    def test_text_among_numbers_of_the_training_channel(self):
+        workflow = json.loads(json.dumps(self.PREPARE).replace("good.csv", "rows.csv"))
+        workflow["States"]["Work"]["Parameters"]["Environment"]["SETTINGS"] = json.dumps(
+            {"target": "y", "steps": [{"step": "scale", "columns": ["a", "b"]}]})
+        self.assertIn('steps[0]: step "scale": column "a" is text (s3://bad/rows.csv:4: column "a": "three" is not a number)',
+                      self.reason(workflow, self.TEXT))
+
     def test_no_such_object(self):
         done = self.run_json(self.write("workflow.json", self.TRAIN), code=1)
         self.assertIn("s3://bad/rows.csv", done["cause"])
@@ -273,6 +284,55 @@ class Home(Case):
                 return
             time.sleep(0.05)
         self.fail(f"{name} did not start within 10 s")
+
+
+class FullDisk(Case):
+    """In a mount namespace of its own, where the home's disk has the size that a test gives it."""
+
+    ON_SMALL_DISK = "mkdir -p {0} && mount -t tmpfs -o size={1} tmpfs {0} && "
+
+    def on_disk(self, size, *commands):
+        """Runs shell commands with $M, the program, and the home on a disk of that size; its exit code and stderr."""
+        script = self.ON_SMALL_DISK.format(self.home, size) + "; ".join(commands)
+        done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], capture_output=True,
+                              text=True, timeout=120, check=False, env=dict(os.environ, M=MILLRACE, MILLRACE_HOME=str(self.home)))
+        return done.returncode, done.stdout, done.stderr
+
+    def setUp(self):
+        super().setUp()
+        if shutil.which("unshare") is None or self.on_disk("1m", "true")[0] != 0:
+            print("skipped: full disk: no mount namespaces here")
+            self.skipTest("no mount namespaces here")
+
+    def test_of_objects(self):
+        big = self.write("big.csv", "a\n" + "1\n" * 300_000)
+        code, _, said = self.on_disk("400k", f"$M run {EXAMPLES}/hello/definition.json --put s3://b/big.csv={big}")
+        self.assertEqual(code, 3, said)
+        self.assertIn("objects/b/big.csv: No space left on device", said)
+
+    def test_of_the_engine(self):
+        """What was said to be done is there when there is space again; the rest is not there in part."""
+        fan_out = {"StartAt": "Each", "States": {"Each": {
+            "Type": "Map", "ItemsPath": "$.items", "End": True, "ItemProcessor": {
+                "StartAt": "Fill", "States": {"Fill": {"Type": "Pass", "Result": "0123456789" * 10, "End": True}}}}}}
+        workflow, items = self.write("map.json", fan_out), self.write("items.json", {"items": list(range(3000))})
+        hello = f"{EXAMPLES}/hello/definition.json -q -i {EXAMPLES}/hello/input.json"
+        code, out, said = self.on_disk("240k", f"$M run {hello} --name before || exit 9", f"$M run {workflow} -i {items} -q; code=$?",
+                                       f"mount -o remount,size=20m {self.home}", "$M resume >&2", f"$M run {hello} --name after",
+                                       "$M list --json", "exit $code")
+        self.assertEqual(code, 3, said)
+        self.assertIn("the disk is full", said)
+        statuses = {row["name"]: row["status"] for row in json.loads(out.strip().splitlines()[-1])["executions"]}
+        self.assertEqual((statuses["before"], statuses["after"]), ("SUCCEEDED", "SUCCEEDED"))
+        self.assertNotIn("RUNNING", statuses.values())
+
+    def test_of_the_output(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([MILLRACE, "run", EXAMPLES / "parallel-and-map/definition.json", "--home", self.home, "--input",
+                                   EXAMPLES / "parallel-and-map/input.json"], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  timeout=60, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("can't write to standard output: No space left on device", done.stderr)
 
 
 def main():

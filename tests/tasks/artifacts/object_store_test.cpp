@@ -154,6 +154,7 @@ TEST_CASE("a channel's objects are read as one table; a column that is text anyw
   CHECK(table->rows == 3);
   CHECK(table->find("id")->numbers == std::vector<double>{1, 2, 3});
   CHECK(table->find("zip")->texts == std::vector<std::string>{"08", "09", "AB"});
+  CHECK(table->find("zip")->first_text == "s3://b/c/2.csv:2: column \"zip\": \"AB\" is not a number");
   REQUIRE(store.objects.write("s3://b/c/3.csv", "id,code\n3,AB\n"));
   CHECK(read_table(store.objects, "s3://b/c/").error().message == "s3://b/c/3.csv: it has no column \"zip\"");
   CHECK(read_table(store.objects, "s3://b/d/").error().code == ErrorCode::NotFound);

@@ -123,7 +123,7 @@ TEST_CASE("pipeline: saved and loaded it prepares the same bits, for requests to
   CHECK((*loaded)->apply(table_of("age,job\n1,x\n")).error().message ==
         "the rows have no column \"zip\", which the preparation needs");
   CHECK((*loaded)->apply(table_of("age,job,zip\nold,x,1\n")).error().message ==
-        "row 1, column \"age\": \"old\" is not a number");
+        "data.csv:2: column \"age\": \"old\" is not a number");
   Json broken = out.pipeline->save();
   broken["steps"][1]["columns"] = 3;
   CHECK(load_pipeline(broken).error().code == ErrorCode::DataLoss);
@@ -139,7 +139,7 @@ TEST_CASE("prepare: mistakes are refused with their place") {
   CHECK(refusal("a\n1\n", R"({"steps":[{"step":"scale","columns":["b"]}]})") ==
         "steps[0]: step \"scale\": there is no column \"b\"");
   CHECK(refusal("a\nx\n", R"({"steps":[{"step":"scale","columns":["a"]}]})") ==
-        "steps[0]: step \"scale\": column \"a\" is text");
+        "steps[0]: step \"scale\": column \"a\" is text (data.csv:2: column \"a\": \"x\" is not a number)");
   CHECK(refusal("a\nx\n", R"({"steps":[]})") == "column \"a\" is still text after the last step");
   CHECK(refusal("a\n-1\n", R"({"steps":[{"step":"power","method":"log"}]})") ==
         "steps[0]: column \"a\" goes down to -1, where log is not defined");

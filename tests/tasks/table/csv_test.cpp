@@ -75,6 +75,17 @@ TEST_CASE("CSV: without a header, columns are numbered or named by the caller") 
   CHECK(error_of("1,x,3\n", options) == "data.csv:1: 3 cells, expected 2");
 }
 
+TEST_CASE("CSV: a column of text knows its first cell that is no number") {
+  CHECK(parsed("a,b\n1,2\nNA,\n3,three\n4,four\n").find("b")->first_text ==
+        "data.csv:4: column \"b\": \"three\" is not a number");
+  CHECK(parsed("a,b\n1,2\n").find("b")->first_text.empty());
+  std::string late = "a\n";
+  for (int i = 0; i < 50'000; ++i) late += "1\n";
+  const Table table = parsed(late + "x\n2\ny\n");
+  CHECK(table.find("a")->first_text == "data.csv:50002: column \"a\": \"x\" is not a number");
+  CHECK(as_numbers(*table.find("a")).error().message == table.find("a")->first_text);
+}
+
 TEST_CASE("CSV: errors name file, line and column") {
   CHECK(error_of("a,b\n1,2\n\n1\n") == "data.csv:4: 1 cell, expected 2");
   CHECK(error_of("a,b\n\"x\ny\",2\n1,2,3\n") == "data.csv:4: 3 cells, expected 2");
