@@ -122,8 +122,8 @@ struct Plan {
   std::string name;
   Column::Type type = Column::Type::Number;
   bool declared = false;
-  bool text_found = false;  // a column thought to be numbers holds text: it is read again
-  std::string first_text;   // see Column
+  bool text_found = false;      // a column thought to be numbers holds text: it is read again
+  std::string first_text = {};  // see Column
 };
 
 class Reader {
