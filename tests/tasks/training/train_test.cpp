@@ -188,7 +188,7 @@ TEST_CASE("run_training: errors name channel, row and column") {
   put_samples(context);
   put(context, "data/train/part-2.csv", "y,x0,x1,x2,x3\n1,2,red,4,5\n");
   CHECK(error_of(request(), context) ==
-        "train: s3://data/train/part-2.csv:2: column \"x1\": \"red\" is not a number");
+        "train: s3://b/data/train/part-2.csv:2: column \"x1\": \"red\" is not a number");
   put(context, "data/train/part-2.csv", "y,x0,x1,x2,x3\n5,2,3,4,5\n");
   CHECK(error_of(request(), context) == "train: row 400: the target is 5, expected a class from 0 to 1");
   Json json = request();
