@@ -50,12 +50,6 @@ int run_main(int argc, char** argv) {
                    "what ran is kept in the home: `millrace describe` shows it again"},
                   shared);
   }
-  // Output that nobody can read is no success.
-  errno = 0;
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    const std::string why = errno != 0 ? std::strerror(errno) : "part of it is missing";
-    return report({ErrorCode::OutOfSpace, "can't write to standard output: " + why, {}});
-  }
   return exit_code;
 }
 

@@ -332,7 +332,7 @@ class FullDisk(Case):
                                    EXAMPLES / "parallel-and-map/input.json"], stdout=full, stderr=subprocess.PIPE, text=True,
                                   timeout=60, check=False)
         self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertIn("can't write to standard output: No space left on device", done.stderr)
+        self.assertIn("can't write the output", done.stderr)
 
 
 def main():
