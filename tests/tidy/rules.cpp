@@ -45,24 +45,42 @@ const std::vector<Direction>& directions() {
   return kDirections;
 }
 
+// Why a file may do what others may not.
+struct Exception {
+  std::string_view path;  // prefix
+  std::string_view reason;
+};
+
+// Which text of a line a rule looks at.
+enum class In {
+  Code,  // without literals and comments
+  Text,  // the line as it stands
+};
+
 // What a folder never contains, save for the files named.
 struct Ban {
-  std::string pattern;                    // regular expression, on lines without comments and literals
+  std::string_view pattern;               // regular expression
   std::vector<std::string_view> folders;  // empty: all
-  std::vector<std::string_view> except;   // prefixes of paths
-  std::string advice;
+  std::vector<Exception> except;
+  std::string_view advice;
+  In in = In::Code;
 };
 
 const std::vector<Ban>& bans() {
   static const std::vector<std::string_view> kPure = {"definitions/", "states/"};
+  static const std::vector<std::string_view> kParts = {"base/",  "definitions/", "states/", "orchestrator/",
+                                                       "tasks/", "triggers/",    "service/"};
   static const std::vector<Ban> kBans = {
       {R"(\b(system_clock|steady_clock|high_resolution_clock)\b|\btime\s*\(\s*(NULL|nullptr|0)\s*\)|\bgettimeofday\b|\bclock_gettime\b)",
-       {},
-       {"base/clock.", "tasks/script/process.", "service/cli/bench."},
+       kParts,
+       {{"base/clock.", "the clock that is handed in everywhere else"},
+        {"tasks/script/process.",
+         "watches a process of the user's; its waits are of the machine, not of the engine"},
+        {"service/cli/bench.", "measures"}},
        "ask the Clock that was handed in (base/clock.h), in the core the Environment"},
       {R"(\brandom_device\b|\bs?rand\s*\(|\bmt19937)",
-       {},
-       {"service/home."},
+       kParts,
+       {{"service/home.", "where real entropy enters"}},
        "draw from base/random.h with a seed that was handed in; real entropy enters in service/home.cpp"},
       {R"(<(thread|mutex|atomic|condition_variable|future)>|std::(thread|jthread|mutex|async)\b)",
        kPure,
@@ -73,29 +91,69 @@ const std::vector<Ban>& bans() {
        {},
        "the core is pure: files and surroundings are the shell's business"},
       {R"(\bthrow\b)", kPure, {}, "return Result or Outcome: exceptions do not cross functions of ours"},
-      {R"(\bsqlite3_\w+\s*\()", {}, {"base/sqlite."}, "use the handles of base/sqlite.h"},
-      {R"(std::c(out|err)\b|\bprintf\s*\(|\bputs\s*\()",
+      {R"(\bsqlite3_\w+\s*\()",
+       kParts,
+       {{"base/sqlite.", "the handles themselves"}},
+       "use the handles of base/sqlite.h"},
+      // A value in the text of a statement; constants (kColumns) and literals may be put together.
+      {R"re("(SELECT|INSERT|UPDATE|DELETE|REPLACE)\b[^"]*"\s*\+\s*(?!k[A-Z])[a-z]|\+\s*"[^"]*\b(WHERE|VALUES|SET|FROM|AND)\b[^"]*[=(<>]\s*'?"\s*\+|\bsql\s*\+=\s*(?!k[A-Z])[a-z])re",
+       kParts,
        {},
-       {"service/"},
+       "bind the value (Statement::bind): a statement is a constant text with parameters",
+       In::Text},
+      {R"(\buv_spawn\b|\bsystem\s*\(|\bpopen\s*\(|\b[vf]?fork\s*\()",
+       kParts,
+       {},
+       "programs are run by tasks/script/process.h, as a process group that can be stopped"},
+      {R"(<regex>|std::w?regex\b)",
+       kParts,
+       {{"tasks/script/metrics.cpp",
+         "MetricDefinitions are regular expressions; the matcher used is the linear one"}},
+       "std::regex is slow, and recursion can end the process on long lines: read the text by hand"},
+      {R"(std::c(out|err)\b|\bprintf\s*\(|\bputs\s*\()",
+       kParts,
+       {{"service/", "the command line"}},
        "say it in a Result, an event or the log (base/log.h): only the command line writes to the terminal"},
       {R"(\bgetenv\b)",
-       {},
-       {"service/", "tasks/script/", "tasks/training/xgboost_handles."},
+       kParts,
+       {{"service/", "MILLRACE_HOME, and OpenMP's setting"},
+        {"tasks/script/", "PATH for the user's program"},
+        {"tasks/training/xgboost_handles.", "OpenMP is set up by the environment only"}},
        "settings are handed in; the environment is read in service/"},
-      {R"(\b(TODO|FIXME|XXX)\b)", {}, {}, "do it, or leave it out"},
+      // In pieces, so that this line is none.
+      {R"(\b(TO)"
+       R"(DO|FIX)"
+       R"(ME|XX)"
+       R"(X)\b)",
+       {},
+       {},
+       "do it, or leave it out",
+       In::Text},
+      {R"([ \t\r]+$)", {}, {}, "remove the blanks at the end of the line", In::Text},
   };
   return kBans;
 }
 
 const std::vector<std::string_view> kHeavyHeaders = {"<nlohmann/json.hpp>", "<Eigen/", "<boost/", "<spdlog/",
-                                                     "<doctest/",           "<CLI/",   "<uv.h>"};
+                                                     "<doctest/",           "<CLI/",   "<uv.h>",  "<regex>"};
 
-// Headers with a member of a type that needs its whole definition.
-const std::vector<std::string_view> kHeavyAllowed = {"tasks/training/model_artifact.h"};
+const std::vector<Exception> kHeavyAllowed = {
+    {"tasks/training/model_artifact.h", "a member of type Json needs its whole definition"},
+};
+
+constexpr std::size_t kLinesMax = 800;
+const std::vector<Exception> kLongAllowed = {
+    {"base/payload.cpp", "reader, index and edits of one document share its private layout (decision 0001)"},
+};
 
 bool begins_with_any(std::string_view text, const std::vector<std::string_view>& prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(),
                      [&](std::string_view p) { return text.starts_with(p); });
+}
+
+bool excepted(std::string_view path, const std::vector<Exception>& exceptions) {
+  return std::any_of(exceptions.begin(), exceptions.end(),
+                     [&](const Exception& e) { return path.starts_with(e.path); });
 }
 
 std::vector<std::string> lines_of(std::string_view text) {
@@ -145,7 +203,7 @@ Findings check_includes(std::string_view path, std::string_view text) {
   if (row == all.end())
     return {std::string(path) +
             ": no row of tests/tidy/rules.cpp says what this folder may include; add one"};
-  const bool header = path.ends_with(".h") && !begins_with_any(path, kHeavyAllowed);
+  const bool header = path.ends_with(".h") && !excepted(path, kHeavyAllowed);
   const auto lines = lines_of(text);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::string_view line = lines[i];
@@ -166,19 +224,66 @@ Findings check_includes(std::string_view path, std::string_view text) {
   return findings;
 }
 
+namespace {
+
+Findings findings_of(const Ban& ban, std::string_view path, const std::vector<std::string>& lines) {
+  Findings findings;
+  const std::regex pattern{std::string(ban.pattern)};
+  std::smatch match;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const bool whole = ban.in == In::Text || lines[i].starts_with("#include <");
+    const std::string text = whole ? lines[i] : code_of(lines[i]);
+    if (std::regex_search(text, match, pattern))
+      findings.push_back(at(path, i) + match.str() + ": " + std::string(ban.advice));
+  }
+  return findings;
+}
+
+}  // namespace
+
 Findings check_banned(std::string_view path, std::string_view text) {
   Findings findings;
   const auto lines = lines_of(text);
   for (const Ban& ban : bans()) {
     if (!ban.folders.empty() && !begins_with_any(path, ban.folders)) continue;
-    if (begins_with_any(path, ban.except)) continue;
-    const std::regex pattern(ban.pattern);
-    std::smatch match;
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      const std::string code = lines[i].starts_with("#include <") ? lines[i] : code_of(lines[i]);
-      if (std::regex_search(code, match, pattern))
-        findings.push_back(at(path, i) + match.str() + ": " + ban.advice);
-    }
+    if (excepted(path, ban.except)) continue;
+    for (std::string& finding : findings_of(ban, path, lines)) findings.push_back(std::move(finding));
+  }
+  return findings;
+}
+
+Findings check_size(std::string_view path, std::string_view text) {
+  const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  if (lines <= kLinesMax || excepted(path, kLongAllowed)) return {};
+  return {at(path, kLinesMax) + std::to_string(lines) + " lines, " + std::to_string(kLinesMax) +
+          " at most; look for the second thing in this file and give it a file of its own"};
+}
+
+Findings unused_exceptions(const std::vector<Source>& sources) {
+  Findings findings;
+  const auto look = [&](const Exception& exception, auto breaks) {
+    const bool used = std::any_of(sources.begin(), sources.end(), [&](const Source& source) {
+      return source.path.starts_with(exception.path) && breaks(source);
+    });
+    if (!used)
+      findings.push_back("tests/tidy/rules.cpp: nothing needs the exception for " +
+                         std::string(exception.path) + " (" + std::string(exception.reason) + "); delete it");
+  };
+  for (const Ban& ban : bans()) {
+    for (const Exception& exception : ban.except)
+      look(exception, [&](const Source& s) { return !findings_of(ban, s.path, lines_of(s.text)).empty(); });
+  }
+  for (const Exception& exception : kHeavyAllowed) {
+    look(exception, [](const Source& s) {
+      return std::any_of(kHeavyHeaders.begin(), kHeavyHeaders.end(), [&](std::string_view heavy) {
+        return s.text.find("#include " + std::string(heavy)) != std::string::npos;
+      });
+    });
+  }
+  for (const Exception& exception : kLongAllowed) {
+    look(exception, [](const Source& s) {
+      return static_cast<std::size_t>(std::count(s.text.begin(), s.text.end(), '\n')) > kLinesMax;
+    });
   }
   return findings;
 }

@@ -15,5 +15,12 @@ using Findings = std::vector<std::string>;
 Findings check_includes(std::string_view path, std::string_view text);
 Findings check_banned(std::string_view path, std::string_view text);
 Findings check_header(std::string_view path, std::string_view text);
+Findings check_size(std::string_view path, std::string_view text);
+
+struct Source {
+  std::string path, text;
+};
+// Exceptions of the tables that no source needs any more.
+Findings unused_exceptions(const std::vector<Source>& sources);
 
 }  // namespace millrace::tidy

@@ -22,25 +22,48 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Paths of the parts' sources relative to the root, in order.
-std::vector<std::string> sources() {
-  std::vector<std::string> found;
-  for (const char* part : kParts) {
-    if (!fs::exists(kRoot / part)) continue;
-    for (const auto& entry : fs::recursive_directory_iterator(kRoot / part)) {
-      const std::string extension = entry.path().extension();
-      if (extension == ".h" || extension == ".cpp") found.push_back(fs::relative(entry.path(), kRoot));
+using Names = std::vector<std::string_view>;
+
+// The files below the folders whose names end so, in order.
+std::vector<Source> files(const Names& folders, const Names& endings) {
+  std::vector<Source> found;
+  for (const std::string_view folder : folders) {
+    if (!fs::exists(kRoot / folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+      const std::string path = fs::relative(entry.path(), kRoot);
+      if (!entry.is_regular_file()) continue;
+      if (std::any_of(endings.begin(), endings.end(), [&](std::string_view e) { return path.ends_with(e); }))
+        found.push_back({path, read(entry.path())});
     }
   }
-  std::sort(found.begin(), found.end());
+  std::sort(found.begin(), found.end(), [](const Source& a, const Source& b) { return a.path < b.path; });
   return found;
 }
 
+const std::vector<Source>& parts() {
+  static const std::vector<Source> kFound = files({std::begin(kParts), std::end(kParts)}, {".h", ".cpp"});
+  return kFound;
+}
+// Tests, benchmarks, scripts and pages: what holds for every text.
+const std::vector<Source>& others() {
+  static const std::vector<Source> kFound = [] {
+    auto found = files({"tests", "bench"}, {".h", ".cpp", ".txt", ".md"});
+    for (Source& source : files({"docs", "examples", "scripts", ".ci"}, {""}))
+      found.push_back(std::move(source));
+    for (const auto& entry : fs::directory_iterator(kRoot)) {
+      const std::string name = entry.path().filename();
+      if (name.ends_with(".md") || name == "CMakeLists.txt") found.push_back({name, read(entry.path())});
+    }
+    return found;
+  }();
+  return kFound;
+}
+
 using Check = Findings (*)(std::string_view, std::string_view);
-std::string all_findings(Check check) {
+std::string all_findings(Check check, const std::vector<Source>& sources) {
   std::string text;
-  for (const std::string& path : sources()) {
-    for (const std::string& finding : check(path, read(kRoot / path))) text += finding + "\n";
+  for (const Source& source : sources) {
+    for (const std::string& finding : check(source.path, source.text)) text += finding + "\n";
   }
   return text;
 }
@@ -48,20 +71,34 @@ std::string all_findings(Check check) {
 }  // namespace
 
 TEST_CASE("the sources are found") {
-  CHECK(sources().size() > 100);
+  CHECK(parts().size() > 100);
+  CHECK(others().size() > 50);
 }
 TEST_CASE("parts include in one direction") {
-  CHECK(all_findings(check_includes) == "");
+  CHECK(all_findings(check_includes, parts()) == "");
 }
 TEST_CASE("folders keep to what they may do") {
-  CHECK(all_findings(check_banned) == "");
+  CHECK(all_findings(check_banned, parts()) == "");
+  CHECK(all_findings(check_banned, others()) == "");
 }
 TEST_CASE("headers say what they are for") {
-  CHECK(all_findings(check_header) == "");
+  CHECK(all_findings(check_header, parts()) == "");
+  CHECK(all_findings(check_header, others()) == "");
+}
+TEST_CASE("sources have a size that can be read") {
+  CHECK(all_findings(check_size, parts()) == "");
+  CHECK(all_findings(check_size, files({"tests", "bench"}, {".h", ".cpp"})) == "");
+}
+TEST_CASE("every exception is needed") {
+  std::string text;
+  for (const std::string& finding : unused_exceptions(parts())) text += finding + "\n";
+  CHECK(text == "");
 }
 
-TEST_CASE("every part has a README of one screen") {
-  for (const char* part : kParts) {
+TEST_CASE("every folder at the top has a README of one screen") {
+  std::vector<const char*> folders(std::begin(kParts), std::end(kParts));
+  for (const char* folder : {"tests", "bench", "scripts", "examples"}) folders.push_back(folder);
+  for (const char* part : folders) {
     if (!fs::exists(kRoot / part)) continue;
     CAPTURE(part);
     const std::string text = read(kRoot / part / "README.md");
@@ -90,6 +127,26 @@ TEST_CASE("the rules catch what they are for") {
   CHECK(check_banned("tasks/x.cpp", "  std::random_device device;\n").size() == 1);
   CHECK(check_banned("tasks/x.cpp", "  std::cout << 1;\n").size() == 1);
   CHECK(check_banned("orchestrator/store/x.cpp", "  sqlite3_step(s);\n").size() == 1);
+  CHECK(check_banned("tasks/x.cpp", "  prepare(\"SELECT id FROM jobs WHERE name='\" + name);\n").size() == 1);
+  CHECK(
+      check_banned("tasks/x.cpp", "  prepare(\"SELECT id FROM \" + kTable + \" WHERE name=?\");\n").empty());
+  CHECK(check_banned("tasks/x.cpp", "  sql += name;\n").size() == 1);
+  CHECK(check_banned("tasks/x.cpp", "  sql += \" AND id<?5\";\n").empty());
+  CHECK(check_banned("tasks/x.cpp", "  std::system(line.c_str());\n").size() == 1);
+  CHECK(check_banned("orchestrator/x.cpp", "  uv_spawn(loop, &process, &options);\n").size() == 1);
+  CHECK(check_banned("tasks/x.cpp", "  const std::regex pattern(text);\n").size() == 1);
+  CHECK(check_banned("tasks/script/metrics.cpp", "  std::regex regex;\n").empty());
+  CHECK(check_banned("tests/x.cpp",
+                     "  // "
+                     "TO"
+                     "DO: later\n")
+            .size() == 1);
+  CHECK(check_banned("docs/x.md", "blank at the end \n").size() == 1);
+  CHECK(check_banned("tasks/x.cpp", "one\ntwo \n").front().starts_with("tasks/x.cpp:2: "));
+  CHECK(check_size("tasks/x.cpp", std::string(801, '\n')).size() == 1);
+  CHECK(check_size("tasks/x.cpp", std::string(800, '\n')).empty());
+  CHECK(check_size("base/payload.cpp", std::string(801, '\n')).empty());
+  CHECK(!unused_exceptions({}).empty());
   CHECK(check_header("base/x.h", "#include <string>\n").size() == 1);
   CHECK(check_header("base/x.h", "#pragma once\n#include <string>\n").size() == 1);
   CHECK(check_header("base/x.h", "#pragma once\n// What this is for, in a sentence.\n").empty());
