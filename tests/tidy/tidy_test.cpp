@@ -96,9 +96,9 @@ TEST_CASE("every exception is needed") {
 }
 
 TEST_CASE("every folder at the top has a README of one screen") {
-  std::vector<const char*> folders(std::begin(kParts), std::end(kParts));
+  std::vector<std::string> folders(std::begin(kParts), std::end(kParts));
   for (const char* folder : {"tests", "bench", "scripts", "examples"}) folders.push_back(folder);
-  for (const char* part : folders) {
+  for (const std::string& part : folders) {
     if (!fs::exists(kRoot / part)) continue;
     CAPTURE(part);
     const std::string text = read(kRoot / part / "README.md");
