@@ -55,7 +55,7 @@ constexpr std::string_view kSample = R"j({"Comment":"é","StartAt":"A","TimeoutS
 
 TEST_CASE("Hostile: a hundred thousand states, good ones, unreachable ones, lost ones, all in time") {
   constexpr std::size_t kCount = 100'000;
-  constexpr double kSecondsMax = 2.0;
+  constexpr double kSecondsMax = 30;  // far above what it takes: only a hang or a quadratic step comes near
   const auto next = [&](std::size_t i) {
     return i + 1 == kCount ? std::string("\"End\":true") : "\"Next\":\"s" + std::to_string(i + 1) + "\"";
   };
