@@ -163,9 +163,21 @@ std::optional<std::int64_t> JsonView::integer() const {
 }
 
 JsonView JsonView::find(std::string_view key) const {
+  const JsonView found = find_key(key);
+  return found ? JsonView(found.document_, found.index_ + 1) : found;
+}
+
+JsonView JsonView::find_key(std::string_view key) const {
   if (!document_ || !is_object()) return {};
-  for (const auto [k, value] : members()) {
-    if (k.equals(key)) return value;
+  const char* const text = document_->text.data();
+  const JsonNode* const nodes = document_->nodes.data();
+  const std::uint32_t end = nodes[index_].next;
+  for (std::uint32_t k = index_ + 1; k < end; k = nodes[k + 1].next) {
+    const JsonNode& node = nodes[k];
+    const bool same = node.escaped ? JsonView(document_, k).string() == key
+                                   : node.end - node.begin - 2 == key.size() &&
+                                         std::memcmp(text + node.begin + 1, key.data(), key.size()) == 0;
+    if (same) return {document_, k};
   }
   return {};
 }
@@ -240,6 +252,7 @@ JsonWriter::~JsonWriter() {
 }
 
 void JsonWriter::before_value() {
+  if (!document_) document_ = new JsonDocument;
   if (after_key_) {
     after_key_ = false;
     return;
@@ -329,19 +342,47 @@ JsonWriter& JsonWriter::value(JsonView view) {
   before_value();
   const JsonDocument& source = *view.document();
   const JsonNode& root = view.node();
-  const auto first = static_cast<std::uint32_t>(document_->nodes.size());
   const auto start = static_cast<std::uint32_t>(document_->text.size());
   document_->text.append(source.text, root.begin, root.end - root.begin);
-  const std::uint32_t shift = start - root.begin;  // wraps when negative, and wraps back when added
-  const std::uint32_t shift_index = first - view.index();
-  document_->nodes.insert(document_->nodes.end(), source.nodes.begin() + view.index(),
-                          source.nodes.begin() + root.next);
-  for (std::size_t i = first; i < document_->nodes.size(); ++i) {
-    JsonNode& node = document_->nodes[i];
-    node.begin += shift;
-    node.end += shift;
-    node.next += shift_index;
+  copy_nodes(source, view.index(), root.next, start - root.begin);
+  return *this;
+}
+
+JsonWriter& JsonWriter::run(JsonView container, std::uint32_t first, std::uint32_t end, std::uint32_t count) {
+  if (count == 0) return *this;
+  before_value();  // counts one of them
+  document_->nodes[stack_.back()].count += count - 1;
+  const JsonDocument& source = *container.document();
+  const std::uint32_t from = source.nodes[first].begin;
+  // Up to the comma before the next neighbour, or the container's closing bracket.
+  const std::uint32_t to =
+      (end == container.node().next ? container.node().end : source.nodes[end].begin) - 1;
+  const auto start = static_cast<std::uint32_t>(document_->text.size());
+  document_->text.append(source.text, from, to - from);
+  copy_nodes(source, first, end, start - from);
+  return *this;
+}
+
+// Nodes from `first` up to `end`, whose text stands `shift` bytes further on here. Differences wrap when they
+// are negative, and wrap back when added.
+void JsonWriter::copy_nodes(const JsonDocument& source, std::uint32_t first, std::uint32_t end,
+                            std::uint32_t shift) {
+  std::vector<JsonNode>& nodes = document_->nodes;
+  const std::size_t here = nodes.size();
+  const std::uint32_t shift_index = static_cast<std::uint32_t>(here) - first;
+  nodes.insert(nodes.end(), source.nodes.begin() + first, source.nodes.begin() + end);
+  if (shift == 0 && shift_index == 0) return;  // the beginning of a document, copied to the beginning
+  for (std::size_t i = here; i < nodes.size(); ++i) {
+    nodes[i].begin += shift;
+    nodes[i].end += shift;
+    nodes[i].next += shift_index;
   }
+}
+
+JsonWriter& JsonWriter::reserve(std::size_t text_bytes, std::size_t nodes) {
+  if (!document_) document_ = new JsonDocument;
+  document_->text.reserve(document_->text.size() + text_bytes);
+  document_->nodes.reserve(document_->nodes.size() + nodes);
   return *this;
 }
 
@@ -395,9 +436,10 @@ JsonWriter& JsonWriter::null() {
 }
 
 Payload JsonWriter::finish() {
-  MR_CHECK(stack_.empty() && !document_->nodes.empty() && !after_key_, "JsonWriter: document not complete");
+  MR_CHECK(stack_.empty() && document_ && !document_->nodes.empty() && !after_key_,
+           "JsonWriter: document not complete");
   JsonDocument* done = document_;
-  document_ = new JsonDocument;
+  document_ = nullptr;
   return Payload::adopt(done);
 }
 

@@ -71,6 +71,7 @@ class JsonView {
 
   std::uint32_t size() const { return node().count; }  // elements or members
   JsonView find(std::string_view key) const;           // member of an object; none: false
+  JsonView find_key(std::string_view key) const;       // the key's own node, the value's is the next one
   JsonView at(std::uint32_t position) const;           // element of an array; O(position)
 
   struct Member;
@@ -212,6 +213,11 @@ class JsonWriter {
   JsonWriter& key(JsonView string_node);  // copies the text of a key or string
   JsonWriter& value(JsonView view);       // copies a subtree
   JsonWriter& value(const Payload& payload) { return value(payload.view()); }
+  // Copies `count` neighbouring elements or members (with their keys) of `container` at once: the nodes from
+  // `first` up to `end`, which are indices of the container's document.
+  JsonWriter& run(JsonView container, std::uint32_t first, std::uint32_t end, std::uint32_t count);
+  // Makes room for what will be written.
+  JsonWriter& reserve(std::size_t text_bytes, std::size_t nodes);
   JsonWriter& string(std::string_view characters);  // UTF-8; bad bytes become U+FFFD
   JsonWriter& number(std::int64_t n);
   JsonWriter& number(double n);                    // shortest text that reads back the same; 3.0 is "3.0"
@@ -227,8 +233,9 @@ class JsonWriter {
   void before_value();
   void count_value();
   void quote(std::string_view characters);
+  void copy_nodes(const JsonDocument& source, std::uint32_t first, std::uint32_t end, std::uint32_t shift);
 
-  JsonDocument* document_;
+  JsonDocument* document_;  // null between finish() and the next value
   std::vector<std::uint32_t> stack_;
   bool after_key_ = false;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "definitions/jsonpath/path.h"
+#include "definitions/jsonpath/regex.h"
 
 namespace millrace::definitions::jsonpath {
 
@@ -33,19 +34,23 @@ struct Descend {};  // `..`: the node and everything below it
 struct Select {
   std::shared_ptr<const Filter> filter;
 };
-struct Call {
-  std::string function;
-  std::vector<std::string> arguments;
-};  // .length(), .min(), …; JSON or path texts
+struct Call;
 }  // namespace step
 using Step = std::variant<step::Member, step::Members, step::Index, step::Indices, step::Slice,
-                          step::Wildcard, step::Descend, step::Select, step::Call>;
+                          step::Wildcard, step::Descend, step::Select, std::shared_ptr<const step::Call>>;
 
-// Operand of a filter: a literal document, or a path on the current node (@) or the root ($).
+// .length(), .sum($.a, 1), …: arguments are values or paths from the root.
+struct step::Call {
+  std::string function;
+  std::vector<std::variant<Payload, std::vector<Step>>> arguments;
+};
+using CallStep = std::shared_ptr<const step::Call>;
+
+// Operand of a filter: a literal document, a regular expression, or a path on
+// the current node (@) or the root ($).
 struct Operand {
   std::optional<Payload> literal;
-  std::optional<std::string> regex;  // /…/flags
-  bool regex_ignores_case = false;
+  std::optional<Regex> regex;  // /…/flags
   bool on_current = false;
   std::vector<Step> path;
 };
@@ -56,6 +61,9 @@ struct Filter {
   std::string op;             // "==", "=~", "in", …
 };
 
+bool is_function(std::string_view name);
+// Whether a step names one node at most; `last`: it stands at the end of its path.
+bool definite(const Step& step, bool last);
 bool definite(const std::vector<Step>& steps);
 // "$['a'][0]": how messages name a path.
 std::string normalised(const std::vector<Step>& steps, std::size_t count);

@@ -10,12 +10,19 @@ namespace millrace::definitions {
 namespace jsonpath {
 namespace {
 
-constexpr std::size_t kNestingMax = 64;  // filters inside filters
+constexpr std::size_t kNestingMax = 64;  // filters inside filters, paths inside calls
+constexpr std::size_t kStepsMax = 1000;  // deeper than any document
 
 bool is_name_byte(char c) {
   const auto b = static_cast<unsigned char>(c);
   return b >= 0x80 || (b >= '0' && b <= '9') || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') ||
          b == '_' || b == '-' || b == '$';
+}
+
+// What may stand in a name without brackets, apart from characters behind a backslash.
+bool is_dotted_byte(char c, bool inside_filter) {
+  if (is_name_byte(c) || c == '@') return true;
+  return !inside_filter && std::string_view("&#%+/;^`{}").find(c) != std::string_view::npos;
 }
 
 class Reader {
@@ -36,7 +43,7 @@ class Reader {
           if (next_is('[')) continue;
         }
         if (next_is('[')) continue;
-        MR_DO(dotted(out));
+        MR_DO(dotted(out, inside_filter));
       } else if (text_[at_] == '[') {
         MR_DO(bracket(out));
       } else if (inside_filter) {
@@ -45,10 +52,11 @@ class Reader {
         return wrong("expected '.' or '['");
       }
     }
+    if (out.size() > kStepsMax)
+      return wrong("the path has more than " + std::to_string(kStepsMax) + " steps");
+    invert(out);
     return out;
   }
-
-  std::size_t at() const { return at_; }
 
  private:
   tl::unexpected<Error> wrong(std::string_view what) const {
@@ -65,62 +73,77 @@ class Reader {
     return true;
   }
 
-  Status dotted(std::vector<Step>& out) {
+  Status dotted(std::vector<Step>& out, bool inside_filter) {
     if (next_is('*')) {
       ++at_;
       out.push_back(step::Wildcard{});
       return {};
     }
     const std::size_t start = at_;
-    while (at_ < text_.size() && is_name_byte(text_[at_])) ++at_;
+    std::string name;
+    while (at_ < text_.size()) {
+      // A backslash makes any character part of the name: $.store\.book is the member "store.book".
+      if (text_[at_] == '\\' && at_ + 1 < text_.size())
+        ++at_;
+      else if (!is_dotted_byte(text_[at_], inside_filter))
+        break;
+      name += text_[at_++];
+    }
     if (at_ == start) return wrong("expected a name");
-    const std::string name(text_.substr(start, at_ - start));
     if (next_is('(')) return call(name, out);
     out.push_back(step::Member{name});
     return {};
   }
 
   Status call(const std::string& name, std::vector<Step>& out) {
-    static constexpr std::string_view kFunctions[] = {"length", "size",   "sum",    "avg",    "min",
-                                                      "max",    "stddev", "concat", "append", "keys",
-                                                      "first",  "last",   "index"};
-    if (std::find(std::begin(kFunctions), std::end(kFunctions), name) == std::end(kFunctions)) {
-      return wrong("no function is called '" + name + "'");
-    }
-    step::Call made{name, {}};
+    if (!is_function(name)) return wrong("no function is called '" + name + "'");
+    if (!out.empty() && std::holds_alternative<step::Descend>(out.back()))
+      return wrong("a function must not stand behind '..'");
+    if (depth_ >= kNestingMax) return wrong("paths are nested too deeply");
+    auto made = std::make_shared<step::Call>();
+    made->function = name;
     ++at_;
-    std::size_t start = at_;
-    int open = 1;
-    char quote = 0;
-    for (; at_ < text_.size(); ++at_) {
-      const char c = text_[at_];
-      if (quote) {
-        if (c == '\\')
-          ++at_;
-        else if (c == quote)
-          quote = 0;
-        continue;
-      }
-      if (c == '"' || c == '\'') quote = c;
-      if (c == '(' || c == '[') ++open;
-      if (c == ')' || c == ']') --open;
-      if (open == 0 || (open == 1 && c == ',')) {
-        const std::string argument(trim(text_.substr(start, at_ - start)));
-        if (!argument.empty()) made.arguments.push_back(argument);
-        start = at_ + 1;
-      }
-      if (open == 0) break;
+    for (skip_blanks(); !next_is(')'); skip_blanks()) {
+      ++depth_;
+      MR_TRY(argument, operand());
+      --depth_;
+      if (argument.regex || argument.on_current) return wrong("expected a value or a path from '$'");
+      if (argument.literal)
+        made->arguments.emplace_back(std::move(*argument.literal));
+      else
+        made->arguments.emplace_back(std::move(argument.path));
+      skip_blanks();
+      if (next_is(','))
+        ++at_;
+      else if (!next_is(')'))
+        return wrong("expected ',' or ')'");
     }
-    if (open != 0) return wrong("expected ')'");
     ++at_;
+    count_children(*made);
     out.push_back(std::move(made));
     return {};
   }
 
-  static std::string_view trim(std::string_view s) {
-    while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
-    while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
-    return s;
+  // length($.a) counts what is below its argument.
+  static void count_children(step::Call& call) {
+    if ((call.function != "length" && call.function != "size") || call.arguments.empty()) return;
+    auto* path = std::get_if<std::vector<Step>>(&call.arguments[0]);
+    if (path && !path->empty() && !std::holds_alternative<CallStep>(path->back()))
+      path->push_back(step::Wildcard{});
+  }
+
+  // $..price.sum() means $.sum($..price): the function takes all that the scan finds.
+  static void invert(std::vector<Step>& steps) {
+    if (steps.empty() || !std::holds_alternative<step::Descend>(steps[0])) return;
+    if (!std::holds_alternative<CallStep>(steps.back())) return;
+    const auto first = std::find_if(steps.begin(), steps.end(),
+                                    [](const Step& s) { return std::holds_alternative<CallStep>(s); });
+    auto made = std::make_shared<step::Call>();
+    made->function = std::get<CallStep>(*first)->function;
+    made->arguments.emplace_back(std::vector<Step>(steps.begin(), first));
+    count_children(*made);
+    steps.erase(steps.begin(), first + 1);
+    steps.insert(steps.begin(), Step(CallStep(std::move(made))));
   }
 
   Status bracket(std::vector<Step>& out) {
@@ -143,18 +166,40 @@ class Reader {
     return {};
   }
 
+  // Escapes are those of JSON, and the quote; before any other character a backslash is part of the name (as
+  // the service was recorded).
   Result<std::string> quoted() {
     const char quote = text_[at_++];
     std::string name;
     while (at_ < text_.size() && text_[at_] != quote) {
-      // Only the quote and the backslash itself are escaped; elsewhere a backslash is part of the name.
-      const char next = at_ + 1 < text_.size() ? text_[at_ + 1] : 0;
-      if (text_[at_] == '\\' && (next == quote || next == '\\')) ++at_;
+      if (text_[at_] == '\\' && at_ + 1 < text_.size() && escape(name, text_[at_ + 1], quote)) continue;
       name += text_[at_++];
     }
     if (at_ == text_.size()) return wrong("expected a closing quote");
     ++at_;
     return name;
+  }
+
+  // Reads one escape into `out`; false when there is none.
+  bool escape(std::string& out, char next, char quote) {
+    static constexpr std::string_view kLetters = "bfnrt", kMeanings = "\b\f\n\r\t";
+    if (next == 'u') {
+      // One unit, or two of a pair: JSON knows how to read them.
+      std::size_t length = 6;
+      const bool high = text_.size() - at_ > 6 && (text_[at_ + 2] | 0x20) == 'd' &&
+                        std::string_view("89abAB").find(text_[at_ + 3]) != std::string_view::npos;
+      if (high && text_.substr(at_ + 6, 2) == "\\u") length = 12;
+      const auto read = Payload::parse("\"" + std::string(text_.substr(at_, length)) + "\"");
+      if (!read) return false;
+      out += read->view().string();
+      at_ += length;
+      return true;
+    }
+    const std::size_t letter = kLetters.find(next);
+    if (letter == std::string_view::npos && next != quote && next != '\\' && next != '/') return false;
+    out += letter == std::string_view::npos ? next : kMeanings[letter];
+    at_ += 2;
+    return true;
   }
 
   Status names(std::vector<Step>& out) {
@@ -181,11 +226,11 @@ class Reader {
     if (next_is('-')) ++at_;
     while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
     if (at_ == start) return std::optional<std::int64_t>();
-    std::int64_t value = 0;
+    std::int32_t value = 0;
     const auto [end, error] = std::from_chars(text_.data() + start, text_.data() + at_, value);
     if (error != std::errc() || end != text_.data() + at_) return wrong("expected a whole number");
     skip_blanks();
-    return std::optional(value);
+    return std::optional<std::int64_t>(value);
   }
 
   Status positions(std::vector<Step>& out) {
@@ -193,11 +238,10 @@ class Reader {
     if (next_is(':')) {
       ++at_;
       MR_TRY(last, integer());
-      if (next_is(':')) {  // the library reads a step and passes over it
+      // The library reads a step and passes over it.
+      while (at_ < text_.size() &&
+             std::string_view(":-0123456789 ").find(text_[at_]) != std::string_view::npos)
         ++at_;
-        MR_TRY(ignored, integer());
-        (void)ignored;
-      }
       if (!first && !last) return wrong("a slice needs a beginning or an end");
       out.push_back(step::Slice{first, last});
       return {};
@@ -278,7 +322,7 @@ class Reader {
     skip_blanks();
     made.op = comparison();
     if (made.op.empty()) {
-      if (made.left.literal) return wrong("expected a comparison");
+      if (made.left.literal || made.left.regex) return wrong("expected a comparison");
       return made;
     }
     made.kind = Filter::Kind::Compare;
@@ -309,6 +353,19 @@ class Reader {
     return {};
   }
 
+  // /pattern/flags, where \/ is a slash of the pattern.
+  Result<Regex> regex() {
+    const std::size_t start = ++at_;
+    while (at_ < text_.size() && text_[at_] != '/') at_ += text_[at_] == '\\' ? 2 : 1;
+    if (at_ >= text_.size()) return wrong("expected a closing '/'");
+    const std::string_view pattern = text_.substr(start, at_ - start);
+    const std::size_t flags = ++at_;
+    while (at_ < text_.size() && is_name_byte(text_[at_])) ++at_;
+    auto compiled = Regex::compile(pattern, text_.substr(flags, at_ - flags));
+    if (!compiled) return wrong(compiled.error().message);
+    return compiled;
+  }
+
   Result<Operand> operand() {
     Operand made;
     if (at_ == text_.size()) return wrong("expected a value");
@@ -325,7 +382,11 @@ class Reader {
       made.literal = Payload::string(characters);
       return made;
     }
-    if (c == '/') return wrong("regular expressions in filters are not supported");
+    if (c == '/') {
+      MR_TRY(compiled, regex());
+      made.regex = std::move(compiled);
+      return made;
+    }
     const std::size_t start = at_;
     if (c == '[' || c == '{') {
       int open = 0;
@@ -364,11 +425,20 @@ class Reader {
 
 }  // namespace
 
+bool definite(const Step& step, bool last) {
+  return std::holds_alternative<step::Member>(step) || std::holds_alternative<step::Index>(step) ||
+         std::holds_alternative<CallStep>(step) || (last && std::holds_alternative<step::Members>(step));
+}
+
 bool definite(const std::vector<Step>& steps) {
-  return std::all_of(steps.begin(), steps.end(), [](const Step& s) {
-    return std::holds_alternative<step::Member>(s) || std::holds_alternative<step::Members>(s) ||
-           std::holds_alternative<step::Index>(s) || std::holds_alternative<step::Call>(s);
-  });
+  return std::all_of(steps.begin(), steps.end(),
+                     [&](const Step& s) { return definite(s, &s == &steps.back()); });
+}
+
+static std::string bracketed(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "['" : ",'") + name + "'";
+  return out + "]";
 }
 
 std::string normalised(const std::vector<Step>& steps, std::size_t count) {
@@ -378,8 +448,10 @@ std::string normalised(const std::vector<Step>& steps, std::size_t count) {
       out += "['" + member->name + "']";
     else if (const auto* index = std::get_if<step::Index>(&steps[i]))
       out += "[" + std::to_string(index->position) + "]";
-    else if (const auto* call = std::get_if<step::Call>(&steps[i]))
-      out += "." + call->function + "()";
+    else if (const auto* call = std::get_if<CallStep>(&steps[i]))
+      out += "." + (*call)->function + "()";
+    else if (const auto* members = std::get_if<step::Members>(&steps[i]))
+      out += bracketed(members->names);
     else if (std::holds_alternative<step::Wildcard>(steps[i]))
       out += "[*]";
     else if (std::holds_alternative<step::Descend>(steps[i]))

@@ -1,6 +1,6 @@
 // Runs the recorded and measured suites of expressions, where they are: JSONPath (Jayway's answers, what the
-// States Language adds), Reference Paths, ResultPath, payload templates, intrinsic functions. Each test counts
-// what agrees; what does not is named here with its reason, and nothing else may fail.
+// States Language adds), Reference Paths, ResultPath, payload templates, intrinsic functions. Each test
+// counts what agrees; what does not is named here with its reason, and nothing else may fail.
 
 #include <doctest/doctest.h>
 
@@ -83,23 +83,49 @@ void check_suite(const std::string& file, const std::set<std::string>& known, Ru
 }  // namespace
 
 TEST_CASE("Conformance: JSONPath as Jayway and the States Language have it") {
-  check_suite("jsonpath/cases.jsonl", {}, [](const Json& c) -> std::string {
+  const std::set<std::string> known{
+      // Refused when the definition is compiled, where the library fails at run time or reads past the
+      // mistake:
+      // a path without '$', unknown functions, a name right behind ']', ')' and ',' in a name without
+      // brackets.
+      "jayway-doc/case113", "jayway-tests-path/case0480", "jayway-tests-path/case0498",
+      "jayway-tests-path/case1104", "jayway-tests-path/case1800", "jayway-tests-path/case0102",
+      "jayway-tests-path/case0660", "jayway-tests-path/case0678", "jayway-tests-path/case0684",
+      // A backslash before a comma: the service keeps it as part of the name (asl-aws/case007), the library
+      // drops it.
+      "jayway-tests-path/case1866",
+      // Quirks of the library's reader: && without blanks belongs to the name before it, 1e+2 is no number.
+      "cts-paren/filter, exists and not-equals null, absent from data",
+      "cts-paren/filter, exists and exists, data false", "cts-paren/filter, equals number, positive exponent",
+      "cts-paren/filter, equals number, exponent +0", "cts-paren/filter, equals number, exponent +00",
+      "cts-paren/filter, equals number, decimal fraction, positive exponent"};
+  check_suite("jsonpath/cases.jsonl", known, [](const Json& c) -> std::string {
     if (c["dialect"] == "rfc9535") return "-";
     const std::string text = c["path"].get<std::string>();
     const Outcome got = follow(text, payload_of(c["data"]));
     std::string different = difference(c["expect"], got);
+    // Where the beginning of an indefinite path is missing the library fails; the service was recorded
+    // (asl/base, array_wildcard_or_slice_with_no_input) answering no matches.
+    const auto path = Path::parse(text);
+    if (c["expect"].contains("noMatch") && path && !path->definite() && got && got->text() == "[]") return {};
     if (different.empty() && !c["expect"].contains("error") && c.contains("definite") &&
         Path::parse(text)->definite() != c["definite"].get<bool>())
       different = "definite is wrong";
-    if (different.empty() && c.contains("message") && !got &&
-        got.error().cause != "Invalid path '" + text + "' : " + c["message"].get<std::string>())
+    // The library goes on to name its Java types; the sentence before that is the same.
+    std::string message = c.value("message", "");
+    message = message.substr(0, message.find(" This is not a json object according to the JsonProvider"));
+    if (different.empty() && !message.empty() && !got &&
+        got.error().cause != "Invalid path '" + text + "' : " + message)
       different = "message: " + got.error().cause;
     return different;
   });
 }
 
 TEST_CASE("Conformance: Reference Paths, ResultPath and InputPath texts") {
-  check_suite("jsonpath/reference-paths.jsonl", {}, [](const Json& c) -> std::string {
+  // $.a.['b c'], which the developer guide shows in paths, is taken in Reference Paths too; the library has
+  // no scripts, $.a[(@.length-1)].
+  const std::set<std::string> known{"reference-path/case035", "reference-path/case066"};
+  check_suite("jsonpath/reference-paths.jsonl", known, [](const Json& c) -> std::string {
     const std::string text = c["path"].get<std::string>();
     const auto doubtful = [&](const char* field) {
       for (const Json& d : c.value("doubtful", Json::array())) {

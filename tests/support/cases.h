@@ -1,6 +1,6 @@
 #pragma once
-// Tests as data: files of JSON cases, {"about": "...", "cases": [{"name": ..., ...}, ...]} in tests/cases/, or one
-// case a line (.jsonl). Each test says what its cases hold.
+// Tests as data: files of JSON cases, {"about": "...", "cases": [{"name": ..., ...}, ...]} in tests/cases/,
+// or one case a line (.jsonl). Each test says what its cases hold.
 
 #include <doctest/doctest.h>
 
