@@ -4,7 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <set>
+#include <regex>
+#include <sstream>
 
 #include "tests/tidy/rules.h"
 
@@ -108,6 +109,35 @@ TEST_CASE("every folder at the top has a README of one screen") {
     CHECK_MESSAGE(std::count(text.begin(), text.end(), '\n') <= 60,
                   part << "/README.md is longer than a screen");
   }
+}
+
+TEST_CASE("every command stands in docs/cli.md") {
+  const std::string page = read(kRoot / "docs/cli.md");
+  const std::regex command(R"re(\bapp\.add_subcommand\("(\w+)")re");
+  int commands = 0;
+  for (const Source& source : files({"service/cli"}, {".cpp"})) {
+    for (std::sregex_iterator found(source.text.begin(), source.text.end(), command), end; found != end;
+         ++found, ++commands) {
+      CHECK_MESSAGE(page.find("\n## " + found->str(1) + ":") != std::string::npos,
+                    "docs/cli.md has no section \"## " << found->str(1) << ": …\"; add it with an example");
+    }
+  }
+  CHECK(commands >= 11);
+}
+
+TEST_CASE("every package stands in docs/dependencies.md") {
+  const std::string page = read(kRoot / "docs/dependencies.md");
+  std::istringstream script(read(kRoot / "scripts/install-packages"));
+  const std::regex row(R"(([a-z0-9+.-]+) {2,}\S.*)");  // of the list: a name, blanks, the reason
+  std::smatch match;
+  int packages = 0;
+  for (std::string line; std::getline(script, line);) {
+    if (!std::regex_match(line, match, row)) continue;
+    ++packages;
+    CHECK_MESSAGE(page.find("`" + match.str(1) + "`") != std::string::npos,
+                  "docs/dependencies.md does not say why " << match.str(1) << " was chosen; add its row");
+  }
+  CHECK(packages >= 15);
 }
 
 TEST_CASE("the rules catch what they are for") {
