@@ -40,6 +40,17 @@ Result<int> lock_home(const fs::path& path) {
   return fd;
 }
 
+// A damaged file is worth its name.
+template <class T>
+Result<T> named(Result<T> opened, const fs::path& file) {
+  if (opened || opened.error().code != ErrorCode::DataLoss ||
+      opened.error().message.find(file.string()) != std::string::npos)
+    return opened;
+  Error error = opened.error();
+  error.message = file.string() + ": " + error.message;
+  return fail(std::move(error));
+}
+
 std::uint64_t draw_seed() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32) | device();
@@ -65,7 +76,8 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
   home->path_ = path.string();
   MR_TRY(lock, lock_home(path));
   home->lock_ = lock;
-  MR_TRY(store, orchestrator::open_sqlite_store((path / "millrace.db").string()));
+  MR_TRY(store,
+         named(orchestrator::open_sqlite_store((path / "millrace.db").string()), path / "millrace.db"));
   MR_TRY(last, store->last_execution());
   home->loop_ = orchestrator::make_uv_loop(home->clock_);
   home->committer_ = orchestrator::make_committer(std::move(store), *home->loop_);
@@ -75,9 +87,9 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
     tasks::TaskLibraryRunner::Settings settings;
     settings.home = home->path_;
     orchestrator::UvLoop* loop = home->loop_.get();
-    MR_TRY(library, tasks::TaskLibraryRunner::open(
-                        std::move(settings),
-                        [loop](std::function<void()> work) { loop->post(std::move(work)); }, home->clock_));
+    const auto post = [loop](std::function<void()> work) { loop->post(std::move(work)); };
+    MR_TRY(library,
+           named(tasks::TaskLibraryRunner::open(std::move(settings), post, home->clock_), path / "tasks.db"));
     home->library_ = std::move(library);
   }
   orchestrator::TaskRunner& runner =
@@ -104,7 +116,7 @@ Result<std::unique_ptr<orchestrator::Store>> open_for_reading(const std::string&
     return fail(ErrorCode::NotFound, "there is no home directory at " + path,
                 "run a workflow first, or name the directory with --home or MILLRACE_HOME");
   }
-  return orchestrator::open_sqlite_store_readonly(file);
+  return named(orchestrator::open_sqlite_store_readonly(file), file);
 }
 
 }  // namespace millrace::service

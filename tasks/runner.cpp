@@ -114,7 +114,8 @@ Outcome run_guarded(const TaskKind& kind, TaskCall& call) {
 void execute(RunnerCore& core, Attempt& attempt, const Send& send) {
   // A job that was cancelled while it waited still goes on: an earlier process may have left its record
   // InProgress.
-  if (core.suspended || (attempt.cancelled && !attempt.resource.sync)) return;
+  const bool cancelled = attempt.cancelled;
+  if ((core.suspended && !cancelled) || (cancelled && !attempt.resource.sync)) return;
   if (!attempt.arguments.view().is_object()) {
     send(Outcome(sagemaker_failure("ValidationException", "the arguments must be an object")));
     return;
@@ -123,6 +124,12 @@ void execute(RunnerCore& core, Attempt& attempt, const Send& send) {
   RunnerContext context(surroundings(core, &attempt.cancelled), attempt.caller,
                         [&send](Payload progress) { send(Heartbeat{std::move(progress)}); });
   TaskCall call = make_call(core, arguments, context);
+  // What was cancelled ends as Stopped even if the engine goes down at the same moment: nobody would take it
+  // up again.
+  call.suspended = [&core, &attempt] {
+    return core.suspended.load(std::memory_order_relaxed) &&
+           !attempt.cancelled.load(std::memory_order_relaxed);
+  };
   call.key = attempt.key;
   call.caller = attempt.caller;
   call.sync = attempt.resource.sync;

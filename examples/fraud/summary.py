@@ -3,6 +3,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,12 @@ SUSPICIOUS = "2026-03-05T02:10:00Z,950,electronics,online,20,5"
 def invoke(millrace, home, endpoint, body):
     """The answer, or what the command said when it refused."""
     done = subprocess.run([millrace, "invoke", endpoint, "--home", home, "--body", body], capture_output=True, text=True)
-    return (done.stdout if done.returncode == 0 else done.stderr).strip()
+    return (done.stdout if done.returncode == 0 else "refused: " + done.stderr.removeprefix("millrace: ")).strip()
+
+
+def rounded(text):
+    """The text with its long fractions cut to four digits."""
+    return re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4f}", text)
 
 
 def show_metrics(evaluated):
@@ -61,7 +67,7 @@ def main():
     print()
     show_metrics(output["evaluated"])
     show_tuning(tuned)
-    print(f"Decision  {output['decision']}: {output['reason']}")
+    print(f"Decision  {output['decision']}: {rounded(output['reason'])}")
     paths = []
     if output["decision"] == "deployed":
         show_deployment(millrace, home, output)

@@ -219,6 +219,7 @@ Result<int> run(const RunOptions& options, const Shared& shared) {
     });
   });
   home->loop().run();
+  std::signal(SIGINT, SIG_DFL);  // while tasks are being stopped, once more quits at once
   watch.finish();
   if (session.error()) return fail(*session.error());
   if (!session.how()) return 130;

@@ -101,6 +101,16 @@ StateRow* StateTree::apply(const states::Event& event) {
     if (StateRow* row = current(parent)) note_items(*row);
     return nullptr;
   }
+  if (event.frame.value == 0 && execution_.ended()) {
+    // Not every state that an end interrupts has an event of its own.
+    for (const auto& open : rows_) {
+      if (open->over()) continue;
+      open->status = type == "ExecutionFailed" ? StateRow::Status::Failed : StateRow::Status::Aborted;
+      open->left = event.time;
+      open->note.clear();
+    }
+    return nullptr;
+  }
   StateRow* row = current(event.frame);
   if (!row) return nullptr;
   const auto end = [&](StateRow::Status status) {
@@ -114,7 +124,7 @@ StateRow* StateTree::apply(const states::Event& event) {
   } else if (const auto* failed = std::get_if<states::detail::TaskFailed>(&event.details)) {
     end(StateRow::Status::Failed);
     row->note = for_people(failed->failure.error, failed->failure.cause);
-  } else if (type.ends_with("StateFailed") || (type == "ExecutionFailed" && !row->over())) {
+  } else if (type.ends_with("StateFailed")) {
     end(StateRow::Status::Failed);
   } else if (type.ends_with("Aborted")) {
     if (row->over()) return nullptr;

@@ -11,41 +11,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import program  # noqa: E402
+from program import ROOT, Case  # noqa: E402
+
 EXAMPLES = ROOT / "examples"
-MILLRACE = ""
-
-
-class Case(unittest.TestCase):
-    maxDiff = None
-
-    def setUp(self):
-        self.directory = Path(tempfile.mkdtemp(prefix="millrace-examples-"))
-        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self.home = self.directory / "home"
-
-    def call(self, *arguments, code=0):
-        """Runs the program and checks its exit code; what it wrote to stdout and stderr."""
-        done = subprocess.run([MILLRACE, *map(str, arguments), "--home", self.home], capture_output=True, text=True,
-                              timeout=300, check=False)
-        self.assertEqual(done.returncode, code, f"{arguments}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-        return done
-
-    def run_json(self, definition, *arguments, code=0):
-        return json.loads(self.call("run", definition, "--json", *arguments, code=code).stdout)
-
-    def write(self, name, text):
-        path = self.directory / name
-        path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
-        return path
-
-    def events(self, execution):
-        return json.loads(self.call("history", execution, "--json").stdout)["events"]
 
 
 class Hello(Case):
@@ -97,7 +70,7 @@ class Fraud(Case):
 
     def run_example(self):
         done = subprocess.run([EXAMPLES / "fraud/run", self.home], capture_output=True, text=True, timeout=300, check=False,
-                              env=dict(os.environ, MILLRACE=MILLRACE))
+                              env=dict(os.environ, MILLRACE=program.MILLRACE))
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
         result = json.loads((self.home / "examples/fraud/result.json").read_text(encoding="utf-8"))
         return done.stdout, result["output"]
@@ -266,7 +239,7 @@ class Home(Case):
 
     def test_in_use(self):
         workflow = self.write("wait.json", self.WAIT)
-        with subprocess.Popen([MILLRACE, "run", workflow, "--home", self.home, "--name", "first"], stdout=subprocess.DEVNULL,
+        with subprocess.Popen([program.MILLRACE, "run", workflow, "--home", self.home, "--name", "first"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL) as running:
             try:
                 self.wait_for_start("first")
@@ -276,14 +249,6 @@ class Home(Case):
                 running.send_signal(signal.SIGINT)
             self.assertEqual(running.wait(timeout=30), 1)
         self.assertEqual(json.loads(self.call("describe", "first", "--json").stdout)["status"], "ABORTED")
-
-    def wait_for_start(self, name):
-        for _ in range(200):
-            done = subprocess.run([MILLRACE, "describe", name, "--json", "--home", self.home], capture_output=True, check=False)
-            if done.returncode == 0:
-                return
-            time.sleep(0.05)
-        self.fail(f"{name} did not start within 10 s")
 
 
 class FullDisk(Case):
@@ -295,14 +260,13 @@ class FullDisk(Case):
         """Runs shell commands with $M, the program, and the home on a disk of that size; its exit code and stderr."""
         script = self.ON_SMALL_DISK.format(self.home, size) + "; ".join(commands)
         done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], capture_output=True,
-                              text=True, timeout=120, check=False, env=dict(os.environ, M=MILLRACE, MILLRACE_HOME=str(self.home)))
+                              text=True, timeout=120, check=False, env=dict(os.environ, M=program.MILLRACE, MILLRACE_HOME=str(self.home)))
         return done.returncode, done.stdout, done.stderr
 
     def setUp(self):
         super().setUp()
         if shutil.which("unshare") is None or self.on_disk("1m", "true")[0] != 0:
-            print("skipped: full disk: no mount namespaces here")
-            self.skipTest("no mount namespaces here")
+            self.skipTest("full disk: no mount namespaces here")
 
     def test_of_objects(self):
         big = self.write("big.csv", "a\n" + "1\n" * 300_000)
@@ -328,18 +292,12 @@ class FullDisk(Case):
 
     def test_of_the_output(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
-            done = subprocess.run([MILLRACE, "run", EXAMPLES / "parallel-and-map/definition.json", "--home", self.home, "--input",
+            done = subprocess.run([program.MILLRACE, "run", EXAMPLES / "parallel-and-map/definition.json", "--home", self.home, "--input",
                                    EXAMPLES / "parallel-and-map/input.json"], stdout=full, stderr=subprocess.PIPE, text=True,
                                   timeout=60, check=False)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("can't write the output", done.stderr)
 
 
-def main():
-    global MILLRACE
-    MILLRACE = os.path.abspath(sys.argv[1])
-    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
-
-
 if __name__ == "__main__":
-    main()
+    program.main()

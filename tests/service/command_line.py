@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""The command line as its user meets it: exit codes, stdout and stderr, --json, and surroundings that fail.
+
+Usage: command_line.py MILLRACE [CASE...]
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import program  # noqa: E402
+from program import ROOT, Case  # noqa: E402
+
+HELLO = ROOT / "examples/hello/definition.json"
+PASS = {"StartAt": "Only", "States": {"Only": {"Type": "Pass", "End": True}}}
+WAIT = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3, "Next": "Done"},
+                                      "Done": {"Type": "Pass", "Result": "through", "End": True}}}
+LONG_WAIT = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
+
+
+class Usage(Case):
+    def test_help_teaches(self):
+        text = self.call("--help").stdout
+        commands = re.findall(r"^  ([a-z]+) {3,}", text[text.index("Subcommands:"):], re.M)
+        self.assertGreaterEqual(len(commands), 10)
+        self.assertIn("Exit codes:", text)
+        for command in commands:
+            self.assertIn("Usage: millrace " + command, self.call(command, "--help").stdout)
+
+    def test_wrong_usage_is_2_and_says_how(self):
+        for arguments in ([], ["run"], ["rum", HELLO], ["run", HELLO, "--unheard"], ["list", "--limit", "many"]):
+            done = self.call(*arguments, code=2)
+            self.assertIn("--help", done.stderr, arguments)
+            self.assertEqual(done.stdout, "", arguments)
+        self.assertFalse(self.home.exists(), "asking wrongly makes nothing")
+
+    def test_version(self):
+        self.assertRegex(self.call("--version").stdout, r"^millrace \d+\.\d+\.\d+\n$")
+
+    def test_errors_as_json(self):
+        error = json.loads(self.call("run", "nowhere.json", "--json", code=2).stderr)["error"]
+        self.assertEqual(error["code"], "InvalidArgument")
+        self.assertIn("nowhere.json: No such file", error["message"])
+        self.assertTrue(error["hint"])
+
+
+class Definitions(Case):
+    BROKEN = '{\n  "StartAt": "A",\n  "States": {\n    "A": {"Type": "Pass", "Next": "Bee"},\n    "Be": {"Type": "Succeed"}\n  }\n}\n'
+
+    def test_every_mistake_with_its_place(self):
+        path = self.write("broken.json", self.BROKEN)
+        shown = self.call("validate", path, HELLO, code=2)
+        self.assertIn(f"{path}:4:", shown.stderr)
+        self.assertIn("MISSING_TRANSITION_TARGET", shown.stderr)
+        self.assertIn("did you mean 'Be'?", shown.stderr)
+        self.assertIn("hello/definition.json: valid", shown.stdout)
+        answers = json.loads(self.call("validate", path, HELLO, "--json", code=2).stdout)
+        self.assertEqual([a["result"] for a in answers], ["FAIL", "OK"])
+        self.assertEqual(answers[0]["diagnostics"][0]["line"], 4)
+
+    def test_a_broken_definition_does_not_run(self):
+        shown = self.call("run", self.write("broken.json", self.BROKEN), code=2)
+        self.assertIn("MISSING_TRANSITION_TARGET", shown.stderr)
+        self.assertEqual(shown.stdout, "")
+        self.assertFalse(self.home.exists())
+
+    def test_no_json_empty_directory_binary(self):
+        for name, text, words in (("empty.json", "", "empty.json"), ("half.json", '{"StartAt": ', "half.json:1:"),
+                                  ("bytes.json", "\x00\x01", "bytes.json")):
+            self.assertIn(words, self.call("validate", self.write(name, text), code=2).stderr)
+        self.assertIn("is a directory", self.call("validate", self.directory, code=2).stderr)
+
+    def test_unreadable_file(self):
+        path = self.write("secret.json", PASS)
+        path.chmod(0)
+        if os.access(path, os.R_OK):
+            self.skipTest("unreadable file: root reads every file")
+        self.assertIn("Permission denied", self.call("run", path, code=2).stderr)
+
+    def test_from_standard_input(self):
+        self.assertIn("valid, 1 states", self.call("validate", "-", input=json.dumps(PASS)).stdout)
+        done = self.call("run", self.write("pass.json", PASS), "--input", "-", input='{"n": 1.10}')
+        self.assertEqual(done.stdout, '{\n  "n": 1.10\n}\n')
+
+    def test_pictures(self):
+        self.assertTrue(self.call("graph", HELLO).stdout.startswith("<svg"))
+        self.assertIn("digraph", self.call("graph", HELLO, "-o", "dot").stdout)
+        picture = self.directory / "hello.svg"
+        self.call("graph", HELLO, "-o", picture)
+        self.assertIn("Which language?", picture.read_text(encoding="utf-8"))
+        self.assertIn("no picture format", self.call("graph", HELLO, "-o", "png", code=2).stderr)
+
+    def test_definitions_in_the_documents(self):
+        """Every whole definition that docs/ml.md shows runs, on a file as the page describes it."""
+        page = (ROOT / "docs/ml.md").read_text(encoding="utf-8")
+        rows = [f"{int(i * 37 % 101 + i % 13 > 60)},{18 + i * 37 % 101 if i % 9 else ''},{i * 53 % 97 * 100 if i % 11 else ''},"
+                f"{('Ulm', 'Linz', 'Genoa')[i % 3]}" for i in range(600)]
+        self.call("objects", "put", self.write("customers.csv", "bought,age,income,city\n" + "\n".join(rows) + "\n"),
+                  "s3://shop/customers.csv")
+        (script,) = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
+        self.call("objects", "put", self.write("train.py", script), "s3://shop/code/train.py")
+        blocks = re.findall(r"^```json\n(.*?)^```", page, re.S | re.M)
+        judged, own = [self.run_json(self.write(f"block{i}.json", block))["output"] for i, block in enumerate(blocks)]
+        self.assertGreater(judged["evaluated"]["auc"]["value"], 0.9)
+        (metric,) = own["FinalMetricDataList"]
+        ages = [18 + i * 37 % 101 for i in range(600) if i % 9]
+        self.assertEqual(metric["MetricName"], "train:mean")
+        self.assertAlmostEqual(metric["Value"], sum(ages) / len(ages), places=2)
+        self.assertIn("mean.json", self.call("objects", "ls", own["ModelArtifacts"]["S3ModelArtifacts"]).stdout)
+
+
+class Run(Case):
+    def test_output_on_stdout_the_rest_on_stderr(self):
+        done = self.call("run", HELLO, "--input", '{"name":"Ada","language":"de"}', "--name", "one", "--watch")
+        self.assertEqual(json.loads(done.stdout), {"greeting": "Guten Tag, Ada!"})
+        self.assertIn("✓ Greet", done.stderr)
+        self.assertIn("one SUCCEEDED in", done.stderr)
+
+    def test_json(self):
+        done = self.run_json(HELLO, "--input", '{"name":"Ada","language":"de"}', "--name", "one")
+        self.assertEqual(done["executionArn"], "arn:aws:states:us-east-1:123456789012:execution:hello:one")
+        self.assertEqual([s["name"] for s in done["states"]], ["Which language?", "German", "Greet", "Done"])
+        self.assertEqual({s["status"] for s in done["states"]}, {"SUCCEEDED"})
+        self.assertGreaterEqual(done["durationMillis"], 0)
+
+    def test_numbers_come_out_as_they_went_in(self):
+        text = '{"a":1.10,"b":12345678901234567890123,"c":1e400,"ä":"\\u00e9"}'
+        out = self.call("run", self.write("pass.json", PASS), "--input", text).stdout
+        for part in ("1.10", "12345678901234567890123", "1e400"):
+            self.assertIn(part, out)
+
+    def test_bad_input(self):
+        for given, words in (("{", "line 1, column 2"), ("nowhere.json", "No such file"),
+                             (self.write("in.json", "{}{}"), "in.json: ")):
+            self.assertIn(words, self.call("run", HELLO, "--input", given, code=2).stderr)
+
+    def test_a_failed_execution_is_1(self):
+        fail = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Sad", "Cause": "no luck"}}}
+        done = self.call("run", self.write("fail.json", fail), code=1)
+        self.assertIn("Sad: no luck", done.stderr)
+        self.assertEqual(done.stdout, "")
+        timeout = dict(LONG_WAIT, TimeoutSeconds=1)
+        self.assertEqual(self.run_json(self.write("timeout.json", timeout), code=1)["status"], "TIMED_OUT")
+
+    def test_names_are_used_once(self):
+        self.call("run", HELLO, "--input", '{"name":"Ada","language":"de"}', "--name", "one")
+        again = self.call("run", HELLO, "--input", '{"name":"Bob","language":"de"}', "--name", "one", code=2)
+        self.assertIn("Execution Already Exists", again.stderr)
+        self.assertIn("Invalid Name", self.call("run", HELLO, "--name", "a/b", code=2).stderr)
+
+    def test_an_unknown_task_fails_by_name(self):
+        task = {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True}}}
+        done = self.call("run", self.write("task.json", task), code=1)
+        self.assertIn("sqs:sendMessage", done.stderr)
+
+
+class Looking(Case):
+    def setUp(self):
+        super().setUp()
+        self.call("run", HELLO, "--input", '{"name":"Ada","language":"de"}', "--name", "one")
+
+    def test_list(self):
+        self.call("run", HELLO, "--name", "two", code=1)
+        shown = self.call("list").stdout.splitlines()
+        self.assertTrue(shown[0].startswith("STATE MACHINE"))
+        self.assertEqual([line.split()[1] for line in shown[1:]], ["two", "one"])
+        rows = json.loads(self.call("list", "--status", "SUCCEEDED", "--json").stdout)["executions"]
+        self.assertEqual([row["name"] for row in rows], ["one"])
+        self.assertIn("is no status", self.call("list", "--status", "DONE", code=2).stderr)
+        self.assertEqual(self.call("list", "--machine", "other").stdout, "")
+
+    def test_describe(self):
+        for which in ("one", "hello/one", "hello", "arn:aws:states:us-east-1:123456789012:execution:hello:one"):
+            shown = json.loads(self.call("describe", which, "--json").stdout)
+            self.assertEqual((shown["name"], shown["status"]), ("one", "SUCCEEDED"))
+            self.assertEqual(shown["output"], '{"greeting":"Guten Tag, Ada!"}')
+        text = self.call("describe", "one").stdout
+        self.assertIn("✓ Greet", text)
+        self.assertIn("Does Not Exist", self.call("describe", "three", code=2).stderr)
+
+    def test_history(self):
+        events = self.events("one")
+        self.assertEqual([e["id"] for e in events], list(range(1, len(events) + 1)))
+        self.assertEqual((events[0]["type"], events[-1]["type"]), ("ExecutionStarted", "ExecutionSucceeded"))
+        reverse = json.loads(self.call("history", "one", "--reverse", "--json").stdout)["events"]
+        self.assertEqual(reverse, events[::-1])
+
+    def test_without_a_home(self):
+        self.home = self.directory / "elsewhere"
+        for command in (["list"], ["describe", "one"], ["history", "one"], ["resume"], ["invoke", "e", "--body", "1"]):
+            self.assertIn("no home directory", self.call(*command, code=2).stderr)
+        self.assertFalse(self.home.exists())
+
+    def test_objects(self):
+        uri = "s3://bucket/some/key.txt"
+        self.call("objects", "put", self.write("text.txt", "hello\n"), uri)
+        self.assertEqual(self.call("objects", "cat", uri).stdout, "hello\n")
+        self.assertIn(uri, self.call("objects", "ls", "s3://bucket/").stdout)
+        self.call("objects", "get", uri, self.directory / "copy.txt")
+        self.assertEqual((self.directory / "copy.txt").read_text(encoding="utf-8"), "hello\n")
+        self.assertIn("expected s3://bucket/key", self.call("objects", "cat", "bucket/key", code=2).stderr)
+        self.call("objects", "cat", "s3://bucket/none", code=2)
+        self.call("objects", "put", HELLO, "s3://bucket/../../escaped", code=2)
+        self.assertFalse((self.directory / "escaped").exists())
+
+    def test_call(self):
+        self.assertIn("describeTrainingJob", self.call("call", "--list").stdout)
+        self.assertIn("ModelPackageGroupName", self.call("call", "createModelPackageGroup", "--parameters").stdout)
+        made = json.loads(self.call("call", "createModelPackageGroup", '{"ModelPackageGroupName":"g"}').stdout)
+        self.assertIn("model-package-group/g", made["ModelPackageGroupArn"])
+        listed = json.loads(self.call("call", "listModelPackageGroups", "--json").stdout)
+        self.assertEqual(len(listed["ModelPackageGroupSummaryList"]), 1)
+        self.assertIn("did you mean describeTrainingJob", self.call("call", "describeTrainJob", code=2).stderr)
+        refused = self.call("call", "createModelPackageGroup", '{"Name":"g"}', code=2).stderr
+        self.assertIn("ModelPackageGroupName", refused)
+
+
+class Interrupted(Case):
+    """What is told to stop stops; what is killed goes on."""
+
+    def start(self, definition, name):
+        running = subprocess.Popen([program.MILLRACE, "run", definition, "--home", self.home, "--name", name, "--json"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (running.kill(), running.communicate()))
+        self.wait_for_start(name)
+        return running
+
+    def test_sigint_aborts(self):
+        running = self.start(self.write("wait.json", LONG_WAIT), "one")
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(timeout=30)
+        self.assertEqual(running.returncode, 1)
+        self.assertEqual(json.loads(out)["status"], "ABORTED")
+
+    def test_sigint_stops_a_task(self):
+        task = {"StartAt": "T", "States": {"T": {
+            "Type": "Task", "Resource": "arn:aws:states:::sagemaker:createProcessingJob.sync", "End": True,
+            "Parameters": {"ProcessingJobName": "sleeper", "AppSpecification": {
+                "ImageUri": "script", "ContainerEntrypoint": ["/bin/sh", "-c"], "ContainerArguments": ["exec sleep 600"]}}}}}
+        running = self.start(self.write("task.json", task), "one")
+        self.wait_for(lambda: any(e["type"] == "TaskSubmitted" for e in self.events("one")), "the job")
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+        self.assertEqual(running.returncode, 1)
+        job = json.loads(self.call("call", "describeProcessingJob", '{"ProcessingJobName":"sleeper"}').stdout)
+        self.assertEqual(job["ProcessingJobStatus"], "Stopped")
+
+    def test_killed_and_resumed(self):
+        running = self.start(self.write("wait.json", WAIT), "one")
+        running.kill()
+        running.communicate()
+        self.assertEqual(json.loads(self.call("describe", "one", "--json").stdout)["status"], "RUNNING")
+        resumed = self.call("resume")
+        self.assertIn("one SUCCEEDED", resumed.stderr)
+        shown = json.loads(self.call("describe", "one", "--json").stdout)
+        self.assertEqual((shown["status"], shown["output"]), ("SUCCEEDED", '"through"'))
+        self.assertEqual(json.loads(self.call("resume", "--json").stdout), {"resumed": 0})
+
+    def test_a_run_takes_up_what_was_killed(self):
+        running = self.start(self.write("wait.json", LONG_WAIT), "one")
+        running.kill()
+        running.communicate()
+        done = self.call("run", HELLO, "--input", '{"name":"Ada","language":"de"}')
+        self.assertIn("taking up 1 unfinished execution", done.stderr)
+
+    def test_home_in_use(self):
+        running = self.start(self.write("wait.json", LONG_WAIT), "one")
+        for command in (["run", HELLO], ["resume"], ["call", "listModels"]):
+            refused = self.call(*command, code=3).stderr
+            self.assertIn(f"is in use by process {running.pid}", refused)
+            self.assertIn("--home", refused)
+        self.assertIn("one", self.call("list").stdout)  # looking is allowed
+
+
+class Surroundings(Case):
+    def test_home_that_can_not_be(self):
+        self.home = self.write("file", "")
+        self.assertIn("home directory", self.call("run", HELLO, code=2).stderr)
+
+    def test_damaged_database(self):
+        self.call("run", HELLO, code=1)
+        (self.home / "millrace.db").write_bytes(b"this is no database" * 1000)
+        for suffix in ("-wal", "-shm"):
+            (self.home / f"millrace.db{suffix}").unlink(missing_ok=True)
+        for command in (["run", HELLO], ["list"], ["describe", "hello"]):
+            self.assertIn(str(self.home / "millrace.db"), self.call(*command, code=3).stderr)
+
+
+class Bench(Case):
+    def test_one_line_with_the_numbers(self):
+        for name, rate, cost in (("chain", "transitions_per_s", "cpu_us_per_transition"),
+                                 ("tasks", "task_steps_per_s", "cpu_us_per_task_step")):
+            done = self.call("bench", name, "--length", "10", "--concurrency", "16", "--seconds", "0.3", "--dir", self.directory,
+                             "--json")
+            self.assertEqual(done.stdout.count("\n"), 1)
+            line = json.loads(done.stdout)
+            for key in (rate, cost, "executions_per_s", "p50_ms", "p99_ms", "bytes_per_execution"):
+                self.assertGreater(line[key], 0, key)
+            self.assertLessEqual(line["p50_ms"], line["p99_ms"])
+        self.assertEqual(list(self.directory.iterdir()), [], "the database is removed")
+
+
+if __name__ == "__main__":
+    program.main()
