@@ -21,6 +21,9 @@ struct Limits {
   std::size_t intrinsic_text_characters_max = 10'000;  // States.Base64*, States.Hash
   int json_depth_max = 1000;
   int definition_nesting_max = 64;  // Parallel and Map inside each other
+  // Not AWS's: after so many events a decision rests and goes on with the next stimulus, so that an execution
+  // that never waits neither holds the engine nor makes one huge commit.
+  std::size_t decision_events_max = 5'000;
 };
 
 }  // namespace millrace

@@ -3,6 +3,7 @@
 #include <set>
 #include <variant>
 
+#include "base/random.h"
 #include "definitions/intrinsics/intrinsic.h"
 #include "definitions/jsonpath/path.h"
 
@@ -134,12 +135,16 @@ struct PayloadTemplate::Compiled {
       out.end_object();
       return true;
     }
-    return write_value(out, std::get<Part::Value>(part.kind), scope, failure);
+    return write_value(out, index, scope, failure);
   }
 
-  static bool write_value(JsonWriter& out, const Part::Value& value, const Scope& scope, Failure& failure) {
+  bool write_value(JsonWriter& out, std::size_t index, const Scope& scope, Failure& failure) const {
+    const auto& value = std::get<Part::Value>(parts[index].kind);
     if (const auto* call = std::get_if<IntrinsicCall>(&value.expression)) {
-      Outcome result = call->evaluate(scope);
+      // A seed of its own: two members with States.UUID() are two identifiers.
+      Environment environment = scope.environment;
+      environment.seed = mix(environment.seed, index);
+      Outcome result = call->evaluate({scope.input, scope.context, scope.variables, environment});
       if (!result) {
         failure = result.error();
         return false;

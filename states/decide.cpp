@@ -93,12 +93,9 @@ void end_execution(Turn& turn, EventType type, Failure failure, EventNumber prev
   turn.emit(type, FrameId{0}, detail::Failed{std::move(failure)}, previous);
 }
 
-// Room for the event that ends the execution: a full history fails it, as AWS does at 25,000.
-bool history_full(const Turn& turn) {
-  return turn.execution().visible_events + 1 >= turn.limits().history_events_max;
-}
-
+// The last event that a history has room for is the one that ends the execution; AWS's has 25,000.
 void fail_full_history(Turn& turn) {
+  turn.drop_overflow();
   Failure failure;
   failure.error = std::string(error_names::kRuntime);
   failure.cause = "The execution reached the maximum number of history events (" +
@@ -177,8 +174,8 @@ void end_root(Turn& turn, const Step& how) {
 // Follows one frame from step to step, and up to its parents, until something waits.
 void follow(Turn& turn, FrameId id, Step how) {
   while (!turn.ended()) {
+    if (turn.full()) return fail_full_history(turn);
     if (std::holds_alternative<step::Waits>(how)) return;
-    if (history_full(turn)) return fail_full_history(turn);
     if (const auto* next = std::get_if<step::Next>(&how)) {
       if (next->to == kEnd) {
         how = step::Ended{turn.frame(id).data};
@@ -187,7 +184,7 @@ void follow(Turn& turn, FrameId id, Step how) {
       const definitions::Node& node = turn.frame(id).program->node(next->to);
       turn.emit_entered(entered_event(node.type()), id, next->to,
                         detail::StateEntered{node.name, turn.frame(id).data});
-      how = enter(turn, id);
+      how = turn.spent() ? Step{step::Waits{}} : enter(turn, id);
       continue;
     }
     if (auto* failed = std::get_if<step::Failed>(&how); failed && failed->may_be_answered) {
@@ -201,12 +198,15 @@ void follow(Turn& turn, FrameId id, Step how) {
   }
 }
 
-// Runs what is runnable: frames that a fork made begin at their program's start.
+// Runs what is runnable, until the decision is long enough: frames that a fork made begin at their program's
+// start, one that a long decision left at the entry of a state goes on from there.
 void drain(Turn& turn) {
-  while (!turn.runnable.empty() && !turn.ended()) {
+  while (!turn.runnable.empty() && !turn.ended() && !turn.spent()) {
     const FrameId id = turn.runnable.front();
     turn.runnable.pop_front();
-    if (turn.has_frame(id)) follow(turn, id, step::Next{turn.frame(id).program->start});
+    if (!turn.has_frame(id)) continue;
+    const Frame& frame = turn.frame(id);
+    follow(turn, id, frame.entered == 0 ? Step{step::Next{frame.program->start}} : enter(turn, id));
   }
 }
 
@@ -230,6 +230,11 @@ std::optional<Instant> due_of(const Frame& frame) {
   return std::nullopt;
 }
 
+// A frame that waits for nothing was left by a decision that was long enough.
+bool rests(const Frame& frame) {
+  return std::holds_alternative<waiting::Nothing>(frame.waiting);
+}
+
 std::optional<Instant> deadline_of(const Execution& execution, const Program& program) {
   if (!program.timeout_seconds) return std::nullopt;
   return execution.started + std::chrono::seconds(*program.timeout_seconds);
@@ -246,10 +251,13 @@ void time_came(Turn& turn) {
   }
   std::vector<FrameId> due;
   for (const auto& [id, frame] : turn.execution().frames) {
+    if (rests(frame)) turn.runnable.push_back(id);  // in the order they would have run in: that of their ids
     if (const auto when = due_of(frame); when && *when <= now) due.push_back(id);
   }
+  drain(turn);
   for (const FrameId id : due) {
-    if (turn.ended() || !turn.has_frame(id)) continue;
+    if (turn.ended() || turn.spent()) return;  // what is still due is so for the next TimeCame
+    if (!turn.has_frame(id)) continue;
     const auto when = due_of(turn.frame(id));
     if (!when || *when > now) continue;
     const Waiting waits = turn.frame(id).waiting;
@@ -321,7 +329,7 @@ std::optional<Instant> next_due(const Execution& execution, const Program& progr
   if (execution.ended()) return std::nullopt;
   std::optional<Instant> first = deadline_of(execution, program);
   for (const auto& [id, frame] : execution.frames) {
-    const auto due = due_of(frame);
+    const auto due = rests(frame) ? std::optional(execution.started) : due_of(frame);
     if (due && (!first || *due < *first)) first = due;
   }
   return first;

@@ -18,8 +18,9 @@ struct Decision {
   std::vector<Effect> effects;  // to be carried out after the events are durable
 };
 
-// What happens next: runs every frame until it waits, so a chain of Pass states is one decision. Cannot fail:
-// a stale stimulus yields no events, a broken invariant stops the process. A new execution is a default
+// What happens next: runs every frame until it waits, so a chain of Pass states is one decision; after
+// Limits::decision_events_max events it rests, is due at once, and TimeCame lets it go on. Cannot fail: a
+// stale stimulus yields no events, a broken invariant stops the process. A new execution is a default
 // Execution with Started.
 Decision decide(const Program& program, Execution execution, const Stimulus& stimulus,
                 const Environment& environment);
@@ -30,8 +31,9 @@ void evolve(Execution& execution, const Program& program, const Event& event);
 // Every task the execution waits for now. After a crash this, not a saved list, is carried out again.
 std::vector<effect::StartTask> outstanding(const Execution& execution, const Program& program);
 
-// The earliest instant at which something falls due (a Wait, a retry, a task's or the execution's timeout):
-// the shell then hands in TimeCame. Nothing when the execution waits for no time, or has ended.
+// The earliest instant at which something falls due (a Wait, a retry, a task's or the execution's timeout; in
+// the past when a long decision rests): the shell then hands in TimeCame. Nothing when the execution waits
+// for no time, or has ended.
 std::optional<Instant> next_due(const Execution& execution, const Program& program);
 
 }  // namespace millrace::states

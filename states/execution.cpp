@@ -55,7 +55,9 @@ std::string check_consistent(const Execution& execution, const Program& program)
     if (frame.id != id || id.value > execution.frames_made) return about(frame, "its id is wrong");
     if (!frame.program) return about(frame, "no program");
     if (frame.node >= frame.program->nodes.size()) return about(frame, "its state does not exist");
-    if (std::holds_alternative<waiting::Nothing>(frame.waiting)) return about(frame, "waits for nothing");
+    if (std::holds_alternative<waiting::Nothing>(frame.waiting) && frame.last != frame.entered &&
+        frame.entered != 0)
+      return about(frame, "waits for nothing, though not at the entry of a state");
     if (id == FrameId{1}) {
       if (frame.program != &program || frame.parent.value != 0)
         return about(frame, "the root is not the root");

@@ -21,7 +21,9 @@ using definitions::Program;
 enum class ExecutionStatus : std::uint8_t { Running, Succeeded, Failed, TimedOut, Aborted };
 std::string_view name_of(ExecutionStatus status);  // "RUNNING", …
 
-// What a frame waits for. Exactly one alternative; Nothing only while a decision is being made.
+// What a frame waits for. Exactly one alternative. Nothing: it can run on, because a decision is being made
+// or the last one was long enough (Limits::decision_events_max); then it has just entered its state, or is
+// new.
 namespace waiting {
 struct Nothing {
   bool operator==(const Nothing&) const = default;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "states/behaviour.h"
 #include "states/data_flow.h"
 
@@ -132,8 +133,8 @@ Step task_reported(Turn& turn, FrameId id, const Outcome& outcome) {
   const TaskEvents types = events_of(resource.family);
   if (!outcome) {
     Failure failure = outcome.error();
-    failure.error = std::string(failure.error.substr(0, turn.limits().error_characters_max));
-    failure.cause = std::string(failure.cause.substr(0, turn.limits().cause_characters_max));
+    failure.error = std::string(first_code_points(failure.error, turn.limits().error_characters_max));
+    failure.cause = std::string(first_code_points(failure.cause, turn.limits().cause_characters_max));
     return failed_with(turn, id, types.failed, std::move(failure));
   }
   if (outcome->size() > turn.limits().payload_bytes_max) {

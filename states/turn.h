@@ -14,11 +14,12 @@ namespace millrace::states {
 class Turn {
  public:
   Turn(const Program& program, Execution execution, const Environment& environment)
-      : program_(program), environment_(environment) {
+      : program_(program), environment_(environment), seed_(environment.seed) {
     decision_.next = std::move(execution);
   }
 
   const Program& program() const { return program_; }
+  // Its seed is another one after every event: what two states draw in one decision differs.
   const Environment& environment() const { return environment_; }
   const Limits& limits() const { return *environment_.limits; }
   const Execution& execution() const { return decision_.next; }
@@ -29,7 +30,12 @@ class Turn {
     return f.program->node(f.node);
   }
   bool ended() const { return decision_.next.ended(); }
-  std::size_t events() const { return decision_.events.size(); }
+  // Whether this decision is long enough: what could still run goes on with the next one.
+  bool spent() const { return decision_.events.size() >= limits().decision_events_max; }
+  // Whether the history had no room for the last events: they must not stay (drop_overflow).
+  bool full() const { return room_.has_value(); }
+  // Back to the last event that left room for the one that ends the execution.
+  void drop_overflow();
 
   // The event follows the frame's last one unless `previous` is given.
   void emit(EventType type, FrameId frame, EventDetails details, std::optional<EventNumber> previous = {});
@@ -43,9 +49,18 @@ class Turn {
   Decision finish() && { return std::move(decision_); }
 
  private:
+  // What there was when the history had room for one more event.
+  struct Room {
+    Execution execution;
+    std::size_t events = 0, effects = 0;
+  };
+  void record(Event event);
+
   const Program& program_;
-  const Environment& environment_;
+  Environment environment_;
+  const std::uint64_t seed_;
   Decision decision_;
+  std::optional<Room> room_;
 };
 
 }  // namespace millrace::states
