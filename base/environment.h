@@ -13,6 +13,8 @@ struct Environment {
   Instant now;
   std::uint64_t seed = 0;
   const Limits* limits = nullptr;  // borrowed, never null in use
+  // Draws made from the seed so far, counted by those who draw: two never see the same numbers.
+  mutable std::uint64_t draws = 0;
 };
 
 }  // namespace millrace

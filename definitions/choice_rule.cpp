@@ -77,11 +77,18 @@ std::optional<Instant> timestamp(JsonView v) {
   return v.is_string() ? parse_rfc3339(v.string()) : std::nullopt;
 }
 
+// Order of the characters' bytes in UTF-8.
+int compare_strings(JsonView a, JsonView b) {
+  if (a.node().escaped || b.node().escaped) return a.string().compare(b.string());
+  const std::string_view x = a.text(), y = b.text();
+  return x.substr(1, x.size() - 2).compare(y.substr(1, y.size() - 2));
+}
+
 // Values of another type than the operator's compare as false.
 bool compare(Kind kind, Order order, JsonView a, JsonView b) {
   switch (kind) {
     case Kind::String:
-      return a.is_string() && b.is_string() && ordered(order, a.string().compare(b.string()));
+      return a.is_string() && b.is_string() && ordered(order, compare_strings(a, b));
     case Kind::Numeric:
       return a.is_number() && b.is_number() && ordered(order, sign_of(a.number(), b.number()));
     case Kind::Boolean:

@@ -15,6 +15,7 @@ class Turn {
  public:
   Turn(const Program& program, Execution execution, const Environment& environment)
       : program_(program), environment_(environment), seed_(environment.seed) {
+    environment_.draws = 0;  // the same stimulus decides the same
     decision_.next = std::move(execution);
   }
 

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/random.h"
 #include "definitions/intrinsics/intrinsic.h"
 #include "definitions/jsonpath/path.h"
 
@@ -18,7 +19,8 @@ using Argument = std::variant<Payload, Path, std::shared_ptr<const Call>>;
 // What a function may see besides its arguments.
 struct Evaluation {
   const Scope& scope;
-  std::uint64_t seed = 0;  // of this very call in this evaluation
+  // A seed of this very call: two calls of one decision never draw the same.
+  std::uint64_t draw() const { return mix(scope.environment.seed, ++scope.environment.draws); }
 };
 
 struct Function {

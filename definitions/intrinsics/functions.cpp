@@ -1,6 +1,9 @@
 // The eighteen intrinsic functions, one row each.
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <unordered_map>
 
 #include "base/encoding.h"
 #include "base/random.h"
@@ -168,17 +171,31 @@ Outcome array_length(Values a, const Evaluation&) {
   return number(a[0].view().size());
 }
 
+// Equal values have equal hashes: numbers by value, members in any order.
+std::uint64_t hash_of(JsonView v) {
+  const auto kind = static_cast<std::uint64_t>(v.kind());
+  if (v.is_number()) return mix(kind, std::bit_cast<std::uint64_t>(v.number() + 0.0));  // -0 becomes 0
+  if (v.is_string()) return hash64(v.text(), kind);
+  std::uint64_t hash = kind;
+  if (v.is_array()) {
+    for (const JsonView e : v.elements()) hash = mix(hash, hash_of(e));
+  } else if (v.is_object()) {
+    for (const auto [key, e] : v.members()) hash += mix(hash_of(key), hash_of(e));
+  }
+  return hash;
+}
+
 Outcome array_unique(Values a, const Evaluation&) {
   if (!a[0].view().is_array()) return wrong_type("ArrayUnique", "an array", a[0]);
-  std::vector<JsonView> kept;
-  for (const JsonView v : a[0].view().elements()) {
-    bool known = false;
-    for (const JsonView k : kept) known = known || equal(k, v);
-    if (!known) kept.push_back(v);
-  }
+  std::unordered_map<std::uint64_t, std::vector<JsonView>> kept;
   JsonWriter out;
   out.begin_array();
-  for (const JsonView v : kept) out.value(v);
+  for (const JsonView v : a[0].view().elements()) {
+    std::vector<JsonView>& alike = kept[hash_of(v)];
+    if (std::any_of(alike.begin(), alike.end(), [&](JsonView k) { return equal(k, v); })) continue;
+    alike.push_back(v);
+    out.value(v);
+  }
   out.end_array();
   return out.finish();
 }
@@ -232,14 +249,18 @@ Outcome json_merge(Values a, const Evaluation&) {
     return intrinsic_failure(
         "Invalid arguments in States.JsonMerge: only shallow merging is supported, the third argument must "
         "be false");
+  std::unordered_map<std::string_view, JsonView>
+      second;  // by the keys' own text, which is the same for equal keys
+  for (const auto [key, value] : a[1].view().members()) second.emplace(key.text(), value);
   JsonWriter out;
   out.begin_object();
   for (const auto [key, value] : a[0].view().members()) {
-    const JsonView other = a[1].view().find(key.string());
-    out.key(key).value(other ? other : value);
+    const auto other = second.find(key.text());
+    out.key(key).value(other == second.end() ? value : other->second);
+    if (other != second.end()) second.erase(other);
   }
   for (const auto [key, value] : a[1].view().members()) {
-    if (!a[0].view().find(key.string())) out.key(key).value(value);
+    if (second.contains(key.text())) out.key(key).value(value);
   }
   out.end_object();
   return out.finish();
@@ -250,13 +271,9 @@ Outcome math_random(Values a, const Evaluation& e) {
   if (!first || !last) return intrinsic_failure("Invalid arguments in States.MathRandom: expected numbers");
   if (*first >= *last)
     return intrinsic_failure("Invalid arguments in States.MathRandom: the start must be less than the end");
-  std::uint64_t seed = e.seed;
-  if (a.size() == 3) {
-    const auto given = rounded(a[2]);
-    if (!given) return wrong_type("MathRandom", "an integer as seed", a[2]);
-    seed = static_cast<std::uint64_t>(*given);
-  }
-  Random random(seed);
+  const auto given = a.size() == 3 ? rounded(a[2]) : std::nullopt;
+  if (a.size() == 3 && !given) return wrong_type("MathRandom", "an integer as seed", a[2]);
+  Random random(given ? static_cast<std::uint64_t>(*given) : e.draw());
   return number(*first + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(*last - *first))));
 }
 
@@ -296,7 +313,7 @@ Outcome string_split(Values a, const Evaluation&) {
 }
 
 Outcome uuid(Values, const Evaluation& e) {
-  Random random(e.seed);
+  Random random(e.draw());
   return Payload::string(uuid_v4(random));
 }
 

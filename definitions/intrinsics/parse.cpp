@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "base/random.h"
 #include "definitions/intrinsics/call.h"
 
 namespace millrace::definitions {
@@ -164,7 +163,7 @@ Payload plain(const Payload& literal) {
   return Payload::string(out);
 }
 
-Outcome evaluate(const Call& call, const Scope& scope, std::uint64_t& calls) {
+Outcome evaluate(const Call& call, const Scope& scope) {
   std::vector<Payload> values;
   values.reserve(call.arguments.size());
   for (std::size_t i = 0; i < call.arguments.size(); ++i) {
@@ -175,12 +174,12 @@ Outcome evaluate(const Call& call, const Scope& scope, std::uint64_t& calls) {
       continue;
     }
     const auto* path = std::get_if<Path>(&argument);
-    Outcome value = path ? path->evaluate(scope)
-                         : evaluate(*std::get<std::shared_ptr<const Call>>(argument), scope, calls);
+    Outcome value =
+        path ? path->evaluate(scope) : evaluate(*std::get<std::shared_ptr<const Call>>(argument), scope);
     if (!value) return value;
     values.push_back(std::move(*value));
   }
-  return call.function->run(values, Evaluation{scope, mix(scope.environment.seed, ++calls)});
+  return call.function->run(values, Evaluation{scope});
 }
 
 }  // namespace
@@ -195,8 +194,7 @@ Result<IntrinsicCall> IntrinsicCall::parse(std::string_view source, const Limits
 }
 
 Outcome IntrinsicCall::evaluate(const Scope& scope) const {
-  std::uint64_t calls = hash64(source_);
-  return intrinsics::evaluate(compiled_->call, scope, calls);
+  return intrinsics::evaluate(compiled_->call, scope);
 }
 
 }  // namespace millrace::definitions

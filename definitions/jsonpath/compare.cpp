@@ -86,10 +86,16 @@ bool matches(const Regex& regex, const std::optional<Node>& value, Budget& budge
   std::string text;
   if (value && value->view.is_string()) text = value->view.string();
   if (value && (value->view.is_number() || value->view.is_boolean())) text = std::string(value->view.text());
-  constexpr std::size_t kBytesPerNode = 16;  // a match costs more than looking at a node
-  if (!budget.spend(8 + text.size() / kBytesPerNode)) return false;
-  const std::optional<bool> matched = regex.matches(text);
-  if (!matched) budget.left = 0;
+  // A match costs more than looking at a node; one that goes back and forth costs a lot, and few may.
+  constexpr std::size_t kCheapMatch = 20, kBytesPerNode = 16, kDearMatch = 20'000;
+  constexpr std::uint32_t kCheapSteps = 1'000, kDearSteps = 200'000;
+  if (!budget.spend(kCheapMatch + text.size() / kBytesPerNode)) return false;
+  std::optional<bool> matched = regex.matches(text, kCheapSteps);
+  if (!matched && budget.spend(kDearMatch)) matched = regex.matches(text, kDearSteps);
+  if (!matched) {
+    budget.left = 0;
+    budget.why = "a regular expression needs more steps than are allowed; write it without nested repetition";
+  }
   return matched.value_or(false);
 }
 

@@ -48,8 +48,7 @@ std::vector<Node> Evaluation::run(const Node& from, const std::vector<Step>& ste
     }
     upstream_definite_ = upstream_definite_ && definite(steps[at_], last());
     nodes = std::move(next);
-    if (budget_.left == 0)
-      stop(End::Failed, "the path looks at more than " + std::to_string(Budget::kNodesMax) + " nodes");
+    if (budget_.left == 0) stop(End::Failed, std::string(budget_.why));
   }
   if (end_ != End::Done) nodes.clear();
   return nodes;
@@ -90,6 +89,8 @@ void Evaluation::member(const std::string& name, const Node& node, std::vector<N
                               std::string(name_of(node.view.kind())) + "'.");
     return;
   }
+  constexpr std::uint32_t kKeysPerNode = 8;  // passing over a key is cheap
+  budget_.spend(node.view.size() / kKeysPerNode);
   if (const JsonView v = node.view.find(name)) {
     out.push_back({v, node.owner});
   } else if (last()) {

@@ -22,6 +22,7 @@ inline Node made_node(Payload made) {
 struct Budget {
   static constexpr std::size_t kNodesMax = 2'000'000;
   std::size_t left = kNodesMax;
+  std::string_view why = "the path looks at more than 2000000 nodes";  // what to say when nothing is left
   bool spend(std::size_t nodes) {
     left = nodes < left ? left - nodes : 0;
     return left > 0;

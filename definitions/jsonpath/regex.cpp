@@ -7,8 +7,7 @@ namespace millrace::definitions::jsonpath {
 namespace {
 
 constexpr std::size_t kPatternBytesMax = 10'000;
-constexpr std::uint32_t kMatchStepsMax = 1'000'000;  // calls of the matcher: some tens of milliseconds
-constexpr std::uint32_t kDepthMax = 100'000;         // nested backtracking; kept on the heap, not the stack
+constexpr std::uint32_t kDepthMax = 100'000;  // nested backtracking; kept on the heap, not the stack
 constexpr std::uint32_t kHeapKibibytesMax = 20'000;
 
 struct FreeContext {
@@ -70,12 +69,12 @@ Result<Regex> Regex::compile(std::string_view pattern, std::string_view flags) {
   return made;
 }
 
-std::optional<bool> Regex::matches(std::string_view text) const {
+std::optional<bool> Regex::matches(std::string_view text, std::uint32_t steps_max) const {
   const auto* code = static_cast<const pcre2_code*>(code_.get());
   const std::unique_ptr<pcre2_match_context, FreeContext> context(pcre2_match_context_create(nullptr));
   const std::unique_ptr<pcre2_match_data, FreeData> data(pcre2_match_data_create(1, nullptr));
   if (!context || !data) return std::nullopt;
-  pcre2_set_match_limit(context.get(), kMatchStepsMax);
+  pcre2_set_match_limit(context.get(), steps_max);
   pcre2_set_depth_limit(context.get(), kDepthMax);
   pcre2_set_heap_limit(context.get(), kHeapKibibytesMax);
   const int matched = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0,

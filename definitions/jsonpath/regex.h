@@ -4,6 +4,7 @@
 // JsonPath (Java's Matcher.matches: the whole text); the engine is PCRE2, whose syntax holds Java's but for a
 // few rarities (\p{javaLowerCase}, class intersections [a-z&&[^x]]).
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -17,8 +18,9 @@ class Regex {
   // `flags`: i without regard to case, m lines, s a dot matches line ends, x blanks and comments; d, u and U
   // are accepted. InvalidArgument with the engine's reason and its column in the pattern.
   static Result<Regex> compile(std::string_view pattern, std::string_view flags);
-  // Whether all of `text` matches; nothing when the limits on work or memory were reached.
-  std::optional<bool> matches(std::string_view text) const;
+  // Whether all of `text` matches; nothing when `steps_max` calls of the matcher did not tell, or memory ran
+  // out.
+  std::optional<bool> matches(std::string_view text, std::uint32_t steps_max) const;
 
  private:
   std::shared_ptr<const void> code_;

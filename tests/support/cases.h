@@ -26,7 +26,9 @@ inline std::vector<Json> cases_of(const std::string& folder) {
   std::vector<Json> cases;
   for (const auto& file : files) {
     const Json document = Json::parse(read_file(file));
-    for (Json c : document["cases"]) {
+    for (const Json& own : document["cases"]) {
+      Json c = document.value("defaults", Json::object());
+      c.update(own);
       c["name"] = file.filename().string() + ": " + c["name"].get<std::string>();
       cases.push_back(std::move(c));
     }
