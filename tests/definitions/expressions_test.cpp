@@ -24,7 +24,8 @@ tests::GivenScope scope_of(const Json& c, const char* input) {
   tests::GivenScope given;
   if (c.contains(input)) given.input = to_payload(c[input]);
   if (c.contains("context")) given.context.document = to_payload(c["context"]);
-  for (const auto& [name, value] : c.value("variables", Json::object()).items())
+  const Json variables = c.value("variables", Json::object());
+  for (const auto& [name, value] : variables.items())
     given.variables.emplace(name, to_payload(value));
   return given;
 }
