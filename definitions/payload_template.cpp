@@ -3,7 +3,6 @@
 #include <set>
 #include <variant>
 
-#include "base/random.h"
 #include "definitions/intrinsics/intrinsic.h"
 #include "definitions/jsonpath/path.h"
 
@@ -135,16 +134,12 @@ struct PayloadTemplate::Compiled {
       out.end_object();
       return true;
     }
-    return write_value(out, index, scope, failure);
+    return write_value(out, std::get<Part::Value>(part.kind), scope, failure);
   }
 
-  bool write_value(JsonWriter& out, std::size_t index, const Scope& scope, Failure& failure) const {
-    const auto& value = std::get<Part::Value>(parts[index].kind);
+  static bool write_value(JsonWriter& out, const Part::Value& value, const Scope& scope, Failure& failure) {
     if (const auto* call = std::get_if<IntrinsicCall>(&value.expression)) {
-      // A seed of its own: two members with States.UUID() are two identifiers.
-      Environment environment = scope.environment;
-      environment.seed = mix(environment.seed, index);
-      Outcome result = call->evaluate({scope.input, scope.context, scope.variables, environment});
+      Outcome result = call->evaluate(scope);
       if (!result) {
         failure = result.error();
         return false;
