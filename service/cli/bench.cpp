@@ -167,33 +167,124 @@ class ClosedLoop {
   std::optional<Error> error_;
 };
 
-Result<Json> measure(const BenchOptions& options, bool tasks) {
-  std::string pattern = (fs::path(options.directory) / ".millrace-bench-XXXXXX").string();
-  if (!mkdtemp(pattern.data()))
-    return invalid("can't make a directory in " + options.directory, "name another one with --dir");
-  struct Remove {
-    std::string path;
-    ~Remove() {
-      std::error_code ignored;
-      fs::remove_all(path, ignored);
+// A home of its own for one measurement, removed with it.
+class TemporaryHome {
+ public:
+  static Result<std::unique_ptr<TemporaryHome>> make(const std::string& directory) {
+    std::string pattern = (fs::path(directory) / ".millrace-bench-XXXXXX").string();
+    if (!mkdtemp(pattern.data()))
+      return invalid("can't make a directory in " + directory, "name another one with --dir");
+    return std::unique_ptr<TemporaryHome>(new TemporaryHome(pattern));
+  }
+  ~TemporaryHome() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Result<std::unique_ptr<service::Home>> open() const {
+    service::HomeOptions options;
+    options.path = path_;
+    options.runner = std::make_unique<EchoRunner>();
+    return service::Home::open(std::move(options));
+  }
+  std::uintmax_t bytes() const {
+    std::uintmax_t sum = 0;
+    for (const auto& entry : fs::directory_iterator(path_)) {
+      if (entry.is_regular_file()) sum += entry.file_size();
     }
-  } remove{pattern};
+    return sum;
+  }
+
+ private:
+  explicit TemporaryHome(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+Result<Json> measure(const BenchOptions& options, bool tasks) {
+  MR_TRY(directory, TemporaryHome::make(options.directory));
   Json line;
   {
-    service::HomeOptions home_options;
-    home_options.path = pattern;
-    home_options.runner = std::make_unique<EchoRunner>();
-    MR_TRY(home, service::Home::open(std::move(home_options)));
+    MR_TRY(home, directory->open());
     ClosedLoop loop(*home, options, document(1000));
     MR_TRY(measured, loop.run(chain(options.length, tasks), tasks ? "tasks" : "chain"));
     line = std::move(measured);
   }
-  std::uintmax_t bytes = 0;
-  for (const auto& entry : fs::directory_iterator(pattern)) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
-  }
-  line["bytes_per_execution"] = bytes / std::max<std::size_t>(1, line["executions"].get<std::size_t>());
+  line["bytes_per_execution"] =
+      directory->bytes() / std::max<std::size_t>(1, line["executions"].get<std::size_t>());
   return line;
+}
+
+std::size_t resident_bytes() {
+  long pages = 0;
+  if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%*s %ld", &pages) != 1) pages = 0;
+    std::fclose(file);
+  }
+  return static_cast<std::size_t>(pages) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+struct WaitingOptions {
+  int executions = 100'000;
+  std::string directory = ".";
+};
+
+// Starts executions that wait for a day, and weighs them when all are durable.
+Result<Json> measure_waiting(const WaitingOptions& options) {
+  static constexpr int kAtATime = 512;
+  MR_TRY(directory, TemporaryHome::make(options.directory));
+  Json line = {{"bench", "waiting"}, {"executions", options.executions}};
+  {
+    MR_TRY(home, directory->open());
+    const Payload input = document(1000);
+    std::optional<Error> error;
+    int asked = 0, started = 0;
+    std::function<void()> start_one = [&] {
+      ++asked;
+      home->engine().start_execution({"bench", {}, input}, [&](Result<orchestrator::Started> answer) {
+        if (!answer) {
+          error = answer.error();
+          return home->loop().stop();
+        }
+        if (++started == options.executions) return home->loop().stop();
+        if (asked < options.executions) start_one();
+      });
+    };
+    const std::size_t before = resident_bytes();
+    const auto begin = SteadyClock::now();
+    home->loop().post([&] {
+      home->engine().create_machine(
+          "bench", R"({"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":86400,"End":true}}})",
+          [&](Result<orchestrator::MachineRow> row) {
+            if (!row) {
+              error = row.error();
+              return home->loop().stop();
+            }
+            for (int i = 0; i < std::min(kAtATime, options.executions); ++i) start_one();
+          });
+    });
+    home->loop().run();
+    if (error) return fail(*error);
+    const double wall = std::chrono::duration<double>(SteadyClock::now() - begin).count();
+    const std::size_t after = resident_bytes();
+    const auto count = static_cast<std::size_t>(options.executions);
+    line["starts_per_s"] = std::round(options.executions / wall);
+    line["in_memory"] = home->engine().live();
+    line["resident_bytes_per_execution"] = (after > before ? after - before : 0) / count;
+  }
+  line["disk_bytes_per_execution"] = directory->bytes() / static_cast<std::size_t>(options.executions);
+  line["document_bytes"] = 1000;
+  return line;
+}
+
+// Runs a measurement and shows its line.
+template <class Measure>
+void show(const Measure& measure_it, const Shared& shared, int& exit_code) {
+  const Result<Json> line = measure_it();
+  if (!line) {
+    exit_code = report(line.error(), shared);
+    return;
+  }
+  if (shared.json) return print_json(*line);
+  for (const auto& [key, value] : line->items()) std::printf("%-28s %s\n", key.c_str(), value.dump().c_str());
 }
 
 }  // namespace
@@ -222,16 +313,20 @@ void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
                      "where the database is made (and removed): the disk that is measured")
         ->capture_default_str();
     command->callback([options, tasks, &shared, &exit_code] {
-      auto line = measure(*options, tasks);
-      if (!line) {
-        exit_code = report(line.error(), shared);
-        return;
-      }
-      if (shared.json) return print_json(*line);
-      for (const auto& [key, value] : line->items())
-        std::printf("%-24s %s\n", key.c_str(), value.dump().c_str());
+      show([&] { return measure(*options, tasks); }, shared, exit_code);
     });
   }
+  CLI::App* waiting =
+      bench->add_subcommand("waiting", "Memory and disk of executions that wait, with 1 KB documents");
+  waiting->fallthrough();
+  auto options = std::make_shared<WaitingOptions>();
+  waiting->add_option("--executions", options->executions, "how many")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  waiting->add_option("--dir", options->directory, "where the database is made (and removed)")
+      ->capture_default_str();
+  waiting->callback(
+      [options, &shared, &exit_code] { show([&] { return measure_waiting(*options); }, shared, exit_code); });
 }
 
 }  // namespace millrace::cli
