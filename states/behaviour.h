@@ -49,5 +49,7 @@ void abort_children(Turn& turn, FrameId id);
 
 // The result of the state's work -> its output -> …StateExited.
 Step complete(Turn& turn, FrameId id, const Payload& result);
+// The catcher answers the failure: its output -> …StateExited.
+Step catch_failure(Turn& turn, FrameId id, const definitions::Catcher& catcher, const Failure& failure);
 
 }  // namespace millrace::states

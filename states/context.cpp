@@ -23,8 +23,22 @@ void FrameContext::write_map_item(JsonWriter& out) const {
   }
 }
 
+// The context object that was handed in; an item that is being selected is added to it.
+Payload FrameContext::mocked() const {
+  if (!item_) return *execution_.context;
+  JsonWriter out;
+  out.begin_object();
+  for (const auto [key, value] : execution_.context->view().members()) out.key(key).value(value);
+  write_map_item(out);
+  return out.end_object().finish();
+}
+
 const Payload& FrameContext::object() const {
   if (object_) return *object_;
+  if (execution_.context) {
+    object_ = mocked();
+    return *object_;
+  }
   const ExecutionIdentity& who = execution_.identity;
   JsonWriter out;
   out.begin_object();

@@ -23,6 +23,7 @@ class FrameContext final : public definitions::Context {
 
  private:
   void write_map_item(JsonWriter& out) const;
+  Payload mocked() const;
   const Execution& execution_;
   const Frame& frame_;
   std::optional<MapItem> item_;

@@ -49,14 +49,17 @@ Outcome apply_template(const definitions::PayloadTemplate& payload_template, con
 }
 
 Outcome after_input_path(const Turn& turn, FrameId id) {
-  return apply_path(turn.node(id).flow.input_path, turn.frame(id).data, turn, id);
+  Outcome input = apply_path(turn.node(id).flow.input_path, turn.frame(id).data, turn, id);
+  if (input) turn.note(Stage::AfterInputPath, *input);
+  return input;
 }
 
 Outcome effective_input(const Turn& turn, FrameId id) {
   Outcome input = after_input_path(turn, id);
   const definitions::DataFlow& flow = turn.node(id).flow;
-  if (!input || !flow.parameters) return input;
-  return apply_template(*flow.parameters, *input, turn, id);
+  if (input && flow.parameters) input = apply_template(*flow.parameters, *input, turn, id);
+  if (input) turn.note(Stage::AfterParameters, *input);
+  return input;
 }
 
 Outcome apply_result_path(const definitions::ResultPathField& field, const Payload& raw_input,
@@ -79,8 +82,10 @@ Outcome state_output(const Turn& turn, FrameId id, const Payload& result) {
     selected = apply_template(*flow.result_selector, result, turn, id);
     if (!selected) return selected;
   }
+  turn.note(Stage::AfterResultSelector, *selected);
   Outcome joined = apply_result_path(flow.result_path, turn.frame(id).data, *selected);
   if (!joined) return tl::unexpected<Failure>(in_state(turn, id, joined.error()));
+  turn.note(Stage::AfterResultPath, *joined);
   Outcome output = apply_path(flow.output_path, *joined, turn, id);
   if (output && output->size() > turn.limits().payload_bytes_max)
     return tl::unexpected<Failure>(too_large(turn, id));

@@ -103,20 +103,6 @@ void fail_full_history(Turn& turn) {
   end_execution(turn, EventType::ExecutionFailed, std::move(failure), turn.execution().visible_events);
 }
 
-Step catch_failure(Turn& turn, FrameId id, const definitions::Catcher& catcher, const Failure& failure) {
-  JsonWriter out;
-  out.begin_object();
-  if (failure.has_error) out.key("Error").string(failure.error);
-  if (failure.has_cause) out.key("Cause").string(failure.cause);
-  out.end_object();
-  Outcome output = apply_result_path(catcher.result_path, turn.frame(id).data, out.finish());
-  if (!output) return step::Failed{in_state(turn, id, output.error()), false};
-  if (output->size() > turn.limits().payload_bytes_max) return step::Failed{too_large(turn, id), false};
-  turn.emit(exited_event(turn.node(id).type()), id,
-            detail::StateExited{turn.node(id).name, std::move(*output)});
-  return step::Next{catcher.next};
-}
-
 // What a fork shows when it fails for good: …StateFailed, which a caught or uncaught failure follows.
 void show_fork_failed(Turn& turn, FrameId id, std::optional<EventNumber> after) {
   const Frame& frame = turn.frame(id);
@@ -291,6 +277,20 @@ Step complete(Turn& turn, FrameId id, const Payload& result) {
   const definitions::Node& node = turn.node(id);
   turn.emit(exited_event(node.type()), id, detail::StateExited{node.name, std::move(*output)});
   return step::Next{node.next};
+}
+
+Step catch_failure(Turn& turn, FrameId id, const definitions::Catcher& catcher, const Failure& failure) {
+  JsonWriter out;
+  out.begin_object();
+  if (failure.has_error) out.key("Error").string(failure.error);
+  if (failure.has_cause) out.key("Cause").string(failure.cause);
+  out.end_object();
+  Outcome output = apply_result_path(catcher.result_path, turn.frame(id).data, out.finish());
+  if (!output) return step::Failed{in_state(turn, id, output.error()), false};
+  if (output->size() > turn.limits().payload_bytes_max) return step::Failed{too_large(turn, id), false};
+  turn.emit(exited_event(turn.node(id).type()), id,
+            detail::StateExited{turn.node(id).name, std::move(*output)});
+  return step::Next{catcher.next};
 }
 
 void abort_children(Turn& turn, FrameId id) {

@@ -93,6 +93,8 @@ struct Execution {
   std::uint64_t events = 0;        // all events folded so far, hidden ones too: what the store counts
   std::uint64_t frames_made = 0;
   std::map<FrameId, Frame> frames;  // live ones; the root is frame 1
+  // TestState alone, and in no event: the context object handed in, shown instead of what the events say.
+  std::optional<Payload> context;
   bool operator==(const Execution&) const = default;
 
   bool ended() const { return status != ExecutionStatus::Running; }

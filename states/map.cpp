@@ -29,6 +29,7 @@ tl::expected<std::uint32_t, Failure> concurrency_of(const Turn& turn, FrameId id
     if (*number < 0) return runtime_error("MaxConcurrency cannot be negative.");
     asked = *number;
   }
+  if (turn.inspected()) turn.note(Stage::MaxConcurrency, Payload::literal(std::to_string(asked)));
   const auto most = static_cast<std::int64_t>(turn.limits().inline_map_concurrency_max);
   return static_cast<std::uint32_t>(asked == 0 ? most : std::min(asked, most));
 }
@@ -92,6 +93,7 @@ Step enter_map(Turn& turn, FrameId id, const definitions::Map& map) {
     failure.cause = "Map state input must be an array but was: " + std::string(items->text());
     return step::Failed{in_state(turn, id, std::move(failure))};
   }
+  turn.note(Stage::AfterItemsPath, *items);
   const auto concurrency = concurrency_of(turn, id, map, *input);
   if (!concurrency) return step::Failed{in_state(turn, id, concurrency.error())};
   const std::uint32_t length = items->view().size();

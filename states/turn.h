@@ -8,6 +8,7 @@
 
 #include "base/environment.h"
 #include "states/decide.h"
+#include "states/inspection.h"
 
 namespace millrace::states {
 
@@ -44,6 +45,13 @@ class Turn {
   void emit_entered(EventType type, FrameId frame, definitions::NodeIndex node, EventDetails details);
   void request(Effect effect) { decision_.effects.push_back(std::move(effect)); }
 
+  // Lets `inspection`, borrowed, see what the state's data comes to.
+  void inspect(Inspection* inspection) { inspection_ = inspection; }
+  bool inspected() const { return inspection_ != nullptr; }
+  void note(Stage stage, const Payload& value) const {
+    if (inspection_) inspection_->noted[static_cast<std::size_t>(stage)] = value;
+  }
+
   // Frames that were made or woken and have to run on; the oldest first.
   std::deque<FrameId> runnable;
 
@@ -62,6 +70,7 @@ class Turn {
   const std::uint64_t seed_;
   Decision decision_;
   std::optional<Room> room_;
+  Inspection* inspection_ = nullptr;
 };
 
 }  // namespace millrace::states
