@@ -23,6 +23,9 @@ struct Failed {  // a failure that Retry and Catch may answer
 }  // namespace step
 using Step = std::variant<step::Waits, step::Next, step::Ended, step::Failed>;
 
+// The …StateEntered of a type.
+EventType entered_event(definitions::StateType type);
+
 // The state has been entered (its …StateEntered is there).
 Step enter_pass(Turn& turn, FrameId id, const definitions::Pass& pass);
 Step enter_task(Turn& turn, FrameId id, const definitions::Task& task);

@@ -17,28 +17,6 @@ struct Overloaded : Cases... {
 template <class... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
 
-EventType entered_event(StateType type) {
-  switch (type) {
-    case StateType::Pass:
-      return EventType::PassStateEntered;
-    case StateType::Task:
-      return EventType::TaskStateEntered;
-    case StateType::Choice:
-      return EventType::ChoiceStateEntered;
-    case StateType::Wait:
-      return EventType::WaitStateEntered;
-    case StateType::Parallel:
-      return EventType::ParallelStateEntered;
-    case StateType::Map:
-      return EventType::MapStateEntered;
-    case StateType::Succeed:
-      return EventType::SucceedStateEntered;
-    case StateType::Fail:
-      return EventType::FailStateEntered;
-  }
-  return EventType::PassStateEntered;
-}
-
 EventType exited_event(StateType type) {
   switch (type) {
     case StateType::Pass:
@@ -258,6 +236,28 @@ void time_came(Turn& turn) {
 }
 
 }  // namespace
+
+EventType entered_event(definitions::StateType type) {
+  switch (type) {
+    case StateType::Pass:
+      return EventType::PassStateEntered;
+    case StateType::Task:
+      return EventType::TaskStateEntered;
+    case StateType::Choice:
+      return EventType::ChoiceStateEntered;
+    case StateType::Wait:
+      return EventType::WaitStateEntered;
+    case StateType::Parallel:
+      return EventType::ParallelStateEntered;
+    case StateType::Map:
+      return EventType::MapStateEntered;
+    case StateType::Succeed:
+      return EventType::SucceedStateEntered;
+    case StateType::Fail:
+      return EventType::FailStateEntered;
+  }
+  return EventType::PassStateEntered;
+}
 
 Step enter(Turn& turn, FrameId id) {
   return std::visit(Overloaded{[&](const definitions::Pass& s) { return enter_pass(turn, id, s); },

@@ -55,6 +55,10 @@ class Turn {
   // Frames that were made or woken and have to run on; the oldest first.
   std::deque<FrameId> runnable;
 
+  // What came of it so far.
+  const std::vector<Event>& events() const { return decision_.events; }
+  const std::vector<Effect>& effects() const { return decision_.effects; }
+
   Decision finish() && { return std::move(decision_); }
 
  private:
