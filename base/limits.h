@@ -14,8 +14,10 @@ struct Limits {
   std::uint64_t history_events_max = 25'000;  // visible events of one execution
   std::size_t error_characters_max = 256;
   std::size_t cause_characters_max = 32'768;
-  std::size_t name_characters_max = 80;  // states, executions, state machines
-  int inline_map_concurrency_max = 40;   // what MaxConcurrency 0 means in an inline Map
+  std::size_t name_characters_max = 80;          // states, executions, state machines
+  int inline_map_concurrency_max = 40;           // what MaxConcurrency 0 means in an inline Map
+  int distributed_map_concurrency_max = 10'000;  // children of one map run at a time
+  std::int64_t map_run_items_max = 100'000'000;  // of one map run; a reader stops there
   int intrinsic_nesting_max = 10;
   std::int64_t array_range_elements_max = 1000;        // States.ArrayRange
   std::size_t intrinsic_text_characters_max = 10'000;  // States.Base64*, States.Hash

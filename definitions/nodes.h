@@ -108,16 +108,46 @@ struct Wait {
 struct Parallel {
   std::vector<std::shared_ptr<const Program>> branches;
 };
+// Where the items of a distributed Map come from when they are not in the state's input.
+enum class ItemFormat { Csv, Json, JsonLines, Manifest, Parquet };
+struct ItemReader {
+  bool list = false;                         // s3:listObjectsV2; else s3:getObject
+  std::optional<PayloadTemplate> arguments;  // Bucket and Key, or Bucket and Prefix
+  std::optional<ItemFormat> format;          // none: the listing itself
+  bool headers_given = false;                // CSVHeaderLocation GIVEN: `headers` are the names
+  std::vector<std::string> headers;
+  char delimiter = ',';
+  std::string items_pointer;  // JSON pointer to the items in a JSON file; empty: the whole
+  bool athena = false;        // ManifestType ATHENA_DATA
+  bool flatten = false;       // Transformation LOAD_AND_FLATTEN: the items of the objects that are listed
+  NumberOrPath max_items;
+};
+// How many items a child of a distributed Map gets: {"BatchInput": …, "Items": […]}.
+struct ItemBatcher {
+  NumberOrPath max_items, max_bytes;
+  std::optional<PayloadTemplate> input;
+};
+// None: with what is known of each child; Compact: outputs alone; Flatten: those that are arrays opened.
+enum class ResultTransformation { None, Compact, Flatten };
+struct ResultWriter {
+  bool exports = false;  // has a Resource: results go to the object store, not into the state's output
+  std::optional<PayloadTemplate> arguments;  // Bucket and Prefix
+  bool json_lines = false;                   // OutputType
+  std::optional<ResultTransformation> transformation;
+};
 struct Map {
   std::shared_ptr<const Program> processor;
-  bool distributed = false;                      // ProcessorConfig.Mode; running it is a later language step
-  bool express = false;                          // ProcessorConfig.ExecutionType, of distributed ones
-  std::string label;                             // Label, of distributed ones; may be empty
-  PathField items_path;                          // on the effective input
+  bool distributed = false;  // ProcessorConfig.Mode
+  bool express = false;      // ProcessorConfig.ExecutionType, of distributed ones
+  std::string label;         // Label, or one made of the state's name; of distributed ones
+  PathField items_path;      // on the effective input
   std::optional<PayloadTemplate> item_selector;  // ItemSelector, or Parameters in the old form
   NumberOrPath max_concurrency;
   NumberOrPath tolerated_failure_count;
   DecimalOrPath tolerated_failure_percentage;  // 0 to 100
+  std::optional<ItemReader> reader;            // these three of distributed ones only
+  std::optional<ItemBatcher> batcher;
+  std::optional<ResultWriter> writer;
 };
 struct Succeed {};
 // Error and Cause: text, a path, or an intrinsic function.

@@ -47,6 +47,8 @@ void parse_choice(Parsing& p);
 void parse_wait(Parsing& p);
 void parse_parallel(Parsing& p);
 void parse_map(Parsing& p);
+// ItemReader, ItemBatcher and ResultWriter of a distributed Map.
+void parse_distribution(Parsing& p, Map& map);
 void parse_succeed(Parsing& p);
 void parse_fail(Parsing& p);
 

@@ -1,3 +1,4 @@
+#include "base/random.h"
 #include "base/utf8.h"
 #include "definitions/parse.h"
 
@@ -5,6 +6,7 @@ namespace millrace::definitions {
 namespace {
 
 constexpr std::int64_t kCountMax = 1'000'000'000;
+constexpr std::uint64_t kLabelSeed = 0x6D61702D6C6162u;
 
 void parse_config(Parsing& p, Fields& processor, Map& map) {
   const JsonView object = processor.object("ProcessorConfig");
@@ -30,19 +32,20 @@ void parse_processor(Parsing& p, Map& map) {
       parse_scope(p.source, object, object, pointer, ScopeKind::Processor, p.machine_language, p.depth + 1);
 }
 
-// Parts of distributed maps that need what is not built yet; an inline map does not have them at all. AWS
-// lets an inline map have Label and the tolerances, where they say nothing.
-void check_mode(Parsing& p, const Map& map) {
+// An inline map does not have these. AWS lets it have Label and the tolerances, where they say nothing.
+void refuse_distribution(Parsing& p) {
   for (const std::string_view name : {"ItemReader", "ItemBatcher", "ResultWriter"}) {
     if (!p.fields.has(name)) continue;
-    if (map.distributed) {
-      p.unsupported.emplace_back(name);
-    } else {
-      p.fields.error_at(
-          name, "Field '" + std::string(name) + "' is only supported for a Map in DISTRIBUTED mode",
-          "set \"ProcessorConfig\": {\"Mode\": \"DISTRIBUTED\", \"ExecutionType\": \"STANDARD\"}");
-    }
+    p.fields.error_at(
+        name, "Field '" + std::string(name) + "' is only supported for a Map in DISTRIBUTED mode",
+        "set \"ProcessorConfig\": {\"Mode\": \"DISTRIBUTED\", \"ExecutionType\": \"STANDARD\"}");
   }
+}
+
+// What names a map run without a Label: the same for every revision in which the state has this name.
+std::string default_label(const std::string& state_name) {
+  Random random(hash64(state_name, kLabelSeed));
+  return uuid_v4(random);
 }
 
 void parse_label(Parsing& p, Map& map) {
@@ -80,7 +83,11 @@ DecimalOrPath parse_percentage(Parsing& p) {
 void parse_map(Parsing& p) {
   Map map;
   parse_processor(p, map);
-  check_mode(p, map);
+  if (map.distributed) {
+    parse_distribution(p, map);
+  } else {
+    refuse_distribution(p);
+  }
   if (p.json_path()) {
     map.items_path = p.fields.path_field("ItemsPath");
     if (p.fields.at_most_one({"ItemSelector", "Parameters"})) {
@@ -92,6 +99,7 @@ void parse_map(Parsing& p) {
   map.tolerated_failure_count = parse_number_or_path(p, "ToleratedFailureCount", 0, kCountMax);
   map.tolerated_failure_percentage = parse_percentage(p);
   parse_label(p, map);
+  if (map.distributed && map.label.empty()) map.label = default_label(p.node.name);
   p.node.kind = std::move(map);
   parse_transition(p);
   parse_error_policy(p);

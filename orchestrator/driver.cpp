@@ -13,7 +13,9 @@ constexpr Millis kRetryAfterStoreError{1000};
 
 bool has_tasks_out(const states::Execution& execution) {
   for (const auto& [id, frame] : execution.frames) {
-    if (std::holds_alternative<states::waiting::ForTask>(frame.waiting)) return true;
+    if (std::holds_alternative<states::waiting::ForTask>(frame.waiting) ||
+        std::holds_alternative<states::waiting::ForMapRun>(frame.waiting))
+      return true;
   }
   return false;
 }
@@ -229,8 +231,8 @@ void Driver::release(ExecutionId id, Live& live) {
 void Driver::perform(ExecutionId id, const Live& live, states::Effect effect) {
   if (auto* start = std::get_if<states::effect::StartTask>(&effect)) {
     if (still_awaited(live.execution, start->task)) start_task(id, live, std::move(*start));
-  } else {
-    const states::TaskAttempt& task = std::get<states::effect::CancelTask>(effect).task;
+  } else if (auto* cancel = std::get_if<states::effect::CancelTask>(&effect)) {
+    const states::TaskAttempt& task = cancel->task;
     router_.cancel({id, task.frame, task.visit, task.attempt});
   }
 }

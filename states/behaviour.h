@@ -33,6 +33,7 @@ Step enter_choice(Turn& turn, FrameId id, const definitions::Choice& choice);
 Step enter_wait(Turn& turn, FrameId id, const definitions::Wait& wait);
 Step enter_parallel(Turn& turn, FrameId id, const definitions::Parallel& parallel);
 Step enter_map(Turn& turn, FrameId id, const definitions::Map& map);
+Step enter_distributed_map(Turn& turn, FrameId id, const definitions::Map& map);
 Step enter_succeed(Turn& turn, FrameId id, const definitions::Succeed& succeed);
 Step enter_fail(Turn& turn, FrameId id, const definitions::Fail& fail);
 // Any of them, by the frame's node: also what starts another attempt.
@@ -42,6 +43,7 @@ Step resume_wait(Turn& turn, FrameId id);
 Step task_submitted(Turn& turn, FrameId id, const Payload& output);
 Step task_reported(Turn& turn, FrameId id, const Outcome& outcome);
 Step task_timed_out(Turn& turn, FrameId id, std::string_view error);
+Step map_run_ended(Turn& turn, FrameId id, const Outcome& outcome);
 // A child of the frame came to its end, or failed.
 Step branch_ended(Turn& turn, FrameId parent, FrameId child, const Payload& output);
 Step iteration_ended(Turn& turn, FrameId parent, FrameId child, const Payload& output);

@@ -11,7 +11,15 @@ void FrameContext::write_map_item(JsonWriter& out) const {
     out.key("Index").number(static_cast<std::int64_t>(index)).key("Value").value(value);
     out.end_object().end_object();
   };
-  if (item_) return write(item_->index, item_->value);
+  if (item_) {
+    out.key("Map").begin_object().key("Item").begin_object();
+    out.key("Index").number(static_cast<std::int64_t>(item_->index));
+    if (item_->key) out.key("Key").string(*item_->key);
+    out.key("Value").value(item_->value);
+    if (!item_->source.empty()) out.key("Source").string(item_->source);
+    out.end_object().end_object();
+    return;
+  }
   const Frame* frame = &frame_;
   while (frame->parent.value != 0) {
     const auto parent = execution_.frames.find(frame->parent);

@@ -9,10 +9,12 @@
 
 namespace millrace::states {
 
-// The item of an iteration that is about to be selected: $$.Map.Item.
+// The item of an iteration that is about to be selected: $$.Map.Item. The last two are of distributed Maps.
 struct MapItem {
   std::uint32_t index = 0;
   JsonView value;
+  std::optional<std::string> key = {};  // the member's name when the items are those of an object
+  std::string_view source = {};         // "STATE_DATA", or the object that is read: "S3://bucket/key"
 };
 
 class FrameContext final : public definitions::Context {

@@ -2,6 +2,7 @@
 
 #include "states/behaviour.h"
 #include "states/data_flow.h"
+#include "states/distributed_map.h"
 #include "states/retry.h"
 
 namespace millrace::states {
@@ -60,6 +61,10 @@ void abort_frame(Turn& turn, FrameId id) {
   if (std::holds_alternative<waiting::ForTask>(frame.waiting)) {
     turn.request(effect::CancelTask{{id, frame.entered, frame.attempt}});
   }
+  if (std::holds_alternative<waiting::ForMapRun>(frame.waiting)) {
+    turn.request(effect::StopMapRun{{id, frame.entered, frame.attempt}});
+    turn.emit(EventType::MapRunAborted, id, std::monostate{});
+  }
   // A frame that has not entered its first state yet has nothing to show.
   if (frame.entered == 0) return;
   if (const auto type = aborted_event(turn.node(id).type())) turn.emit(*type, id, std::monostate{});
@@ -68,6 +73,7 @@ void abort_frame(Turn& turn, FrameId id) {
 void end_execution(Turn& turn, EventType type, Failure failure, EventNumber previous) {
   for (const auto& task : outstanding(turn.execution(), turn.program()))
     turn.request(effect::CancelTask{task.task});
+  for (const auto& run : outstanding_map_runs(turn.execution())) turn.request(effect::StopMapRun{run.task});
   turn.emit(type, FrameId{0}, detail::Failed{std::move(failure)}, previous);
 }
 
@@ -85,7 +91,8 @@ void fail_full_history(Turn& turn) {
 void show_fork_failed(Turn& turn, FrameId id, std::optional<EventNumber> after) {
   const Frame& frame = turn.frame(id);
   const bool branches = std::holds_alternative<waiting::ForBranches>(frame.waiting);
-  const bool items = std::holds_alternative<waiting::ForItems>(frame.waiting);
+  const bool items = std::holds_alternative<waiting::ForItems>(frame.waiting) ||
+                     std::holds_alternative<waiting::ForMapRun>(frame.waiting);
   if (branches) turn.emit(EventType::ParallelStateFailed, id, std::monostate{}, after);
   if (items) turn.emit(EventType::MapStateFailed, id, std::monostate{}, after);
 }
@@ -187,6 +194,13 @@ bool awaited(const Turn& turn, const TaskAttempt& task) {
          std::holds_alternative<waiting::ForTask>(frame.waiting);
 }
 
+bool awaits_map_run(const Turn& turn, const TaskAttempt& task) {
+  if (!turn.has_frame(task.frame)) return false;
+  const Frame& frame = turn.frame(task.frame);
+  return frame.entered == task.visit && frame.attempt == task.attempt &&
+         std::holds_alternative<waiting::ForMapRun>(frame.waiting);
+}
+
 std::optional<Instant> due_of(const Frame& frame) {
   if (const auto* time = std::get_if<waiting::ForTime>(&frame.waiting)) return time->due;
   if (const auto* retry = std::get_if<waiting::ForRetry>(&frame.waiting)) return retry->due;
@@ -265,7 +279,10 @@ Step enter(Turn& turn, FrameId id) {
                                [&](const definitions::Choice& s) { return enter_choice(turn, id, s); },
                                [&](const definitions::Wait& s) { return enter_wait(turn, id, s); },
                                [&](const definitions::Parallel& s) { return enter_parallel(turn, id, s); },
-                               [&](const definitions::Map& s) { return enter_map(turn, id, s); },
+                               [&](const definitions::Map& s) {
+                                 return s.distributed ? enter_distributed_map(turn, id, s)
+                                                      : enter_map(turn, id, s);
+                               },
                                [&](const definitions::Succeed& s) { return enter_succeed(turn, id, s); },
                                [&](const definitions::Fail& s) { return enter_fail(turn, id, s); }},
                     turn.node(id).kind);
@@ -325,6 +342,14 @@ std::vector<effect::StartTask> outstanding(const Execution& execution, const Pro
   return tasks;
 }
 
+std::vector<effect::StartMapRun> outstanding_map_runs(const Execution& execution) {
+  std::vector<effect::StartMapRun> runs;
+  for (const auto& [id, frame] : execution.frames) {
+    if (std::holds_alternative<waiting::ForMapRun>(frame.waiting)) runs.push_back(map_run_of(frame));
+  }
+  return runs;
+}
+
 std::optional<Instant> next_due(const Execution& execution, const Program& program) {
   if (execution.ended()) return std::nullopt;
   std::optional<Instant> first = deadline_of(execution, program);
@@ -359,6 +384,10 @@ Decision decide(const Program& program, Execution execution, const Stimulus& sti
           [&](const stimulus::HeartbeatMissed& s) {
             if (awaited(turn, s.task))
               advance(turn, s.task.frame, task_timed_out(turn, s.task.frame, error_names::kHeartbeatTimeout));
+          },
+          [&](const stimulus::MapRunEnded& s) {
+            if (awaits_map_run(turn, s.task))
+              advance(turn, s.task.frame, map_run_ended(turn, s.task.frame, s.outcome));
           },
           [&](const stimulus::TimeCame&) {
             if (!fresh && !turn.ended()) time_came(turn);

@@ -31,6 +31,9 @@ void evolve(Execution& execution, const Program& program, const Event& event);
 // Every task the execution waits for now. After a crash this, not a saved list, is carried out again.
 std::vector<effect::StartTask> outstanding(const Execution& execution, const Program& program);
 
+// Every map run it waits for now.
+std::vector<effect::StartMapRun> outstanding_map_runs(const Execution& execution);
+
 // The earliest instant at which something falls due (a Wait, a retry, a task's or the execution's timeout; in
 // the past when a long decision rests): the shell then hands in TimeCame. Nothing when the execution waits
 // for no time, or has ended.

@@ -4,7 +4,7 @@
 #include <optional>
 #include <variant>
 
-#include "definitions/resource.h"
+#include "definitions/nodes.h"
 #include "states/stimulus.h"
 
 namespace millrace::states {
@@ -20,8 +20,21 @@ struct StartTask {
 struct CancelTask {
   TaskAttempt task;
 };
+// A distributed Map: read its items, run a child execution for each, report MapRunEnded. A run that is there
+// already is gone on with.
+struct StartMapRun {
+  TaskAttempt task;
+  const definitions::Map* map = nullptr;  // borrowed from the Program
+  std::string state_name;
+  std::string arn;
+  Payload plan;   // MapRunPlan
+  Payload items;  // when there is no reader
+};
+struct StopMapRun {
+  TaskAttempt task;
+};
 }  // namespace effect
 
-using Effect = std::variant<effect::StartTask, effect::CancelTask>;
+using Effect = std::variant<effect::StartTask, effect::CancelTask, effect::StartMapRun, effect::StopMapRun>;
 
 }  // namespace millrace::states

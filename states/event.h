@@ -206,6 +206,17 @@ struct BranchSucceeded {
   Payload output;
   bool operator==(const BranchSucceeded&) const = default;
 };
+// The plan (MapRunPlan) and the items are hidden; `items` is null when they are read
+struct MapRunStarted {
+  std::string map_run_arn;
+  Payload plan, items;
+  bool operator==(const MapRunStarted&) const = default;
+};
+struct MapRunRedriven {
+  std::string map_run_arn;
+  std::uint32_t redrive_count = 0;
+  bool operator==(const MapRunRedriven&) const = default;
+};
 }  // namespace detail
 
 using EventDetails =
@@ -213,7 +224,8 @@ using EventDetails =
                  detail::StateEntered, detail::StateExited, detail::TaskScheduled, detail::TaskStarted,
                  detail::TaskOutput, detail::TaskFailed, detail::EvaluationFailed, detail::ParallelStarted,
                  detail::MapStarted, detail::IterationStarted, detail::IterationEnded, detail::WaitScheduled,
-                 detail::RetryScheduled, detail::BranchSucceeded>;
+                 detail::RetryScheduled, detail::BranchSucceeded, detail::MapRunStarted,
+                 detail::MapRunRedriven>;
 
 using EventNumber = std::uint64_t;
 

@@ -145,6 +145,8 @@ struct Fold {
   }
   void operator()(const detail::MapStarted& d) const {
     if (!frame) return;
+    const auto* map = std::get_if<definitions::Map>(&frame->program->node(frame->node).kind);
+    if (map && map->distributed) return;  // MapRunStarted follows
     waiting::ForItems work;
     work.items = d.items;
     work.length = d.length;
@@ -193,6 +195,13 @@ struct Fold {
     if (frame->retry_counts.size() <= d.retrier) frame->retry_counts.resize(d.retrier + 1);
     ++frame->retry_counts[d.retrier];
     frame->waiting = waiting::ForRetry{d.due};
+  }
+  void operator()(const detail::MapRunStarted& d) const {
+    if (frame) frame->waiting = waiting::ForMapRun{d.map_run_arn, d.plan, d.items, 0};
+  }
+  void operator()(const detail::MapRunRedriven& d) const {
+    if (!frame) return;
+    if (auto* run = std::get_if<waiting::ForMapRun>(&frame->waiting)) run->redrives = d.redrive_count;
   }
   void operator()(const detail::BranchSucceeded& d) const {
     if (!frame) return;

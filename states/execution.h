@@ -60,9 +60,16 @@ struct ForItems {
   std::vector<std::optional<Payload>> outputs;  // by index
   bool operator==(const ForItems&) const = default;
 };
+// The map run of a distributed Map.
+struct ForMapRun {
+  std::string arn;
+  Payload plan, items;
+  std::uint32_t redrives = 0;
+  bool operator==(const ForMapRun&) const = default;
+};
 }  // namespace waiting
 using Waiting = std::variant<waiting::Nothing, waiting::ForTask, waiting::ForTime, waiting::ForRetry,
-                             waiting::ForBranches, waiting::ForItems>;
+                             waiting::ForBranches, waiting::ForItems, waiting::ForMapRun>;
 
 struct Frame {
   FrameId id;

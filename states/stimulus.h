@@ -33,6 +33,11 @@ struct TaskReported {
 struct HeartbeatMissed {
   TaskAttempt task;
 };
+// The map run of a distributed Map has come to its end, and all of its children too.
+struct MapRunEnded {
+  TaskAttempt task;
+  Outcome outcome;  // the state's result
+};
 struct TimeCame {};  // env.now has reached next_due()
 struct StopRequested {
   Failure reason;
@@ -40,6 +45,7 @@ struct StopRequested {
 }  // namespace stimulus
 
 using Stimulus = std::variant<stimulus::Started, stimulus::TaskSubmitted, stimulus::TaskReported,
-                              stimulus::HeartbeatMissed, stimulus::TimeCame, stimulus::StopRequested>;
+                              stimulus::HeartbeatMissed, stimulus::MapRunEnded, stimulus::TimeCame,
+                              stimulus::StopRequested>;
 
 }  // namespace millrace::states

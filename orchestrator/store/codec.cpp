@@ -100,6 +100,13 @@ constexpr auto kFields<detail::RetryScheduled> = std::tuple(&detail::RetrySchedu
                                                             &detail::RetryScheduled::due);
 template <>
 constexpr auto kFields<detail::BranchSucceeded> = std::tuple(&detail::BranchSucceeded::output);
+template <>
+constexpr auto kFields<detail::MapRunStarted> = std::tuple(&detail::MapRunStarted::map_run_arn,
+                                                           &detail::MapRunStarted::plan,
+                                                           &detail::MapRunStarted::items);
+template <>
+constexpr auto kFields<detail::MapRunRedriven> = std::tuple(&detail::MapRunRedriven::map_run_arn,
+                                                            &detail::MapRunRedriven::redrive_count);
 
 // First and last type of each block of EventType.
 constexpr std::pair<EventType, EventType> kTypes[] = {

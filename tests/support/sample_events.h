@@ -158,6 +158,12 @@ inline std::vector<states::Event> assorted(std::uint64_t seed, std::size_t count
       case 17:
         e.details = detail::BranchSucceeded{document()};
         break;
+      case 18:
+        e.details = detail::MapRunStarted{name(), document(), document()};
+        break;
+      case 19:
+        e.details = detail::MapRunRedriven{name(), small()};
+        break;
     }
     events.push_back(std::move(e));
   }
