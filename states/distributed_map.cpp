@@ -140,13 +140,13 @@ Outcome items_of(Turn& turn, FrameId id, const definitions::Map& map, const Payl
   return wrong(turn, id, "Map state input must be an array but was: " + std::string(items->text()));
 }
 
-void note_numbers(const Turn& turn, const MapRunPlan& plan) {
+void note_numbers(const Turn& turn, const definitions::Map& map, const MapRunPlan& plan) {
   if (!turn.inspected()) return;
-  JsonWriter percent;
-  percent.number(plan.tolerated_percentage);
   turn.note(Stage::MaxConcurrency, Payload::literal(std::to_string(plan.concurrency)));
-  turn.note(Stage::ToleratedFailureCount, Payload::literal(std::to_string(plan.tolerated_count)));
-  turn.note(Stage::ToleratedFailurePercentage, percent.finish());
+  if (map.tolerated_failure_count.given())
+    turn.note(Stage::ToleratedFailureCount, Payload::literal(std::to_string(plan.tolerated_count)));
+  if (map.tolerated_failure_percentage.given())
+    turn.note(Stage::ToleratedFailurePercentage, JsonWriter().number(plan.tolerated_percentage).finish());
 }
 
 }  // namespace
@@ -209,7 +209,7 @@ Step enter_distributed_map(Turn& turn, FrameId id, const definitions::Map& map) 
   turn.emit(EventType::MapStateStarted, id, detail::MapStarted{length, Payload(), 0});
   const auto plan = make_plan(turn, id, map, *input);
   if (!plan) return step::Failed{plan.error()};
-  note_numbers(turn, *plan);
+  note_numbers(turn, map, *plan);
   const std::string arn = run_arn(turn, map);
   turn.emit(EventType::MapRunStarted, id, detail::MapRunStarted{arn, plan->document(), std::move(items)});
   turn.request(map_run_of(turn.frame(id)));
@@ -237,25 +237,27 @@ effect::StartMapRun map_run_of(const Frame& frame) {
           run.items};
 }
 
-Outcome select_item(const Program& program, Execution& execution, FrameId map, const MapItem& item,
-                    const Environment& environment) {
-  const Frame& frame = execution.frames.at(map);
-  const definitions::Node& node = frame.program->node(frame.node);
-  const auto& selector = std::get<definitions::Map>(node.kind).item_selector;
+Outcome selected_item(const Turn& turn, FrameId map, const MapItem& item) {
+  const auto& selector = std::get<definitions::Map>(turn.node(map).kind).item_selector;
   if (!selector) {
     if (!item.key) return Payload::of(item.value);
     JsonWriter out;
     out.begin_object().key("Key").string(*item.key).key("Value").value(item.value).end_object();
     return out.finish();
   }
+  const Outcome input = after_input_path(turn, map);
+  if (!input) return input;
+  const FrameContext context(turn.execution(), turn.frame(map), item);
+  const definitions::Variables none;
+  Outcome selected = selector->evaluate({*input, context, none, turn.environment()});
+  if (!selected) return tl::unexpected<Failure>(in_state(turn, map, selected.error()));
+  return selected;
+}
+
+Outcome select_item(const Program& program, Execution& execution, FrameId map, const MapItem& item,
+                    const Environment& environment) {
   Turn turn(program, std::move(execution), environment);
-  Outcome selected = after_input_path(turn, map);
-  if (selected) {
-    const FrameContext context(turn.execution(), turn.frame(map), item);
-    const definitions::Variables none;
-    selected = selector->evaluate({*selected, context, none, turn.environment()});
-    if (!selected) selected = tl::unexpected<Failure>(in_state(turn, map, selected.error()));
-  }
+  Outcome selected = selected_item(turn, map, item);
   execution = std::move(turn).finish().next;
   return selected;
 }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "states/context.h"
-#include "states/effect.h"
+#include "states/turn.h"
 
 namespace millrace::states {
 
@@ -31,6 +31,9 @@ struct MapRunPlan {
   bool batches() const { return batch_items || batch_bytes; }
 };
 
+// $$.Map.Item.Source of items that are in the state's input.
+inline constexpr std::string_view kItemsOfState = "STATE_DATA";
+
 // The run that the frame waits for, as the shell is to start it (or find it again).
 effect::StartMapRun map_run_of(const Frame& frame);
 
@@ -38,6 +41,9 @@ effect::StartMapRun map_run_of(const Frame& frame);
 // ({"Key": …, "Value": …} for a member of an object). The execution is handed back unchanged.
 Outcome select_item(const Program& program, Execution& execution, FrameId map, const MapItem& item,
                     const Environment& environment);
+
+// The same inside a decision.
+Outcome selected_item(const Turn& turn, FrameId map, const MapItem& item);
 
 // Groups selected items into the inputs of children, in order. Without a batcher every item is a batch.
 class Batcher {

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "states/behaviour.h"
 #include "states/data_flow.h"
+#include "states/distributed_map.h"
 #include "states/retry.h"
 #include "states/test_state_request.h"
 
@@ -131,6 +132,7 @@ struct TestState::Impl {
   std::optional<Failure> no_array_at_items_path();
   std::optional<std::size_t> items() const;
   void note_map();
+  void write_selected(JsonWriter& out);
   Payload answer();
   void write_inspection(JsonWriter& out, const std::optional<Failure>& failure,
                         const RetryDecision& decision) const;
@@ -175,8 +177,28 @@ std::optional<TestStateError> TestState::Impl::enter_state(const TestStateSettin
 // How many items a Map has, once it knows.
 std::optional<std::size_t> TestState::Impl::items() const {
   if (!turn.has_frame(kRoot)) return std::nullopt;
+  if (const auto* run = std::get_if<waiting::ForMapRun>(&turn.frame(kRoot).waiting))
+    return run->items.view().is_null() ? std::optional<std::size_t>() : run->items.view().size();
   const auto* work = std::get_if<waiting::ForItems>(&turn.frame(kRoot).waiting);
   return work ? std::optional<std::size_t>(work->length) : std::nullopt;
+}
+
+// What ItemSelector makes of each item of a distributed Map that has them in its input.
+void TestState::Impl::write_selected(JsonWriter& out) {
+  const auto* run = std::get_if<waiting::ForMapRun>(&turn.frame(kRoot).waiting);
+  if (!run) return;
+  const Payload items = run->items;
+  std::uint32_t index = 0;
+  const auto write = [&](JsonView value, std::optional<std::string> key) {
+    const Outcome selected =
+        selected_item(turn, kRoot, MapItem{index++, value, std::move(key), kItemsOfState});
+    if (selected) out.value(*selected);
+  };
+  if (items.view().is_array()) {
+    for (const JsonView item : items.view().elements()) write(item, std::nullopt);
+  } else if (items.view().is_object()) {
+    for (const auto [key, value] : items.view().members()) write(value, key.string());
+  }
 }
 
 // What the definition itself says of a Map; what ItemSelector made of each item is in the starts of the
@@ -195,6 +217,7 @@ void TestState::Impl::note_map() {
     if (const auto* started = std::get_if<detail::IterationStarted>(&event.details))
       out.value(started->input);
   }
+  if (turn.has_frame(kRoot)) write_selected(out);
   turn.note(Stage::AfterItemSelector, out.end_array().finish());
 }
 
