@@ -1,0 +1,75 @@
+#include "definitions/jsonata/jsonata.h"
+
+#include <utility>
+
+#include "base/utf8.h"
+#include "definitions/jsonata/messages.h"
+#include "definitions/jsonata/parser.h"
+
+namespace millrace::definitions {
+
+using namespace jsonata;
+
+std::uint32_t Jsonata::Compiled::number_of(std::string_view name) {
+  const auto [at, added] = name_numbers.emplace(name, static_cast<std::uint32_t>(names.size()));
+  if (added) names.push_back({name, false});
+  return at->second;
+}
+
+int Jsonata::Compiled::position_of(std::size_t byte) const {
+  int units = 0;
+  for (std::size_t i = 0; i < byte && i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if ((c & 0xC0) != 0x80) units += c >= 0xF0 ? 2 : 1;
+  }
+  return units;
+}
+
+namespace {
+
+JsonataError told(const Jsonata::Compiled& compiled, const SyntaxError& error) {
+  JsonataError out;
+  out.code = error.code;
+  out.position = compiled.position_of(error.position);
+  out.token = error.token;
+  out.value = error.value;
+  const std::string_view value =
+      error.code == "U1001" ? "Stack overflow error" : std::string_view(error.value);
+  out.message = message_of(error.code, {error.token, value, {}, {}});
+  return out;
+}
+
+}  // namespace
+
+tl::expected<Jsonata, JsonataError> Jsonata::compile(std::string_view text, JsonataDialect dialect) {
+  auto compiled = std::make_shared<Compiled>();
+  compiled->text = std::string(text);
+  compiled->dialect = dialect;
+  compiled->number_of("");
+  auto tree = parse(*compiled);
+  if (tree) tree = resolve(*compiled, *tree);
+  if (!tree) return tl::unexpected(told(*compiled, tree.error()));
+  compiled->root = *tree;
+  if (auto checked = check_references(*compiled); !checked)
+    return tl::unexpected(told(*compiled, checked.error()));
+  Jsonata made;
+  made.compiled_ = std::move(compiled);
+  return made;
+}
+
+JsonataResult Jsonata::evaluate(JsonView, const std::vector<Binding>&, const Environment&) const {
+  JsonataResult result;
+  result.kind = JsonataResult::Kind::Error;
+  result.error = {"U1001", "Expressions can be compiled, but not evaluated yet", -1, {}, {}};
+  return result;
+}
+
+const std::string& Jsonata::text() const {
+  return compiled_->text;
+}
+
+const std::vector<JsonataReference>& Jsonata::references() const {
+  return compiled_->references;
+}
+
+}  // namespace millrace::definitions
