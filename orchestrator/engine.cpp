@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "orchestrator/driver.h"
 #include "orchestrator/machines.h"
+#include "orchestrator/queries.h"
 
 namespace millrace::orchestrator {
 namespace {
@@ -49,6 +50,7 @@ class Engine::Impl {
         loop_(loop),
         committer_(committer),
         machines_(committer, settings_.limits),
+        queries_(committer),
         driver_(loop, committer, runner, machines_, settings_),
         random_(settings_.seed),
         last_(last) {}
@@ -132,6 +134,8 @@ class Engine::Impl {
   void recover(Reply<RecoverySummary> reply) { recover_page({}, {}, std::move(reply)); }
 
   Driver& driver() { return driver_; }
+  Queries& queries() { return queries_; }
+  const EngineSettings& settings() const { return settings_; }
 
  private:
   static constexpr std::size_t kRecoveryPage = 1000;
@@ -234,6 +238,7 @@ class Engine::Impl {
   Loop& loop_;
   Committer& committer_;
   Machines machines_;
+  Queries queries_;
   Driver driver_;
   Random random_;
   ExecutionId last_;
@@ -265,6 +270,12 @@ void Engine::on_store_error(std::function<void(const Error&)> handler) {
 }
 void Engine::observe(Observer* observer) {
   impl_->driver().observe(observer);
+}
+Queries& Engine::queries() {
+  return impl_->queries();
+}
+const EngineSettings& Engine::settings() const {
+  return impl_->settings();
 }
 std::size_t Engine::live() const {
   return impl_->driver().live();

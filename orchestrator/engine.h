@@ -62,6 +62,8 @@ class Observer {
                            const Payload& progress) = 0;
 };
 
+class Queries;
+
 class Engine {
  public:
   template <class T>
@@ -91,6 +93,8 @@ class Engine {
   void observe(Observer* observer);  // null: none; borrowed
 
   std::size_t live() const;  // executions in memory
+  Queries& queries();        // what may be asked about executions
+  const EngineSettings& settings() const;
 
  private:
   class Impl;

@@ -38,6 +38,7 @@ class Home {
   orchestrator::Engine& engine() { return *engine_; }
   tasks::TaskLibraryRunner* tasks() { return library_.get(); }  // null when another runner was given
   const std::string& path() const { return path_; }
+  std::uint64_t draw_seed() const;  // real entropy
 
  private:
   Home() = default;

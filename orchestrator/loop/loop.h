@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 
+struct uv_loop_s;
+
 namespace millrace::orchestrator {
 
 using TimerHandle = std::uint64_t;  // 0: none
@@ -30,6 +32,8 @@ class UvLoop : public Loop {
   virtual void stop() = 0;  // any thread
   // Loop thread: `handler` for SIGINT, SIGTERM, … while the object lives.
   virtual void on_signal(int signal, std::function<void()> handler) = 0;
+  // For those who add handles of their own (service/http); they close them before this object goes.
+  virtual uv_loop_s* handle() = 0;
 };
 std::unique_ptr<UvLoop> make_uv_loop(const Clock& clock);
 

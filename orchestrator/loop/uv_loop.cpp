@@ -72,6 +72,7 @@ class RealLoop final : public UvLoop {
     const auto fired = [](uv_signal_t* h, int) { static_cast<Signal*>(h->data)->handler(); };
     MR_CHECK(uv_signal_start(&node->handle, fired, signal) == 0, "the signal can be handled");
   }
+  uv_loop_s* handle() override { return &loop_; }
 
  private:
   struct Signal {

@@ -48,6 +48,11 @@ class MemoryStore final : public Store {
     }
     return fail(ErrorCode::NotFound, "there is no execution named '" + name + "' of this state machine");
   }
+  Result<ExecutionRow> find_execution(const std::string& machine_name, const std::string& name) override {
+    const auto found = names_.find({machine_name, name});
+    if (found != names_.end()) return executions_.at(found->second).row;
+    return fail(ErrorCode::NotFound, "there is no execution '" + machine_name + "/" + name + "'");
+  }
   Result<std::vector<ExecutionRow>> executions(const ExecutionFilter& filter, ExecutionId before,
                                                std::size_t limit) override {
     std::vector<ExecutionRow> out;

@@ -121,6 +121,8 @@ class SqliteStore final : public Store {
          "SELECT last, events FROM history WHERE execution=? AND last>? ORDER BY last, rowid"},
         {&select_execution_, execution + "WHERE id=?"},
         {&select_named_, execution + "WHERE family=(SELECT family FROM machines WHERE id=?) AND name=?"},
+        {&select_found_, execution + "WHERE family IN (SELECT family FROM machines WHERE name=?) AND name=? "
+                                     "ORDER BY id DESC LIMIT 1"},
         {&select_unfinished_, execution + "WHERE status=0 AND status<>1 AND id>? ORDER BY id LIMIT ?"},
         {&select_machine_, machine + "WHERE id=?"},
         {&select_newest_, machine + "WHERE arn=? ORDER BY id DESC LIMIT 1"},
@@ -185,6 +187,12 @@ class SqliteStore final : public Store {
            all<ExecutionRow>(select_named_.bind(1, as_signed(machine.value)).bind(2, name), execution_at));
     if (rows.empty())
       return fail(ErrorCode::NotFound, "there is no execution named '" + name + "' of this state machine");
+    return std::move(rows.front());
+  }
+  Result<ExecutionRow> find_execution(const std::string& machine_name, const std::string& name) override {
+    MR_TRY(rows, all<ExecutionRow>(select_found_.bind(1, machine_name).bind(2, name), execution_at));
+    if (rows.empty())
+      return fail(ErrorCode::NotFound, "there is no execution '" + machine_name + "/" + name + "'");
     return std::move(rows.front());
   }
   Result<std::vector<ExecutionRow>> executions(const ExecutionFilter& filter, ExecutionId before,
@@ -341,7 +349,7 @@ class SqliteStore final : public Store {
   Database database_;  // before the statements: closed after them
   bool writes_;
   Statement insert_execution_, update_execution_, insert_history_, select_history_, select_execution_,
-      select_named_, select_unfinished_, select_machine_, select_newest_;
+      select_named_, select_found_, select_unfinished_, select_machine_, select_newest_;
   std::unordered_map<MachineId, std::int64_t> families_;
 };
 

@@ -50,6 +50,8 @@ class Store {
   virtual Result<ExecutionRow> execution(ExecutionId id) = 0;  // NotFound
   virtual Result<ExecutionRow> execution_named(
       MachineId machine, const std::string& name) = 0;  // NotFound; any revision of the machine
+  // The newest execution of that name of a state machine of that name, deleted ones too. NotFound
+  virtual Result<ExecutionRow> find_execution(const std::string& machine_name, const std::string& name) = 0;
   // Newest first, those with an id below `before` (0: from the newest).
   virtual Result<std::vector<ExecutionRow>> executions(const ExecutionFilter& filter, ExecutionId before,
                                                        std::size_t limit) = 0;

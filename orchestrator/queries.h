@@ -1,0 +1,65 @@
+#pragma once
+// Queries: what may be asked about executions: describe, list, pages of histories. Everything is read from
+// the store, so an answer shows what is durable. Loop thread only; reads run between commits.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "orchestrator/committer.h"
+#include "states/event.h"
+
+namespace millrace::orchestrator {
+
+struct ExecutionView {
+  ExecutionRow row;
+  MachineRow machine;  // the revision it runs
+  states::ExecutionIdentity identity;
+  Payload input;
+  std::optional<Payload> output;   // when it succeeded
+  std::optional<Failure> failure;  // when it ended otherwise
+};
+
+struct ExecutionItem {
+  ExecutionRow row;
+  std::string machine_arn, machine_name;
+};
+struct ExecutionPage {
+  std::vector<ExecutionItem> items;
+  ExecutionId next;  // ask again with `before` = this; 0: that was all
+};
+
+struct HistoryRequest {
+  std::string arn;
+  bool reverse = false;  // newest first
+  std::size_t limit = 100;
+  std::uint64_t position = 0;  // of the page before: `next`; 0: from the beginning (or the end)
+};
+struct HistoryPage {
+  std::vector<states::Event> events;  // visible ones
+  std::uint64_t next = 0;             // 0: that was all
+};
+
+class Queries {
+ public:
+  template <class T>
+  using Reply = std::function<void(Result<T>)>;
+
+  explicit Queries(Committer& committer) : committer_(committer) {}
+
+  // NotFound, "Execution Does Not Exist: '<arn>'"; InvalidArgument for what is no execution's ARN.
+  void find(const std::string& arn, Reply<ExecutionRow> reply);
+  void describe(const std::string& arn, Reply<ExecutionView> reply);
+  void history(const HistoryRequest& request, Reply<HistoryPage> reply);
+  // Newest first.
+  void list(const ExecutionFilter& filter, ExecutionId before, std::size_t limit, Reply<ExecutionPage> reply);
+
+ private:
+  template <class T>
+  void read(std::function<Result<T>(Store&)> from_store, Reply<T> reply);
+
+  Committer& committer_;
+};
+
+}  // namespace millrace::orchestrator

@@ -1,0 +1,166 @@
+// Executions: StartExecution, StopExecution, DescribeExecution, ListExecutions.
+
+#include "orchestrator/arns.h"
+#include "orchestrator/queries.h"
+#include "service/api/errors.h"
+#include "service/api/operations.h"
+#include "service/api/pagination.h"
+
+namespace millrace::api {
+namespace {
+
+using orchestrator::ExecutionView;
+using states::ExecutionStatus;
+
+// The document in input's member `name`, which holds JSON as text; {} when there is none.
+tl::expected<Payload, ApiError> parse_execution_input(JsonView input) {
+  const JsonView given = member(input, "input");
+  if (!given) return Payload::empty_object();
+  auto parsed = Payload::parse(given.string());
+  if (!parsed)
+    return refuse("InvalidExecutionInput",
+                  "Invalid State Machine Execution Input: '" + parsed.error().message + "'");
+  return *std::move(parsed);
+}
+
+void write_document(JsonWriter& out, std::string_view name, const Payload& document) {
+  out.key(name).string(document.text());
+  out.key(std::string(name) + "Details").begin_object().key("included").boolean(true).end_object();
+}
+
+void write_redrive(JsonWriter& out, ExecutionStatus status) {
+  out.key("redriveCount").number(std::int64_t{0});
+  const bool redrivable = status != ExecutionStatus::Running && status != ExecutionStatus::Succeeded;
+  out.key("redriveStatus").string(redrivable ? "REDRIVABLE" : "NOT_REDRIVABLE");
+  if (!redrivable)
+    out.key("redriveStatusReason")
+        .string("Execution is " + std::string(states::name_of(status)) + " and cannot be redriven");
+}
+
+Payload describe(const ExecutionView& view, bool with_data) {
+  JsonWriter out;
+  out.begin_object();
+  out.key("executionArn").string(view.identity.arn);
+  out.key("stateMachineArn").string(view.identity.machine_arn);
+  out.key("name").string(view.row.name);
+  out.key("status").string(states::name_of(view.row.status));
+  write_time(out, "startDate", view.row.started);
+  if (view.row.stopped) write_time(out, "stopDate", *view.row.stopped);
+  if (with_data) {
+    write_document(out, "input", view.input);
+    if (view.output) write_document(out, "output", *view.output);
+    if (view.failure && view.failure->has_error) out.key("error").string(view.failure->error);
+    if (view.failure && view.failure->has_cause) out.key("cause").string(view.failure->cause);
+  }
+  write_redrive(out, view.row.status);
+  out.end_object();
+  return out.finish();
+}
+
+void write_item(JsonWriter& out, const orchestrator::EngineSettings& settings,
+                const orchestrator::ExecutionItem& item) {
+  out.begin_object();
+  out.key("executionArn").string(orchestrator::execution_arn(settings, item.machine_name, item.row.name));
+  out.key("stateMachineArn").string(item.machine_arn);
+  out.key("name").string(item.row.name);
+  out.key("status").string(states::name_of(item.row.status));
+  write_time(out, "startDate", item.row.started);
+  if (item.row.stopped) write_time(out, "stopDate", *item.row.stopped);
+  out.key("redriveCount").number(std::int64_t{0});
+  out.end_object();
+}
+
+std::optional<ExecutionStatus> status_named(std::string_view name) {
+  for (const auto status : {ExecutionStatus::Running, ExecutionStatus::Succeeded, ExecutionStatus::Failed,
+                            ExecutionStatus::TimedOut, ExecutionStatus::Aborted}) {
+    if (states::name_of(status) == name) return status;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void start_execution(Call call) {
+  auto input = parse_execution_input(call.input);
+  if (!input) return call.reply(tl::unexpected<ApiError>(input.error()));
+  orchestrator::StartRequest request;
+  request.machine = text_of(call.input, "stateMachineArn");
+  if (auto arn = orchestrator::parse_arn(request.machine, "stateMachine"); !arn)
+    return call.reply(refuse(arn.error(), kMachineErrors));
+  request.name = text_of(call.input, "name");
+  request.input = *std::move(input);
+  static constexpr ErrorNames kNames = {"ValidationException", "StateMachineDoesNotExist",
+                                        "ExecutionAlreadyExists", "ConflictException",
+                                        "ExecutionLimitExceeded"};
+  call.services.engine.start_execution(
+      std::move(request), [reply = std::move(call.reply)](Result<orchestrator::Started> started) {
+        if (!started) return reply(refuse(started.error(), kNames));
+        JsonWriter out;
+        out.begin_object().key("executionArn").string(started->arn);
+        write_time(out, "startDate", started->started);
+        out.end_object();
+        reply(out.finish());
+      });
+}
+
+void stop_execution(Call call) {
+  const std::string arn = text_of(call.input, "executionArn");
+  Failure reason{text_of(call.input, "error"), text_of(call.input, "cause"),
+                 static_cast<bool>(member(call.input, "error")),
+                 static_cast<bool>(member(call.input, "cause"))};
+  auto& engine = call.services.engine;
+  const auto answer = [reply = call.reply](Result<orchestrator::ExecutionRow> row) {
+    if (!row) return reply(refuse(row.error(), kExecutionErrors));
+    JsonWriter out;
+    out.begin_object();
+    write_time(out, "stopDate", row->stopped.value_or(row->started));
+    out.end_object();
+    reply(out.finish());
+  };
+  engine.queries().find(arn, [&engine, arn, reason = std::move(reason), reply = std::move(call.reply),
+                              answer](Result<orchestrator::ExecutionRow> row) mutable {
+    if (!row || row->status != ExecutionStatus::Running) return answer(std::move(row));
+    engine.stop_execution(row->id, std::move(reason), [&engine, arn, reply, answer](Status stopped) {
+      if (!stopped) return reply(refuse(stopped.error(), kExecutionErrors));
+      engine.queries().find(arn, answer);
+    });
+  });
+}
+
+void describe_execution(Call call) {
+  const bool with_data = text_of(call.input, "includedData") != "METADATA_ONLY";
+  call.services.engine.queries().describe(
+      text_of(call.input, "executionArn"),
+      [with_data, reply = std::move(call.reply)](Result<ExecutionView> view) {
+        if (!view) return reply(refuse(view.error(), kExecutionErrors));
+        reply(describe(*view, with_data));
+      });
+}
+
+void list_executions(Call call) {
+  const std::string machine = text_of(call.input, "stateMachineArn");
+  const auto arn = orchestrator::parse_arn(machine, "stateMachine");
+  if (!arn) return call.reply(refuse(arn.error(), kMachineErrors));
+  orchestrator::ExecutionFilter filter;
+  filter.machine_name = arn->name;
+  filter.status = status_named(text_of(call.input, "statusFilter"));
+  const std::string scope = "ListExecutions " + machine;
+  const auto before = page_number(call.input, scope);
+  if (!before) return call.reply(tl::unexpected<ApiError>(before.error()));
+  auto& engine = call.services.engine;
+  engine.queries().list(
+      filter, ExecutionId{*before}, page_size(call.input),
+      [&engine, scope, reply = std::move(call.reply)](Result<orchestrator::ExecutionPage> page) {
+        if (!page) return reply(refuse(page.error(), kMachineErrors));
+        JsonWriter out;
+        out.begin_object().key("executions").begin_array();
+        for (const auto& item : page->items) write_item(out, engine.settings(), item);
+        out.end_array();
+        if (page->next.value != 0)
+          out.key("nextToken").string(page_token(scope, std::to_string(page->next.value)));
+        out.end_object();
+        reply(out.finish());
+      });
+}
+
+}  // namespace millrace::api

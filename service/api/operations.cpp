@@ -1,0 +1,137 @@
+#include "service/api/operations.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace millrace::api {
+namespace {
+
+using Kind = Shape::Kind;
+
+bool is_alias_name(std::string_view text) {
+  const auto allowed = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
+  };
+  const auto digit = [](unsigned char c) { return std::isdigit(c) != 0; };
+  return !text.empty() && std::all_of(text.begin(), text.end(), allowed) &&
+         !std::all_of(text.begin(), text.end(), digit);
+}
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c < 0x7F; });
+}
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
+}
+
+constexpr std::string_view kTypes[] = {"STANDARD", "EXPRESS"};
+// In the order of AWS's message.
+constexpr std::string_view kStatuses[] = {"SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE",
+                                          "ABORTED",   "FAILED",    "RUNNING"};
+constexpr std::string_view kRedriveFilters[] = {"REDRIVEN", "NOT_REDRIVEN"};
+constexpr std::string_view kIncludedData[] = {"ALL_DATA", "METADATA_ONLY"};
+constexpr std::string_view kLogLevels[] = {"ALL", "ERROR", "FATAL", "OFF"};
+constexpr std::string_view kEncryptionTypes[] = {"AWS_OWNED_KEY", "CUSTOMER_MANAGED_KMS_KEY"};
+
+// Simple shapes. Source: the service's model (lengths in characters).
+constexpr Shape kArn{.min = 1, .max = 256};
+constexpr Shape kLongArn{.min = 1, .max = 2000};
+constexpr Shape kName{.min = 1, .max = 80};
+constexpr Shape kAliasName{
+    .min = 1, .max = 80, .pattern = R"(^(?=.*[a-zA-Z_\-\.])[a-zA-Z0-9_\-\.]+$)", .matches = is_alias_name};
+constexpr Shape kDefinition{.min = 1, .max = 1'048'576, .sensitive = true};
+constexpr Shape kData{.sensitive = true};  // documents: their size is the engine's limit
+constexpr Shape kErrorText{.max = 256, .sensitive = true};
+constexpr Shape kCause{.max = 32'768, .sensitive = true};
+constexpr Shape kDescription{.max = 256, .sensitive = true};
+constexpr Shape kText{};
+constexpr Shape kTraceHeader{.max = 256, .pattern = R"(\p{ASCII}*)", .matches = is_ascii};
+constexpr Shape kClientToken{.min = 1, .max = 64, .pattern = "[!-~]+", .matches = is_printable};
+constexpr Shape kTaskToken{.min = 1, .max = 2048};
+constexpr Shape kPageToken{.min = 1, .max = 1024};
+constexpr Shape kExecutionsPageToken{.min = 1, .max = 3096};
+constexpr Shape kPageSizeShape{.kind = Kind::Integer, .min = 0, .max = 1000};
+constexpr Shape kFlag{.kind = Kind::Boolean};
+constexpr Shape kCount{.kind = Kind::Integer, .min = 0};
+constexpr Shape kPercentage{.kind = Kind::Number, .min = 0, .max = 100};
+constexpr Shape kWeight{.kind = Kind::Integer, .min = 0, .max = 100};
+constexpr Shape kType{.values = kTypes};
+constexpr Shape kStatus{.values = kStatuses};
+constexpr Shape kRedriveFilter{.values = kRedriveFilters};
+constexpr Shape kIncluded{.values = kIncludedData};
+constexpr Shape kLogLevel{.values = kLogLevels};
+constexpr Shape kEncryptionType{.values = kEncryptionTypes};
+
+// Structures and lists.
+constexpr Shape kTagKey{.min = 1, .max = 128};
+constexpr Shape kTagValue{.min = 0, .max = 256};
+constexpr Member kTagMembers[] = {{"key", &kTagKey}, {"value", &kTagValue}};
+constexpr Shape kTag{.kind = Kind::Structure, .name = "Tag", .members = kTagMembers};
+constexpr Shape kTags{.kind = Kind::List, .element = &kTag};
+constexpr Shape kTagKeys{.kind = Kind::List, .element = &kTagKey};
+constexpr Member kLogGroupMembers[] = {{"logGroupArn", &kArn}};
+constexpr Shape kLogGroup{
+    .kind = Kind::Structure, .name = "CloudWatchLogsLogGroup", .members = kLogGroupMembers};
+constexpr Member kDestinationMembers[] = {{"cloudWatchLogsLogGroup", &kLogGroup}};
+constexpr Shape kDestination{
+    .kind = Kind::Structure, .name = "LogDestination", .members = kDestinationMembers};
+constexpr Shape kDestinations{.kind = Kind::List, .element = &kDestination};
+constexpr Member kLoggingMembers[] = {
+    {"level", &kLogLevel}, {"includeExecutionData", &kFlag}, {"destinations", &kDestinations}};
+constexpr Shape kLogging{.kind = Kind::Structure, .name = "LoggingConfiguration", .members = kLoggingMembers};
+constexpr Member kTracingMembers[] = {{"enabled", &kFlag}};
+constexpr Shape kTracing{.kind = Kind::Structure, .name = "TracingConfiguration", .members = kTracingMembers};
+constexpr Shape kKmsKey{.min = 1, .max = 2048};
+constexpr Shape kKmsPeriod{.kind = Kind::Integer, .min = 60, .max = 900};
+constexpr Member kEncryptionMembers[] = {
+    {"type", &kEncryptionType, true}, {"kmsKeyId", &kKmsKey}, {"kmsDataKeyReusePeriodSeconds", &kKmsPeriod}};
+constexpr Shape kEncryption{
+    .kind = Kind::Structure, .name = "EncryptionConfiguration", .members = kEncryptionMembers};
+
+// Requests.
+constexpr Member kCreateStateMachine[] = {{"name", &kName, true},
+                                          {"definition", &kDefinition, true},
+                                          {"roleArn", &kArn, true},
+                                          {"type", &kType},
+                                          {"loggingConfiguration", &kLogging},
+                                          {"tags", &kTags},
+                                          {"tracingConfiguration", &kTracing},
+                                          {"publish", &kFlag},
+                                          {"versionDescription", &kDescription},
+                                          {"encryptionConfiguration", &kEncryption}};
+constexpr Member kList[] = {{"maxResults", &kPageSizeShape}, {"nextToken", &kPageToken}};
+constexpr Member kStartExecution[] = {
+    {"stateMachineArn", &kArn, true}, {"name", &kName}, {"input", &kData}, {"traceHeader", &kTraceHeader}};
+constexpr Member kStopExecution[] = {
+    {"executionArn", &kArn, true}, {"error", &kErrorText}, {"cause", &kCause}};
+constexpr Member kDescribeExecution[] = {{"executionArn", &kArn, true}, {"includedData", &kIncluded}};
+constexpr Member kListExecutions[] = {{"stateMachineArn", &kArn},      {"statusFilter", &kStatus},
+                                      {"maxResults", &kPageSizeShape}, {"nextToken", &kExecutionsPageToken},
+                                      {"mapRunArn", &kLongArn},        {"redriveFilter", &kRedriveFilter}};
+constexpr Member kGetExecutionHistory[] = {{"executionArn", &kArn, true},
+                                           {"maxResults", &kPageSizeShape},
+                                           {"reverseOrder", &kFlag},
+                                           {"nextToken", &kPageToken},
+                                           {"includeExecutionData", &kFlag}};
+
+}  // namespace
+
+std::span<const OperationRow> operations() {
+  static constexpr OperationRow kOperations[] = {
+      {"CreateStateMachine", create_state_machine, kCreateStateMachine},
+      {"DescribeExecution", describe_execution, kDescribeExecution},
+      {"GetExecutionHistory", get_execution_history, kGetExecutionHistory},
+      {"ListExecutions", list_executions, kListExecutions},
+      {"StartExecution", start_execution, kStartExecution},
+      {"StopExecution", stop_execution, kStopExecution},
+  };
+  return kOperations;
+}
+
+const OperationRow* find_operation(std::string_view name) {
+  for (const OperationRow& row : operations()) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,74 @@
+#include "service/api/service.h"
+
+#include "service/api/operations.h"
+
+namespace millrace::api {
+namespace {
+
+constexpr std::string_view kStatesTarget = "AWSStepFunctions.";
+constexpr std::string_view kContentType = "application/x-amz-json-1.0";
+
+http::Response response_of(const Answer& answer, std::string request_id) {
+  http::Response response;
+  response.content_type = kContentType;
+  response.headers.push_back({"x-amzn-RequestId", std::move(request_id)});
+  if (answer) {
+    response.body = answer->text();
+    return response;
+  }
+  const ApiError& error = answer.error();
+  response.status = error.status;
+  response.headers.push_back({"x-amzn-ErrorType", error.code});
+  JsonWriter body;
+  body.begin_object().key("__type").string(error.code).key("message").string(error.message).end_object();
+  response.body = body.finish().text();
+  return response;
+}
+
+// The request's body as an object; an empty one is {}.
+tl::expected<Payload, ApiError> parse_input(const std::string& body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string::npos) return Payload::empty_object();
+  auto parsed = Payload::parse(body);
+  if (!parsed) return refuse("SerializationException", "the request is no JSON: " + parsed.error().message);
+  if (!parsed->view().is_object()) return refuse("SerializationException", "the request is no JSON object");
+  return *std::move(parsed);
+}
+
+}  // namespace
+
+void Service::handle(http::ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
+  const std::string_view target = request.header("x-amz-target");
+  if (target.starts_with(kStatesTarget) && request.method == "POST")
+    return aws_json(std::move(exchange), target.substr(kStatesTarget.size()));
+  if (request.path == "/healthz" && (request.method == "GET" || request.method == "HEAD"))
+    return exchange->respond({200, "application/json", {}, R"({"status":"ok"})"});
+  const std::string id = uuid_v4(random_);
+  if (!target.empty())
+    return exchange->respond(
+        response_of(refuse("UnknownOperationException",
+                           "no service here has the operation '" + std::string(target) + "'"),
+                    id));
+  exchange->respond(response_of(refuse("UnknownOperationException",
+                                       "there is nothing at " + request.method + " " + request.path +
+                                           "; operations are POST / with the header X-Amz-Target",
+                                       404),
+                                id));
+}
+
+void Service::aws_json(http::ExchangePtr exchange, std::string_view operation) {
+  std::string id = uuid_v4(random_);
+  const auto reply = [exchange, id](Answer answer) { exchange->respond(response_of(answer, id)); };
+  const OperationRow* row = find_operation(operation);
+  if (!row)
+    return reply(refuse("UnknownOperationException",
+                        "Step Functions has no operation '" + std::string(operation) + "' here"));
+  const auto input = parse_input(exchange->request().body);
+  if (!input) return reply(tl::unexpected<ApiError>(input.error()));
+  if (auto wrong = check_input(input->view(), row->input))
+    return reply(tl::unexpected<ApiError>(*std::move(wrong)));
+  row->run({services_, input->view(), reply,
+            [exchange](std::function<void()> call) { exchange->on_gone(std::move(call)); }, *input});
+}
+
+}  // namespace millrace::api

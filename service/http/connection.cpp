@@ -1,0 +1,282 @@
+#include "service/http/connection.h"
+
+#include <uv.h>
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace millrace::http {
+namespace {
+
+constexpr Millis kLingerTime{2000};
+
+struct Write {
+  uv_write_t request;
+  std::string bytes;
+  std::shared_ptr<Connection> connection;
+};
+
+// An error of the protocol itself, in the shape of the AWS JSON protocols: no client meets HTML.
+Response refusal_response(const Refusal& refusal) {
+  Response response;
+  response.status = refusal.status;
+  response.body = R"({"__type":"BadRequest","message":")" + std::string(refusal.reason) + "\"}";
+  return response;
+}
+
+}  // namespace
+
+class Connection::OneExchange final : public Exchange {
+ public:
+  OneExchange(Request request, std::shared_ptr<Connection> connection)
+      : request_(std::move(request)), connection_(std::move(connection)) {}
+  ~OneExchange() override {
+    if (connection_) respond(refusal_response({500, "the request was dropped without an answer"}));
+  }
+  const Request& request() const override { return request_; }
+  void respond(Response response) override {
+    gone_ = nullptr;
+    if (const auto connection = std::exchange(connection_, nullptr)) connection->answer(response, false);
+  }
+  void on_gone(std::function<void()> call) override { gone_ = std::move(call); }
+  void client_went() {
+    connection_ = nullptr;
+    if (const auto gone = std::exchange(gone_, nullptr)) gone();
+  }
+  // The client sends nothing more: it may still read, unless somebody wants to know.
+  void client_stopped_sending() {
+    if (const auto gone = std::exchange(gone_, nullptr)) gone();
+  }
+
+ private:
+  Request request_;
+  std::shared_ptr<Connection> connection_;
+  std::function<void()> gone_;
+};
+
+Connection::Connection(std::shared_ptr<Shared> shared)
+    : shared_(std::move(shared)), socket_(std::make_unique<uv_tcp_t>()), parser_(shared_->settings.parser) {
+  set_deadline(shared_->settings.idle_time_max);
+}
+
+Connection::~Connection() = default;
+
+std::shared_ptr<Connection> Connection::accept(uv_stream_t* listener, std::shared_ptr<Shared> shared) {
+  std::shared_ptr<Connection> connection(new Connection(std::move(shared)));
+  MR_CHECK(uv_tcp_init(listener->loop, connection->socket_.get()) == 0, "a socket handle can be made");
+  connection->socket_->data = connection.get();
+  connection->self_ = connection;
+  if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(connection->socket_.get())) != 0) {
+    connection->close();
+    return nullptr;
+  }
+  uv_tcp_nodelay(connection->socket_.get(), 1);
+  connection->update_reading();
+  return connection;
+}
+
+void Connection::set_deadline(Millis after) {
+  deadline_ = shared_->clock->uptime() + after;
+}
+
+// Reads unless too much waits to be handled or sent.
+void Connection::update_reading() {
+  const std::size_t most = shared_->settings.unanswered_bytes_max;
+  const bool want = phase_ != Phase::Closed && !input_ended_ && unsent_ < most &&
+                    (phase_ != Phase::Answering || input_.size() < most);
+  if (want == reading_) return;
+  reading_ = want;
+  auto* stream = reinterpret_cast<uv_stream_t*>(socket_.get());
+  if (!want) {
+    uv_read_stop(stream);
+    return;
+  }
+  uv_read_start(
+      stream,
+      [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
+        Shared& shared = *static_cast<Connection*>(handle->data)->shared_;
+        *buffer = uv_buf_init(shared.read_buffer, sizeof shared.read_buffer);
+      },
+      [](uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer) {
+        static_cast<Connection*>(handle->data)->on_read(count, buffer->base);
+      });
+}
+
+void Connection::on_read(ssize_t count, const char* bytes) {
+  if (count == 0) return;
+  const auto alive = shared_from_this();
+  if (phase_ == Phase::Lingering) {
+    if (count < 0) close();
+    return;
+  }
+  if (count < 0 && count != UV_EOF) return close();
+  if (count == UV_EOF) {
+    input_ended_ = true;
+    if (phase_ == Phase::Answering) {
+      close_after_ = true;
+      update_reading();
+      if (const auto exchange = exchange_.lock()) exchange->client_stopped_sending();
+      return;
+    }
+    if (unsent_ == 0) return close();
+    close_after_ = true;
+    return;
+  }
+  input_.append(bytes, static_cast<std::size_t>(count));
+  advance();
+  update_reading();
+}
+
+// Reads requests from the input as long as they are answered at once.
+void Connection::advance() {
+  if (advancing_) return;
+  advancing_ = true;
+  while (phase_ == Phase::Reading && !input_.empty() && !close_after_ &&
+         unsent_ < shared_->settings.unanswered_bytes_max) {
+    const std::size_t before = input_.size();
+    read_one();
+    if (phase_ == Phase::Reading && input_.size() == before) break;  // more must come
+  }
+  advancing_ = false;
+}
+
+void Connection::read_one() {
+  if (!in_request_) {
+    // Some clients send an empty line behind a body (RFC 9112, 2.2).
+    const std::size_t first = input_.find_first_not_of("\r\n");
+    input_.erase(0, first == std::string::npos ? input_.size() : first);
+    if (input_.empty()) return;
+    in_request_ = true;
+    continued_ = false;
+    set_deadline(shared_->settings.request_time_max);
+  }
+  std::size_t consumed = 0;
+  const RequestParser::State state = parser_.feed(input_, consumed);
+  input_.erase(0, consumed);
+  if (state == RequestParser::State::Refused) return refuse(parser_.refusal());
+  if (state == RequestParser::State::NeedMore) {
+    if (!continued_ && parser_.wants_continue()) {
+      continued_ = true;
+      send("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    return;
+  }
+  in_request_ = false;
+  Request request = parser_.take();
+  keep_alive_ = request.keep_alive;
+  head_only_ = request.method == "HEAD";
+  phase_ = Phase::Answering;
+  auto exchange = std::make_shared<OneExchange>(std::move(request), shared_from_this());
+  exchange_ = exchange;
+  shared_->handler(std::move(exchange));
+}
+
+void Connection::refuse(const Refusal& refusal) {
+  if (phase_ == Phase::Closed) return;
+  input_.clear();
+  head_only_ = false;
+  answer(refusal_response(refusal), true);
+}
+
+void Connection::answer(const Response& response, bool last) {
+  if (phase_ == Phase::Closed) return;
+  const bool keep = keep_alive_ && !last && !close_after_ && !shared_->draining;
+  send(serialize(response, date(), keep, head_only_));
+  if (phase_ == Phase::Closed) return;
+  phase_ = Phase::Reading;
+  if (!keep) {
+    close_after_ = true;
+    if (unsent_ == 0) linger();
+    return;
+  }
+  set_deadline(shared_->settings.idle_time_max);
+  advance();
+  update_reading();
+}
+
+void Connection::send(std::string bytes) {
+  auto* stream = reinterpret_cast<uv_stream_t*>(socket_.get());
+  uv_buf_t buffer = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
+  if (unsent_ == 0) {
+    const int written = uv_try_write(stream, &buffer, 1);
+    if (written >= 0 && static_cast<std::size_t>(written) == bytes.size()) return;
+    if (written < 0 && written != UV_EAGAIN) return close();
+    if (written > 0) bytes.erase(0, static_cast<std::size_t>(written));
+  }
+  auto* write = new Write{{}, std::move(bytes), shared_from_this()};
+  write->request.data = write;
+  unsent_ += write->bytes.size();
+  set_deadline(shared_->settings.write_time_max);
+  buffer = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
+  const int failed = uv_write(&write->request, stream, &buffer, 1, [](uv_write_t* request, int status) {
+    const std::unique_ptr<Write> done(static_cast<Write*>(request->data));
+    done->connection->sent(done->bytes.size(), status == 0);
+  });
+  if (failed != 0) {
+    delete write;
+    close();
+  }
+}
+
+void Connection::sent(std::size_t bytes, bool ok) {
+  unsent_ -= bytes;
+  if (phase_ == Phase::Closed) return;
+  if (!ok) return close();
+  if (unsent_ > 0) return set_deadline(shared_->settings.write_time_max);
+  if (close_after_ && phase_ == Phase::Reading) return linger();
+  if (phase_ == Phase::Reading) set_deadline(shared_->settings.idle_time_max);
+  advance();
+  update_reading();
+}
+
+// Says that nothing more comes, and reads what the client still sends: closing at once would reset the
+// connection, and the client might never see the answer.
+void Connection::linger() {
+  if (input_ended_) return close();
+  phase_ = Phase::Lingering;
+  set_deadline(kLingerTime);
+  auto* shutdown = new uv_shutdown_t;
+  const int failed = uv_shutdown(shutdown, reinterpret_cast<uv_stream_t*>(socket_.get()),
+                                 [](uv_shutdown_t* request, int) { delete request; });
+  if (failed != 0) {
+    delete shutdown;
+    return close();
+  }
+  update_reading();
+}
+
+void Connection::end_if_idle() {
+  if (idle()) close();
+}
+
+void Connection::check_deadline(Millis uptime) {
+  const bool waiting_for_client = phase_ != Phase::Answering || unsent_ > 0;
+  if (!waiting_for_client || uptime < deadline_) return;
+  if (phase_ == Phase::Reading && in_request_ && unsent_ == 0)
+    return refuse({408, "the request did not come to its end in time"});
+  close();
+}
+
+void Connection::close() {
+  if (phase_ == Phase::Closed) return;
+  const auto alive = shared_from_this();
+  phase_ = Phase::Closed;
+  uv_close(reinterpret_cast<uv_handle_t*>(socket_.get()), [](uv_handle_t* handle) {
+    // The last one that holds it lets it go, at the end of this call.
+    const auto last = std::move(static_cast<Connection*>(handle->data)->self_);
+  });
+  if (const auto exchange = exchange_.lock()) exchange->client_went();
+  if (shared_->on_closed) shared_->on_closed(this);
+}
+
+std::string_view Connection::date() {
+  const long long second = to_millis(shared_->clock->now()) / 1000;
+  if (second != shared_->date_second) {
+    shared_->date_second = second;
+    shared_->date = imf_date(second);
+  }
+  return shared_->date;
+}
+
+}  // namespace millrace::http

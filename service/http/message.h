@@ -1,0 +1,40 @@
+#pragma once
+// An HTTP request and its answer as values: what the parser makes and the connection writes. Any thread.
+// Source: RFC 9110, RFC 9112.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace millrace::http {
+
+struct Header {
+  std::string name, value;  // of a request: the name in lower case
+};
+
+struct Request {
+  std::string method;  // "POST"
+  std::string path;    // "/": the target without scheme, host and query, as it was sent (not decoded)
+  std::string query;   // behind the '?', without it
+  std::vector<Header> headers;
+  std::string body;
+  bool keep_alive = true;
+
+  // The value of the first header of that name (lower case); empty when there is none.
+  std::string_view header(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<Header> headers;  // beside Content-Type, Content-Length, Date and Connection
+  std::string body;
+};
+
+// The bytes of an answer: status line, headers, body (left out for HEAD). `date` is an IMF-fixdate.
+std::string serialize(const Response& response, std::string_view date, bool keep_alive, bool head_only);
+// "Sat, 21 Nov 2026 10:00:00 GMT"; seconds since 1970.
+std::string imf_date(long long seconds);
+std::string_view reason_phrase(int status);
+
+}  // namespace millrace::http

@@ -1,0 +1,116 @@
+#include "service/http/parser.h"
+
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <cctype>
+#include <optional>
+
+namespace millrace::http {
+namespace {
+
+namespace beast = boost::beast::http;
+
+std::string_view view(boost::beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+// "/a?b" of "/a?b" and of "http://host:1/a?b" (RFC 9112, 3.2.2: every server accepts the absolute form).
+void split_target(std::string_view target, Request& request) {
+  const std::size_t scheme = target.find("://");
+  if (!target.starts_with('/') && scheme != std::string_view::npos) {
+    const std::size_t slash = target.find_first_of("/?", scheme + 3);
+    target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+  }
+  const std::size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  if (request.path.empty()) request.path = "/";
+  if (question != std::string_view::npos) request.query = target.substr(question + 1);
+}
+
+Refusal refusal_of(const boost::system::error_code& error) {
+  if (error == beast::error::header_limit) return {431, "the request's header is too large"};
+  if (error == beast::error::body_limit || error == beast::error::buffer_overflow)
+    return {413, "the request's body is too large"};
+  if (error == beast::error::bad_transfer_encoding) return {501, "this transfer encoding is not served"};
+  if (error == beast::error::bad_version) return {400, "this is no HTTP/1.0 or HTTP/1.1 request"};
+  return {400, "the request is no valid HTTP"};
+}
+
+}  // namespace
+
+class RequestParser::Impl {
+ public:
+  explicit Impl(const ParserLimits& limits) : limits_(limits) { renew(); }
+
+  State feed(std::string_view bytes, std::size_t& consumed) {
+    boost::system::error_code error;
+    consumed = 0;
+    // The library reads the header from one piece, then parts of the body; it stops where the request ends.
+    while (!parser_->is_done() && consumed < bytes.size()) {
+      const std::string_view rest = bytes.substr(consumed);
+      consumed += parser_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
+      if (error == beast::error::need_more) return State::NeedMore;
+      if (error) {
+        refusal_ = refusal_of(error);
+        return State::Refused;
+      }
+    }
+    return parser_->is_done() ? State::Done : State::NeedMore;
+  }
+
+  bool wants_continue() const {
+    if (!parser_->is_header_done() || parser_->is_done()) return false;
+    return boost::beast::iequals(parser_->get()[beast::field::expect], "100-continue");
+  }
+
+  Request take() {
+    auto message = parser_->release();
+    Request request;
+    request.method = view(message.method_string());
+    split_target(view(message.target()), request);
+    for (const auto& field : message) {
+      request.headers.push_back({lower(view(field.name_string())), std::string(view(field.value()))});
+    }
+    request.keep_alive = message.keep_alive();
+    request.body = std::move(message.body());
+    renew();
+    return request;
+  }
+
+  Refusal refusal() const { return refusal_; }
+
+ private:
+  void renew() {
+    parser_.emplace();
+    parser_->eager(true);
+    parser_->header_limit(limits_.header_bytes_max);
+    parser_->body_limit(limits_.body_bytes_max);
+  }
+
+  const ParserLimits limits_;
+  std::optional<beast::request_parser<beast::string_body>> parser_;
+  Refusal refusal_;
+};
+
+RequestParser::RequestParser(const ParserLimits& limits) : impl_(std::make_unique<Impl>(limits)) {}
+RequestParser::~RequestParser() = default;
+RequestParser::State RequestParser::feed(std::string_view bytes, std::size_t& consumed) {
+  return impl_->feed(bytes, consumed);
+}
+bool RequestParser::wants_continue() const {
+  return impl_->wants_continue();
+}
+Request RequestParser::take() {
+  return impl_->take();
+}
+Refusal RequestParser::refusal() const {
+  return impl_->refusal();
+}
+
+}  // namespace millrace::http

@@ -1,0 +1,50 @@
+#pragma once
+// RequestParser: bytes of a connection to requests. HTTP/1.0 and 1.1, bodies by length or chunks, absolute
+// targets; what is ambiguous (two lengths, length and chunks, bare control characters) is refused. One
+// connection, one thread. Boost.Beast does the work, in parser.cpp only (decision 0006).
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "service/http/message.h"
+
+namespace millrace::http {
+
+struct ParserLimits {
+  std::uint32_t header_bytes_max = 64 * 1024;
+  std::uint64_t body_bytes_max = 16u << 20;
+};
+
+// Why a request is refused: an HTTP status and words for people.
+struct Refusal {
+  int status = 400;
+  std::string_view reason;
+};
+
+class RequestParser {
+ public:
+  enum class State {
+    NeedMore,  // give it what was not consumed, with more behind it
+    Done,      // take() it
+    Refused,   // refusal() says why; the connection is of no more use
+  };
+
+  explicit RequestParser(const ParserLimits& limits);
+  ~RequestParser();
+
+  // Reads from the front of `bytes`; `consumed` of them need not come again. Bytes of the next request are
+  // left.
+  State feed(std::string_view bytes, std::size_t& consumed);
+  // The header is complete and the client waits for "100 Continue" before it sends the body.
+  bool wants_continue() const;
+  Request take();  // the parser is new afterwards
+  Refusal refusal() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::http

@@ -1,0 +1,63 @@
+#pragma once
+// Server: HTTP/1.1 on the loop: accepts connections, reads requests one after another (keep-alive,
+// pipelining, Expect: 100-continue), writes answers in order, within named limits. Loop thread only; what a
+// request means is the handler's business.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "orchestrator/loop/loop.h"
+#include "service/http/message.h"
+#include "service/http/parser.h"
+
+namespace millrace::http {
+
+struct ServerSettings {
+  ParserLimits parser;
+  std::size_t connections_max = 4096;          // beyond it: 503, closed
+  std::size_t unanswered_bytes_max = 1 << 20;  // of pipelined requests and unread answers; then reading rests
+  Millis request_time_max = std::chrono::seconds(30);  // from a request's first byte to its last
+  Millis idle_time_max = std::chrono::seconds(120);    // between requests
+  Millis write_time_max = std::chrono::seconds(60);    // without a client taking anything
+  Millis drain_time_max = std::chrono::seconds(10);    // for what is being answered when the server stops
+};
+
+// One request and the way to answer it; may be kept and answered later.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  virtual const Request& request() const = 0;
+  // Once. When the client has gone meanwhile, nothing happens.
+  virtual void respond(Response response) = 0;
+  // Called at most once, when the client goes (or stops sending) before it was answered.
+  virtual void on_gone(std::function<void()> call) = 0;
+};
+using ExchangePtr = std::shared_ptr<Exchange>;
+using Handler = std::function<void(ExchangePtr)>;
+
+class Server {
+ public:
+  virtual ~Server() = default;
+  virtual int port() const = 0;  // the one in use, also when 0 was asked for
+  virtual std::size_t connections() const = 0;
+  // Accepts nothing more, ends idle connections, lets the others finish their answer. `done` is called once,
+  // when all are gone or time is up.
+  virtual void drain(std::function<void()> done) = 0;
+};
+
+struct Address {
+  std::string host;  // an IPv4 or IPv6 address
+  int port = 0;
+};
+// "127.0.0.1:8083", "localhost:0", "[::1]:8083", ":8083" (127.0.0.1). InvalidArgument for anything else.
+Result<Address> parse_address(const std::string& text);
+bool is_loopback(const Address& address);
+
+// Unavailable when the port is taken, InvalidArgument for an address this machine does not have. The loop and
+// the handler's surroundings must outlive the server.
+Result<std::unique_ptr<Server>> listen(orchestrator::UvLoop& loop, const Address& address,
+                                       ServerSettings settings, Handler handler);
+
+}  // namespace millrace::http
