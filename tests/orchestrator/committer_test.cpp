@@ -39,6 +39,9 @@ class ProbedStore final : public Store {
   Result<ExecutionRow> execution_named(MachineId machine, const std::string& name) override {
     return probe_.memory->execution_named(machine, name);
   }
+  Result<ExecutionRow> find_execution(const std::string& machine, const std::string& name) override {
+    return probe_.memory->find_execution(machine, name);
+  }
   Result<std::vector<ExecutionRow>> executions(const ExecutionFilter& filter, ExecutionId before,
                                                std::size_t limit) override {
     return probe_.memory->executions(filter, before, limit);
