@@ -143,7 +143,6 @@ const std::vector<Exception> kHeavyAllowed = {
 
 constexpr std::size_t kLinesMax = 800;
 const std::vector<Exception> kLongAllowed = {
-    {"base/payload.cpp", "reader, index and edits of one document share its private layout (decision 0001)"},
 };
 
 bool begins_with_any(std::string_view text, const std::vector<std::string_view>& prefixes) {
