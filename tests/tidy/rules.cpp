@@ -142,8 +142,7 @@ const std::vector<Exception> kHeavyAllowed = {
 };
 
 constexpr std::size_t kLinesMax = 800;
-const std::vector<Exception> kLongAllowed = {
-};
+const std::vector<Exception> kLongAllowed = {};  // none at present
 
 bool begins_with_any(std::string_view text, const std::vector<std::string_view>& prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(),
