@@ -68,9 +68,10 @@ Driver::~Driver() {
   if (timer_ != 0) loop_.cancel(timer_);
 }
 
-void Driver::start(ExecutionId id, MachinePtr machine, states::stimulus::Started started,
-                   Committed committed) {
+void Driver::start(ExecutionId id, MachinePtr machine, states::stimulus::Started started, Committed committed,
+                   Origin origin) {
   auto live = std::make_unique<Live>();
+  live->origin = origin;
   live->machine = std::move(machine);
   live->inbox.push_back({std::move(started), std::move(committed)});
   live_.emplace(id, std::move(live));
@@ -88,6 +89,12 @@ void Driver::deliver(ExecutionId id, states::Stimulus stimulus, Committed commit
   }
   it->second->inbox.push_back({std::move(stimulus), std::move(committed)});
   make_ready(id);
+}
+
+std::optional<Driver::Lent> Driver::lend(ExecutionId id) {
+  const auto it = live_.find(id);
+  if (it == live_.end() || it->second->loading) return std::nullopt;
+  return Lent{*it->second->machine, it->second->execution};
 }
 
 void Driver::when_ended(ExecutionId id, std::function<void(const Ended&)> call) {
@@ -152,6 +159,8 @@ void Driver::step(ExecutionId id, Live& live) {
     return;
   }
   append.row = row_of(id, *live.machine, live.execution);
+  append.row.map_run = live.origin.map_run;
+  append.row.map_items = live.origin.items;
   if (observer_) live.shown = append.events;
   live.committing = true;
   committer_.submit(std::move(append), [alive = self_, id](Result<AppendResult> result) {
@@ -207,12 +216,14 @@ void Driver::release(ExecutionId id, Live& live) {
   for (Committed& caller : callers) caller(AppendResult::Ok);
   if (live.execution.ended()) {
     const Ended ended = ended_of(id, live.execution);
+    const Origin origin = live.origin;
     // Stimuli that came meanwhile are too late; their callers learn that nothing more is to come.
     std::deque<Item> late = std::move(live.inbox);
     live_.erase(id);
     for (Item& item : late) {
       if (item.committed) item.committed(AppendResult::Ok);
     }
+    if (origin.map_run.value != 0 && map_runs_) map_runs_->child_ended(origin.map_run, ended);
     if (auto waiting = waiters_.extract(id)) {
       for (auto& call : waiting.mapped()) call(ended);
     }
@@ -234,6 +245,12 @@ void Driver::perform(ExecutionId id, const Live& live, states::Effect effect) {
   } else if (auto* cancel = std::get_if<states::effect::CancelTask>(&effect)) {
     const states::TaskAttempt& task = cancel->task;
     router_.cancel({id, task.frame, task.visit, task.attempt});
+  } else if (!map_runs_) {
+    return;
+  } else if (auto* run = std::get_if<states::effect::StartMapRun>(&effect)) {
+    map_runs_->start(id, std::move(*run));
+  } else if (const auto* stop = std::get_if<states::effect::StopMapRun>(&effect)) {
+    map_runs_->stop({id, stop->task.frame, stop->task.visit, stop->task.attempt});
   }
 }
 
@@ -251,6 +268,7 @@ void Driver::load(ExecutionId id) {
   struct Loaded {
     Result<ExecutionRow> row = fail(ErrorCode::Internal, "not read");
     Result<std::vector<states::Event>> events = fail(ErrorCode::Internal, "not read");
+    std::string map_state;  // of a child of a map run: the Map it runs the processor of
   };
   auto loaded = std::make_shared<Loaded>();
   const auto refuse = [alive = self_, id](const Error& error) {
@@ -272,25 +290,37 @@ void Driver::load(ExecutionId id) {
       [loaded, id](Store& store) {
         loaded->row = store.execution(id);
         if (loaded->row) loaded->events = store.events(id, 0, ~std::size_t{0});
+        if (!loaded->row || loaded->row->map_run.value == 0) return;
+        const auto run = store.map_runs().get(loaded->row->map_run);
+        if (run) {
+          loaded->map_state = run->state;
+        } else {
+          loaded->events = fail(run.error());
+        }
       },
       [alive = self_, id, loaded, refuse] {
         if (!*alive) return;
         if (!loaded->row) return refuse(loaded->row.error());
         if (!loaded->events) return refuse(loaded->events.error());
-        (*alive)->machines_.load_revision(loaded->row->machine,
-                                          [alive, id, loaded, refuse](Result<MachinePtr> machine) {
-                                            if (!*alive) return;
-                                            if (!machine) return refuse(machine.error());
-                                            (*alive)->fold(id, *machine, *loaded->events);
-                                          });
+        (*alive)->machines_.load_revision(
+            loaded->row->machine, [alive, id, loaded, refuse](Result<MachinePtr> machine) {
+              if (!*alive) return;
+              const Origin origin{loaded->row->map_run, loaded->row->map_items};
+              if (machine && origin.map_run.value != 0)
+                machine = (*alive)->machines_.processor(*machine, loaded->map_state);
+              if (!machine) return refuse(machine.error());
+              (*alive)->fold(id, *machine, origin, *loaded->events);
+            });
       });
 }
 
-void Driver::fold(ExecutionId id, MachinePtr machine, const std::vector<states::Event>& events) {
+void Driver::fold(ExecutionId id, MachinePtr machine, Origin origin,
+                  const std::vector<states::Event>& events) {
   const auto it = live_.find(id);
   if (it == live_.end() || !it->second->loading) return;
   Live& live = *it->second;
   live.machine = std::move(machine);
+  live.origin = origin;
   live.created = true;
   for (const states::Event& event : events) states::evolve(live.execution, *live.machine->program, event);
   live.loading = false;
@@ -298,7 +328,12 @@ void Driver::fold(ExecutionId id, MachinePtr machine, const std::vector<states::
     for (states::effect::StartTask& task : states::outstanding(live.execution, *live.machine->program)) {
       start_task(id, live, std::move(task));
     }
+    if (map_runs_) {
+      for (states::effect::StartMapRun& run : states::outstanding_map_runs(live.execution))
+        map_runs_->start(id, std::move(run));
+    }
   }
+  if (map_runs_) map_runs_->taken_up(id);
   make_ready(id);
 }
 

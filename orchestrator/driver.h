@@ -15,6 +15,7 @@
 #include "orchestrator/dispatch/router.h"
 #include "orchestrator/engine.h"
 #include "orchestrator/machines.h"
+#include "orchestrator/maps/map_run_port.h"
 
 namespace millrace::orchestrator {
 
@@ -28,7 +29,8 @@ class Driver {
 
   // A new execution; `committed` is called when its first append is durable or refused. On anything but Ok it
   // is forgotten.
-  void start(ExecutionId id, MachinePtr machine, states::stimulus::Started started, Committed committed);
+  void start(ExecutionId id, MachinePtr machine, states::stimulus::Started started, Committed committed,
+             Origin origin = {});
   // A stimulus for an execution, in memory or not. `committed` (may be empty): when what follows is durable;
   // NotFound when there is no such execution.
   void deliver(ExecutionId id, states::Stimulus stimulus, Committed committed = {});
@@ -37,6 +39,15 @@ class Driver {
   // Takes up an unfinished execution after a restart: at once when tasks are out, else when it falls due.
   void take_up(const ExecutionRow& row);
 
+  // An execution in memory, for what is evaluated where one of its states stands; null when it is not there.
+  // It must be as it was when it is handed back.
+  struct Lent {
+    const Machine& machine;
+    states::Execution& execution;
+  };
+  std::optional<Lent> lend(ExecutionId id);
+
+  void map_runs(MapRunPort* port) { map_runs_ = port; }  // borrowed
   void observe(Observer* observer) { observer_ = observer; }
   void on_store_error(std::function<void(const Error&)> handler) { store_error_ = std::move(handler); }
   std::size_t live() const { return live_.size(); }
@@ -49,6 +60,7 @@ class Driver {
   };
   struct Live {
     MachinePtr machine;
+    Origin origin;
     states::Execution execution;
     std::deque<Item> inbox;
     bool loading = false;     // being folded from the store
@@ -75,7 +87,7 @@ class Driver {
   void perform(ExecutionId id, const Live& live, states::Effect effect);
   void start_task(ExecutionId id, const Live& live, states::effect::StartTask task);
   void load(ExecutionId id);
-  void fold(ExecutionId id, MachinePtr machine, const std::vector<states::Event>& events);
+  void fold(ExecutionId id, MachinePtr machine, Origin origin, const std::vector<states::Event>& events);
   void arm(ExecutionId id, Instant due, Instant& armed);
   void set_timer();
   void on_timer();
@@ -86,6 +98,7 @@ class Driver {
   const EngineSettings& settings_;
   Router router_;
   Observer* observer_ = nullptr;
+  MapRunPort* map_runs_ = nullptr;
   std::function<void(const Error&)> store_error_;
   std::unordered_map<ExecutionId, std::unique_ptr<Live>> live_;
   std::unordered_map<ExecutionId, std::vector<std::function<void(const Ended&)>>> waiters_;

@@ -16,7 +16,40 @@ Error first_error(const definitions::Compiled& compiled) {
   return {ErrorCode::InvalidArgument, "Invalid State Machine Definition", {}};
 }
 
+// The distributed Map of that name, in the program or anything inside it: names of states are unique.
+const definitions::Map* find_map(const definitions::Program& program, const std::string& state) {
+  for (const definitions::Node& node : program.nodes) {
+    if (const auto* map = std::get_if<definitions::Map>(&node.kind)) {
+      if (node.name == state) return map->distributed ? map : nullptr;
+      if (map->processor) {
+        if (const auto* inside = find_map(*map->processor, state)) return inside;
+      }
+    } else if (const auto* parallel = std::get_if<definitions::Parallel>(&node.kind)) {
+      for (const auto& branch : parallel->branches) {
+        if (const auto* inside = find_map(*branch, state)) return inside;
+      }
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+Result<MachinePtr> Machines::processor(const MachinePtr& machine, const std::string& state) {
+  const std::pair key(machine->row.id, state);
+  if (const auto known = processors_.find(key); known != processors_.end()) return known->second;
+  const MachinePtr whole = revision(machine->row.id);  // a child's own machine is a part of it
+  const definitions::Map* map = find_map(*(whole ? whole : machine)->program, state);
+  if (!map) {
+    return fail(ErrorCode::NotFound,
+                "the definition of '" + machine->row.name + "' has no distributed Map named '" + state + "'");
+  }
+  auto part = std::make_shared<Machine>(*(whole ? whole : machine));
+  part->program = map->processor;
+  part->row.name += "/" + map->label;
+  part->row.arn += "/" + map->label;
+  return processors_.emplace(key, std::move(part)).first->second;
+}
 
 Result<MachinePtr> Machines::keep(MachineRow row, bool is_newest) {
   definitions::Compiled compiled = definitions::compile(row.definition, limits_);

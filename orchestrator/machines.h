@@ -30,6 +30,9 @@ class Machines {
   // The newest revision in memory, null when it is not there: then load_newest().
   MachinePtr newest(const std::string& arn) const;
   MachinePtr revision(MachineId id) const;
+  // What a child of a map run runs: the item processor of the distributed Map `state`, with the machine's row
+  // but for the names. NotFound when the definition has no such state.
+  Result<MachinePtr> processor(const MachinePtr& machine, const std::string& state);
   void load_newest(const std::string& arn, Reply reply);  // NotFound: State Machine Does Not Exist: '<arn>'
   void load_revision(MachineId id, Reply reply);
 
@@ -42,6 +45,7 @@ class Machines {
   const Limits& limits_;
   std::map<MachineId, MachinePtr> revisions_;
   std::map<std::string, MachinePtr, std::less<>> newest_;
+  std::map<std::pair<MachineId, std::string>, MachinePtr> processors_;
 };
 
 }  // namespace millrace::orchestrator

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/check.h"
+#include "orchestrator/store/memory_map_runs.h"
 #include "orchestrator/store/store.h"
 
 namespace millrace::orchestrator {
@@ -70,6 +72,23 @@ class MemoryStore final : public Store {
     }
     return out;
   }
+  Result<std::vector<ExecutionRow>> children(MapRunId run, ExecutionId after, std::size_t limit) override {
+    std::vector<ExecutionRow> out;
+    const auto found = children_.find(run);
+    if (found == children_.end()) return out;
+    for (auto it = found->second.upper_bound(after); it != found->second.end() && out.size() < limit; ++it)
+      out.push_back(executions_.at(*it).row);
+    return out;
+  }
+  Result<ExecutionRow> child_named(const std::string& name) override {
+    for (const auto& [run, ids] : children_) {
+      for (const ExecutionId id : ids) {
+        if (executions_.at(id).row.name == name) return executions_.at(id).row;
+      }
+    }
+    return fail(ErrorCode::NotFound, "there is no execution named '" + name + "' of a map run");
+  }
+  MapRunTable& map_runs() override { return map_runs_; }
   Result<ExecutionId> last_execution() override {
     return executions_.empty() ? ExecutionId{} : executions_.rbegin()->first;
   }
@@ -126,8 +145,12 @@ class MemoryStore final : public Store {
     if (append.expected != (found == executions_.end() ? 0 : found->second.row.events))
       return AppendResult::Conflict;
     if (found == executions_.end()) {
-      const std::pair key(machines_.at(append.row.machine).name, append.row.name);
+      const MapRunId run = append.row.map_run;
+      const std::pair key(
+          run.value != 0 ? "map run " + std::to_string(run.value) : machines_.at(append.row.machine).name,
+          append.row.name);
       if (!names_.emplace(key, append.row.id).second) return AppendResult::NameTaken;
+      if (run.value != 0) children_[run].insert(append.row.id);
       found = executions_.emplace(append.row.id, Kept{append.row, {}, {0}}).first;
     }
     Kept& kept = found->second;
@@ -141,6 +164,7 @@ class MemoryStore final : public Store {
     return AppendResult::Ok;
   }
   bool matches(const ExecutionFilter& filter, const ExecutionRow& row) const {
+    if (row.map_run != filter.map_run.value_or(MapRunId{})) return false;
     return (!filter.machine || *filter.machine == row.machine) &&
            (filter.machine_name.empty() || filter.machine_name == machines_.at(row.machine).name) &&
            (!filter.status || *filter.status == row.status) &&
@@ -151,6 +175,8 @@ class MemoryStore final : public Store {
   std::map<ExecutionId, Kept> executions_;
   std::map<std::pair<std::string, std::string>, ExecutionId> names_;  // (machine name, execution name)
   std::map<std::string, std::string> facts_;
+  std::map<MapRunId, std::set<ExecutionId>> children_;
+  MemoryMapRuns map_runs_;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 namespace millrace::orchestrator {
 
 using MachineId = Id<struct MachineTag>;
+using MapRunId = Id<struct MapRunTag>;
 
 // One revision of a state machine's definition. Executions keep the revision they started with.
 struct MachineRow {
@@ -32,9 +33,11 @@ struct ExecutionRow {
   states::ExecutionStatus status = states::ExecutionStatus::Running;
   Instant started;
   std::optional<Instant> stopped;
-  std::optional<Instant> due;  // next_due(): when TimeCame is to be handed in
-  bool tasks_out = false;      // outstanding() is not empty
-  std::uint64_t events = 0;    // in its history, hidden ones too
+  std::optional<Instant> due;   // next_due(): when TimeCame is to be handed in
+  bool tasks_out = false;       // outstanding() is not empty
+  std::uint64_t events = 0;     // in its history, hidden ones too
+  MapRunId map_run = {};        // of a child of a Distributed Map; 0: of none
+  std::uint32_t map_items = 0;  // how many items this child has
   bool operator==(const ExecutionRow&) const = default;
 };
 

@@ -33,6 +33,30 @@ CREATE INDEX executions_by_status ON executions(status) WHERE status <> 1;
 CREATE TABLE history(execution INTEGER NOT NULL, last INTEGER NOT NULL, events BLOB NOT NULL);
 CREATE INDEX history_by_execution ON history(execution, last);
 )sql",
+    // Map runs. A child's family is its run's id, negative: names of children are unique in their run, and
+    // lists of a
+    // machine's executions don't meet them.
+    R"sql(
+ALTER TABLE executions ADD COLUMN map_run INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE executions ADD COLUMN map_items INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX executions_in_map_runs ON executions(name) WHERE family < 0;
+
+CREATE TABLE map_runs(
+  id INTEGER PRIMARY KEY, arn TEXT NOT NULL, execution_arn TEXT NOT NULL, execution INTEGER NOT NULL, frame INTEGER NOT NULL,
+  visit INTEGER NOT NULL, attempt INTEGER NOT NULL, machine INTEGER NOT NULL, state TEXT NOT NULL, express INTEGER NOT NULL,
+  status INTEGER NOT NULL, started INTEGER NOT NULL, stopped INTEGER, concurrency INTEGER NOT NULL,
+  tolerated_count INTEGER NOT NULL, tolerated_percentage REAL NOT NULL, redrives INTEGER NOT NULL, redriven INTEGER,
+  counts TEXT NOT NULL, output TEXT, error TEXT, cause TEXT);
+CREATE INDEX map_runs_by_arn ON map_runs(arn);
+CREATE INDEX map_runs_by_execution ON map_runs(execution);
+CREATE INDEX map_runs_running ON map_runs(status) WHERE status = 0;
+
+-- Children of EXPRESS runs, once they have ended.
+CREATE TABLE map_results(
+  run INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, status INTEGER NOT NULL, items INTEGER NOT NULL,
+  started INTEGER NOT NULL, stopped INTEGER NOT NULL, input TEXT, output TEXT, error TEXT, cause TEXT);
+CREATE UNIQUE INDEX map_results_by_number ON map_results(run, number);
+)sql",
 };
 inline constexpr int kSchemaVersion = static_cast<int>(sizeof(kSchemaSteps) / sizeof(kSchemaSteps[0]));
 

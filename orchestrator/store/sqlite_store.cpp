@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/sqlite.h"
 #include "orchestrator/store/codec.h"
+#include "orchestrator/store/sqlite_map_runs.h"
 #include "orchestrator/store/sqlite_schema.h"
 #include "orchestrator/store/store.h"
 
@@ -18,7 +19,8 @@ constexpr const char* kSettings =
     "wal_autocheckpoint=1000";
 static_assert(kLogPagesMax == 1000, "the same number stands in kSettings, which is constant text");
 
-constexpr char kExecutionColumns[] = "id, machine, name, status, started, stopped, due, tasks_out, events";
+constexpr char kExecutionColumns[] =
+    "id, machine, name, status, started, stopped, due, tasks_out, events, map_run, map_items";
 constexpr char kMachineColumns[] = "id, arn, name, role_arn, definition, hash, created";
 
 tl::unexpected<Error> damaged(std::string what) {
@@ -63,6 +65,8 @@ Result<ExecutionRow> execution_at(const Statement& from) {
   row.due = time_at(from, 6);
   row.tasks_out = from.integer(7) != 0;
   row.events = as_unsigned(from.integer(8));
+  row.map_run = MapRunId{as_unsigned(from.integer(9))};
+  row.map_items = static_cast<std::uint32_t>(from.integer(10));
   return row;
 }
 
@@ -105,15 +109,17 @@ Result<std::int64_t> number(Database& database, std::string_view sql) {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(Database database, bool writes) : database_(std::move(database)), writes_(writes) {}
+  SqliteStore(Database database, bool writes)
+      : database_(std::move(database)), writes_(writes), map_runs_(make_sqlite_map_runs(database_, writes)) {}
 
   Status prepare() {
     const std::string execution = std::string("SELECT ") + kExecutionColumns + " FROM executions ";
     const std::string machine = std::string("SELECT ") + kMachineColumns + " FROM machines ";
     const std::pair<Statement*, std::string> statements[] = {
         {&insert_execution_,
-         "INSERT INTO executions(id, machine, family, name, status, started, stopped, due, tasks_out, events)"
-         " VALUES(?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"},
+         "INSERT INTO executions(id, machine, family, name, status, started, stopped, due, tasks_out, "
+         "events, "
+         "map_run, map_items) VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"},
         {&update_execution_,
          "UPDATE executions SET status=?, stopped=?, due=?, tasks_out=?, events=? WHERE id=? AND events=?"},
         {&insert_history_, "INSERT INTO history(execution, last, events) VALUES(?,?,?)"},
@@ -123,6 +129,8 @@ class SqliteStore final : public Store {
         {&select_named_, execution + "WHERE family=(SELECT family FROM machines WHERE id=?) AND name=?"},
         {&select_found_, execution + "WHERE family IN (SELECT family FROM machines WHERE name=?) AND name=? "
                                      "ORDER BY id DESC LIMIT 1"},
+        {&select_children_, execution + "WHERE family=? AND id>? ORDER BY id LIMIT ?"},
+        {&select_child_, execution + "WHERE family<0 AND name=?"},
         {&select_unfinished_, execution + "WHERE status=0 AND status<>1 AND id>? ORDER BY id LIMIT ?"},
         {&select_machine_, machine + "WHERE id=?"},
         {&select_newest_, machine + "WHERE arn=? ORDER BY id DESC LIMIT 1"},
@@ -199,6 +207,7 @@ class SqliteStore final : public Store {
                                                std::size_t limit) override {
     std::string sql = std::string("SELECT ") + kExecutionColumns + " FROM executions WHERE 1";
     if (filter.machine) sql += " AND machine=?1 AND family=(SELECT family FROM machines WHERE id=?1)";
+    sql += filter.map_run ? " AND family=?7" : " AND family>0";
     if (!filter.machine_name.empty()) sql += " AND family=(SELECT min(family) FROM machines WHERE name=?2)";
     if (filter.status) sql += " AND status=?3";
     // The partial index serves what is not Succeeded; the term must stand in the query for SQLite to use it.
@@ -213,12 +222,24 @@ class SqliteStore final : public Store {
     if (!filter.name_contains.empty()) statement.bind(4, filter.name_contains);
     if (before.value != 0) statement.bind(5, as_signed(before.value));
     statement.bind(6, limit_of(limit));
+    if (filter.map_run) statement.bind(7, -as_signed(filter.map_run->value));
     return all<ExecutionRow>(statement, execution_at);
   }
   Result<std::vector<ExecutionRow>> unfinished(ExecutionId after, std::size_t limit) override {
     select_unfinished_.bind(1, as_signed(after.value)).bind(2, limit_of(limit));
     return all<ExecutionRow>(select_unfinished_, execution_at);
   }
+  Result<std::vector<ExecutionRow>> children(MapRunId run, ExecutionId after, std::size_t limit) override {
+    select_children_.bind(1, -as_signed(run.value)).bind(2, as_signed(after.value)).bind(3, limit_of(limit));
+    return all<ExecutionRow>(select_children_, execution_at);
+  }
+  Result<ExecutionRow> child_named(const std::string& name) override {
+    MR_TRY(rows, all<ExecutionRow>(select_child_.bind(1, name), execution_at));
+    if (rows.empty())
+      return fail(ErrorCode::NotFound, "there is no execution named '" + name + "' of a map run");
+    return std::move(rows.front());
+  }
+  MapRunTable& map_runs() override { return *map_runs_; }
   Result<ExecutionId> last_execution() override {
     MR_TRY(highest, number(database_, "SELECT max(id) FROM executions"));
     return ExecutionId{as_unsigned(highest)};
@@ -301,7 +322,8 @@ class SqliteStore final : public Store {
 
   Result<AppendResult> create(const Append& append) {
     const ExecutionRow& row = append.row;
-    MR_TRY(family, family_of(row.machine));
+    MR_TRY(own, family_of(row.machine));
+    const std::int64_t family = row.map_run.value != 0 ? -as_signed(row.map_run.value) : own;
     Statement& s = insert_execution_;
     s.bind(1, as_signed(row.id.value))
         .bind(2, as_signed(row.machine.value))
@@ -311,6 +333,7 @@ class SqliteStore final : public Store {
     bind_time(s, 7, row.stopped);
     bind_time(s, 8, row.due);
     s.bind(9, std::int64_t{row.tasks_out}).bind(10, as_signed(row.events));
+    s.bind(11, as_signed(row.map_run.value)).bind(12, std::int64_t{row.map_items});
     MR_DO(s.run());
     if (database_.changes() == 1) return AppendResult::Ok;
     const auto there = execution(row.id);
@@ -348,6 +371,8 @@ class SqliteStore final : public Store {
 
   Database database_;  // before the statements: closed after them
   bool writes_;
+  std::unique_ptr<MapRunTable> map_runs_;
+  Statement select_children_, select_child_;
   Statement insert_execution_, update_execution_, insert_history_, select_history_, select_execution_,
       select_named_, select_found_, select_unfinished_, select_machine_, select_newest_;
   std::unordered_map<MachineId, std::int64_t> families_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "orchestrator/store/map_run_table.h"
 #include "orchestrator/store/rows.h"
 
 namespace millrace::orchestrator {
@@ -32,6 +33,7 @@ struct ExecutionFilter {
   std::string machine_name;          // empty: any; all revisions of one name
   std::optional<states::ExecutionStatus> status;
   std::string name_contains;
+  std::optional<MapRunId> map_run = {};  // nothing: those that are no child of a map run
 };
 
 class Store {
@@ -57,6 +59,10 @@ class Store {
                                                        std::size_t limit) = 0;
   // Running ones in order of id, those with an id above `after`.
   virtual Result<std::vector<ExecutionRow>> unfinished(ExecutionId after, std::size_t limit) = 0;
+  // Children of a map run, in the order they were started in, those with an id above `after`.
+  virtual Result<std::vector<ExecutionRow>> children(MapRunId run, ExecutionId after, std::size_t limit) = 0;
+  virtual Result<ExecutionRow> child_named(const std::string& name) = 0;  // NotFound; of any map run
+  virtual MapRunTable& map_runs() = 0;
   virtual Result<ExecutionId> last_execution() = 0;  // the highest id ever used; 0 when there is none
 
   // Adds a revision and gives it its id; an equal revision (same arn, hash, role) that is the newest is

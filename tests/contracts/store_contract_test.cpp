@@ -324,6 +324,94 @@ TEST_CASE("store: revisions of state machines") {
   });
 }
 
+TEST_CASE("store: map runs, their children and their results") {
+  for (const StoreKind& kind : kStores) {
+    CAPTURE(kind.name);
+    const auto home = kind.make();
+    const MachineRow orders = home->store().put_machine(machine("orders")).value();
+    MapRunRow run;
+    run.arn = "arn:aws:states:us-east-1:123456789012:mapRun:orders/L:1";
+    run.execution_arn = "parent";
+    run.execution = ExecutionId{1};
+    run.frame = FrameId{1};
+    run.visit = 2;
+    run.attempt = 1;
+    run.machine = orders.id;
+    run.state = "Map";
+    run.started = from_millis(1'700'000'000'000);
+    run.tolerated_percentage = 2.5;
+    run = home->store().map_runs().put(run).value();
+    CHECK(run.id.value == 1);
+    MapRunRow other = run;
+    other.id = {};
+    other.arn += "2";
+    other.express = true;
+    other = home->store().map_runs().put(other).value();
+
+    std::vector<Append> group = {start(1, orders.id, "parent")};
+    for (std::uint64_t id = 2; id <= 4; ++id) {
+      Append child = start(id, orders.id, id == 4 ? "parent" : "child-" + std::to_string(id));
+      child.row.map_run = id == 4 ? other.id : run.id;
+      child.row.map_items = static_cast<std::uint32_t>(id);
+      group.push_back(child);
+    }
+    CHECK(home->store().commit(group).value() == std::vector(group.size(), AppendResult::Ok));
+
+    MapResultRow good{0,  "a", ExecutionStatus::Succeeded, 3, run.started, run.started + Millis(5), {},
+                      {}, {}};
+    good.output = Payload::literal("[1,{}]");
+    MapResultRow bad = good;
+    bad.index = 7;
+    bad.status = ExecutionStatus::Failed;
+    bad.input = Payload::literal("{}");
+    bad.output.reset();
+    bad.failure = Failure{"E", "", true, true};
+    const MapResultRow results[] = {bad, good};
+    REQUIRE(home->store().map_runs().add_results(other.id, results));
+    REQUIRE(home->store().map_runs().add_results(other.id, results));  // the same again: no more of them
+
+    other.status = MapRunStatus::Failed;
+    other.stopped = run.started + Millis(9);
+    other.children.failed = 1;
+    other.items.succeeded = 3;
+    other.failure = Failure{"States.ItemReaderFailed", "no", true, true};
+    REQUIRE(home->store().map_runs().put(other));
+    home->reopen();
+
+    MapRunTable& runs = home->store().map_runs();
+    CHECK(runs.find(run.arn).value() == run);
+    CHECK(runs.get(other.id).value() == other);
+    CHECK(runs.find("nothing").error().code == ErrorCode::NotFound);
+    REQUIRE(runs.running().value().size() == 1);
+    CHECK(runs.running().value()[0] == run);
+    REQUIRE(runs.of(ExecutionId{1}, {}, 10).value().size() == 2);
+    CHECK(runs.of(ExecutionId{1}, {}, 10).value()[0] == other);
+    CHECK(runs.of(ExecutionId{1}, other.id, 10).value()[0] == run);
+    CHECK(runs.of(ExecutionId{2}, {}, 10).value().empty());
+
+    const auto read = runs.results(other.id, 0, 10, true).value();
+    REQUIRE(read.size() == 2);
+    CHECK(read[0] == good);
+    CHECK(read[1] == bad);
+    CHECK(runs.results(other.id, 1, 10, false).value()[0].items == 3);
+    CHECK_FALSE(runs.results(other.id, 1, 10, false).value()[0].input);
+
+    const auto children = home->store().children(run.id, {}, 10).value();
+    REQUIRE(children.size() == 2);
+    CHECK(children[0].id == ExecutionId{2});
+    CHECK(children[1].map_items == 3);
+    CHECK(home->store().children(run.id, ExecutionId{2}, 10).value().size() == 1);
+    CHECK(home->store().child_named("child-3").value().id == ExecutionId{3});
+    CHECK(home->store().child_named("nobody").error().code == ErrorCode::NotFound);
+    CHECK(home->store().executions({}, {}, 10).value().size() ==
+          1);  // children are not among a machine's executions
+    ExecutionFilter of_run;
+    of_run.map_run = run.id;
+    REQUIRE(home->store().executions(of_run, {}, 10).value().size() == 2);
+    CHECK(home->store().executions(of_run, {}, 10).value()[0].id == ExecutionId{3});
+  }
+}
+
 TEST_CASE("store: facts") {
   for_each_store([](Home& home) {
     CHECK(code(home.store().fact("key")) == ErrorCode::NotFound);

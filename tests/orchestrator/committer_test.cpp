@@ -49,6 +49,13 @@ class ProbedStore final : public Store {
   Result<std::vector<ExecutionRow>> unfinished(ExecutionId after, std::size_t limit) override {
     return probe_.memory->unfinished(after, limit);
   }
+  Result<std::vector<ExecutionRow>> children(MapRunId run, ExecutionId after, std::size_t limit) override {
+    return probe_.memory->children(run, after, limit);
+  }
+  Result<ExecutionRow> child_named(const std::string& name) override {
+    return probe_.memory->child_named(name);
+  }
+  MapRunTable& map_runs() override { return probe_.memory->map_runs(); }
   Result<ExecutionId> last_execution() override { return probe_.memory->last_execution(); }
   Result<MachineRow> put_machine(MachineRow machine) override {
     return probe_.memory->put_machine(std::move(machine));

@@ -1,0 +1,32 @@
+#pragma once
+// What the driver tells of map runs, and what it knows of the executions that are their children. Loop
+// thread only.
+
+#include "base/id.h"
+#include "orchestrator/dispatch/runner.h"
+#include "orchestrator/store/rows.h"
+#include "states/effect.h"
+
+namespace millrace::orchestrator {
+
+struct Ended;
+
+// Which map run an execution is a child of; 0: of none.
+struct Origin {
+  MapRunId map_run = {};
+  std::uint32_t items = 0;
+};
+
+class MapRunPort {
+ public:
+  virtual ~MapRunPort() = default;
+  // An execution waits for this run: start it, or go on with it. Said again after a restart.
+  virtual void start(ExecutionId parent, states::effect::StartMapRun run) = 0;
+  virtual void stop(const TaskKey& key) = 0;
+  // The execution was folded from its history, and start() was called for all that it waits for.
+  virtual void taken_up(ExecutionId parent) = 0;
+  // A child has ended, and that is durable.
+  virtual void child_ended(MapRunId run, const Ended& ended) = 0;
+};
+
+}  // namespace millrace::orchestrator
