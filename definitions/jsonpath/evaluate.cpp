@@ -45,20 +45,23 @@ Outcome Path::evaluate(const Scope& scope) const {
 }
 
 Outcome Path::evaluate_on(const Payload& document, const Environment&) const {
-  if (whole()) return document;
+  Answer answer = query(document);
+  // The library fails here too, but the service was recorded answering no matches.
+  static const Payload kNoMatches = Payload::literal("[]");
+  return answer.missing && !definite() ? kNoMatches : std::move(answer.outcome);
+}
+
+Path::Answer Path::query(const Payload& document) const {
+  if (whole()) return {document};
   if (definite()) {
-    if (const JsonView found = find(document)) return Payload::of(found);
+    if (const JsonView found = find(document)) return {Payload::of(found)};
   }
   jsonpath::Budget budget;
   jsonpath::Evaluation evaluation(document.view(), budget);
-  auto value = evaluation.value({document.view(), {}}, compiled_->steps);
-  if (!value) {
-    // The library fails here too, but the service was recorded answering no matches.
-    static const Payload kNoMatches = Payload::literal("[]");
-    if (!definite() && evaluation.end() == jsonpath::Evaluation::End::NotFound) return kNoMatches;
-    return failed(error_names::kRuntime, "Invalid path '" + source_ + "' : " + evaluation.why());
-  }
-  return Payload::of(value->view);
+  if (const auto value = evaluation.value({document.view(), {}}, compiled_->steps))
+    return {Payload::of(value->view)};
+  return {failed(error_names::kRuntime, "Invalid path '" + source_ + "' : " + evaluation.why()),
+          evaluation.end() == jsonpath::Evaluation::End::NotFound};
 }
 
 }  // namespace millrace::definitions

@@ -172,7 +172,12 @@ class Reader {
     const char quote = text_[at_++];
     std::string name;
     while (at_ < text_.size() && text_[at_] != quote) {
-      if (text_[at_] == '\\' && at_ + 1 < text_.size() && escape(name, text_[at_ + 1], quote)) continue;
+      if (text_[at_] == '\\' && at_ + 1 < text_.size()) {
+        if (escape(name, text_[at_ + 1], quote)) continue;
+        const auto digits = text_.substr(at_ + 2, 4);
+        if (text_[at_ + 1] == 'u' && digits.find_first_not_of("0123456789abcdefABCDEF") != digits.npos)
+          return wrong("\\u wants four hexadecimal digits");
+      }
       name += text_[at_++];
     }
     if (at_ == text_.size()) return wrong("expected a closing quote");

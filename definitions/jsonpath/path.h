@@ -34,6 +34,14 @@ class Path {
   Outcome evaluate(const Scope& scope) const;
   // The same on a given document instead of the root's.
   Outcome evaluate_on(const Payload& document, const Environment& environment) const;
+  // As the library itself answers: where the definite beginning of a path is missing it fails even if the
+  // path is indefinite, where the service answers no matches. `missing`: the failure is that nothing was
+  // found.
+  struct Answer {
+    Outcome outcome;
+    bool missing = false;
+  };
+  Answer query(const Payload& document) const;
   // The document the root names. Failure when a variable is not assigned.
   Outcome root_document(const Scope& scope) const;
 

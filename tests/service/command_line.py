@@ -222,6 +222,79 @@ class Looking(Case):
         self.assertIn("ModelPackageGroupName", refused)
 
 
+class Eval(Case):
+    def eval(self, *arguments, data=None, code=0):
+        return self.call("eval", *arguments, input="" if data is None else data, code=code)
+
+    def lines(self, *requests, language="jsonata"):
+        text = "".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in requests)
+        return [json.loads(line) for line in self.eval("--lines", "--language", language, data=text).stdout.splitlines()]
+
+    def test_the_data_is_a_file_an_argument_or_standard_input(self):
+        for given in (dict(data='{"a":[1,2,3]}'), dict(data="ignored")):
+            place = [] if given["data"][0] == "{" else ["-i", self.write("data.json", {"a": [1, 2, 3]})]
+            self.assertEqual(self.eval("$.a[1:]", "-l", "jsonpath", *place, **given).stdout, "[2, 3]\n")
+        self.assertEqual(self.eval("$", "-l", "jsonpath", "-i", '{"b":1.10}', "--json").stdout, '{"result":{"b":1.10}}\n')
+        wrong = self.eval("$", data="{", code=2)
+        self.assertIn("standard input: ", wrong.stderr)
+
+    def test_each_language(self):
+        self.assertEqual(self.eval("States.Format('{}!', $.n)", "-l", "intrinsic", "-i", '{"n":"Ada"}', "-r").stdout, "Ada!\n")
+        self.assertEqual(self.eval("$$.Execution.Id", "-l", "jsonpath", "--context", '{"Execution":{"Id":"x"}}').stdout, '"x"\n')
+        self.assertEqual(self.eval("$v.a", "-l", "jsonpath", "-b", '{"v":{"a":7}}').stdout, "7\n")
+
+    def test_no_result_is_1_and_a_wrong_expression_2(self):
+        self.assertIn("No results for path", self.eval("$.b", "-l", "jsonpath", "-i", '{"a":1}', code=1).stderr)
+        self.assertEqual(self.eval("$.b", "-l", "jsonpath", "-i", '{"a":1}', "--json", code=1).stdout, '{"noMatch":true}\n')
+        self.assertIn("S0207", self.eval("1 +", code=2).stderr)
+        self.assertIn("four hexadecimal digits", self.eval('$["\\u{12}"]', "-l", "jsonpath", code=2).stderr)
+        self.assertEqual(json.loads(self.eval("$.[", "-l", "jsonpath", "--json", code=2).stdout)["error"]["code"], "InvalidPath")
+        self.assertIn("--lines", self.eval(code=2).stderr)
+        self.assertIn("language", self.eval("1", "-l", "sql", code=2).stderr)
+
+    def test_lines_answer_each_and_never_end_early(self):
+        answers = self.lines({"expr": "$.a", "data": {"a": 1}}, "nonsense", "", '{"expr":1}', '{"expr":"$","bindings":[]}', "[]",
+                             {"expr": "$.b", "data": {"a": 1}}, {"expr": "$.[", "data": 1}, {"expr": "$$.x", "context": {"x": 2}},
+                             {"expr": "$v", "bindings": {"v": "\u00e9\U0001f600"}}, {"expr": "$", "input": 3}, language="jsonpath")
+        self.assertEqual([next(iter(a)) for a in answers], ["result", "error", "error", "error", "error", "error", "noMatch", "error",
+                                                            "result", "result", "result"])
+        self.assertEqual([a["error"]["code"] for a in answers[1:6]], ["InvalidArgument"] * 5)
+        self.assertEqual([answers[i]["result"] for i in (8, 9, 10)], [2, "\u00e9\U0001f600", 3])
+
+    def test_jsonata(self):
+        if "not evaluated yet" in subprocess.run([program.MILLRACE, "eval", "1"], capture_output=True, text=True, check=False,
+                                                 stdin=subprocess.DEVNULL).stderr:
+            self.skipTest("JSONata is not evaluated yet")
+        self.assertEqual(self.eval("$sum(a)", data='{"a":[1,2,3]}').stdout, "6\n")
+        self.assertEqual(self.eval("$states.input.n & $x", "--dialect", "states", "-r", "-b",
+                                   '{"states":{"input":{"n":"a"}},"x":"b"}').stdout, "ab\n")
+        self.assertIn("undefined", self.eval("nothing", code=1).stderr)
+        self.assertIn("T2001", self.eval('"a" + 1', code=1).stderr)
+        answers = self.lines({"expr": "a + $b", "data": {"a": 1}, "bindings": {"b": 2}}, {"expr": "$"}, {"expr": "$", "data": None},
+                             {"expr": "$sum"}, {"expr": "1 +"}, {"expr": '"x" + 1'})
+        self.assertEqual(answers[:3], [{"result": 3}, {"undefined": True}, {"result": None}])
+        self.assertEqual([a["error"]["code"] for a in answers[3:]], ["NotJson", "S0207", "T2001"])
+
+    def test_a_line_is_answered_before_the_next_comes(self):
+        process = subprocess.Popen([program.MILLRACE, "eval", "--lines", "-l", "jsonpath"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        for number in range(3):
+            process.stdin.write(json.dumps({"expr": "$", "data": number}) + "\n")
+            process.stdin.flush()
+            self.assertEqual(json.loads(process.stdout.readline()), {"result": number})
+        process.stdin.write('{"expr":"$","data":9}')  # a last line without its end
+        process.stdin.close()
+        self.assertEqual(json.loads(process.stdout.readline()), {"result": 9})
+        self.assertEqual(process.wait(), 0)
+
+    def test_a_line_beyond_the_limit(self):
+        long = '{"expr":"' + "x" * (64 * 1024 * 1024) + '"}'
+        answers = self.lines(long, {"expr": "$", "data": 1}, language="jsonpath")
+        self.assertEqual(answers[0]["error"]["code"], "LimitExceeded")
+        self.assertEqual(answers[1], {"result": 1})
+
+
 class Interrupted(Case):
     """What is told to stop stops; what is killed goes on."""
 
