@@ -89,13 +89,13 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
   }
   orchestrator::TaskRunner& runner =
       home->runner_ ? *home->runner_ : static_cast<orchestrator::TaskRunner&>(*home->library_);
-  options.engine.seed = home->draw_seed();
+  options.engine.seed = draw_seed();
   home->engine_ = std::make_unique<orchestrator::Engine>(*home->loop_, *home->committer_, runner,
                                                          std::move(options.engine), last);
   return home;
 }
 
-std::uint64_t Home::draw_seed() const {
+std::uint64_t draw_seed() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32) | device();
 }

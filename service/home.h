@@ -38,7 +38,6 @@ class Home {
   orchestrator::Engine& engine() { return *engine_; }
   tasks::TaskLibraryRunner* tasks() { return library_.get(); }  // null when another runner was given
   const std::string& path() const { return path_; }
-  std::uint64_t draw_seed() const;  // real entropy
 
  private:
   Home() = default;
@@ -54,5 +53,7 @@ class Home {
 
 // For commands that only read: works beside a process that has the home open. NotFound when there is no home.
 Result<std::unique_ptr<orchestrator::Store>> open_for_reading(const std::string& path);
+
+std::uint64_t draw_seed();  // real entropy
 
 }  // namespace millrace::service

@@ -5,12 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
-#include <random>
 
 #include "base/clock.h"
 #include "service/cli/command.h"
 #include "service/cli/eval_request.h"
 #include "service/cli/print.h"
+#include "service/home.h"
 
 namespace millrace::cli {
 namespace {
@@ -34,7 +34,7 @@ struct Evaluator {
   Language language;
   JsonataDialect dialect;
   Limits limits = {};
-  std::uint64_t seed = std::random_device()();
+  std::uint64_t seed = service::draw_seed();
   SystemClock clock = {};
 
   EvalAnswer operator()(const EvalRequest& request) {

@@ -53,7 +53,7 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
   home_options.engine.limits.history_events_max = options.history_events_max;
   MR_TRY(home, service::Home::open(std::move(home_options)));
   orchestrator::UvLoop& loop = home->loop();
-  api::Service service({home->engine(), loop.clock()}, home->draw_seed());
+  api::Service service({home->engine(), loop.clock()}, service::draw_seed());
   MR_TRY(server, http::listen(loop, address, {},
                               [&](http::ExchangePtr exchange) { service.handle(std::move(exchange)); }));
   std::optional<Error> error;
