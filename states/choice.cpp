@@ -16,7 +16,9 @@ tl::expected<std::optional<definitions::NodeIndex>, Failure> choose(const Turn& 
   for (const definitions::ChoiceBranch& branch : choice.branches) {
     auto holds = branch.rule.evaluate(scope);
     if (!holds) return tl::unexpected<Failure>(in_state(turn, id, holds.error()));
-    if (*holds) return std::optional(branch.next);
+    if (!*holds) continue;
+    turn.note_rule(static_cast<std::size_t>(&branch - choice.branches.data()));
+    return std::optional(branch.next);
   }
   return choice.default_next;
 }

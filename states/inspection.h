@@ -31,6 +31,7 @@ std::string_view name_of(Stage stage);  // "afterInputPath", …
 
 struct Inspection {
   std::array<std::optional<Payload>, kStages> noted;
+  std::optional<std::size_t> choice_rule;  // the first rule that held; nothing: the Default, or none
 
   const std::optional<Payload>& at(Stage stage) const { return noted[static_cast<std::size_t>(stage)]; }
 };

@@ -52,6 +52,10 @@ class Turn {
     if (inspection_) inspection_->noted[static_cast<std::size_t>(stage)] = value;
   }
 
+  void note_rule(std::size_t index) const {
+    if (inspection_) inspection_->choice_rule = index;
+  }
+
   // Frames that were made or woken and have to run on; the oldest first.
   std::deque<FrameId> runnable;
 

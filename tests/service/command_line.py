@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import xml.etree.ElementTree
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -378,6 +379,67 @@ class Bench(Case):
                 self.assertGreater(line[key], 0, key)
             self.assertLessEqual(line["p50_ms"], line["p99_ms"])
         self.assertEqual(list(self.directory.iterdir()), [], "the database is removed")
+
+
+class Tests(Case):
+    EXAMPLE = ROOT / "examples/retry-and-catch/tests.json"
+    TASK = {"StartAt": "Ask", "States": {"Ask": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Next": "Rest",
+                                                 "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Rest"}]},
+                                         "Rest": {"Type": "Wait", "Seconds": 86400, "End": True}}}
+
+    def file(self, *cases):
+        self.write("task.json", self.TASK)
+        return self.write("tests.json", {"definition": "task.json", "cases": list(cases)})
+
+    def test_the_example_passes_and_leaves_nothing(self):
+        shown = self.call("test", self.EXAMPLE, "--coverage", "--coverage-min", "100").stdout
+        self.assertIn("4 cases: 4 passed, 0 failed", shown)
+        self.assertIn("coverage 100.0 %", shown)
+        self.assertFalse(self.home.exists(), "a test needs no home")
+
+    def test_differences_are_shown_and_the_code_is_1(self):
+        path = self.file({"name": "day", "mocks": {"Ask": {"return": {"a": [1, 2]}}}, "expect": {"output": {"a": [1, 3]}, "path": ["Ask"]}},
+                         {"name": "fine", "mocks": {"Ask": {"return": 7}}, "expect": {"output": 7}})
+        shown = self.call("test", path, code=1).stdout
+        self.assertIn("✗ day  (SUCCEEDED, 24 h 0 min", shown)
+        self.assertIn("output at /a/1: expected 3, got 2", shown)
+        self.assertIn("step 2: expected the end, got 'Rest'", shown)
+        self.assertIn("✓ fine", shown)
+        self.assertIn("2 cases: 1 passed, 1 failed", shown)
+        self.assertNotIn("day", self.call("test", path, "--filter", "fine").stdout)
+        self.call("test", path, "--filter", "fine", "--coverage-min", "99", code=1)
+        self.assertIn("no case was run", self.call("test", path, "--filter", "nothing", code=2).stderr)
+
+    def test_reports(self):
+        path = self.file({"name": "a <b>", "expect": {"status": "FAILED"}}, {"name": "c", "mocks": {"Ask": {"return": 1}}})
+        junit = self.directory / "report.xml"
+        report = json.loads(self.call("test", path, "--json", "--junit", junit, code=1).stdout)
+        self.assertEqual((report["passed"], report["failed"]), (1, 1))
+        case = report["suites"][0]["cases"][0]
+        self.assertIn("state 'Ask' (arn:aws:states:::lambda:invoke), invocation 0, has no mock", case["problems"][0])
+        done = report["suites"][0]["cases"][1]
+        self.assertEqual((done["status"], done["output"], done["path"], done["durationMillis"]), ("SUCCEEDED", 1, ["Ask", "Rest"], 86_400_000))
+        self.assertEqual(report["suites"][0]["coverage"]["catchers"], {"covered": 0, "total": 1, "missed": ["Ask: Catch[0] States.ALL"]})
+        suite = xml.etree.ElementTree.parse(junit).getroot().find("testsuite")
+        self.assertEqual((suite.get("tests"), suite.get("failures")), ("2", "1"))
+        self.assertEqual([c.get("name") for c in suite], ["a <b>", "c"])
+        self.assertIn("has no mock", suite[0].find("failure").get("message"))
+
+    def test_files_that_are_wrong_are_2(self):
+        for text, words in (("{", "tests.json: "), ({"cases": []}, "'definition' is missing"),
+                            ({"definition": "gone.json", "cases": []}, "gone.json: No such file"),
+                            ({"definition": self.TASK, "cases": [{"name": "n", "moks": {}}]}, "unknown member 'moks'")):
+            self.assertIn(words, self.call("test", self.write("tests.json", text), code=2).stderr)
+        self.assertIn("nowhere.json", self.call("test", "nowhere.json", self.EXAMPLE, code=2).stderr)
+
+    def test_a_mock_config_file(self):
+        config = self.write("MockConfigFile.json", {
+            "StateMachines": {"M": {"TestCases": {"Happy": {"Ask": "Answer"}, "Sad": {"Ask": "Trouble"}}}},
+            "MockedResponses": {"Answer": {"0": {"Return": {"StatusCode": 200}}}, "Trouble": {"0-3": {"Throw": {"Error": "E", "Cause": "c"}}}}})
+        definition = self.write("task.json", self.TASK)
+        self.assertIn("--definition M=FILE", self.call("test", config, code=2).stderr)
+        for given in (definition, f"M={definition}"):
+            self.assertIn("2 cases: 2 passed", self.call("test", config, "--definition", given).stdout)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
 #include <variant>
 
 #include "orchestrator/committer.h"
+#include "simulation/scheduler.h"
 #include "tests/simulation/ledger.h"
-#include "tests/simulation/scheduler.h"
 
 namespace millrace::simulation {
 

@@ -5,8 +5,8 @@
 
 #include <map>
 
+#include "simulation/scheduler.h"
 #include "tests/simulation/ledger.h"
-#include "tests/simulation/scheduler.h"
 
 namespace millrace::simulation {
 

@@ -29,6 +29,7 @@ const std::vector<Direction>& directions() {
       {"orchestrator/maps/",
        {"base/", "definitions/", "states/", "orchestrator/loop/", "orchestrator/maps/"}},
       {"orchestrator/", {"base/", "definitions/", "states/", "orchestrator/"}},
+      {"simulation/", {"base/", "definitions/", "states/", "orchestrator/", "simulation/"}},
       {"tasks/numeric/", {"base/", "tasks/numeric/"}},
       {"tasks/table/", {"base/", "tasks/numeric/", "tasks/table/"}},
       {"tasks/artifacts/", {"base/", "tasks/table/", "tasks/artifacts/"}},
@@ -39,7 +40,9 @@ const std::vector<Direction>& directions() {
       {"tasks/runner.", {"base/", "tasks/", "orchestrator/dispatch/runner.h"}},
       {"tasks/", {"base/", "tasks/"}},
       {"triggers/", {"base/", "definitions/", "orchestrator/engine.h", "orchestrator/store/", "triggers/"}},
-      {"service/", {"base/", "definitions/", "states/", "orchestrator/", "tasks/", "triggers/", "service/"}},
+      {"service/",
+       {"base/", "definitions/", "states/", "orchestrator/", "simulation/", "tasks/", "triggers/",
+        "service/"}},
   };
 #undef MR_TASK_GROUND
   return kDirections;
@@ -68,8 +71,8 @@ struct Ban {
 
 const std::vector<Ban>& bans() {
   static const std::vector<std::string_view> kPure = {"definitions/", "states/"};
-  static const std::vector<std::string_view> kParts = {"base/",  "definitions/", "states/", "orchestrator/",
-                                                       "tasks/", "triggers/",    "service/"};
+  static const std::vector<std::string_view> kParts = {
+      "base/", "definitions/", "states/", "orchestrator/", "simulation/", "tasks/", "triggers/", "service/"};
   static const std::vector<Ban> kBans = {
       {R"(\b(system_clock|steady_clock|high_resolution_clock)\b|\btime\s*\(\s*(NULL|nullptr|0)\s*\)|\bgettimeofday\b|\bclock_gettime\b)",
        kParts,

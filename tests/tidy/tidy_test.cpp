@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 namespace {
 
 const fs::path kRoot = MILLRACE_SOURCE_DIR;
-constexpr const char* kParts[] = {"base",  "definitions", "states", "orchestrator",
-                                  "tasks", "triggers",    "service"};
+constexpr const char* kParts[] = {"base",       "definitions", "states",   "orchestrator",
+                                  "simulation", "tasks",       "triggers", "service"};
 
 std::string read(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);

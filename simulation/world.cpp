@@ -1,0 +1,95 @@
+#include "simulation/world.h"
+
+#include "base/check.h"
+#include "definitions/compile.h"
+
+namespace millrace::simulation {
+namespace {
+
+using namespace orchestrator;
+
+// Commits at once; answers come with the next turn of the loop, as those of a real one do.
+class MemoryCommitter final : public Committer {
+ public:
+  explicit MemoryCommitter(Loop& loop) : loop_(loop) {}
+
+  void submit(Append append, Done done) override {
+    auto results = store_->commit(std::span(&append, 1));
+    Result<AppendResult> result = results ? Result<AppendResult>(results->front())
+                                          : Result<AppendResult>(tl::unexpected<Error>(results.error()));
+    loop_.post([done = std::move(done), result = std::move(result)] { done(result); });
+  }
+  void run(std::function<void(Store&)> job, std::function<void()> done) override {
+    job(*store_);
+    loop_.post(std::move(done));
+  }
+
+ private:
+  Loop& loop_;
+  std::unique_ptr<Store> store_ = make_memory_store();
+};
+
+}  // namespace
+
+World::World(Scheduler& scheduler, TaskRunner& runner, EngineSettings settings)
+    : scheduler_(scheduler), loop_(scheduler), committer_(std::make_unique<MemoryCommitter>(loop_)) {
+  settings.park_after = Millis::max();  // memory is all there is
+  engine_ = std::make_unique<Engine>(loop_, *committer_, runner, std::move(settings), ExecutionId{0});
+  engine_->observe(this);
+}
+
+World::~World() = default;
+
+Status World::create_machine(const std::string& name, const std::string& definition) {
+  std::optional<Status> answer;
+  engine_->create_machine(name, definition, [&](Result<MachineRow> row) {
+    answer = row ? Status{} : Status(tl::unexpected<Error>(row.error()));
+  });
+  while (!answer && scheduler_.step()) {
+  }
+  MR_CHECK(answer.has_value(), "the engine did not answer");
+  if (*answer) programs_[name] = definitions::compile(definition).program;
+  return *answer;
+}
+
+Result<ExecutionId> World::start(const std::string& machine, const std::string& name, const Payload& input) {
+  std::optional<Result<Started>> answer;
+  StartRequest request;
+  request.machine = machine;
+  request.name = name;
+  request.input = input;
+  engine_->start_execution(std::move(request), [&](Result<Started> started) { answer = std::move(started); });
+  while (!answer && scheduler_.step()) {
+  }
+  MR_CHECK(answer.has_value(), "the engine did not answer");
+  if (!*answer) return fail((*answer).error());
+  return (*answer)->id;
+}
+
+bool World::run(Instant end, const std::function<bool()>& done, std::uint64_t steps_max) {
+  for (std::uint64_t steps = 0; !done(); ++steps) {
+    if (steps == steps_max) return false;
+    if (!scheduler_.step(end)) break;
+  }
+  return true;
+}
+
+const Trace* World::trace(ExecutionId id) const {
+  const auto found = traces_.find(id);
+  return found == traces_.end() ? nullptr : found->second.get();
+}
+
+void World::on_events(ExecutionId id, const states::Execution& execution,
+                      std::span<const states::Event> events) {
+  auto& trace = traces_[id];
+  if (!trace) {
+    const auto program = programs_.find(execution.identity.machine_name);
+    MR_CHECK(program != programs_.end(), "an execution of a machine that this world does not know");
+    trace = std::make_unique<Trace>(program->second);
+    ++running_;
+  }
+  for (const states::Event& event : events) trace->add(event);
+  if (execution.ended()) --running_;
+}
+
+}  // namespace millrace::simulation
