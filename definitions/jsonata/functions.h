@@ -17,10 +17,10 @@ class Evaluation;
 using Native = Value (*)(Evaluation& evaluation, std::span<const Value> arguments);
 
 struct Builtin {
-  std::string_view name, signature;
-  Native run;
-  bool states_language_only = false;
-  Signature parsed = {};
+  std::string_view name;
+  Native run = nullptr;
+  Signature parsed;
+  Function function;  // the value that $name is
 };
 
 // Null when there is none of this name in the dialect.

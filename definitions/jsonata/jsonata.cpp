@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "definitions/jsonata/evaluation.h"
 #include "definitions/jsonata/messages.h"
 #include "definitions/jsonata/parser.h"
 
@@ -57,11 +58,9 @@ tl::expected<Jsonata, JsonataError> Jsonata::compile(std::string_view text, Json
   return made;
 }
 
-JsonataResult Jsonata::evaluate(JsonView, const std::vector<Binding>&, const Environment&) const {
-  JsonataResult result;
-  result.kind = JsonataResult::Kind::Error;
-  result.error = {"U1001", "Expressions can be compiled, but not evaluated yet", -1, {}, {}};
-  return result;
+JsonataResult Jsonata::evaluate(JsonView input, const std::vector<Binding>& bindings,
+                                const Environment& environment) const {
+  return Evaluation(*compiled_, input, bindings, environment).run();
 }
 
 const std::string& Jsonata::text() const {

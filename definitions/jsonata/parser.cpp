@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "definitions/jsonata/regex.h"
+
 namespace millrace::definitions::jsonata {
 namespace {
 
@@ -160,6 +162,11 @@ Node* Parser::operand(const Token& token, const OperatorRow* row) {
   node->truth = token.text == "true";
   node->null = token.text == "null";
   if (kind == NodeKind::Name || kind == NodeKind::Variable) node->name = compiled_.number_of(node->text);
+  if (kind == NodeKind::Regex) {
+    auto regex = JsRegex::compile(token.text, token.flags);
+    if (!regex) return fail("S0303", token.position, std::string(token.text), regex.error().message);
+    node->regex = std::make_shared<const JsRegex>(std::move(*regex));
+  }
   return node;
 }
 

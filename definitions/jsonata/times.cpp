@@ -1,0 +1,49 @@
+#include <cmath>
+
+#include "definitions/jsonata/date_time.h"
+#include "definitions/jsonata/evaluation.h"
+#include "definitions/jsonata/natives.h"
+
+namespace millrace::definitions::jsonata::natives {
+namespace {
+
+double millis_now(const Evaluation& evaluation) {
+  return static_cast<double>(millrace::to_millis(evaluation.environment().now));
+}
+
+Value formatted(Evaluation& evaluation, double time, Value picture, Value zone) {
+  const auto text_of = [](Value v) { return v.is_string() ? std::optional(v.characters()) : std::nullopt; };
+  const auto text = jsonata::from_millis(time, text_of(picture), text_of(zone));
+  if (!text) return evaluation.fail_with_text(text.error().code, text.error().value);
+  return evaluation.text(*text);
+}
+
+}  // namespace
+
+Value from_millis(Evaluation& evaluation, Arguments arguments) {
+  if (!arguments[0].is_number()) return {};
+  return formatted(evaluation, arguments[0].to_double(), arguments[1], arguments[2]);
+}
+
+Value to_millis(Evaluation& evaluation, Arguments arguments) {
+  if (!arguments[0].is_string()) return {};
+  const std::string_view text = arguments[0].characters();
+  if (!arguments[1].is_string()) {
+    const auto time = jsonata::to_millis(text);
+    if (!time) return evaluation.fail(time.error().code, arguments[0]);
+    return Value::number(*time);
+  }
+  const auto time = jsonata::to_millis(text, arguments[1].characters(), millis_now(evaluation));
+  if (!time) return evaluation.fail_with_text(time.error().code, time.error().value);
+  return *time ? Value::number(**time) : Value();
+}
+
+Value now(Evaluation& evaluation, Arguments arguments) {
+  return formatted(evaluation, millis_now(evaluation), arguments[0], arguments[1]);
+}
+
+Value millis(Evaluation& evaluation, Arguments) {
+  return Value::number(millis_now(evaluation));
+}
+
+}  // namespace millrace::definitions::jsonata::natives
