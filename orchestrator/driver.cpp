@@ -10,6 +10,11 @@ namespace millrace::orchestrator {
 namespace {
 
 constexpr Millis kRetryAfterStoreError{1000};
+// Steps of executions between two looks at the loop's other work.
+constexpr int kStepsAtATime = 512;
+// Ids of executions in memory: above all stored ones, and different in each process, because jobs remember
+// the ids they were started for.
+constexpr std::uint64_t kInMemoryIds = std::uint64_t{1} << 62;
 
 bool has_tasks_out(const states::Execution& execution) {
   for (const auto& [id, frame] : execution.frames) {
@@ -61,6 +66,7 @@ Driver::Driver(Loop& loop, Committer& committer, TaskRunner& runner, Machines& m
           [this](const TaskKey& key, const std::string& state, const Payload& progress) {
             if (observer_) observer_->on_progress(key.execution, key.frame, state, progress);
           }),
+      last_in_memory_(kInMemoryIds | (mix(settings.seed, kInMemoryIds) >> 34) << 32),
       self_(std::make_shared<Driver*>(this)) {}
 
 Driver::~Driver() {
@@ -117,15 +123,23 @@ void Driver::make_ready(ExecutionId id) {
   if (!busy_) drain();
 }
 
+// Executions that need no disk could keep each other busy for ever: after a while the loop has its turn.
 void Driver::drain() {
   busy_ = true;
-  while (!ready_.empty()) {
+  for (int steps = 0; !ready_.empty() && steps < kStepsAtATime; ++steps) {
     const ExecutionId id = ready_.front();
     ready_.pop_front();
     const auto it = live_.find(id);
     if (it != live_.end()) step(id, *it->second);
   }
   busy_ = false;
+  if (ready_.empty() || resumes_) return;
+  resumes_ = true;
+  loop_.post([alive = self_] {
+    if (!*alive) return;
+    (*alive)->resumes_ = false;
+    if (!(*alive)->busy_) (*alive)->drain();
+  });
 }
 
 void Driver::step(ExecutionId id, Live& live) {
@@ -158,6 +172,7 @@ void Driver::step(ExecutionId id, Live& live) {
     release(id, live);
     return;
   }
+  if (live.origin.in_memory) return count(id, live, std::move(append.events));
   append.row = row_of(id, *live.machine, live.execution);
   append.row.map_run = live.origin.map_run;
   append.row.map_items = live.origin.items;
@@ -166,6 +181,13 @@ void Driver::step(ExecutionId id, Live& live) {
   committer_.submit(std::move(append), [alive = self_, id](Result<AppendResult> result) {
     if (*alive) (*alive)->on_committed(id, std::move(result));
   });
+}
+
+// What was decided is so, and what waited for that is done.
+void Driver::count(ExecutionId id, Live& live, std::vector<states::Event> events) {
+  if (observer_) observer_->on_events(id, live.execution, events);
+  live.created = true;
+  release(id, live);
 }
 
 void Driver::on_committed(ExecutionId id, Result<AppendResult> result) {
@@ -177,12 +199,7 @@ void Driver::on_committed(ExecutionId id, Result<AppendResult> result) {
   if (!result || *result != AppendResult::Ok) {
     give_up(id, live, result);
   } else {
-    if (observer_) {
-      observer_->on_events(id, live.execution, live.shown);
-      live.shown.clear();
-    }
-    live.created = true;
-    release(id, live);
+    count(id, live, std::exchange(live.shown, {}));
   }
   drain();
 }
@@ -235,8 +252,9 @@ void Driver::release(ExecutionId id, Live& live) {
   }
   const std::optional<Instant> due = states::next_due(live.execution, *live.machine->program);
   if (due) arm(id, *due, live.armed);
-  if (due && !has_tasks_out(live.execution) && *due - loop_.clock().now() > settings_.park_after)
-    live_.erase(id);
+  const bool parks = due && !live.origin.in_memory && !has_tasks_out(live.execution) &&
+                     *due - loop_.clock().now() > settings_.park_after;
+  if (parks) live_.erase(id);
 }
 
 void Driver::perform(ExecutionId id, const Live& live, states::Effect effect) {

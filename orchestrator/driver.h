@@ -29,8 +29,12 @@ class Driver {
 
   // A new execution; `committed` is called when its first append is durable or refused. On anything but Ok it
   // is forgotten.
+  // With origin.in_memory nothing is appended: what is decided counts at once, and `id` is from
+  // new_in_memory_id().
   void start(ExecutionId id, MachinePtr machine, states::stimulus::Started started, Committed committed,
              Origin origin = {});
+  // Of an execution that is not stored: no stored one, of this process or another, ever has it.
+  ExecutionId new_in_memory_id() { return {++last_in_memory_}; }
   // A stimulus for an execution, in memory or not. `committed` (may be empty): when what follows is durable;
   // NotFound when there is no such execution.
   void deliver(ExecutionId id, states::Stimulus stimulus, Committed committed = {});
@@ -80,6 +84,7 @@ class Driver {
 
   void make_ready(ExecutionId id);
   void drain();
+  void count(ExecutionId id, Live& live, std::vector<states::Event> events);
   void step(ExecutionId id, Live& live);
   void on_committed(ExecutionId id, Result<AppendResult> result);
   void give_up(ExecutionId id, Live& live, const Result<AppendResult>& result);
@@ -104,6 +109,8 @@ class Driver {
   std::unordered_map<ExecutionId, std::vector<std::function<void(const Ended&)>>> waiters_;
   std::deque<ExecutionId> ready_;
   bool busy_ = false;
+  bool resumes_ = false;  // a drain that rested goes on from the loop
+  std::uint64_t last_in_memory_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>>
       due_;  // may hold stale pairs: a late look does no harm
   TimerHandle timer_ = 0;

@@ -214,8 +214,11 @@ bool rests(const Frame& frame) {
 }
 
 std::optional<Instant> deadline_of(const Execution& execution, const Program& program) {
-  if (!program.timeout_seconds) return std::nullopt;
-  return execution.started + std::chrono::seconds(*program.timeout_seconds);
+  std::optional<std::int64_t> seconds = program.timeout_seconds;
+  const auto& most = execution.identity.seconds_max;
+  if (most && (!seconds || *most < *seconds)) seconds = most;
+  if (!seconds) return std::nullopt;
+  return execution.started + std::chrono::seconds(*seconds);
 }
 
 void time_came(Turn& turn) {

@@ -101,6 +101,8 @@ struct ExecutionIdentity {
   std::string machine_arn;
   std::string machine_name;
   std::string role_arn;
+  // An Express execution's five minutes, beside what its definition says. Not stored, as it is not.
+  std::optional<std::int64_t> seconds_max = {};
   bool operator==(const ExecutionIdentity&) const = default;
 };
 

@@ -11,10 +11,11 @@ namespace millrace::orchestrator {
 
 struct Ended;
 
-// Which map run an execution is a child of; 0: of none.
+// What the driver knows of an execution beside its machine.
 struct Origin {
-  MapRunId map_run = {};
+  MapRunId map_run = {};  // which map run it is a child of; 0: of none
   std::uint32_t items = 0;
+  bool in_memory = false;  // Express: nothing of it is stored, and it ends with the process
 };
 
 class MapRunPort {
