@@ -15,13 +15,16 @@ struct Failure {
   std::string cause;      // words for people; may be empty
   bool has_error = true;  // a Fail state without Error ends an execution without one
   bool has_cause = true;  // States.Timeout has none, which is not the same as ""
+  // Where in the state an expression failed ("Arguments/FunctionName"), until the EvaluationFailed event says
+  // it.
+  std::string location = {};
   bool operator==(const Failure&) const = default;
 };
 
 using Outcome = tl::expected<Payload, Failure>;
 
 inline tl::unexpected<Failure> failed(std::string_view error, std::string cause) {
-  return tl::unexpected<Failure>(Failure{std::string(error), std::move(cause), true, true});
+  return tl::unexpected<Failure>(Failure{std::string(error), std::move(cause)});
 }
 
 // Reserved error names. Source: Amazon States Language, "Errors"; the Step Functions developer guide.

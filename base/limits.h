@@ -11,7 +11,10 @@ namespace millrace {
 struct Limits {
   std::size_t payload_bytes_max = 262'144;  // input, output, task result, state; UTF-8 bytes
   std::size_t definition_bytes_max = 1'048'576;
-  std::uint64_t history_events_max = 25'000;  // visible events of one execution
+  std::uint64_t history_events_max = 25'000;     // visible events of one execution
+  std::size_t variable_bytes_max = 262'144;      // of one variable
+  std::size_t assign_bytes_max = 262'144;        // of all that one state assigns
+  std::size_t variables_bytes_max = 10'485'760;  // of all variables of an execution
   std::size_t error_characters_max = 256;
   std::size_t cause_characters_max = 32'768;
   std::size_t name_characters_max = 80;          // states, executions, state machines

@@ -67,7 +67,7 @@ void measure(const char* name, const Payload& document, Work work) {
 int main() {
   const Payload document = order(), result = Payload::literal(R"({"id":"e-1","code":200})");
   const NoContext context;
-  const Variables variables;
+  const VariableTable variables;
   const Limits limits;
   const Environment environment{from_millis(0), 1, &limits};
   const Scope scope{document, context, variables, environment};

@@ -45,4 +45,27 @@ void check_scope(Source& source, const ScopeNames& names, const Program& program
   }
 }
 
+void check_assigned(Source& source) {
+  // Of each scope, the place where each name is assigned first.
+  std::vector<std::unordered_map<std::string, const std::string*>> first(source.assigned.size());
+  for (std::size_t i = 0; i < source.assigned.size(); ++i) {
+    for (const auto& name : source.assigned[i].names) first[i].emplace(name.name, &name.pointer);
+  }
+  for (std::size_t i = 1; i < source.assigned.size(); ++i) {
+    for (const auto& name : source.assigned[i].names) {
+      for (std::size_t at = i; at != 0 && !source.assigned[at].isolated;) {
+        at = source.assigned[at].parent;
+        const auto outer = first[at].find(name.name);
+        if (outer == first[at].end()) continue;
+        source.error(
+            name.key, name.pointer, codes::kSchema,
+            "The variable '" + name.name + "' is assigned in an outer scope and cannot be assigned here",
+            "it is assigned at " + *outer->second +
+                "; inside a Branch or an ItemProcessor use another name, and Output to hand values out");
+        break;
+      }
+    }
+  }
+}
+
 }  // namespace millrace::definitions

@@ -9,4 +9,7 @@ namespace millrace::definitions {
 // Only the first is reported when there is no terminal state, as AWS does: everything else follows from it.
 void check_scope(Source& source, const ScopeNames& names, const Program& program, JsonView anchor);
 
+// Variables are assigned in one scope only: names that an inner scope shares with one around it are errors.
+void check_assigned(Source& source);
+
 }  // namespace millrace::definitions

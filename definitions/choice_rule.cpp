@@ -151,13 +151,15 @@ const std::vector<std::string_view>& choice_operators() {
 }
 
 struct ChoiceRule::Compiled {
-  enum class Shape { Test, And, Or, Not } shape = Shape::Test;
+  enum class Shape { Test, And, Or, Not, Condition } shape = Shape::Test;
   std::vector<ChoiceRule> parts;
   std::optional<Path> variable;
   const Operator* op = nullptr;
   Payload expected;
   std::optional<Path> expected_path;
   std::string expected_field;
+  bool constant = false;       // of a Condition
+  std::optional<Query> query;  // of a Condition, instead
 };
 
 namespace {
@@ -270,9 +272,32 @@ ChoiceRule ChoiceRule::compile(JsonView view, std::vector<Problem>& problems) {
   return rule;
 }
 
+ChoiceRule ChoiceRule::compile_condition(JsonView view, const Site& site, std::vector<Problem>& problems) {
+  auto made = std::make_shared<Compiled>();
+  made->shape = Compiled::Shape::Condition;
+  if (view.is_boolean()) {
+    made->constant = view.boolean();
+  } else if (Query::claimed(view)) {
+    made->query = Query::compile(view, site, problems);
+  } else {
+    report(problems, view, "The Condition must be a boolean or a JSONata expression",
+           "e.g. \"{% $states.input.auc > 0.8 %}\"");
+  }
+  ChoiceRule rule;
+  rule.compiled_ = std::move(made);
+  return rule;
+}
+
 tl::expected<bool, Failure> ChoiceRule::evaluate(const Scope& scope) const {
   const Compiled& c = *compiled_;
   switch (c.shape) {
+    case Compiled::Shape::Condition: {
+      if (!c.query) return c.constant;
+      const Outcome value = c.query->evaluate(scope);
+      if (!value) return tl::unexpected<Failure>(value.error());
+      if (!value->view().is_boolean()) return tl::unexpected<Failure>(c.query->unexpected("boolean", *value));
+      return value->view().boolean();
+    }
     case Compiled::Shape::Not: {
       auto inner = c.parts[0].evaluate(scope);
       return inner ? tl::expected<bool, Failure>(!*inner) : inner;

@@ -1,12 +1,13 @@
 #pragma once
-// Choice rules: the comparisons of JSONPath Choice states, and And, Or, Not. Compiled once.
+// Choice rules: the comparisons of JSONPath Choice states, and And, Or, Not; the Condition of JSONata ones.
+// Compiled once.
 // Source: Amazon States Language, "Choice State".
 
 #include <memory>
 #include <string_view>
 #include <vector>
 
-#include "definitions/expression.h"
+#include "definitions/query.h"
 
 namespace millrace::definitions {
 
@@ -15,6 +16,8 @@ class ChoiceRule {
   // Compiles the rule at `view` (its `Next`, `Comment`, `Assign` are the caller's); `nested` rules must not
   // have Next.
   static ChoiceRule compile(JsonView view, std::vector<Problem>& problems);
+  // The rule of a JSONata state: its Condition, true, false or an expression.
+  static ChoiceRule compile_condition(JsonView view, const Site& site, std::vector<Problem>& problems);
   // Whether the rule holds. Failure: States.Runtime, e.g. when Variable names nothing (but for IsPresent).
   tl::expected<bool, Failure> evaluate(const Scope& scope) const;
 

@@ -1,6 +1,7 @@
 #include "definitions/compile.h"
 
 #include "base/encoding.h"
+#include "definitions/check.h"
 #include "definitions/parse.h"
 
 namespace millrace::definitions {
@@ -11,6 +12,7 @@ Compiled compile(std::string_view definition_text, const Limits& limits) {
   if (source.read()) {
     program = parse_scope(source, source.root(), source.root(), "/", ScopeKind::Machine,
                           QueryLanguage::JsonPath, 0);
+    check_assigned(source);
   }
   Compiled out;
   if (program && !source.failed()) {

@@ -2,8 +2,10 @@
 // What an expression of a definition may see when it is evaluated, and how it answers. Pure: time and
 // randomness are in the environment, nothing else of the world is reachable.
 
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "base/environment.h"
 #include "base/failure.h"
@@ -18,14 +20,32 @@ class Context {
   virtual const Payload& object() const = 0;
 };
 
-// Workflow variables by name, innermost scope first in look-ups. Assign fills them (a later language step).
-using Variables = std::map<std::string, Payload, std::less<>>;
+enum class QueryLanguage { JsonPath, JsonAta };
+
+// Workflow variables as an expression sees them: those of its own States, then of the States around it.
+class Variables {
+ public:
+  virtual ~Variables() = default;
+  virtual const Payload* find(std::string_view name) const = 0;  // null when nothing has been assigned
+};
+using VariableMap = std::map<std::string, Payload, std::less<>>;
+// Variables of one level.
+struct VariableTable final : Variables {
+  VariableMap map;
+  const Payload* find(std::string_view name) const override {
+    const auto it = map.find(name);
+    return it == map.end() ? nullptr : &it->second;
+  }
+};
 
 struct Scope {
-  const Payload& input;            // what `$` means here
-  const Context& context;          // `$$`
-  const Variables& variables;      // `$name`
-  const Environment& environment;  // the only source of time and randomness
+  const Payload& input;                   // what `$` means here
+  const Context& context;                 // `$$`, $states.context
+  const Variables& variables;             // `$name`
+  const Environment& environment;         // the only source of time and randomness
+  const Payload* state_input = nullptr;   // $states.input; null: `input`
+  const Payload* result = nullptr;        // $states.result, where there is one
+  const Payload* error_output = nullptr;  // $states.errorOutput, in a catcher
 };
 
 // Evaluation answers an Outcome. A Failure's cause is the bare sentence ("The JSONPath '$.x' specified for

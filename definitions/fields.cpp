@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace millrace::definitions {
 namespace {
 
@@ -32,6 +34,24 @@ std::string owners(unsigned states) {
     out += name_of(static_cast<StateType>(t));
   }
   return out;
+}
+
+// Why it can't be one; empty if it can. Names are identifiers as Unicode has them (UAX #31), roughly: every
+// character beyond ASCII passes.
+std::string wrong_variable_name(const std::string& name, std::size_t characters_max) {
+  if (name == "states") return "'states' is reserved for what the engine shows in $states";
+  if (name.empty()) return "a variable needs a name";
+  if (count_code_points(name) > characters_max)
+    return "a name has at most " + std::to_string(characters_max) + " characters";
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           static_cast<unsigned char>(c) >= 0x80;
+  };
+  const bool plain = letter(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) {
+                       return letter(c) || (c >= '0' && c <= '9');
+                     });
+  return plain ? std::string()
+               : "letters, digits and '_', beginning with a letter; a part of a variable can't be assigned";
 }
 
 }  // namespace
@@ -241,13 +261,59 @@ ResultPathField Fields::result_path(std::string_view name) {
   return {ResultPathField::Kind::Path, std::move(*parsed)};
 }
 
-std::optional<PayloadTemplate> Fields::payload_template(std::string_view name) {
+Site Fields::site(std::string_view name) const {
+  const Source::State& state = source_->state;
+  Site out;
+  out.language = state.language;
+  if (state.language == QueryLanguage::JsonAta && pointer_.starts_with(state.pointer)) {
+    if (pointer_.size() > state.pointer.size())
+      out.location = pointer_.substr(state.pointer.size() + 1) + "/";
+    out.location += name;
+  }
+  return out;
+}
+
+std::optional<PayloadTemplate> Fields::payload_template(std::string_view name, bool result,
+                                                        bool error_output) {
   const JsonView value = find(name);
   if (!value) return std::nullopt;
+  Site where = site(name);
+  where.result = result;
+  where.error_output = error_output;
   std::vector<Problem> problems;
-  PayloadTemplate compiled = PayloadTemplate::compile(value, problems);
+  PayloadTemplate compiled = PayloadTemplate::compile(value, problems, where);
   source_->add(value, place(pointer_, name), problems);
   return compiled;
+}
+
+std::optional<Query> Fields::query(std::string_view name) {
+  const JsonView value = find(name);
+  if (!value || source_->state.language != QueryLanguage::JsonAta || !Query::claimed(value))
+    return std::nullopt;
+  std::vector<Problem> problems;
+  std::optional<Query> compiled = Query::compile(value, site(name), problems);
+  source_->add(value, place(pointer_, name), problems);
+  return compiled;
+}
+
+std::optional<Assign> Fields::assign(bool result, bool error_output) {
+  const JsonView value = object("Assign");
+  if (!value) return std::nullopt;
+  Assign out;
+  const std::string pointer = place(pointer_, "Assign");
+  for (const auto [key, inner] : value.members()) {
+    std::string name = key.string();
+    if (source_->state.language == QueryLanguage::JsonPath && name.ends_with(".$"))
+      name.resize(name.size() - 2);
+    if (std::string why = wrong_variable_name(name, source_->limits().name_characters_max); !why.empty()) {
+      source_->error(key, pointer, codes::kSchema, "Invalid variable name: '" + name + "'", std::move(why));
+      continue;
+    }
+    source_->assigned[source_->scope].names.push_back({name, key, pointer});
+    out.names.push_back(std::move(name));
+  }
+  out.values = *payload_template("Assign", result, error_output);
+  return out;
 }
 
 }  // namespace millrace::definitions

@@ -37,6 +37,7 @@ inline constexpr std::string_view kDuplicateKey = "DUPLICATE_KEY";
 inline constexpr std::string_view kErrorName = "UNKNOWN_ERROR_NAME";
 inline constexpr std::string_view kEndless = "ENDLESS_LOOP";
 inline constexpr std::string_view kNoDefault = "NO_DEFAULT";
+inline constexpr std::string_view kVariableName = "INVALID_VARIABLE_NAME";
 }  // namespace codes
 
 // The place of a part of a definition, the way AWS writes it: "/" is the whole, "/States/A/Catch[0]/Next" a
@@ -72,6 +73,29 @@ class Source {
 
   bool failed() const { return failed_; }
   std::vector<Diagnostic> diagnostics();  // sorted by place; once
+
+  // The state that is being read: its language is that of its expressions, and their places in failures are
+  // counted from it.
+  struct State {
+    QueryLanguage language = QueryLanguage::JsonPath;
+    std::string pointer;
+  };
+  State state;
+
+  // The variables that the states of each scope assign, for the rule that an inner one must not assign a name
+  // that an outer one does. `isolated`: a distributed Map's items see no outer variables.
+  struct Assigned {
+    std::size_t parent = 0;
+    bool isolated = false;
+    struct Name {
+      std::string name;
+      JsonView key;
+      std::string pointer;
+    };
+    std::vector<Name> names;
+  };
+  std::vector<Assigned> assigned;
+  std::size_t scope = 0;  // the one that is being read
 
   // All state names of the machine and where each stands first; labels of distributed maps.
   std::unordered_map<std::string, std::string> state_places;
@@ -153,7 +177,14 @@ class Fields {
   std::optional<Path> reference(std::string_view name);  // names one node at most
   PathField path_field(std::string_view name);           // null allowed
   ResultPathField result_path(std::string_view name);    // null allowed
-  std::optional<PayloadTemplate> payload_template(std::string_view name);
+  // In the language of the state; `result`, `error_output`: whether $states has them there.
+  std::optional<PayloadTemplate> payload_template(std::string_view name, bool result = false,
+                                                  bool error_output = false);
+  std::optional<Assign> assign(bool result = false, bool error_output = false);
+  // The expression that a field of a JSONata state may be instead of a value; nothing if it is none.
+  std::optional<Query> query(std::string_view name);
+
+  Site site(std::string_view name) const;  // of a field
 
   void error_at(std::string_view name, std::string message, std::string hint = {});  // about a field's value
   void error(std::string_view code, std::string message, std::string hint = {});     // about the object

@@ -26,7 +26,6 @@ class Program;
 using NodeIndex = std::uint32_t;
 inline constexpr NodeIndex kEnd = ~NodeIndex{0};  // End: true
 
-enum class QueryLanguage { JsonPath, JsonAta };
 enum class StateType { Pass, Task, Choice, Wait, Parallel, Map, Succeed, Fail };
 std::string_view name_of(StateType type);  // "Pass", …
 
@@ -41,13 +40,23 @@ struct ResultPathField {
   std::optional<ReferencePath> path;
 };
 
-// JSONPath input and output processing. A state type that lacks a field leaves it at its default.
+// The variables that a state, a choice rule or a catcher sets: an object by name.
+struct Assign {
+  PayloadTemplate values;
+  std::vector<std::string> names;  // without ".$"
+};
+
+// Input and output processing. A state type, or a query language, that lacks a field leaves it at its
+// default.
 struct DataFlow {
   PathField input_path;
   std::optional<PayloadTemplate> parameters;
   std::optional<PayloadTemplate> result_selector;
   ResultPathField result_path;
   PathField output_path;
+  std::optional<PayloadTemplate> arguments;  // JSONata: Task, Parallel
+  std::optional<PayloadTemplate> output;     // JSONata; of a Choice: when no rule holds
+  std::optional<Assign> assign;              // both languages; of a Choice: when no rule holds
 };
 
 enum class JitterStrategy { None, Full };
@@ -63,22 +72,27 @@ struct Catcher {
   std::vector<std::string> error_equals;
   NodeIndex next = kEnd;
   ResultPathField result_path;
+  std::optional<PayloadTemplate> output = {};  // JSONata
+  std::optional<Assign> assign = {};
 };
 struct ErrorPolicy {
   std::vector<Retrier> retriers;
   std::vector<Catcher> catchers;
 };
 
-// A whole number given in the definition or read through a path at run time.
+// A whole number given in the definition, or at run time read through a path (JSONPath) or given by an
+// expression (JSONata). At most one of the three.
 struct NumberOrPath {
   std::optional<std::int64_t> value;
   std::optional<Path> path;
-  bool given() const { return value || path; }
+  std::optional<Query> query;
+  bool given() const { return value || path || query; }
 };
 struct DecimalOrPath {
   std::optional<double> value;
   std::optional<Path> path;
-  bool given() const { return value || path; }
+  std::optional<Query> query;
+  bool given() const { return value || path || query; }
 };
 
 struct Pass {
@@ -93,7 +107,9 @@ struct Task {
 struct ChoiceBranch {
   ChoiceRule rule;
   NodeIndex next = kEnd;
-  std::string label;  // the rule in few words, for pictures: "$.auc ≥ 0.8"
+  std::string label;                      // the rule in few words, for pictures: "$.auc ≥ 0.8"
+  std::optional<PayloadTemplate> output = {};  // JSONata
+  std::optional<Assign> assign = {};
 };
 struct Choice {
   std::vector<ChoiceBranch> branches;
@@ -104,6 +120,8 @@ struct Wait {
   std::optional<Instant> timestamp;
   std::optional<Path> seconds_path;
   std::optional<Path> timestamp_path;
+  std::optional<Query> seconds_query;
+  std::optional<Query> timestamp_query;
 };
 struct Parallel {
   std::vector<std::shared_ptr<const Program>> branches;
@@ -137,10 +155,11 @@ struct ResultWriter {
 };
 struct Map {
   std::shared_ptr<const Program> processor;
-  bool distributed = false;  // ProcessorConfig.Mode
-  bool express = false;      // ProcessorConfig.ExecutionType, of distributed ones
-  std::string label;         // Label, or one made of the state's name; of distributed ones
-  PathField items_path;      // on the effective input
+  bool distributed = false;              // ProcessorConfig.Mode
+  bool express = false;                  // ProcessorConfig.ExecutionType, of distributed ones
+  std::string label;                     // Label, or one made of the state's name; of distributed ones
+  PathField items_path;                  // on the effective input
+  std::optional<PayloadTemplate> items;  // JSONata: Items
   std::optional<PayloadTemplate> item_selector;  // ItemSelector, or Parameters in the old form
   NumberOrPath max_concurrency;
   NumberOrPath tolerated_failure_count;
@@ -150,9 +169,9 @@ struct Map {
   std::optional<ResultWriter> writer;
 };
 struct Succeed {};
-// Error and Cause: text, a path, or an intrinsic function.
+// Error and Cause: text, a path or an intrinsic function, or an expression.
 struct TextField {
-  std::variant<std::monostate, std::string, Path, IntrinsicCall> value;
+  std::variant<std::monostate, std::string, Path, IntrinsicCall, Query> value;
   bool given() const { return value.index() != 0; }
 };
 struct Fail {

@@ -1,5 +1,7 @@
 #include "definitions/parse.h"
 
+#include <utility>
+
 #include "base/utf8.h"
 #include "definitions/check.h"
 
@@ -64,10 +66,17 @@ QueryLanguage language_of(Parsing& p) {
 }
 
 void parse_data_flow(Parsing& p) {
-  if (!p.json_path()) return;  // these fields are refused there
   DataFlow& flow = p.node.flow;
   const StateType type = p.node.type();
   if (type == StateType::Fail) return;
+  const bool works = type == StateType::Task || type == StateType::Parallel || type == StateType::Map;
+  if (type != StateType::Succeed) flow.assign = p.fields.assign(works);
+  if (!p.json_path()) {
+    if (type == StateType::Task || type == StateType::Parallel)
+      flow.arguments = p.fields.payload_template("Arguments");
+    flow.output = p.fields.payload_template("Output", works);
+    return;
+  }
   flow.input_path = p.fields.path_field("InputPath");
   flow.output_path = p.fields.path_field("OutputPath");
   if (type == StateType::Choice || type == StateType::Wait || type == StateType::Succeed) return;
@@ -107,14 +116,13 @@ bool parse_state(Source& source, ScopeNames& names, NodeIndex index, JsonView va
   if (!parser) return false;
   Parsing p{source, fields, names, node, machine_language, depth, {}};
   node.language = language_of(p);
+  const Source::State outer = std::exchange(source.state, {node.language, pointer});
   fields.refuse_unknown(bit(parser->type), node.language);
   node.comment = fields.text("Comment").value_or("");
   parser->parse(p);
   parse_data_flow(p);
-  if (fields.has("Assign") && parser->type != StateType::Succeed && parser->type != StateType::Fail) {
-    p.unsupported.insert(p.unsupported.begin(), "Assign");
-  }
   report_unsupported(p);
+  source.state = outer;
   return true;
 }
 
@@ -153,6 +161,13 @@ void parse_states(Source& source, JsonView states, ScopeNames& names, Program& p
       names.incomplete = true;
     ++index;
   }
+}
+
+// The items of a distributed Map run in executions of their own: nothing outside is seen.
+bool isolated(JsonView scope) {
+  const JsonView config = scope.find("ProcessorConfig");
+  const JsonView mode = config && config.is_object() ? config.find("Mode") : JsonView();
+  return mode && mode.is_string() && mode.equals("DISTRIBUTED");
 }
 
 QueryLanguage parse_machine(Source& source, Fields& fields, Program& program) {
@@ -213,8 +228,10 @@ NumberOrPath parse_number_or_path(Parsing& p, std::string_view name, std::int64_
   NumberOrPath out;
   const std::string by_path = std::string(name) + "Path";
   if (!p.json_path()) {
-    const JsonView value = p.fields.find(name);
-    if (value && !value.is_string()) out.value = p.fields.whole(name, min, max);
+    if (Query::claimed(p.fields.find(name)))
+      out.query = p.fields.query(name);
+    else
+      out.value = p.fields.whole(name, min, max);
     return out;
   }
   if (!p.fields.at_most_one({name, by_path})) return out;
@@ -248,7 +265,10 @@ std::shared_ptr<Program> parse_scope(Source& source, JsonView object, JsonView a
   }
   ScopeNames names;
   names.pointer = pointer;
+  const std::size_t outer = std::exchange(source.scope, source.assigned.size());
+  source.assigned.push_back({outer, isolated(object), {}});
   parse_states(source, states, names, *program, language, depth);
+  source.scope = outer;
   if (whole) {
     Parsing p{source, fields, names, program->nodes.front(), language, depth, {}};
     const NodeIndex start = parse_target(p, fields, "StartAt");

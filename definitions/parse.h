@@ -57,7 +57,7 @@ void parse_transition(Parsing& p);    // Next or End
 void parse_error_policy(Parsing& p);  // Retry and Catch
 // The state that field `name` of `fields` names; reported when there is none.
 NodeIndex parse_target(Parsing& p, Fields& fields, std::string_view name);
-// `name` or `name`Path, not both. In JSONata only the whole number is read, expressions are left for later.
+// `name` or `name`Path, not both; in JSONata a whole number or an expression.
 NumberOrPath parse_number_or_path(Parsing& p, std::string_view name, std::int64_t min, std::int64_t max);
 
 inline constexpr std::int64_t kSecondsMax = 99'999'999;

@@ -46,6 +46,34 @@ std::string words(JsonView rule, int depth) {
   return out;
 }
 
+// The expression without its marks.
+std::string words_of(std::string text) {
+  if (text.starts_with("{%")) text.erase(0, 2);
+  if (text.ends_with("%}")) text.resize(text.size() - 2);
+  const std::size_t first = text.find_first_not_of(' ');
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+// A rule of a JSONata state: Condition, Next, Assign and Output.
+void parse_condition(Parsing& p, Fields& fields, JsonView rule, ChoiceBranch& branch) {
+  static constexpr FieldRule kRule[] = {
+      {"Condition", ~0u, Use::Both, "true, false or an expression, e.g. \"{% $states.input.auc > 0.8 %}\""},
+      {"Next", ~0u, Use::Both, "the name of a state in the same States"},
+      {"Assign", ~0u, Use::Both, "an object of variables by name"},
+      {"Output", ~0u, Use::Both, "any JSON with {% %} expressions"},
+      {"Comment", ~0u, Use::Both, "a text"}};
+  Fields own(p.source, rule, fields.pointer(), rule, kRule);
+  own.refuse_unknown(~0u, p.node.language);
+  branch.output = own.payload_template("Output");
+  if (!own.require({"Condition"})) return;
+  const JsonView condition = own.find("Condition");
+  std::vector<Problem> problems;
+  branch.rule = ChoiceRule::compile_condition(condition, own.site("Condition"), problems);
+  branch.label = condition.is_string() ? words_of(condition.string()) : std::string(condition.text());
+  p.source.add(condition, place(own.pointer(), "Condition"), problems);
+}
+
 ChoiceBranch parse_rule(Parsing& p, JsonView rule, std::size_t index) {
   ChoiceBranch branch;
   const std::string pointer = place(p.fields.pointer(), "Choices", index);
@@ -62,8 +90,11 @@ ChoiceBranch parse_rule(Parsing& p, JsonView rule, std::size_t index) {
   } else {
     branch.next = parse_target(p, fields, "Next");
   }
-  if (!p.json_path()) return branch;
-  if (fields.has("Assign")) p.unsupported.push_back("Choices[" + std::to_string(index) + "].Assign");
+  branch.assign = fields.assign();
+  if (!p.json_path()) {
+    parse_condition(p, fields, rule, branch);
+    return branch;
+  }
   std::vector<Problem> problems;
   branch.rule = ChoiceRule::compile(rule, problems);
   branch.label = words(rule, 0);

@@ -98,7 +98,11 @@ Catcher parse_catcher(Parsing& p, Fields& fields, bool last) {
     catcher.next = parse_target(p, fields, "Next");
   else
     p.names.incomplete = true;
-  if (p.json_path()) catcher.result_path = fields.result_path("ResultPath");
+  if (p.json_path())
+    catcher.result_path = fields.result_path("ResultPath");
+  else
+    catcher.output = fields.payload_template("Output", false, true);
+  catcher.assign = fields.assign(false, true);
   fields.text("Comment");
   return catcher;
 }
@@ -121,9 +125,6 @@ std::vector<Entry> parse_entries(Parsing& p, std::string_view name, std::span<co
     }
     Fields fields(p.source, element, pointer, element, rules);
     out.push_back(parse(p, fields, index == array.size()));
-    if (p.json_path() && fields.has("Assign") && name == "Catch") {
-      p.unsupported.push_back("Catch[" + std::to_string(index - 1) + "].Assign");
-    }
   }
   return out;
 }

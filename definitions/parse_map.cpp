@@ -69,9 +69,23 @@ void parse_label(Parsing& p, Map& map) {
   map.label = *label;
 }
 
+// Items of a JSONata Map: an expression, or an array or object with expressions in it.
+std::optional<PayloadTemplate> parse_items(Parsing& p) {
+  const JsonView items = p.fields.find("Items");
+  if (items && !items.is_array() && !items.is_object() && !Query::claimed(items)) {
+    p.fields.error_at("Items", "Expected value of type Array", p.fields.takes("Items"));
+    return std::nullopt;
+  }
+  return p.fields.payload_template("Items");
+}
+
 DecimalOrPath parse_percentage(Parsing& p) {
   DecimalOrPath out;
-  if (!p.json_path()) return out;
+  if (!p.json_path()) {
+    out.query = p.fields.query("ToleratedFailurePercentage");
+    if (!out.query) out.value = p.fields.number("ToleratedFailurePercentage", 0, 100);
+    return out;
+  }
   if (!p.fields.at_most_one({"ToleratedFailurePercentage", "ToleratedFailurePercentagePath"})) return out;
   out.value = p.fields.number("ToleratedFailurePercentage", 0, 100);
   out.path = p.fields.reference("ToleratedFailurePercentagePath");
@@ -94,6 +108,9 @@ void parse_map(Parsing& p) {
       map.item_selector =
           p.fields.payload_template(p.fields.has("Parameters") ? "Parameters" : "ItemSelector");
     }
+  } else {
+    map.items = parse_items(p);
+    map.item_selector = p.fields.payload_template("ItemSelector");
   }
   map.max_concurrency = parse_number_or_path(p, "MaxConcurrency", 0, kCountMax);
   map.tolerated_failure_count = parse_number_or_path(p, "ToleratedFailureCount", 0, kCountMax);

@@ -25,12 +25,16 @@ JsonView dollar_key(JsonView value) {
 TextField text_or_path(Parsing& p, std::string_view name) {
   TextField out;
   const std::string by_path = std::string(name) + "Path";
-  if (!p.json_path()) return out;
   if (!p.fields.at_most_one({name, by_path})) return out;
+  if (std::optional<Query> query = p.fields.query(name)) {
+    out.value = std::move(*query);
+    return out;
+  }
   if (p.fields.has(name)) {
     if (std::optional<std::string> text = p.fields.text(name)) out.value = std::move(*text);
     return out;
   }
+  if (!p.json_path()) return out;
   const std::optional<std::string> source = p.fields.text(by_path);
   if (!source) return out;
   if (source->starts_with("States.")) {

@@ -9,7 +9,7 @@ void parse_credentials(Parsing& p, Task& task) {
   if (!value.find("RoleArn") && !value.find("RoleArn.$")) {
     p.fields.error_at("Credentials", "The field 'RoleArn' is required but was missing",
                       p.fields.takes("Credentials"));
-  } else if (p.json_path()) {
+  } else {
     task.credentials = p.fields.payload_template("Credentials");
   }
 }

@@ -11,11 +11,14 @@ void parse_wait(Parsing& p) {
         codes::kSchema,
         "One of the following fields is required: [Seconds, SecondsPath, Timestamp, TimestampPath]",
         "e.g. \"Seconds\": 60");
-  } else if (one && p.json_path()) {
-    wait.seconds = p.fields.whole("Seconds", 0, kSecondsMax);
+  } else if (one) {
+    wait.seconds_query = p.fields.query("Seconds");
+    wait.timestamp_query = p.fields.query("Timestamp");
+    if (!wait.seconds_query) wait.seconds = p.fields.whole("Seconds", 0, kSecondsMax);
     wait.seconds_path = p.fields.reference("SecondsPath");
     wait.timestamp_path = p.fields.reference("TimestampPath");
-    if (const std::optional<std::string> text = p.fields.text("Timestamp")) {
+    const auto text = wait.timestamp_query ? std::nullopt : p.fields.text("Timestamp");
+    if (text) {
       wait.timestamp = parse_rfc3339(*text);
       if (!wait.timestamp) {
         p.fields.error_at("Timestamp", "String does not match RFC3339 timestamp",

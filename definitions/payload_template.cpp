@@ -22,20 +22,22 @@ struct Part {
     std::vector<std::size_t> elements;
   };
   struct Value {
-    std::variant<Path, IntrinsicCall> expression;
+    std::variant<Path, IntrinsicCall, Query> expression;
     std::string field;
   };
   std::variant<JsonView, Object, Array, Value> kind;
 };
 
-bool has_replacements(JsonView view) {
+bool has_replacements(JsonView view, QueryLanguage language) {
+  const bool paths = language == QueryLanguage::JsonPath;
+  if (view.is_string()) return !paths && Query::claimed(view);
   if (view.is_array()) {
     for (const JsonView v : view.elements()) {
-      if (has_replacements(v)) return true;
+      if (has_replacements(v, language)) return true;
     }
   } else if (view.is_object()) {
     for (const auto [key, v] : view.members()) {
-      if (key.string().ends_with(".$") || has_replacements(v)) return true;
+      if ((paths && key.string().ends_with(".$")) || has_replacements(v, language)) return true;
     }
   }
   return false;
@@ -54,13 +56,24 @@ struct PayloadTemplate::Compiled {
   }
 
   // `here` walks the definition (for problems), `own` the template's own copy (which lives as long as this).
-  std::size_t compile(JsonView here, JsonView own, std::vector<Problem>& problems) {
-    if (!has_replacements(own)) return add({own});
+  std::size_t compile(JsonView here, JsonView own, const Site& site, std::vector<Problem>& problems) {
+    const bool paths = site.language == QueryLanguage::JsonPath;
+    if (!has_replacements(own, site.language)) return add({own});
+    if (own.is_string()) {
+      std::optional<Query> query = Query::compile(here, site, problems);
+      return query ? add({Part::Value{std::move(*query), {}}}) : add({own});
+    }
+    const auto below = [&](std::string step) {
+      Site inner = site;
+      if (!paths) inner.location += std::move(step);  // paths have no use for it
+      return inner;
+    };
     if (own.is_array()) {
       Part::Array array;
       auto theirs = here.elements().begin();
       for (const JsonView v : own.elements()) {
-        array.elements.push_back(compile(*theirs, v, problems));
+        const Site inner = below("[" + std::to_string(array.elements.size()) + "]");
+        array.elements.push_back(compile(*theirs, v, inner, problems));
         ++theirs;
       }
       return add({std::move(array)});
@@ -73,11 +86,11 @@ struct PayloadTemplate::Compiled {
       const JsonView at = (*theirs).value;
       ++theirs;
       std::size_t part = 0;
-      if (name.ends_with(".$")) {
+      if (paths && name.ends_with(".$")) {
         part = compile_value(name, at, v, problems);
         name.resize(name.size() - 2);
       } else {
-        part = compile(at, v, problems);
+        part = compile(at, v, below("/" + name), problems);
       }
       if (!names.insert(name).second) {
         problems.push_back({at.index(), "SCHEMA_VALIDATION_FAILED",
@@ -138,8 +151,10 @@ struct PayloadTemplate::Compiled {
   }
 
   static bool write_value(JsonWriter& out, const Part::Value& value, const Scope& scope, Failure& failure) {
-    if (const auto* call = std::get_if<IntrinsicCall>(&value.expression)) {
-      Outcome result = call->evaluate(scope);
+    const auto* call = std::get_if<IntrinsicCall>(&value.expression);
+    const auto* query = std::get_if<Query>(&value.expression);
+    if (call || query) {
+      Outcome result = call ? call->evaluate(scope) : query->evaluate(scope);
       if (!result) {
         failure = result.error();
         return false;
@@ -171,16 +186,22 @@ struct PayloadTemplate::Compiled {
   }
 };
 
-PayloadTemplate PayloadTemplate::compile(JsonView view, std::vector<Problem>& problems) {
+PayloadTemplate PayloadTemplate::compile(JsonView view, std::vector<Problem>& problems, const Site& site) {
   auto compiled = std::make_shared<Compiled>();
   compiled->source = Payload::of(view);
-  compiled->root = compiled->compile(view, compiled->source.view(), problems);
+  compiled->root = compiled->compile(view, compiled->source.view(), site, problems);
   PayloadTemplate made;
   made.compiled_ = std::move(compiled);
   return made;
 }
 
+const Query* PayloadTemplate::whole() const {
+  const auto* value = std::get_if<Part::Value>(&compiled_->parts[compiled_->root].kind);
+  return value ? std::get_if<Query>(&value->expression) : nullptr;
+}
+
 Outcome PayloadTemplate::evaluate(const Scope& scope) const {
+  if (const Query* query = whole()) return query->evaluate(scope);
   if (std::holds_alternative<JsonView>(compiled_->parts[compiled_->root].kind)) return compiled_->source;
   JsonWriter out;
   Failure failure;

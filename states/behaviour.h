@@ -19,6 +19,7 @@ struct Failed {  // a failure that Retry and Catch may answer
   Failure failure;
   bool may_be_answered = true;            // by this state; false: a Fail, a Choice, or nobody did
   std::optional<EventNumber> after = {};  // the event it follows, when that is not the frame's own last one
+  bool fork = false;  // the fork failed before it began: …StateFailed is still to be shown
 };
 }  // namespace step
 using Step = std::variant<step::Waits, step::Next, step::Ended, step::Failed>;
@@ -48,6 +49,9 @@ Step map_run_ended(Turn& turn, FrameId id, const Outcome& outcome);
 Step branch_ended(Turn& turn, FrameId parent, FrameId child, const Payload& output);
 Step iteration_ended(Turn& turn, FrameId parent, FrameId child, const Payload& output);
 void iteration_failed(Turn& turn, FrameId parent, FrameId child);
+
+// The state's work failed. An expression of a JSONata state that failed is shown first, as EvaluationFailed.
+step::Failed fail_state(Turn& turn, FrameId id, Failure failure, bool may_be_answered = true);
 
 // Cancels what the frames below this one have out, with the …Aborted events that AWS shows.
 void abort_children(Turn& turn, FrameId id);

@@ -79,4 +79,15 @@ const Payload& FrameContext::object() const {
   return *object_;
 }
 
+const Payload* FrameVariables::find(std::string_view name) const {
+  for (const Frame* frame = &frame_;;) {
+    if (const auto it = frame->variables.find(name); it != frame->variables.end()) return &it->second;
+    const auto parent = execution_.frames.find(frame->parent);
+    if (parent == execution_.frames.end()) break;
+    frame = &parent->second;
+  }
+  const auto given = execution_.given_variables.find(name);
+  return given == execution_.given_variables.end() ? nullptr : &given->second;
+}
+
 }  // namespace millrace::states

@@ -32,4 +32,31 @@ class FrameContext final : public definitions::Context {
   mutable std::optional<Payload> object_;
 };
 
+// The variables that a state of the frame can read: its own frame's, then those of the frames above.
+class FrameVariables final : public definitions::Variables {
+ public:
+  FrameVariables(const Execution& execution, const Frame& frame) : execution_(execution), frame_(frame) {}
+  const Payload* find(std::string_view name) const override;
+
+ private:
+  const Execution& execution_;
+  const Frame& frame_;
+};
+
+// All that an expression of the frame's state can see; borrows everything. `scope.result` and
+// `scope.error_output` are the caller's to set.
+struct FrameScope {
+  FrameContext context;
+  FrameVariables variables;
+  definitions::Scope scope;
+
+  FrameScope(const Execution& execution, const Frame& frame, const Payload& input,
+             const Environment& environment, std::optional<MapItem> item = {})
+      : context(execution, frame, std::move(item)),
+        variables(execution, frame),
+        scope{input, context, variables, environment, &frame.data} {}
+  FrameScope(const FrameScope&) = delete;
+  FrameScope& operator=(const FrameScope&) = delete;
+};
+
 }  // namespace millrace::states

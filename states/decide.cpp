@@ -1,5 +1,7 @@
 #include "states/decide.h"
 
+#include <utility>
+
 #include "states/behaviour.h"
 #include "states/data_flow.h"
 #include "states/distributed_map.h"
@@ -88,13 +90,16 @@ void fail_full_history(Turn& turn) {
 }
 
 // What a fork shows when it fails for good: …StateFailed, which a caught or uncaught failure follows.
-void show_fork_failed(Turn& turn, FrameId id, std::optional<EventNumber> after) {
+void show_fork_failed(Turn& turn, FrameId id, const step::Failed& failed) {
   const Frame& frame = turn.frame(id);
-  const bool branches = std::holds_alternative<waiting::ForBranches>(frame.waiting);
+  const StateType type = turn.node(id).type();
+  const bool branches = std::holds_alternative<waiting::ForBranches>(frame.waiting) ||
+                        (failed.fork && type == StateType::Parallel);
   const bool items = std::holds_alternative<waiting::ForItems>(frame.waiting) ||
-                     std::holds_alternative<waiting::ForMapRun>(frame.waiting);
-  if (branches) turn.emit(EventType::ParallelStateFailed, id, std::monostate{}, after);
-  if (items) turn.emit(EventType::MapStateFailed, id, std::monostate{}, after);
+                     std::holds_alternative<waiting::ForMapRun>(frame.waiting) ||
+                     (failed.fork && type == StateType::Map);
+  if (branches) turn.emit(EventType::ParallelStateFailed, id, std::monostate{}, failed.after);
+  if (items) turn.emit(EventType::MapStateFailed, id, std::monostate{}, failed.after);
 }
 
 // Retry, Catch, or give the failure on (then the step is Failed again, and not to be answered in this frame).
@@ -110,7 +115,7 @@ Step answer_failure(Turn& turn, FrameId id, step::Failed failed) {
     if (retry->delay <= Millis(0)) return enter(turn, id);
     return step::Waits{};
   }
-  show_fork_failed(turn, id, failed.after);
+  show_fork_failed(turn, id, failed);
   if (const auto* caught = std::get_if<CatchAt>(&decision)) {
     return catch_failure(turn, id, turn.node(id).errors.catchers[caught->catcher], failed.failure);
   }
@@ -291,11 +296,26 @@ Step enter(Turn& turn, FrameId id) {
                     turn.node(id).kind);
 }
 
-Step complete(Turn& turn, FrameId id, const Payload& result) {
-  Outcome output = state_output(turn, id, result);
-  if (!output) return step::Failed{output.error()};
+step::Failed fail_state(Turn& turn, FrameId id, Failure failure, bool may_be_answered) {
+  const std::string location = std::exchange(failure.location, {});
   const definitions::Node& node = turn.node(id);
-  turn.emit(exited_event(node.type()), id, detail::StateExited{node.name, std::move(*output)});
+  if (node.language == definitions::QueryLanguage::JsonAta &&
+      failure.error == error_names::kQueryEvaluationError) {
+    // As AWS numbers it: at the entry of a state the event follows what the entry followed, but for a Wait.
+    const Frame& frame = turn.frame(id);
+    std::optional<EventNumber> after;
+    if (frame.last == frame.entered && node.type() != StateType::Wait) after = frame.entered_from;
+    turn.emit(EventType::EvaluationFailed, id, detail::EvaluationFailed{failure, location, node.name}, after);
+  }
+  return step::Failed{std::move(failure), may_be_answered};
+}
+
+Step complete(Turn& turn, FrameId id, const Payload& result) {
+  auto exit = state_exit(turn, id, result);
+  if (!exit) return fail_state(turn, id, exit.error());
+  const definitions::Node& node = turn.node(id);
+  turn.emit(exited_event(node.type()), id,
+            detail::StateExited{node.name, std::move(exit->output), std::move(exit->assigned)});
   return step::Next{node.next};
 }
 
@@ -305,11 +325,10 @@ Step catch_failure(Turn& turn, FrameId id, const definitions::Catcher& catcher, 
   if (failure.has_error) out.key("Error").string(failure.error);
   if (failure.has_cause) out.key("Cause").string(failure.cause);
   out.end_object();
-  Outcome output = apply_result_path(catcher.result_path, turn.frame(id).data, out.finish());
-  if (!output) return step::Failed{in_state(turn, id, output.error()), false};
-  if (output->size() > turn.limits().payload_bytes_max) return step::Failed{too_large(turn, id), false};
+  auto exit = catch_exit(turn, id, catcher, out.finish());
+  if (!exit) return fail_state(turn, id, exit.error(), false);
   turn.emit(exited_event(turn.node(id).type()), id,
-            detail::StateExited{turn.node(id).name, std::move(*output)});
+            detail::StateExited{turn.node(id).name, std::move(exit->output), std::move(exit->assigned)});
   return step::Next{catcher.next};
 }
 

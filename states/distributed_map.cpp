@@ -14,16 +14,6 @@ namespace {
 template <class T>
 using Read = tl::expected<std::optional<T>, Failure>;
 
-std::optional<std::int64_t> integer_of(JsonView value) {
-  if (value.is_number()) return value.integer();
-  if (!value.is_string()) return std::nullopt;
-  const std::string text = value.string();
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 std::optional<double> decimal_of(JsonView value) {
   if (value.is_number()) return value.number();
   if (!value.is_string()) return std::nullopt;
@@ -40,9 +30,8 @@ Read<T> field_value(const Turn& turn, FrameId id, const Field& field, std::strin
                     const Payload& input, std::optional<T> (*read)(JsonView), std::string_view kind) {
   if (field.value) return std::optional<T>(field.value);
   if (!field.path) return std::optional<T>();
-  const FrameContext context(turn.execution(), turn.frame(id));
-  const definitions::Variables none;
-  const Outcome value = field.path->evaluate({input, context, none, turn.environment()});
+  const FrameScope at(turn.execution(), turn.frame(id), input, turn.environment());
+  const Outcome value = field.path->evaluate(at.scope);
   if (!value) return tl::unexpected<Failure>(in_state(turn, id, value.error()));
   const std::optional<T> number = read(value->view());
   if (number) return number;
@@ -247,9 +236,8 @@ Outcome selected_item(const Turn& turn, FrameId map, const MapItem& item) {
   }
   const Outcome input = after_input_path(turn, map);
   if (!input) return input;
-  const FrameContext context(turn.execution(), turn.frame(map), item);
-  const definitions::Variables none;
-  Outcome selected = selector->evaluate({*input, context, none, turn.environment()});
+  const FrameScope at(turn.execution(), turn.frame(map), *input, turn.environment(), item);
+  Outcome selected = selector->evaluate(at.scope);
   if (!selected) return tl::unexpected<Failure>(in_state(turn, map, selected.error()));
   return selected;
 }

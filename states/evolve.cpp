@@ -48,6 +48,7 @@ void begin_visit(Frame& frame, const Event& event, const detail::StateEntered& e
   frame.node = event.node;
   frame.data = entered.input;
   frame.entered = event.number;
+  frame.entered_from = event.previous;
   frame.entered_time = event.time;
   frame.attempt = 0;
   frame.retry_counts.clear();
@@ -107,6 +108,9 @@ struct Fold {
     if (!frame) return;
     frame->data = d.output;
     frame->waiting = waiting::Nothing{};
+    if (!d.assigned) return;
+    for (const auto [key, value] : d.assigned->view().members())
+      frame->variables.insert_or_assign(key.string(), Payload::of(value));
   }
   void operator()(const detail::TaskScheduled& d) const {
     if (!frame) return;

@@ -81,10 +81,13 @@ struct Frame {
   EventNumber entered =
       0;  // number of the …StateEntered event: "(entered at the event id #N)"; also the visit
   Instant entered_time;
+  EventNumber entered_from = 0;             // the event that the …StateEntered followed
   EventNumber last = 0;                     // previousEventId of the frame's next event
   std::uint32_t attempt = 0;                // $$.State.RetryCount of this visit
   std::vector<std::uint32_t> retry_counts;  // per retrier of the state, of this visit; empty: all 0
   Waiting waiting;
+  // Assigned in the frame's States. What its own frame does not have is looked up in the frames above.
+  definitions::VariableMap variables;
   bool operator==(const Frame&) const = default;
 };
 
@@ -102,6 +105,7 @@ struct Execution {
   std::map<FrameId, Frame> frames;  // live ones; the root is frame 1
   // TestState alone, and in no event: the context object handed in, shown instead of what the events say.
   std::optional<Payload> context;
+  definitions::VariableMap given_variables;  // the same of variables: what the outermost States are in
   bool operator==(const Execution&) const = default;
 
   bool ended() const { return status != ExecutionStatus::Running; }

@@ -22,6 +22,12 @@ Outcome at_path(const definitions::Path& path, std::string_view name, const defi
                                            std::string(document ? document->text() : "") + "'");
 }
 
+Outcome of_query(const definitions::Query& query, const definitions::Scope& scope) {
+  Outcome value = query.evaluate(scope);
+  if (value && !value->view().is_string()) return tl::unexpected<Failure>(query.unexpected("string", *value));
+  return value;
+}
+
 // The text of Error or Cause; what a path or function gives must be a string.
 Outcome evaluate(const definitions::TextField& field, std::string_view name,
                  const definitions::Scope& scope) {
@@ -29,7 +35,8 @@ Outcome evaluate(const definitions::TextField& field, std::string_view name,
       std::visit(Overloaded{[](std::monostate) -> Outcome { return Payload::string(""); },
                             [](const std::string& text) -> Outcome { return Payload::string(text); },
                             [&](const definitions::Path& path) { return at_path(path, name, scope); },
-                            [&](const definitions::IntrinsicCall& call) { return call.evaluate(scope); }},
+                            [&](const definitions::IntrinsicCall& call) { return call.evaluate(scope); },
+                            [&](const definitions::Query& query) { return of_query(query, scope); }},
                  field.value);
   if (value && !value->view().is_string()) {
     return failed(error_names::kRuntime, "The " + std::string(name) + " field must be a string but was: " +
@@ -41,16 +48,14 @@ Outcome evaluate(const definitions::TextField& field, std::string_view name,
 }  // namespace
 
 Step enter_fail(Turn& turn, FrameId id, const definitions::Fail& fail) {
-  const FrameContext context(turn.execution(), turn.frame(id));
-  const definitions::Variables none;
-  const definitions::Scope scope{turn.frame(id).data, context, none, turn.environment()};
+  const FrameScope at(turn.execution(), turn.frame(id), turn.frame(id).data, turn.environment());
   Failure failure;
   failure.has_error = fail.error.given();
   failure.has_cause = fail.cause.given();
   for (const auto& [field, name, text] :
        {std::tuple{&fail.error, "ErrorPath", &failure.error}, {&fail.cause, "CausePath", &failure.cause}}) {
-    Outcome value = evaluate(*field, name, scope);
-    if (!value) return step::Failed{in_state(turn, id, value.error()), false};
+    Outcome value = evaluate(*field, name, at.scope);
+    if (!value) return fail_state(turn, id, in_state(turn, id, value.error()), false);
     *text = value->view().string();
   }
   return step::Failed{std::move(failure), false};

@@ -6,27 +6,37 @@
 namespace millrace::states {
 namespace {
 
-tl::unexpected<Failure> runtime_error(std::string cause) {
-  return failed(error_names::kRuntime, std::move(cause));
+tl::unexpected<Failure> runtime_error(const Turn& turn, FrameId id, std::string cause) {
+  return tl::unexpected<Failure>(
+      in_state(turn, id, Failure{std::string(error_names::kRuntime), std::move(cause)}));
 }
 
 // How many iterations may run at once; 0 in the definition means as many as the engine allows.
 tl::expected<std::uint32_t, Failure> concurrency_of(const Turn& turn, FrameId id, const definitions::Map& map,
                                                     const Payload& input) {
   std::int64_t asked = map.max_concurrency.value.value_or(0);
+  if (const auto& query = map.max_concurrency.query) {
+    MR_TRY(number, whole_number(*query, turn, id));
+    if (number < 0) {
+      Failure failure{std::string(error_names::kQueryEvaluationError), "MaxConcurrency cannot be negative."};
+      failure.location = query->location();
+      return tl::unexpected<Failure>(in_state(turn, id, std::move(failure)));
+    }
+    asked = number;
+  }
   if (map.max_concurrency.path) {
-    const FrameContext context(turn.execution(), turn.frame(id));
-    const definitions::Variables none;
-    const Outcome value = map.max_concurrency.path->evaluate({input, context, none, turn.environment()});
-    if (!value) return tl::unexpected<Failure>(value.error());
-    const auto number = value->view().is_number() ? value->view().integer() : std::nullopt;
+    const FrameScope at(turn.execution(), turn.frame(id), input, turn.environment());
+    const Outcome value = map.max_concurrency.path->evaluate(at.scope);
+    if (!value) return tl::unexpected<Failure>(in_state(turn, id, value.error()));
+    const auto number = integer_of(value->view());
     if (!number) {
       const std::string shown =
           value->view().is_string() ? value->view().string() : std::string(value->text());
-      return runtime_error("The MaxConcurrencyPath field refers to value \"" + shown +
-                           "\" which is not a valid integer: " + map.max_concurrency.path->source());
+      return runtime_error(turn, id,
+                           "The MaxConcurrencyPath field refers to value \"" + shown +
+                               "\" which is not a valid integer: " + map.max_concurrency.path->source());
     }
-    if (*number < 0) return runtime_error("MaxConcurrency cannot be negative.");
+    if (*number < 0) return runtime_error(turn, id, "MaxConcurrency cannot be negative.");
     asked = *number;
   }
   if (turn.inspected()) turn.note(Stage::MaxConcurrency, Payload::literal(std::to_string(asked)));
@@ -41,9 +51,8 @@ Outcome item_input(const Turn& turn, FrameId id, const definitions::Map& map, co
   const auto& work = std::get<waiting::ForItems>(turn.frame(id).waiting);
   const JsonView item = work.items.view().at(index);
   if (!map.item_selector) return Payload::of(item);
-  const FrameContext context(turn.execution(), turn.frame(id), MapItem{index, item});
-  const definitions::Variables none;
-  Outcome selected = map.item_selector->evaluate({input, context, none, turn.environment()});
+  const FrameScope at(turn.execution(), turn.frame(id), input, turn.environment(), MapItem{index, item});
+  Outcome selected = map.item_selector->evaluate(at.scope);
   if (!selected) return tl::unexpected<Failure>(in_state(turn, id, selected.error()));
   return selected;
 }
@@ -62,7 +71,7 @@ Step start_iterations(Turn& turn, FrameId id, std::optional<EventNumber> after =
     Outcome item = item_input(turn, id, map, *input, index);
     if (!item) {
       abort_children(turn, id);
-      return step::Failed{item.error()};
+      return fail_state(turn, id, item.error());
     }
     turn.emit(EventType::MapIterationStarted, id,
               detail::IterationStarted{turn.node(id).name, index, std::move(*item)}, after);
@@ -80,22 +89,37 @@ Step all_done(Turn& turn, FrameId id) {
   return complete(turn, id, result.finish());
 }
 
+// The state's items: at ItemsPath, given by Items, or the input itself.
+Outcome items_of(const Turn& turn, FrameId id, const definitions::Map& map, const Payload& input) {
+  const bool jsonata = turn.node(id).language == definitions::QueryLanguage::JsonAta;
+  Outcome items =
+      map.items ? apply_template(*map.items, input, turn, id) : apply_path(map.items_path, input, turn, id);
+  if (!items || items->view().is_array()) return items;
+  if (const definitions::Query* query = map.items ? map.items->whole() : nullptr)
+    return tl::unexpected<Failure>(in_state(turn, id, query->unexpected("array", *items)));
+  return tl::unexpected<Failure>(
+      in_state(turn, id,
+               Failure{std::string(jsonata ? error_names::kQueryEvaluationError : error_names::kRuntime),
+                       "Map state input must be an array but was: " + std::string(items->text())}));
+}
+
+// A Map that fails before it has started shows MapStateFailed only where an expression failed.
+step::Failed fail_entry(Turn& turn, FrameId id, Failure failure) {
+  step::Failed failed = fail_state(turn, id, std::move(failure));
+  failed.fork = turn.node(id).language == definitions::QueryLanguage::JsonAta;
+  return failed;
+}
+
 }  // namespace
 
 Step enter_map(Turn& turn, FrameId id, const definitions::Map& map) {
   Outcome input = after_input_path(turn, id);
   if (!input) return step::Failed{input.error()};
-  Outcome items = apply_path(map.items_path, *input, turn, id);
-  if (!items) return step::Failed{items.error()};
-  if (!items->view().is_array()) {
-    Failure failure;
-    failure.error = std::string(error_names::kRuntime);
-    failure.cause = "Map state input must be an array but was: " + std::string(items->text());
-    return step::Failed{in_state(turn, id, std::move(failure))};
-  }
+  Outcome items = items_of(turn, id, map, *input);
+  if (!items) return fail_entry(turn, id, items.error());
   turn.note(Stage::AfterItemsPath, *items);
   const auto concurrency = concurrency_of(turn, id, map, *input);
-  if (!concurrency) return step::Failed{in_state(turn, id, concurrency.error())};
+  if (!concurrency) return fail_entry(turn, id, concurrency.error());
   const std::uint32_t length = items->view().size();
   turn.emit(EventType::MapStateStarted, id, detail::MapStarted{length, std::move(*items), *concurrency});
   return length == 0 ? all_done(turn, id) : start_iterations(turn, id);

@@ -7,7 +7,11 @@ namespace millrace::states {
 
 Step enter_parallel(Turn& turn, FrameId id, const definitions::Parallel&) {
   Outcome input = effective_input(turn, id);
-  if (!input) return step::Failed{input.error()};
+  if (!input) {
+    step::Failed failed = fail_state(turn, id, input.error());
+    failed.fork = turn.node(id).language == definitions::QueryLanguage::JsonAta;
+    return failed;
+  }
   turn.emit(EventType::ParallelStateStarted, id, detail::ParallelStarted{std::move(*input)});
   const auto& fork = std::get<waiting::ForBranches>(turn.frame(id).waiting);
   for (const FrameId child : fork.children) turn.runnable.push_back(child);

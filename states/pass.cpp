@@ -7,7 +7,7 @@ namespace millrace::states {
 
 Step enter_pass(Turn& turn, FrameId id, const definitions::Pass& pass) {
   Outcome input = effective_input(turn, id);
-  if (!input) return step::Failed{input.error()};
+  if (!input) return fail_state(turn, id, input.error());
   return complete(turn, id, pass.result ? *pass.result : *input);
 }
 

@@ -1,4 +1,4 @@
-// Succeed: ends its branch or the execution with its input, InputPath and OutputPath applied.
+// Succeed: ends its branch or the execution with its input, InputPath and OutputPath or Output applied.
 
 #include "states/behaviour.h"
 #include "states/data_flow.h"
@@ -8,10 +8,10 @@ namespace millrace::states {
 Step enter_succeed(Turn& turn, FrameId id, const definitions::Succeed&) {
   Outcome input = after_input_path(turn, id);
   if (!input) return step::Failed{input.error()};
-  Outcome output = apply_path(turn.node(id).flow.output_path, *input, turn, id);
-  if (!output) return step::Failed{output.error()};
-  turn.emit(EventType::SucceedStateExited, id, detail::StateExited{turn.node(id).name, *output});
-  return step::Ended{std::move(*output)};
+  auto exit = state_exit(turn, id, *input);
+  if (!exit) return fail_state(turn, id, exit.error());
+  turn.emit(EventType::SucceedStateExited, id, detail::StateExited{turn.node(id).name, exit->output});
+  return step::Ended{std::move(exit->output)};
 }
 
 }  // namespace millrace::states

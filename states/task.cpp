@@ -41,21 +41,33 @@ const definitions::Resource& resource_of(const Turn& turn, FrameId id) {
   return std::get<definitions::Task>(turn.node(id).kind).resource;
 }
 
-// The number a field gives, through its path when it has one.
+tl::expected<std::optional<std::int64_t>, Failure> by_query(const definitions::Query& query,
+                                                            std::string_view name, const Turn& turn,
+                                                            FrameId id) {
+  MR_TRY(number, whole_number(query, turn, id));
+  if (number > 0) return std::optional(number);
+  Failure failure{std::string(error_names::kQueryEvaluationError),
+                  "The " + std::string(name) + " field is not a positive integer: " + std::to_string(number)};
+  failure.location = query.location();
+  return tl::unexpected<Failure>(in_state(turn, id, std::move(failure)));
+}
+
+// The number a field gives, through its path or expression when it has one.
 tl::expected<std::optional<std::int64_t>, Failure> seconds(const definitions::NumberOrPath& field,
                                                            std::string_view name, const Turn& turn,
                                                            FrameId id, const Payload& input) {
   if (field.value) return field.value;
+  if (field.query) return by_query(*field.query, name, turn, id);
   if (!field.path) return std::optional<std::int64_t>();
-  const FrameContext context(turn.execution(), turn.frame(id));
-  const definitions::Variables none;
-  const Outcome value = field.path->evaluate({input, context, none, turn.environment()});
-  if (!value) return tl::unexpected<Failure>(value.error());
+  const FrameScope at(turn.execution(), turn.frame(id), input, turn.environment());
+  const Outcome value = field.path->evaluate(at.scope);
+  if (!value) return tl::unexpected<Failure>(in_state(turn, id, value.error()));
   const auto number = value->view().is_number() ? value->view().integer() : std::nullopt;
   if (!number || *number <= 0) {
-    return failed(error_names::kRuntime, "The " + std::string(name) +
-                                             " parameter does not reference a positive integer: " +
-                                             field.path->source() + " == " + std::string(value->text()));
+    Failure failure{std::string(error_names::kRuntime),
+                    "The " + std::string(name) + "Path parameter does not reference a positive integer: " +
+                        field.path->source() + " == " + std::string(value->text())};
+    return tl::unexpected<Failure>(in_state(turn, id, std::move(failure)));
   }
   return std::optional(*number);
 }
@@ -90,12 +102,12 @@ Step enter_task(Turn& turn, FrameId id, const definitions::Task& task) {
   Outcome raw = after_input_path(turn, id);
   if (!raw) return step::Failed{raw.error()};
   detail::TaskScheduled details;
-  const auto timeout = seconds(task.timeout_seconds, "TimeoutSecondsPath", turn, id, *raw);
-  if (!timeout) return step::Failed{in_state(turn, id, timeout.error())};
-  const auto heartbeat = seconds(task.heartbeat_seconds, "HeartbeatSecondsPath", turn, id, *raw);
-  if (!heartbeat) return step::Failed{in_state(turn, id, heartbeat.error())};
+  const auto timeout = seconds(task.timeout_seconds, "TimeoutSeconds", turn, id, *raw);
+  if (!timeout) return fail_state(turn, id, timeout.error());
+  const auto heartbeat = seconds(task.heartbeat_seconds, "HeartbeatSeconds", turn, id, *raw);
+  if (!heartbeat) return fail_state(turn, id, heartbeat.error());
   Outcome input = effective_input(turn, id);
-  if (!input) return step::Failed{input.error()};
+  if (!input) return fail_state(turn, id, input.error());
   if (input->size() > turn.limits().payload_bytes_max) {
     Failure failure;
     failure.error = std::string(error_names::kDataLimitExceeded);
@@ -105,7 +117,7 @@ Step enter_task(Turn& turn, FrameId id, const definitions::Task& task) {
   }
   if (task.credentials) {
     Outcome credentials = apply_template(*task.credentials, *raw, turn, id);
-    if (!credentials) return step::Failed{credentials.error()};
+    if (!credentials) return fail_state(turn, id, credentials.error());
     details.credentials = std::move(*credentials);
   }
   const bool service = task.resource.family == TaskFamily::Service;

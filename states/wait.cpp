@@ -16,9 +16,32 @@ tl::unexpected<Failure> wrong(std::string cause) {
 }
 
 Outcome value_at(const definitions::Path& path, const Payload& input, const Turn& turn, FrameId id) {
-  const FrameContext context(turn.execution(), turn.frame(id));
-  const definitions::Variables none;
-  return path.evaluate({input, context, none, turn.environment()});
+  const FrameScope at(turn.execution(), turn.frame(id), input, turn.environment());
+  return path.evaluate(at.scope);
+}
+
+// Seconds and Timestamp of a JSONata state. Their failures say the state already.
+tl::expected<Instant, Failure> due_by_query(const Turn& turn, FrameId id, const definitions::Wait& wait) {
+  const auto refused = [&](const definitions::Query& query, std::string cause) {
+    Failure failure{std::string(error_names::kQueryEvaluationError), std::move(cause)};
+    failure.location = query.location();
+    return tl::unexpected<Failure>(in_state(turn, id, std::move(failure)));
+  };
+  if (wait.seconds_query) {
+    MR_TRY(seconds, whole_number(*wait.seconds_query, turn, id));
+    const std::string about = std::to_string(seconds);
+    if (seconds < 0) return refused(*wait.seconds_query, "The Seconds field is a negative value: " + about);
+    if (seconds > kSecondsMax)
+      return refused(*wait.seconds_query, "The Seconds field is a value that is too large: " + about);
+    return turn.frame(id).entered_time + std::chrono::seconds(seconds);
+  }
+  MR_TRY(value, evaluate(*wait.timestamp_query, "string", turn, id));
+  const std::string text = value.view().string();
+  if (const auto time = parse_rfc3339(text)) return *time;
+  return refused(*wait.timestamp_query,
+                 "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format "
+                 "string: " +
+                     text);
 }
 
 tl::expected<Instant, Failure> due(const Turn& turn, FrameId id, const definitions::Wait& wait,
@@ -59,8 +82,9 @@ tl::expected<Instant, Failure> due(const Turn& turn, FrameId id, const definitio
 Step enter_wait(Turn& turn, FrameId id, const definitions::Wait& wait) {
   Outcome input = after_input_path(turn, id);
   if (!input) return step::Failed{input.error(), false};
-  const auto until = due(turn, id, wait, *input);
-  if (!until) return step::Failed{in_state(turn, id, until.error()), false};
+  const bool queried = wait.seconds_query || wait.timestamp_query;
+  const auto until = queried ? due_by_query(turn, id, wait) : due(turn, id, wait, *input);
+  if (!until) return fail_state(turn, id, queried ? until.error() : in_state(turn, id, until.error()), false);
   if (*until - turn.environment().now > kDelayMax) {
     return step::Failed{
         in_state(turn, id, Failure{std::string(error_names::kRuntime), "Wait state delay is too long."}),

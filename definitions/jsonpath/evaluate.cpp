@@ -32,10 +32,9 @@ Outcome Path::root_document(const Scope& scope) const {
     case Root::Variable:
       break;
   }
-  const auto it = scope.variables.find(variable_);
-  if (it == scope.variables.end())
-    return failed(error_names::kRuntime, "The variable '$" + variable_ + "' is not assigned.");
-  return it->second;
+  const Payload* value = scope.variables.find(variable_);
+  if (!value) return failed(error_names::kRuntime, "The variable '$" + variable_ + "' is not assigned.");
+  return *value;
 }
 
 Outcome Path::evaluate(const Scope& scope) const {

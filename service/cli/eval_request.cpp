@@ -73,9 +73,9 @@ EvalAnswer evaluate_jsonata(const EvalRequest& request, definitions::JsonataDial
   return failed_as(result.error, false);
 }
 
-definitions::Variables variables_of(const Payload& bindings) {
-  definitions::Variables out;
-  for (const auto [key, value] : bindings.view().members()) out[key.string()] = Payload::of(value);
+definitions::VariableTable variables_of(const Payload& bindings) {
+  definitions::VariableTable out;
+  for (const auto [key, value] : bindings.view().members()) out.map[key.string()] = Payload::of(value);
   return out;
 }
 
@@ -129,7 +129,7 @@ EvalAnswer evaluate(const EvalRequest& request, Language language, definitions::
   if (language == Language::Jsonata) return evaluate_jsonata(request, dialect, environment);
   const Payload input = request.data.value_or(Payload());
   const GivenContext context(request.context);
-  const definitions::Variables variables = variables_of(request.bindings);
+  const definitions::VariableTable variables = variables_of(request.bindings);
   const definitions::Scope scope{input, context, variables, environment};
   return language == Language::JsonPath ? evaluate_path(request, scope) : evaluate_intrinsic(request, scope);
 }

@@ -15,7 +15,7 @@ struct GivenContext : definitions::Context {
 struct GivenScope {
   Payload input;
   GivenContext context;
-  definitions::Variables variables;
+  definitions::VariableTable variables;
   Limits limits;
   Environment environment{from_millis(1'700'000'000'000), 42, &limits};
   definitions::Scope scope() const { return {input, context, variables, environment}; }

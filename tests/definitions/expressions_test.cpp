@@ -26,7 +26,7 @@ tests::GivenScope scope_of(const Json& c, const char* input) {
   if (c.contains("context")) given.context.document = to_payload(c["context"]);
   const Json variables = c.value("variables", Json::object());
   for (const auto& [name, value] : variables.items())
-    given.variables.emplace(name, to_payload(value));
+    given.variables.map.emplace(name, to_payload(value));
   return given;
 }
 

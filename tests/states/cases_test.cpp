@@ -162,6 +162,9 @@ struct CaseRun {
         limits.value("decision_events_max", harness.limits.decision_events_max);
     harness.limits.cause_characters_max =
         limits.value("cause_characters_max", harness.limits.cause_characters_max);
+    harness.limits.variable_bytes_max = limits.value("variable_bytes_max", harness.limits.variable_bytes_max);
+    harness.limits.variables_bytes_max =
+        limits.value("variables_bytes_max", harness.limits.variables_bytes_max);
     const Instant start = harness.now;
     take(c.value("begin", Json::object()), "begin",
          harness.start(to_payload(c.value("input", Json::object()))), 0);
