@@ -81,14 +81,14 @@ const Trace* World::trace(ExecutionId id) const {
 
 void World::on_events(ExecutionId id, const states::Execution& execution,
                       std::span<const states::Event> events) {
-  auto& trace = traces_[id];
-  if (!trace) {
+  auto found = traces_.find(id);
+  if (found == traces_.end()) {
     const auto program = programs_.find(execution.identity.machine_name);
-    MR_CHECK(program != programs_.end(), "an execution of a machine that this world does not know");
-    trace = std::make_unique<Trace>(program->second);
+    if (program == programs_.end()) return;  // a child of a Map run: its state machine is a part of one
+    found = traces_.emplace(id, std::make_unique<Trace>(program->second)).first;
     ++running_;
   }
-  for (const states::Event& event : events) trace->add(event);
+  for (const states::Event& event : events) found->second->add(event);
   if (execution.ended()) --running_;
 }
 

@@ -442,5 +442,55 @@ class Tests(Case):
             self.assertIn("2 cases: 2 passed", self.call("test", config, "--definition", given).stdout)
 
 
+class Simulate(Case):
+    TASK = {"StartAt": "Ask", "States": {"Ask": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True,
+                                                 "Retry": [{"ErrorEquals": ["Busy"], "IntervalSeconds": 10, "MaxAttempts": 1}]}}}
+
+    def test_a_constant_task_on_a_schedule(self):
+        definition = self.write("task.json", self.TASK)
+        model = self.write("model.json", {"tasks": {"Ask": {"duration": 5400}}})
+        made = json.loads(self.call("simulate", definition, "--model", model, "--every", "rate(1 hour)", "--until", "9 hours", "--json").stdout)
+        self.assertEqual(len(made["runs"]), 10)
+        self.assertEqual(made["statuses"], {"SUCCEEDED": 8, "RUNNING": 2})
+        self.assertEqual(made["duration"]["p99Millis"], 5_400_000)
+        self.assertEqual(made["overlap"], {"beganWhileAnotherRan": 9, "atOnceMax": 2, "skippedStarts": 0, "firstAt": "2026-01-01T01:00:00.000Z"})
+        shown = self.call("simulate", definition, "--model", model, "--starts", "2026-03-01T00:00:00Z,2026-03-02T00:00:00Z").stdout
+        self.assertIn("2 runs: 2 SUCCEEDED", shown)
+        self.assertIn("overlap: none", shown)
+
+    def test_failures_retries_and_the_seed(self):
+        definition = self.write("task.json", self.TASK)
+        model = self.write("model.json", {"default": {"duration": {"exponential": {"mean": 20}}, "outcomes": [{"probability": 0.5, "throw": {"error": "Busy"}}]}})
+        run = ["simulate", definition, "--model", model, "--runs", "400", "--json"]
+        first = self.call(*run).stdout
+        self.assertEqual(first, self.call(*run).stdout, "the same seed forecasts the same")
+        self.assertNotEqual(first, self.call(*run, "--seed", "2").stdout)
+        made = json.loads(first)
+        state = made["states"][0]
+        self.assertEqual(state["attempts"], 400 + state["retries"])
+        self.assertTrue(150 < state["retries"] < 250, state)
+        self.assertTrue(60 < made["errors"]["Busy"] < 140, made["errors"])
+
+    def test_a_timeline(self):
+        shown = self.call("simulate", ROOT / "examples/parallel-and-map/definition.json", "-i", ROOT / "examples/parallel-and-map/input.json",
+                          "--svg", self.directory / "t.svg").stdout
+        rows = [line.split("│")[0].rstrip() for line in shown.splitlines() if "│" in line]
+        self.assertEqual(rows[:4], ["  At the same time", "    Each item [0]", "      Heavy? [0]", "      Parcel [0]"])
+        picture = xml.etree.ElementTree.parse(self.directory / "t.svg").getroot()
+        self.assertEqual(len(picture.findall("{http://www.w3.org/2000/svg}g")), len(rows))
+        self.assertFalse(self.home.exists(), "a simulation needs no home")
+
+    def test_what_is_wrong_is_2(self):
+        definition = self.write("task.json", self.TASK)
+        model = self.write("model.json", {"default": {}})
+        for arguments, words in (((definition,), "says nothing of 'Ask'"),
+                                 ((definition, "--model", model, "--every", "often", "--until", "1 day"), "'often' is no rate"),
+                                 ((definition, "--model", model, "--every", "1 day"), "--every needs an end"),
+                                 ((definition, "--model", model, "--until", "soon"), "'soon' is neither"),
+                                 ((definition, "--model", model, "--runs", "2", "--starts", "2026-01-01T00:00:00Z"), "give one of them"),
+                                 (("nowhere.json",), "nowhere.json")):
+            self.assertIn(words, self.call("simulate", *arguments, code=2).stderr)
+
+
 if __name__ == "__main__":
     program.main()
