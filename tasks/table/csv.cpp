@@ -332,6 +332,7 @@ class Reader {
 
 bool needs_quotes(std::string_view text) {
   if (text.empty() || text.front() == ' ' || text.back() == ' ') return true;
+  if (text.starts_with("\xEF\xBB\xBF")) return true;  // at the start of a file it would be a byte order mark
   static const CsvOptions kDefaults;
   for (const std::string& token : kDefaults.missing) {
     if (text == token) return true;

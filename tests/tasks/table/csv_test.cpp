@@ -219,6 +219,21 @@ TEST_CASE("CSV: random tables survive a round trip") {
   }
 }
 
+TEST_CASE("CSV: a name or text that begins like a byte order mark is written so that it reads back") {
+  Table table;
+  table.rows = 1;
+  Column column;
+  column.name = "\xEF\xBB\xBF";
+  column.type = Column::Type::Text;
+  column.texts = {"\xEF\xBB\xBFx"};
+  column.missing = {false};
+  table.columns.push_back(std::move(column));
+  CHECK(parsed(format_csv(table)).names() == table.names());
+  CsvOptions options;
+  options.header = false;
+  CHECK(parsed(format_csv(table, false), options).columns.at(0).texts == table.columns[0].texts);
+}
+
 TEST_CASE(
     "CSV: every beginning of a document either reads or says what is wrong, never more rows than lines") {
   const std::string text = "a,b\r\n1,\"x \"\"y\"\"\nz\"\r\n-2.5e3,\n\"3\",q\n";
