@@ -21,6 +21,15 @@ class Committer {
   virtual void run(std::function<void(Store&)> job, std::function<void()> done) = 0;
 };
 
+// Asks the store for something and hands the answer over, on the loop thread.
+template <class T>
+void ask_store(Committer& committer, std::function<Result<T>(Store&)> question,
+               std::function<void(Result<T>)> reply) {
+  auto answer = std::make_shared<Result<T>>(fail(ErrorCode::Internal, "not read"));
+  committer.run([answer, question = std::move(question)](Store& store) { *answer = question(store); },
+                [answer, reply = std::move(reply)] { reply(std::move(*answer)); });
+}
+
 struct CommitterSettings {
   std::size_t group_appends_max = 2048;    // larger groups hurt the slowest answer
   std::size_t group_bytes_max = 8u << 20;  // of documents, roughly

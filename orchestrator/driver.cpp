@@ -1,5 +1,6 @@
 #include "orchestrator/driver.h"
 
+#include <charconv>
 #include <utility>
 
 #include "base/check.h"
@@ -39,6 +40,13 @@ Ended ended_of(ExecutionId id, const states::Execution& execution) {
   return {id, execution.status, execution.output, execution.failure};
 }
 
+namespace {
+// "7" of "…:stateMachine:NAME:7".
+std::string_view qualifier_of(std::string_view arn) {
+  return arn.substr(std::min(arn.size(), arn.rfind(':') + 1));
+}
+}  // namespace
+
 ExecutionRow row_of(ExecutionId id, const Machine& machine, const states::Execution& execution) {
   ExecutionRow row;
   row.id = id;
@@ -48,6 +56,9 @@ ExecutionRow row_of(ExecutionId id, const Machine& machine, const states::Execut
   row.started = execution.started;
   row.stopped = execution.stopped;
   row.events = execution.events;
+  const std::string_view version = qualifier_of(execution.identity.version_arn);
+  std::from_chars(version.data(), version.data() + version.size(), row.version);
+  row.alias = qualifier_of(execution.identity.alias_arn);
   if (!execution.ended()) {
     row.due = states::next_due(execution, *machine.program);
     row.tasks_out = has_tasks_out(execution);

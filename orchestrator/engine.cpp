@@ -2,16 +2,17 @@
 
 #include <utility>
 
+#include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
 #include "orchestrator/driver.h"
 #include "orchestrator/machines.h"
 #include "orchestrator/queries.h"
+#include "orchestrator/resources.h"
 
 namespace millrace::orchestrator {
-namespace {
 
-// Names of executions and state machines. Source: StartExecution and CreateStateMachine in the API reference.
+// Source: StartExecution and CreateStateMachine in the API reference.
 Status check_name(std::string_view name, const Limits& limits) {
   static constexpr std::string_view kForbidden = "<>{}[]?*\"#%\\^|~`$&,;:/";
   const auto wrong = [&] {
@@ -29,7 +30,10 @@ Status check_name(std::string_view name, const Limits& limits) {
   return {};
 }
 
-}  // namespace
+std::string activity_arn(const EngineSettings& settings, std::string_view name) {
+  std::string arn = "arn:aws:states:" + settings.region + ":" + settings.account + ":activity:";
+  return arn.append(name);
+}
 
 std::string execution_arn(const EngineSettings& settings, std::string_view machine_name,
                           std::string_view name) {
@@ -49,8 +53,9 @@ class Engine::Impl {
       : settings_(std::move(settings)),
         loop_(loop),
         committer_(committer),
-        machines_(committer, settings_.limits),
+        machines_(committer, settings_.limits, mix(settings_.seed, 1)),
         queries_(committer),
+        resources_(committer),
         driver_(loop, committer, runner, machines_, settings_),
         random_(settings_.seed),
         last_(last) {}
@@ -89,13 +94,10 @@ class Engine::Impl {
     }
     const std::string arn =
         request.machine.starts_with("arn:") ? request.machine : machine_arn(settings_, request.machine);
-    if (MachinePtr machine = machines_.newest(arn)) {
-      return begin(std::move(machine), std::move(request), std::move(reply), std::move(ended));
-    }
-    machines_.load_newest(arn, [this, request = std::move(request), reply = std::move(reply),
-                                ended = std::move(ended)](Result<MachinePtr> machine) mutable {
-      if (!machine) return reply(fail(machine.error()));
-      begin(*machine, std::move(request), std::move(reply), std::move(ended));
+    machines_.resolve(arn, [this, request = std::move(request), reply = std::move(reply),
+                            ended = std::move(ended)](Result<StartTarget> target) mutable {
+      if (!target) return reply(fail(target.error()));
+      begin(*std::move(target), std::move(request), std::move(reply), std::move(ended));
     });
   }
 
@@ -131,17 +133,40 @@ class Engine::Impl {
         });
   }
 
-  void recover(Reply<RecoverySummary> reply) { recover_page({}, {}, std::move(reply)); }
+  void recover(Reply<RecoverySummary> reply) {
+    recover_page({}, {}, [this, reply = std::move(reply)](Result<RecoverySummary> summary) {
+      if (!summary) return reply(std::move(summary));
+      ask_store<std::vector<Removal>>(committer_, unfinished_removals,
+                                      [this, summary, reply](Result<std::vector<Removal>> removals) {
+                                        if (!removals) return reply(fail(removals.error()));
+                                        for (const Removal& removal : *removals) end_removal(removal);
+                                        reply(*summary);
+                                      });
+    });
+  }
 
   Driver& driver() { return driver_; }
   Queries& queries() { return queries_; }
+  Machines& machines() { return machines_; }
+  Resources& resources() { return resources_; }
+
+  void delete_machine(const std::string& arn, Reply<void> reply) {
+    machines_.change<Removal>(
+        arn, [arn](Store& store) { return remove_machine(store, arn); },
+        [this, reply = std::move(reply)](Result<Removal> removal) {
+          if (!removal && removal.error().code != ErrorCode::NotFound) return reply(fail(removal.error()));
+          reply(Status{});
+          if (removal) end_removal(*removal);
+        });
+  }
   const EngineSettings& settings() const { return settings_; }
 
  private:
   static constexpr std::size_t kRecoveryPage = 1000;
 
-  void begin(MachinePtr machine, StartRequest request, Reply<Started> reply,
+  void begin(StartTarget target, StartRequest request, Reply<Started> reply,
              std::function<void(const Ended&)> ended) {
+    const MachinePtr& machine = target.machine;
     const ExecutionId id{++last_.value};
     const Instant now = loop_.clock().now();
     // A generated name sorts by time: the index of names then grows at its end.
@@ -152,6 +177,9 @@ class Engine::Impl {
     started.identity.machine_arn = machine->row.arn;
     started.identity.machine_name = machine->row.name;
     started.identity.role_arn = machine->row.role_arn;
+    if (target.version != 0)
+      started.identity.version_arn = machine->row.arn + ":" + std::to_string(target.version);
+    if (!target.alias.empty()) started.identity.alias_arn = machine->row.arn + ":" + target.alias;
     started.input = std::move(request.input);
     if (ended) driver_.when_ended(id, ended);
     Started answer{id, started.identity.arn, started.identity.name, now, false};
@@ -219,6 +247,25 @@ class Engine::Impl {
     return ended;
   }
 
+  // Stops what still runs of a state machine that is being deleted; when all have ended, it is gone.
+  void end_removal(const Removal& removal) {
+    if (removal.running.empty()) {
+      committer_.run(
+          [family = removal.family](Store& store) {
+            if (const Status done = finish_removal(store, family); !done)
+              log::error("a state machine can't be deleted", {{"error", done.error().message}});
+          },
+          {});
+      return;
+    }
+    const auto left = std::make_shared<std::size_t>(removal.running.size());
+    for (const ExecutionId id : removal.running) {
+      stop_execution(id, {{}, {}, false, false}, [this, left, family = removal.family](Status) {
+        if (--*left == 0) end_removal({family, {}});
+      });
+    }
+  }
+
   void recover_page(ExecutionId after, RecoverySummary so_far, Reply<RecoverySummary> reply) {
     auto rows = std::make_shared<Result<std::vector<ExecutionRow>>>(fail(ErrorCode::Internal, "not read"));
     committer_.run([rows, after](Store& store) { *rows = store.unfinished(after, kRecoveryPage); },
@@ -239,6 +286,7 @@ class Engine::Impl {
   Committer& committer_;
   Machines machines_;
   Queries queries_;
+  Resources resources_;
   Driver driver_;
   Random random_;
   ExecutionId last_;
@@ -270,6 +318,15 @@ void Engine::on_store_error(std::function<void(const Error&)> handler) {
 }
 void Engine::observe(Observer* observer) {
   impl_->driver().observe(observer);
+}
+void Engine::delete_machine(const std::string& arn, Reply<void> reply) {
+  impl_->delete_machine(arn, std::move(reply));
+}
+Machines& Engine::machines() {
+  return impl_->machines();
+}
+Resources& Engine::resources() {
+  return impl_->resources();
 }
 Queries& Engine::queries() {
   return impl_->queries();

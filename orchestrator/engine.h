@@ -28,7 +28,7 @@ struct EngineSettings {
 };
 
 struct StartRequest {
-  std::string machine;  // ARN or name; its newest revision runs
+  std::string machine;  // its ARN or name: the newest revision runs; or a version's or alias's ARN
   std::string name;     // empty: a UUID
   Payload input = Payload::empty_object();
 };
@@ -62,7 +62,9 @@ class Observer {
                            const Payload& progress) = 0;
 };
 
+class Machines;
 class Queries;
+class Resources;
 
 class Engine {
  public:
@@ -75,6 +77,9 @@ class Engine {
 
   // Compiles and stores a definition under a name. InvalidArgument carries the first diagnostic's text.
   void create_machine(std::string name, std::string definition, Reply<MachineRow> reply);
+  // Its executions that still run are stopped; when they have ended, its name is free. Replies when it is
+  // marked so; absent: nothing happens.
+  void delete_machine(const std::string& arn, Reply<void> reply);
   // Replies when durable. NotFound (no such machine), AlreadyExists (the name is taken by another input or
   // has ended), InvalidArgument (name), LimitExceeded, and the store's errors. `ended` (may be empty) is
   // called once when the execution has ended and that is durable, before or after the reply.
@@ -93,7 +98,9 @@ class Engine {
   void observe(Observer* observer);  // null: none; borrowed
 
   std::size_t live() const;  // executions in memory
+  Machines& machines();      // what may be done with state machines, versions, aliases
   Queries& queries();        // what may be asked about executions
+  Resources& resources();    // tags and activities
   const EngineSettings& settings() const;
 
  private:
@@ -104,5 +111,8 @@ class Engine {
 std::string execution_arn(const EngineSettings& settings, std::string_view machine_name,
                           std::string_view name);
 std::string machine_arn(const EngineSettings& settings, std::string_view name);
+std::string activity_arn(const EngineSettings& settings, std::string_view name);
+// Names of executions, state machines and activities: "Invalid Name: '…'".
+Status check_name(std::string_view name, const Limits& limits);
 
 }  // namespace millrace::orchestrator

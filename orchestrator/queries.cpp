@@ -1,5 +1,6 @@
 #include "orchestrator/queries.h"
 
+#include <charconv>
 #include <map>
 
 #include "orchestrator/arns.h"
@@ -87,25 +88,62 @@ Result<HistoryPage> read_backward(Store& store, const ExecutionRow& row, const H
   return page;
 }
 
-}  // namespace
-
-template <class T>
-void Queries::read(std::function<Result<T>(Store&)> from_store, Reply<T> reply) {
-  auto result = std::make_shared<Result<T>>(fail(ErrorCode::Internal, "not read"));
-  committer_.run([result, from_store = std::move(from_store)](Store& store) { *result = from_store(store); },
-                 [result, reply = std::move(reply)] { reply(std::move(*result)); });
+Result<ExecutionFilter> filter_of(Store& store, const ListRequest& request) {
+  MR_TRY(arn, parse_arn(request.arn, "stateMachine"));
+  const auto machine = store.newest_machine(arn.unqualified());
+  if (!machine) {
+    if (machine.error().code != ErrorCode::NotFound) return fail(machine.error());
+    return fail(ErrorCode::NotFound, "State Machine Does Not Exist: '" + request.arn + "'");
+  }
+  if (machine->type == MachineType::Express)
+    return invalid("This operation is not supported by this type of state machine");
+  ExecutionFilter filter;
+  filter.family = machine->family;
+  filter.status = request.status;
+  if (arn.is_version()) {
+    std::from_chars(arn.qualifier.data(), arn.qualifier.data() + arn.qualifier.size(), filter.version);
+  } else {
+    filter.alias = arn.qualifier;
+  }
+  return filter;
 }
 
+Result<ExecutionPage> read_list(Store& store, const ListRequest& request) {
+  MR_TRY(filter, filter_of(store, request));
+  // One more than asked for tells whether there is a next page.
+  MR_TRY(rows, store.executions(filter, request.before, request.limit + 1));
+  ExecutionPage page;
+  if (rows.size() > request.limit) {
+    rows.resize(request.limit);
+    page.next = rows.back().id;
+  }
+  std::map<MachineId, MachineRow> machines;
+  for (ExecutionRow& row : rows) {
+    auto known = machines.find(row.machine);
+    if (known == machines.end()) {
+      MR_TRY(machine, store.machine(row.machine));
+      known = machines.emplace(row.machine, std::move(machine)).first;
+    }
+    page.items.push_back({std::move(row), known->second.arn, known->second.name});
+  }
+  return page;
+}
+
+}  // namespace
+
 void Queries::find(const std::string& arn, Reply<ExecutionRow> reply) {
-  read<ExecutionRow>([arn](Store& store) { return find_row(store, arn); }, std::move(reply));
+  ask_store<ExecutionRow>(
+      committer_, [arn](Store& store) { return find_row(store, arn); }, std::move(reply));
 }
 
 void Queries::describe(const std::string& arn, Reply<ExecutionView> reply) {
-  read<ExecutionView>([arn](Store& store) { return read_view(store, arn); }, std::move(reply));
+  ask_store<ExecutionView>(
+      committer_, [arn](Store& store) { return read_view(store, arn); }, std::move(reply));
 }
 
 void Queries::history(const HistoryRequest& request, Reply<HistoryPage> reply) {
-  read<HistoryPage>(
+  ask_store<HistoryPage>(
+      committer_,
       [request](Store& store) -> Result<HistoryPage> {
         MR_TRY(row, find_row(store, request.arn));
         return request.reverse ? read_backward(store, row, request) : read_forward(store, row, request);
@@ -113,29 +151,9 @@ void Queries::history(const HistoryRequest& request, Reply<HistoryPage> reply) {
       std::move(reply));
 }
 
-void Queries::list(const ExecutionFilter& filter, ExecutionId before, std::size_t limit,
-                   Reply<ExecutionPage> reply) {
-  read<ExecutionPage>(
-      [filter, before, limit](Store& store) -> Result<ExecutionPage> {
-        // One more than asked for tells whether there is a next page.
-        MR_TRY(rows, store.executions(filter, before, limit + 1));
-        ExecutionPage page;
-        if (rows.size() > limit) {
-          rows.resize(limit);
-          page.next = rows.back().id;
-        }
-        std::map<MachineId, MachineRow> machines;
-        for (ExecutionRow& row : rows) {
-          auto known = machines.find(row.machine);
-          if (known == machines.end()) {
-            MR_TRY(machine, store.machine(row.machine));
-            known = machines.emplace(row.machine, std::move(machine)).first;
-          }
-          page.items.push_back({std::move(row), known->second.arn, known->second.name});
-        }
-        return page;
-      },
-      std::move(reply));
+void Queries::list(const ListRequest& request, Reply<ExecutionPage> reply) {
+  ask_store<ExecutionPage>(
+      committer_, [request](Store& store) { return read_list(store, request); }, std::move(reply));
 }
 
 }  // namespace millrace::orchestrator

@@ -30,6 +30,13 @@ struct ExecutionPage {
   ExecutionId next;  // ask again with `before` = this; 0: that was all
 };
 
+struct ListRequest {
+  std::string arn;  // of a state machine, a version or an alias
+  std::optional<states::ExecutionStatus> status;
+  ExecutionId before;  // of the page before: `next`
+  std::size_t limit = 100;
+};
+
 struct HistoryRequest {
   std::string arn;
   bool reverse = false;  // newest first
@@ -52,13 +59,15 @@ class Queries {
   void find(const std::string& arn, Reply<ExecutionRow> reply);
   void describe(const std::string& arn, Reply<ExecutionView> reply);
   void history(const HistoryRequest& request, Reply<HistoryPage> reply);
-  // Newest first.
-  void list(const ExecutionFilter& filter, ExecutionId before, std::size_t limit, Reply<ExecutionPage> reply);
+  // Newest first. NotFound, "State Machine Does Not Exist: '<arn>'"; InvalidArgument when it is EXPRESS.
+  void list(const ListRequest& request, Reply<ExecutionPage> reply);
+  // Anything else, asked of the store as it is between commits.
+  template <class T>
+  void ask(std::function<Result<T>(Store&)> question, Reply<T> reply) {
+    ask_store<T>(committer_, std::move(question), std::move(reply));
+  }
 
  private:
-  template <class T>
-  void read(std::function<Result<T>(Store&)> from_store, Reply<T> reply);
-
   Committer& committer_;
 };
 

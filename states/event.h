@@ -103,6 +103,7 @@ struct ExecutionIdentity {
   std::string role_arn;
   // An Express execution's five minutes, beside what its definition says. Not stored, as it is not.
   std::optional<std::int64_t> seconds_max = {};
+  std::string version_arn = {}, alias_arn = {};  // that it was started by; may be empty
   bool operator==(const ExecutionIdentity&) const = default;
 };
 

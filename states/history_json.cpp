@@ -38,6 +38,8 @@ struct Write {
   void operator()(const detail::ExecutionStarted& d) const {
     write_text(out, "input", d.input);
     out.key("roleArn").string(d.identity.role_arn);
+    if (!d.identity.version_arn.empty()) out.key("stateMachineVersionArn").string(d.identity.version_arn);
+    if (!d.identity.alias_arn.empty()) out.key("stateMachineAliasArn").string(d.identity.alias_arn);
   }
   void operator()(const detail::ExecutionSucceeded& d) const { write_text(out, "output", d.output); }
   void operator()(const detail::Failed& d) const { write_failure(out, d.failure); }

@@ -22,7 +22,7 @@ using states::EventDetails;
 using states::EventType;
 namespace detail = states::detail;
 
-constexpr char kVersion = 1;
+constexpr char kVersion = 2, kOldestVersion = 1;
 constexpr std::size_t kHeaderBytes = 1 + 8;
 constexpr std::size_t kBaseWindow = 4;           // how many of the last documents a new one is compared with
 constexpr std::size_t kDifferenceBytesMin = 64;  // shorter documents are written whole
@@ -31,7 +31,7 @@ constexpr std::uint64_t kDecodedBytesMax = std::uint64_t{4} << 30;  // of all do
 
 // ---- what each kind of details holds: one list for both directions
 // ------------------------------------------------- Stored in this order; a new field is a new version of the
-// row.
+// row and stands in a list of its own (kFieldsSince2), behind the others.
 
 template <class D>
 constexpr auto kFields = std::tuple();
@@ -107,6 +107,12 @@ constexpr auto kFields<detail::MapRunStarted> = std::tuple(&detail::MapRunStarte
 template <>
 constexpr auto kFields<detail::MapRunRedriven> = std::tuple(&detail::MapRunRedriven::map_run_arn,
                                                             &detail::MapRunRedriven::redrive_count);
+
+template <class D>
+constexpr auto kFieldsSince2 = std::tuple();
+template <>
+constexpr auto kFieldsSince2<states::ExecutionIdentity> = std::tuple(&states::ExecutionIdentity::version_arn,
+                                                                     &states::ExecutionIdentity::alias_arn);
 
 // First and last type of each block of EventType.
 constexpr std::pair<EventType, EventType> kTypes[] = {
@@ -330,6 +336,7 @@ class Writer {
   template <class D>
   requires(std::tuple_size_v<decltype(kFields<D>)> > 0) void field(const D& d) {
     std::apply([&](auto... members) { (field(d.*members), ...); }, kFields<D>);
+    std::apply([&](auto... members) { (field(d.*members), ...); }, kFieldsSince2<D>);
   }
   void field(const std::monostate&) {}
 
@@ -371,7 +378,8 @@ class Writer {
 // was wrong.
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : p_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+  Reader(std::string_view bytes, int version)
+      : p_(bytes.data()), end_(bytes.data() + bytes.size()), version_(version) {}
 
   const char* why() const { return why_; }
   bool ok() const { return why_ == nullptr; }
@@ -436,6 +444,7 @@ class Reader {
   template <class D>
   requires(std::tuple_size_v<decltype(kFields<D>)> > 0) void field(D& d) {
     std::apply([&](auto... members) { (field(d.*members), ...); }, kFields<D>);
+    if (version_ >= 2) std::apply([&](auto... members) { (field(d.*members), ...); }, kFieldsSince2<D>);
   }
   void field(std::monostate&) {}
 
@@ -484,6 +493,7 @@ class Reader {
 
   const char* p_;
   const char* end_;
+  const int version_;
   const char* why_ = nullptr;
   std::uint64_t decoded_bytes_ = 0;
   std::vector<std::string_view> names_;
@@ -551,10 +561,10 @@ std::string encode_events(std::span<const Event> events) {
 
 Result<std::vector<Event>> decode_events(std::string_view row) {
   if (row.size() < kHeaderBytes) return damaged("it ends too early");
-  if (row[0] != kVersion) return damaged("it has an unknown version");
+  if (row[0] < kOldestVersion || row[0] > kVersion) return damaged("it has an unknown version");
   const std::string_view body = row.substr(kHeaderBytes);
   if (word_at(row.data() + 1) != internal::row_checksum(body)) return damaged("its checksum is wrong");
-  Reader in(body);
+  Reader in(body, row[0]);
   const std::uint64_t count = in.number();
   if (count > in.left()) return damaged("it ends too early");  // an event has several bytes
   std::vector<Event> events;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "orchestrator/store/memory_catalog.h"
 #include "orchestrator/store/memory_map_runs.h"
 #include "orchestrator/store/store.h"
 
@@ -14,7 +15,7 @@ class MemoryStore final : public Store {
   Result<std::vector<AppendResult>> commit(std::span<const Append> group) override {
     for (const Append& append : group) {
       MR_CHECK(append.row.events == append.expected + append.events.size(), "a row counts its events");
-      if (!machines_.contains(append.row.machine)) {
+      if (!catalog_.find(append.row.machine)) {
         return invalid("there is no state machine revision " + std::to_string(append.row.machine.value));
       }
     }
@@ -43,16 +44,18 @@ class MemoryStore final : public Store {
     return found->second.row;
   }
   Result<ExecutionRow> execution_named(MachineId machine, const std::string& name) override {
-    const auto known = machines_.find(machine);
-    if (known != machines_.end()) {
-      const auto found = names_.find({known->second.name, name});
+    if (const MachineRow* known = catalog_.find(machine)) {
+      const auto found = names_.find({family_key(known->family), name});
       if (found != names_.end()) return executions_.at(found->second).row;
     }
     return fail(ErrorCode::NotFound, "there is no execution named '" + name + "' of this state machine");
   }
   Result<ExecutionRow> find_execution(const std::string& machine_name, const std::string& name) override {
-    const auto found = names_.find({machine_name, name});
-    if (found != names_.end()) return executions_.at(found->second).row;
+    for (auto it = executions_.rbegin(); it != executions_.rend(); ++it) {
+      const ExecutionRow& row = it->second.row;
+      if (row.map_run.value == 0 && row.name == name && catalog_.find(row.machine)->name == machine_name)
+        return row;
+    }
     return fail(ErrorCode::NotFound, "there is no execution '" + machine_name + "/" + name + "'");
   }
   Result<std::vector<ExecutionRow>> executions(const ExecutionFilter& filter, ExecutionId before,
@@ -93,32 +96,7 @@ class MemoryStore final : public Store {
     return executions_.empty() ? ExecutionId{} : executions_.rbegin()->first;
   }
 
-  Result<MachineRow> put_machine(MachineRow machine) override {
-    const auto newest = newest_machine(machine.arn);
-    if (newest && newest->hash == machine.hash && newest->role_arn == machine.role_arn) return *newest;
-    machine.id = MachineId{machines_.empty() ? 1 : machines_.rbegin()->first.value + 1};
-    return machines_.emplace(machine.id, machine).first->second;
-  }
-  Result<MachineRow> machine(MachineId id) override {
-    const auto found = machines_.find(id);
-    if (found == machines_.end()) {
-      return fail(ErrorCode::NotFound, "there is no state machine revision " + std::to_string(id.value));
-    }
-    return found->second;
-  }
-  Result<MachineRow> newest_machine(const std::string& arn) override {
-    for (auto it = machines_.rbegin(); it != machines_.rend(); ++it) {
-      if (it->second.arn == arn) return it->second;
-    }
-    return fail(ErrorCode::NotFound, "State Machine Does Not Exist: '" + arn + "'");
-  }
-  Result<std::vector<MachineRow>> machines() override {
-    std::map<std::pair<std::string, std::string>, MachineRow> newest;
-    for (const auto& [id, machine] : machines_) newest[{machine.name, machine.arn}] = machine;
-    std::vector<MachineRow> out;
-    for (auto& [key, machine] : newest) out.push_back(std::move(machine));
-    return out;
-  }
+  Catalog& catalog() override { return catalog_; }
 
   Result<std::string> fact(const std::string& name) override {
     const auto found = facts_.find(name);
@@ -137,6 +115,7 @@ class MemoryStore final : public Store {
     std::vector<std::uint64_t> ends = {0};  // events after each commit
   };
 
+  static std::string family_key(MachineId family) { return "machine " + std::to_string(family.value); }
   static tl::unexpected<Error> unknown(ExecutionId id) {
     return fail(ErrorCode::NotFound, "there is no execution " + std::to_string(id.value));
   }
@@ -146,9 +125,9 @@ class MemoryStore final : public Store {
       return AppendResult::Conflict;
     if (found == executions_.end()) {
       const MapRunId run = append.row.map_run;
-      const std::pair key(
-          run.value != 0 ? "map run " + std::to_string(run.value) : machines_.at(append.row.machine).name,
-          append.row.name);
+      const std::pair key(run.value != 0 ? "map run " + std::to_string(run.value)
+                                         : family_key(catalog_.find(append.row.machine)->family),
+                          append.row.name);
       if (!names_.emplace(key, append.row.id).second) return AppendResult::NameTaken;
       if (run.value != 0) children_[run].insert(append.row.id);
       found = executions_.emplace(append.row.id, Kept{append.row, {}, {0}}).first;
@@ -165,15 +144,19 @@ class MemoryStore final : public Store {
   }
   bool matches(const ExecutionFilter& filter, const ExecutionRow& row) const {
     if (row.map_run != filter.map_run.value_or(MapRunId{})) return false;
+    const MachineRow& machine = *catalog_.find(row.machine);
     return (!filter.machine || *filter.machine == row.machine) &&
-           (filter.machine_name.empty() || filter.machine_name == machines_.at(row.machine).name) &&
+           (filter.machine_name.empty() || catalog_.newest_family(filter.machine_name) == machine.family) &&
            (!filter.status || *filter.status == row.status) &&
-           row.name.find(filter.name_contains) != std::string::npos;
+           row.name.find(filter.name_contains) != std::string::npos &&
+           (!filter.family || *filter.family == machine.family) &&
+           (filter.version == 0 || filter.version == row.version) &&
+           (filter.alias.empty() || filter.alias == row.alias);
   }
 
-  std::map<MachineId, MachineRow> machines_;
+  MemoryCatalog catalog_;
   std::map<ExecutionId, Kept> executions_;
-  std::map<std::pair<std::string, std::string>, ExecutionId> names_;  // (machine name, execution name)
+  std::map<std::pair<std::string, std::string>, ExecutionId> names_;  // (state machine or map run, name)
   std::map<std::string, std::string> facts_;
   std::map<MapRunId, std::set<ExecutionId>> children_;
   MemoryMapRuns map_runs_;

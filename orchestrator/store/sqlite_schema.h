@@ -57,6 +57,37 @@ CREATE TABLE map_results(
   started INTEGER NOT NULL, stopped INTEGER NOT NULL, input TEXT, output TEXT, error TEXT, cause TEXT);
 CREATE UNIQUE INDEX map_results_by_number ON map_results(run, number);
 )sql",
+    // 3: state machines apart from their revisions; versions, aliases, activities, tags
+    R"sql(
+-- `id` is the id of the first revision; type is MachineType, status MachineStatus, last_version the highest number ever
+-- given to a version.
+CREATE TABLE state_machines(
+  id INTEGER PRIMARY KEY, arn TEXT NOT NULL, name TEXT NOT NULL, type INTEGER NOT NULL, status INTEGER NOT NULL,
+  created INTEGER NOT NULL, last_version INTEGER NOT NULL DEFAULT 0);
+INSERT INTO state_machines(id, arn, name, type, status, created)
+  SELECT id, arn, name, 0, 0, created FROM machines WHERE id=family;
+CREATE INDEX state_machines_by_arn ON state_machines(arn);
+CREATE INDEX state_machines_by_name ON state_machines(name);
+DROP INDEX machines_by_arn;
+DROP INDEX machines_by_name;
+CREATE INDEX machines_by_family ON machines(family);
+ALTER TABLE machines ADD COLUMN revision TEXT NOT NULL DEFAULT '';
+ALTER TABLE machines ADD COLUMN logging TEXT NOT NULL DEFAULT '';
+ALTER TABLE machines ADD COLUMN tracing TEXT NOT NULL DEFAULT '';
+ALTER TABLE executions ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE executions ADD COLUMN alias TEXT NOT NULL DEFAULT '';
+CREATE TABLE versions(
+  family INTEGER NOT NULL, number INTEGER NOT NULL, machine INTEGER NOT NULL, description TEXT NOT NULL,
+  created INTEGER NOT NULL, PRIMARY KEY(family, number)) WITHOUT ROWID;
+-- The second route has weight 0 when there is one only.
+CREATE TABLE aliases(
+  family INTEGER NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL, version1 INTEGER NOT NULL,
+  weight1 INTEGER NOT NULL, version2 INTEGER NOT NULL, weight2 INTEGER NOT NULL, created INTEGER NOT NULL,
+  updated INTEGER NOT NULL, PRIMARY KEY(family, name)) WITHOUT ROWID;
+CREATE TABLE activities(arn TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE tags(
+  resource TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(resource, key)) WITHOUT ROWID;
+)sql",
 };
 inline constexpr int kSchemaVersion = static_cast<int>(sizeof(kSchemaSteps) / sizeof(kSchemaSteps[0]));
 

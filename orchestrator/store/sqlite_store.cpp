@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/sqlite.h"
 #include "orchestrator/store/codec.h"
+#include "orchestrator/store/sqlite_catalog.h"
 #include "orchestrator/store/sqlite_map_runs.h"
 #include "orchestrator/store/sqlite_schema.h"
 #include "orchestrator/store/store.h"
@@ -20,8 +21,7 @@ constexpr const char* kSettings =
 static_assert(kLogPagesMax == 1000, "the same number stands in kSettings, which is constant text");
 
 constexpr char kExecutionColumns[] =
-    "id, machine, name, status, started, stopped, due, tasks_out, events, map_run, map_items";
-constexpr char kMachineColumns[] = "id, arn, name, role_arn, definition, hash, created";
+    "id, machine, name, status, started, stopped, due, tasks_out, events, map_run, map_items, version, alias";
 
 tl::unexpected<Error> damaged(std::string what) {
   return fail(ErrorCode::DataLoss, std::move(what),
@@ -67,59 +67,26 @@ Result<ExecutionRow> execution_at(const Statement& from) {
   row.events = as_unsigned(from.integer(8));
   row.map_run = MapRunId{as_unsigned(from.integer(9))};
   row.map_items = static_cast<std::uint32_t>(from.integer(10));
+  row.version = static_cast<std::uint32_t>(from.integer(11));
+  row.alias = from.text(12);
   return row;
-}
-
-MachineRow machine_at(const Statement& from) {
-  MachineRow row;
-  row.id = MachineId{as_unsigned(from.integer(0))};
-  row.arn = from.text(1);
-  row.name = from.text(2);
-  row.role_arn = from.text(3);
-  row.definition = from.text(4);
-  row.hash = from.text(5);
-  row.created = from_millis(from.integer(6));
-  return row;
-}
-
-// Every row of a query that has its parameters.
-template <class T, class Read>
-Result<std::vector<T>> all(Statement& statement, const Read& read) {
-  std::vector<T> out;
-  for (;;) {
-    auto more = statement.step();
-    if (!more) return fail(more.error());
-    if (!*more) break;
-    auto row = read(statement);
-    if (!row) {
-      statement.reset();
-      return fail(row.error());
-    }
-    out.push_back(*std::move(row));
-  }
-  statement.reset();
-  return out;
-}
-
-Result<std::int64_t> number(Database& database, std::string_view sql) {
-  MR_TRY(statement, database.prepare(sql));
-  MR_TRY(row, statement.step());
-  return row ? statement.integer(0) : 0;
 }
 
 class SqliteStore final : public Store {
  public:
   SqliteStore(Database database, bool writes)
-      : database_(std::move(database)), writes_(writes), map_runs_(make_sqlite_map_runs(database_, writes)) {}
+      : database_(std::move(database)),
+        writes_(writes),
+        map_runs_(make_sqlite_map_runs(database_, writes)),
+        catalog_(database_, writes) {}
 
   Status prepare() {
     const std::string execution = std::string("SELECT ") + kExecutionColumns + " FROM executions ";
-    const std::string machine = std::string("SELECT ") + kMachineColumns + " FROM machines ";
     const std::pair<Statement*, std::string> statements[] = {
         {&insert_execution_,
          "INSERT INTO executions(id, machine, family, name, status, started, stopped, due, tasks_out, "
          "events, "
-         "map_run, map_items) VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"},
+         "map_run, map_items, version, alias) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"},
         {&update_execution_,
          "UPDATE executions SET status=?, stopped=?, due=?, tasks_out=?, events=? WHERE id=? AND events=?"},
         {&insert_history_, "INSERT INTO history(execution, last, events) VALUES(?,?,?)"},
@@ -127,13 +94,12 @@ class SqliteStore final : public Store {
          "SELECT last, events FROM history WHERE execution=? AND last>? ORDER BY last, rowid"},
         {&select_execution_, execution + "WHERE id=?"},
         {&select_named_, execution + "WHERE family=(SELECT family FROM machines WHERE id=?) AND name=?"},
-        {&select_found_, execution + "WHERE family IN (SELECT family FROM machines WHERE name=?) AND name=? "
-                                     "ORDER BY id DESC LIMIT 1"},
+        {&select_found_, execution +
+                             "WHERE family IN (SELECT id FROM state_machines WHERE name=?) AND name=? "
+                             "ORDER BY id DESC LIMIT 1"},
         {&select_children_, execution + "WHERE family=? AND id>? ORDER BY id LIMIT ?"},
         {&select_child_, execution + "WHERE family<0 AND name=?"},
         {&select_unfinished_, execution + "WHERE status=0 AND status<>1 AND id>? ORDER BY id LIMIT ?"},
-        {&select_machine_, machine + "WHERE id=?"},
-        {&select_newest_, machine + "WHERE arn=? ORDER BY id DESC LIMIT 1"},
     };
     for (const auto& [statement, sql] : statements) {
       MR_TRY(prepared, database_.prepare(sql));
@@ -186,19 +152,19 @@ class SqliteStore final : public Store {
   }
 
   Result<ExecutionRow> execution(ExecutionId id) override {
-    MR_TRY(rows, all<ExecutionRow>(select_execution_.bind(1, as_signed(id.value)), execution_at));
+    MR_TRY(rows, all_rows<ExecutionRow>(select_execution_.bind(1, as_signed(id.value)), execution_at));
     if (rows.empty()) return unknown(id);
     return std::move(rows.front());
   }
   Result<ExecutionRow> execution_named(MachineId machine, const std::string& name) override {
-    MR_TRY(rows,
-           all<ExecutionRow>(select_named_.bind(1, as_signed(machine.value)).bind(2, name), execution_at));
+    MR_TRY(rows, all_rows<ExecutionRow>(select_named_.bind(1, as_signed(machine.value)).bind(2, name),
+                                        execution_at));
     if (rows.empty())
       return fail(ErrorCode::NotFound, "there is no execution named '" + name + "' of this state machine");
     return std::move(rows.front());
   }
   Result<ExecutionRow> find_execution(const std::string& machine_name, const std::string& name) override {
-    MR_TRY(rows, all<ExecutionRow>(select_found_.bind(1, machine_name).bind(2, name), execution_at));
+    MR_TRY(rows, all_rows<ExecutionRow>(select_found_.bind(1, machine_name).bind(2, name), execution_at));
     if (rows.empty())
       return fail(ErrorCode::NotFound, "there is no execution '" + machine_name + "/" + name + "'");
     return std::move(rows.front());
@@ -208,12 +174,15 @@ class SqliteStore final : public Store {
     std::string sql = std::string("SELECT ") + kExecutionColumns + " FROM executions WHERE 1";
     if (filter.machine) sql += " AND machine=?1 AND family=(SELECT family FROM machines WHERE id=?1)";
     sql += filter.map_run ? " AND family=?7" : " AND family>0";
-    if (!filter.machine_name.empty()) sql += " AND family=(SELECT min(family) FROM machines WHERE name=?2)";
+    if (!filter.machine_name.empty()) sql += " AND family=(SELECT max(id) FROM state_machines WHERE name=?2)";
     if (filter.status) sql += " AND status=?3";
     // The partial index serves what is not Succeeded; the term must stand in the query for SQLite to use it.
     if (filter.status && *filter.status != states::ExecutionStatus::Succeeded) sql += " AND status<>1";
     if (!filter.name_contains.empty()) sql += " AND instr(name, ?4)>0";
     if (before.value != 0) sql += " AND id<?5";
+    if (filter.family) sql += " AND family=?8";
+    if (filter.version != 0) sql += " AND version=?9";
+    if (!filter.alias.empty()) sql += " AND alias=?10";
     sql += " ORDER BY id DESC LIMIT ?6";
     MR_TRY(statement, database_.prepare(sql));
     if (filter.machine) statement.bind(1, as_signed(filter.machine->value));
@@ -223,68 +192,32 @@ class SqliteStore final : public Store {
     if (before.value != 0) statement.bind(5, as_signed(before.value));
     statement.bind(6, limit_of(limit));
     if (filter.map_run) statement.bind(7, -as_signed(filter.map_run->value));
-    return all<ExecutionRow>(statement, execution_at);
+    if (filter.family) statement.bind(8, as_signed(filter.family->value));
+    if (filter.version != 0) statement.bind(9, std::int64_t{filter.version});
+    if (!filter.alias.empty()) statement.bind(10, filter.alias);
+    return all_rows<ExecutionRow>(statement, execution_at);
   }
   Result<std::vector<ExecutionRow>> unfinished(ExecutionId after, std::size_t limit) override {
     select_unfinished_.bind(1, as_signed(after.value)).bind(2, limit_of(limit));
-    return all<ExecutionRow>(select_unfinished_, execution_at);
+    return all_rows<ExecutionRow>(select_unfinished_, execution_at);
   }
   Result<std::vector<ExecutionRow>> children(MapRunId run, ExecutionId after, std::size_t limit) override {
     select_children_.bind(1, -as_signed(run.value)).bind(2, as_signed(after.value)).bind(3, limit_of(limit));
-    return all<ExecutionRow>(select_children_, execution_at);
+    return all_rows<ExecutionRow>(select_children_, execution_at);
   }
   Result<ExecutionRow> child_named(const std::string& name) override {
-    MR_TRY(rows, all<ExecutionRow>(select_child_.bind(1, name), execution_at));
+    MR_TRY(rows, all_rows<ExecutionRow>(select_child_.bind(1, name), execution_at));
     if (rows.empty())
       return fail(ErrorCode::NotFound, "there is no execution named '" + name + "' of a map run");
     return std::move(rows.front());
   }
   MapRunTable& map_runs() override { return *map_runs_; }
   Result<ExecutionId> last_execution() override {
-    MR_TRY(highest, number(database_, "SELECT max(id) FROM executions"));
+    MR_TRY(highest, number_of(database_, "SELECT max(id) FROM executions"));
     return ExecutionId{as_unsigned(highest)};
   }
 
-  Result<MachineRow> put_machine(MachineRow machine) override {
-    MR_DO(writable());
-    MR_TRY(transaction, Transaction::begin(database_));
-    const auto newest = newest_machine(machine.arn);
-    if (newest && newest->hash == machine.hash && newest->role_arn == machine.role_arn) return *newest;
-    if (!newest && newest.error().code != ErrorCode::NotFound) return fail(newest.error());
-    MR_TRY(highest, number(database_, "SELECT max(id) FROM machines"));
-    machine.id = MachineId{as_unsigned(highest + 1)};
-    MR_TRY(
-        insert,
-        database_.prepare(
-            "INSERT INTO machines(id, family, arn, name, role_arn, definition, hash, created) "
-            "VALUES(?1, coalesce((SELECT min(family) FROM machines WHERE name=?3), ?1), ?2,?3,?4,?5,?6,?7)"));
-    insert.bind(1, as_signed(machine.id.value))
-        .bind(2, machine.arn)
-        .bind(3, machine.name)
-        .bind(4, machine.role_arn);
-    insert.bind(5, machine.definition).bind(6, machine.hash).bind(7, to_millis(machine.created));
-    MR_DO(insert.run());
-    MR_DO(transaction.commit());
-    return machine;
-  }
-  Result<MachineRow> machine(MachineId id) override {
-    MR_TRY(rows, machines_of(select_machine_.bind(1, as_signed(id.value))));
-    if (rows.empty())
-      return fail(ErrorCode::NotFound, "there is no state machine revision " + std::to_string(id.value));
-    return std::move(rows.front());
-  }
-  Result<MachineRow> newest_machine(const std::string& arn) override {
-    MR_TRY(rows, machines_of(select_newest_.bind(1, arn)));
-    if (rows.empty()) return fail(ErrorCode::NotFound, "State Machine Does Not Exist: '" + arn + "'");
-    return std::move(rows.front());
-  }
-  Result<std::vector<MachineRow>> machines() override {
-    MR_TRY(statement,
-           database_.prepare(
-               std::string("SELECT ") + kMachineColumns +
-               " FROM machines WHERE id IN (SELECT max(id) FROM machines GROUP BY arn) ORDER BY name, arn"));
-    return machines_of(statement);
-  }
+  Catalog& catalog() override { return catalog_; }
 
   Result<std::string> fact(const std::string& name) override {
     MR_TRY(statement, database_.prepare("SELECT value FROM facts WHERE name=?"));
@@ -301,19 +234,12 @@ class SqliteStore final : public Store {
   }
 
  private:
-  static std::int64_t limit_of(std::size_t limit) {
-    return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::size_t{1} << 40));
-  }
   static tl::unexpected<Error> incomplete(ExecutionId id) {
     return damaged("the history of execution " + std::to_string(id.value) + " has a gap");
   }
   static Error at_execution(Error error, ExecutionId id) {
     error.message = "execution " + std::to_string(id.value) + ": " + error.message;
     return error;
-  }
-  static Result<std::vector<MachineRow>> machines_of(Statement& statement) {
-    return all<MachineRow>(statement,
-                           [](const Statement& at) -> Result<MachineRow> { return machine_at(at); });
   }
   Status writable() const {
     if (writes_) return {};
@@ -334,6 +260,7 @@ class SqliteStore final : public Store {
     bind_time(s, 8, row.due);
     s.bind(9, std::int64_t{row.tasks_out}).bind(10, as_signed(row.events));
     s.bind(11, as_signed(row.map_run.value)).bind(12, std::int64_t{row.map_items});
+    s.bind(13, std::int64_t{row.version}).bind(14, row.alias);
     MR_DO(s.run());
     if (database_.changes() == 1) return AppendResult::Ok;
     const auto there = execution(row.id);
@@ -374,16 +301,17 @@ class SqliteStore final : public Store {
   std::unique_ptr<MapRunTable> map_runs_;
   Statement select_children_, select_child_;
   Statement insert_execution_, update_execution_, insert_history_, select_history_, select_execution_,
-      select_named_, select_found_, select_unfinished_, select_machine_, select_newest_;
+      select_named_, select_found_, select_unfinished_;
+  SqliteCatalog catalog_;
   std::unordered_map<MachineId, std::int64_t> families_;
 };
 
 // The version of the file's tables, 0 for a new file. DataLoss when it is not one of ours, Unavailable when
 // it is newer.
 Result<int> version_of(Database& database, const std::string& path) {
-  MR_TRY(application, number(database, "PRAGMA application_id"));
-  MR_TRY(version, number(database, "PRAGMA user_version"));
-  MR_TRY(tables, number(database, "SELECT count(*) FROM sqlite_master"));
+  MR_TRY(application, number_of(database, "PRAGMA application_id"));
+  MR_TRY(version, number_of(database, "PRAGMA user_version"));
+  MR_TRY(tables, number_of(database, "SELECT count(*) FROM sqlite_master"));
   if (application == 0 && version == 0 && tables == 0) return 0;
   if (application != kApplicationId) {
     return fail(ErrorCode::DataLoss, path + ": this database was not made by Millrace",

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "orchestrator/store/catalog.h"
 #include "orchestrator/store/map_run_table.h"
 #include "orchestrator/store/rows.h"
 
@@ -30,10 +31,13 @@ enum class AppendResult {
 
 struct ExecutionFilter {
   std::optional<MachineId> machine;  // nothing: of all machines
-  std::string machine_name;          // empty: any; all revisions of one name
+  std::string machine_name;          // empty: any; all revisions of the newest of that name
   std::optional<states::ExecutionStatus> status;
   std::string name_contains;
   std::optional<MapRunId> map_run = {};  // nothing: those that are no child of a map run
+  std::optional<MachineId> family = {};  // of one state machine
+  std::uint32_t version = 0;             // started by this version or an alias that led to it; 0: any
+  std::string alias = {};                // started by this alias; empty: any
 };
 
 class Store {
@@ -65,12 +69,12 @@ class Store {
   virtual MapRunTable& map_runs() = 0;
   virtual Result<ExecutionId> last_execution() = 0;  // the highest id ever used; 0 when there is none
 
-  // Adds a revision and gives it its id; an equal revision (same arn, hash, role) that is the newest is
-  // returned instead.
-  virtual Result<MachineRow> put_machine(MachineRow machine) = 0;
-  virtual Result<MachineRow> machine(MachineId id) = 0;                   // NotFound
-  virtual Result<MachineRow> newest_machine(const std::string& arn) = 0;  // NotFound
-  virtual Result<std::vector<MachineRow>> machines() = 0;  // the newest revision of each, by name
+  virtual Catalog& catalog() = 0;
+  // The catalog's functions that are asked for everywhere.
+  Result<MachineRow> put_machine(MachineRow machine) { return catalog().put_machine(std::move(machine)); }
+  Result<MachineRow> machine(MachineId id) { return catalog().machine(id); }
+  Result<MachineRow> newest_machine(const std::string& arn) { return catalog().newest_machine(arn); }
+  Result<std::vector<MachineRow>> machines() { return catalog().machines({}, ~std::size_t{0}); }
 
   // Long-lived facts of the home by name: schema version, the token key.
   virtual Result<std::string> fact(const std::string& name) = 0;  // NotFound

@@ -18,6 +18,7 @@ std::string_view name_in_text(std::string_view message) {
       {"Activity Does Not Exist", "ActivityDoesNotExist"},
       {"State Machine is being deleted", "StateMachineDeleting"},
       {"Resource not found", "ResourceNotFound"},
+      {"This operation is not supported by this type of state machine", "StateMachineTypeNotSupported"},
   };
   for (const auto& [beginning, name] : kBeginnings) {
     if (message.starts_with(beginning)) return name;

@@ -42,6 +42,8 @@ Payload describe(const ExecutionView& view, bool with_data) {
   out.begin_object();
   out.key("executionArn").string(view.identity.arn);
   out.key("stateMachineArn").string(view.identity.machine_arn);
+  if (!view.identity.version_arn.empty()) out.key("stateMachineVersionArn").string(view.identity.version_arn);
+  if (!view.identity.alias_arn.empty()) out.key("stateMachineAliasArn").string(view.identity.alias_arn);
   out.key("name").string(view.row.name);
   out.key("status").string(states::name_of(view.row.status));
   write_time(out, "startDate", view.row.started);
@@ -62,6 +64,10 @@ void write_item(JsonWriter& out, const orchestrator::EngineSettings& settings,
   out.begin_object();
   out.key("executionArn").string(orchestrator::execution_arn(settings, item.machine_name, item.row.name));
   out.key("stateMachineArn").string(item.machine_arn);
+  if (item.row.version != 0)
+    out.key("stateMachineVersionArn").string(item.machine_arn + ":" + std::to_string(item.row.version));
+  if (!item.row.alias.empty())
+    out.key("stateMachineAliasArn").string(item.machine_arn + ":" + item.row.alias);
   out.key("name").string(item.row.name);
   out.key("status").string(states::name_of(item.row.status));
   write_time(out, "startDate", item.row.started);
@@ -138,19 +144,17 @@ void describe_execution(Call call) {
 }
 
 void list_executions(Call call) {
-  const std::string machine = text_of(call.input, "stateMachineArn");
-  const auto arn = orchestrator::parse_arn(machine, "stateMachine");
-  if (!arn) return call.reply(refuse(arn.error(), kMachineErrors));
-  orchestrator::ExecutionFilter filter;
-  filter.machine_name = arn->name;
-  filter.status = status_named(text_of(call.input, "statusFilter"));
-  const std::string scope = "ListExecutions " + machine;
+  orchestrator::ListRequest request;
+  request.arn = text_of(call.input, "stateMachineArn");
+  request.status = status_named(text_of(call.input, "statusFilter"));
+  request.limit = page_size(call.input);
+  const std::string scope = "ListExecutions " + request.arn;
   const auto before = page_number(call.input, scope);
   if (!before) return call.reply(tl::unexpected<ApiError>(before.error()));
+  request.before = ExecutionId{*before};
   auto& engine = call.services.engine;
   engine.queries().list(
-      filter, ExecutionId{*before}, page_size(call.input),
-      [&engine, scope, reply = std::move(call.reply)](Result<orchestrator::ExecutionPage> page) {
+      request, [&engine, scope, reply = std::move(call.reply)](Result<orchestrator::ExecutionPage> page) {
         if (!page) return reply(refuse(page.error(), kMachineErrors));
         JsonWriter out;
         out.begin_object().key("executions").begin_array();

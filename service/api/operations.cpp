@@ -98,12 +98,43 @@ constexpr Member kCreateStateMachine[] = {{"name", &kName, true},
                                           {"publish", &kFlag},
                                           {"versionDescription", &kDescription},
                                           {"encryptionConfiguration", &kEncryption}};
+constexpr Member kUpdateStateMachine[] = {{"stateMachineArn", &kArn, true},
+                                          {"definition", &kDefinition},
+                                          {"roleArn", &kArn},
+                                          {"loggingConfiguration", &kLogging},
+                                          {"tracingConfiguration", &kTracing},
+                                          {"publish", &kFlag},
+                                          {"versionDescription", &kDescription},
+                                          {"encryptionConfiguration", &kEncryption}};
+constexpr Member kStateMachine[] = {{"stateMachineArn", &kArn, true}};
+constexpr Member kStateMachineData[] = {{"stateMachineArn", &kArn, true}, {"includedData", &kIncluded}};
+constexpr Member kStateMachineList[] = {
+    {"stateMachineArn", &kArn, true}, {"nextToken", &kPageToken}, {"maxResults", &kPageSizeShape}};
+constexpr Member kPublishVersion[] = {
+    {"stateMachineArn", &kArn, true}, {"revisionId", &kText}, {"description", &kDescription}};
+constexpr Member kVersion[] = {{"stateMachineVersionArn", &kLongArn, true}};
+constexpr Member kRouteMembers[] = {{"stateMachineVersionArn", &kArn, true}, {"weight", &kWeight, true}};
+constexpr Shape kRoute{
+    .kind = Kind::Structure, .name = "RoutingConfigurationListItem", .members = kRouteMembers};
+constexpr Shape kRoutes{.kind = Kind::List, .min = 1, .max = 2, .element = &kRoute};
+constexpr Member kCreateAlias[] = {
+    {"description", &kDescription}, {"name", &kAliasName, true}, {"routingConfiguration", &kRoutes, true}};
+constexpr Member kUpdateAlias[] = {{"stateMachineAliasArn", &kArn, true},
+                                   {"description", &kDescription},
+                                   {"routingConfiguration", &kRoutes}};
+constexpr Member kAlias[] = {{"stateMachineAliasArn", &kArn, true}};
+constexpr Member kCreateActivity[] = {
+    {"name", &kName, true}, {"tags", &kTags}, {"encryptionConfiguration", &kEncryption}};
+constexpr Member kActivity[] = {{"activityArn", &kArn, true}};
+constexpr Member kTagResource[] = {{"resourceArn", &kArn, true}, {"tags", &kTags, true}};
+constexpr Member kUntagResource[] = {{"resourceArn", &kArn, true}, {"tagKeys", &kTagKeys, true}};
+constexpr Member kResource[] = {{"resourceArn", &kArn, true}};
 constexpr Member kList[] = {{"maxResults", &kPageSizeShape}, {"nextToken", &kPageToken}};
 constexpr Member kStartExecution[] = {
     {"stateMachineArn", &kArn, true}, {"name", &kName}, {"input", &kData}, {"traceHeader", &kTraceHeader}};
 constexpr Member kStopExecution[] = {
     {"executionArn", &kArn, true}, {"error", &kErrorText}, {"cause", &kCause}};
-constexpr Member kDescribeExecution[] = {{"executionArn", &kArn, true}, {"includedData", &kIncluded}};
+constexpr Member kExecutionData[] = {{"executionArn", &kArn, true}, {"includedData", &kIncluded}};
 constexpr Member kListExecutions[] = {{"stateMachineArn", &kArn},      {"statusFilter", &kStatus},
                                       {"maxResults", &kPageSizeShape}, {"nextToken", &kExecutionsPageToken},
                                       {"mapRunArn", &kLongArn},        {"redriveFilter", &kRedriveFilter}};
@@ -117,12 +148,32 @@ constexpr Member kGetExecutionHistory[] = {{"executionArn", &kArn, true},
 
 std::span<const OperationRow> operations() {
   static constexpr OperationRow kOperations[] = {
+      {"CreateActivity", create_activity, kCreateActivity},
       {"CreateStateMachine", create_state_machine, kCreateStateMachine},
-      {"DescribeExecution", describe_execution, kDescribeExecution},
+      {"CreateStateMachineAlias", create_state_machine_alias, kCreateAlias},
+      {"DeleteActivity", delete_activity, kActivity},
+      {"DeleteStateMachine", delete_state_machine, kStateMachine},
+      {"DeleteStateMachineAlias", delete_state_machine_alias, kAlias},
+      {"DeleteStateMachineVersion", delete_state_machine_version, kVersion},
+      {"DescribeActivity", describe_activity, kActivity},
+      {"DescribeExecution", describe_execution, kExecutionData},
+      {"DescribeStateMachine", describe_state_machine, kStateMachineData},
+      {"DescribeStateMachineAlias", describe_state_machine_alias, kAlias},
+      {"DescribeStateMachineForExecution", describe_state_machine_for_execution, kExecutionData},
       {"GetExecutionHistory", get_execution_history, kGetExecutionHistory},
+      {"ListActivities", list_activities, kList},
       {"ListExecutions", list_executions, kListExecutions},
+      {"ListStateMachineAliases", list_state_machine_aliases, kStateMachineList},
+      {"ListStateMachineVersions", list_state_machine_versions, kStateMachineList},
+      {"ListStateMachines", list_state_machines, kList},
+      {"ListTagsForResource", list_tags_for_resource, kResource},
+      {"PublishStateMachineVersion", publish_state_machine_version, kPublishVersion},
       {"StartExecution", start_execution, kStartExecution},
       {"StopExecution", stop_execution, kStopExecution},
+      {"TagResource", tag_resource, kTagResource},
+      {"UntagResource", untag_resource, kUntagResource},
+      {"UpdateStateMachine", update_state_machine, kUpdateStateMachine},
+      {"UpdateStateMachineAlias", update_state_machine_alias, kUpdateAlias},
   };
   return kOperations;
 }

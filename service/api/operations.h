@@ -19,14 +19,38 @@ struct OperationRow {
 std::span<const OperationRow> operations();
 const OperationRow* find_operation(std::string_view name);  // null: there is none
 
-// state_machines.cpp
-void create_state_machine(Call call);
+// activities.cpp
+void create_activity(Call call);
+void delete_activity(Call call);
+void describe_activity(Call call);
+void list_activities(Call call);
+// aliases.cpp
+void create_state_machine_alias(Call call);
+void delete_state_machine_alias(Call call);
+void describe_state_machine_alias(Call call);
+void list_state_machine_aliases(Call call);
+void update_state_machine_alias(Call call);
 // executions.cpp
-void start_execution(Call call);
-void stop_execution(Call call);
 void describe_execution(Call call);
 void list_executions(Call call);
+void start_execution(Call call);
+void stop_execution(Call call);
 // history.cpp
 void get_execution_history(Call call);
+// state_machines.cpp
+void create_state_machine(Call call);
+void delete_state_machine(Call call);
+void describe_state_machine(Call call);
+void describe_state_machine_for_execution(Call call);
+void list_state_machines(Call call);
+void update_state_machine(Call call);
+// tags.cpp
+void list_tags_for_resource(Call call);
+void tag_resource(Call call);
+void untag_resource(Call call);
+// versions.cpp
+void delete_state_machine_version(Call call);
+void list_state_machine_versions(Call call);
+void publish_state_machine_version(Call call);
 
 }  // namespace millrace::api

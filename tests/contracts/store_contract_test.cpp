@@ -412,6 +412,139 @@ TEST_CASE("store: map runs, their children and their results") {
   }
 }
 
+TEST_CASE("store: an execution keeps the version and alias it was started by, and lists by them") {
+  for_each_store([](Home& home) {
+    const MachineRow m = value(home.store().put_machine(machine("orders")));
+    Append plain = start(1, m.id, "plain"), one = start(2, m.id, "one"), two = start(3, m.id, "two");
+    one.row.version = two.row.version = 7;
+    two.row.alias = "live";
+    commit(home.store(), {plain, one, two});
+    const auto look = [&] {
+      Store& store = home.store();
+      CHECK(value(store.execution(ExecutionId{3})) == two.row);
+      ExecutionFilter filter;
+      filter.family = m.family;
+      CHECK(ids(value(store.executions(filter, {}, 9))) == Ids{3, 2, 1});
+      filter.version = 7;
+      CHECK(ids(value(store.executions(filter, {}, 9))) == Ids{3, 2});
+      filter.alias = "live";
+      CHECK(ids(value(store.executions(filter, {}, 9))) == Ids{3});
+      filter.version = 8;
+      CHECK(value(store.executions(filter, {}, 9)).empty());
+    };
+    look();
+    if (home.reopen()) look();
+  });
+}
+
+TEST_CASE("store: a deleted state machine leaves its name and keeps its histories") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineRow old = value(store.put_machine(machine("orders", "1")));
+    value(store.put_machine(machine("orders", "2")));
+    const Append a = start(1, old.id, "a");
+    commit(store, {a, end(a.row)});
+    REQUIRE(store.catalog().set_machine_status(old.family, MachineStatus::Deleting));
+    CHECK(value(store.newest_machine(old.arn)).status == MachineStatus::Deleting);
+    REQUIRE(store.catalog().set_machine_status(old.family, MachineStatus::Deleted));
+    CHECK(code(store.newest_machine(old.arn)) == ErrorCode::NotFound);
+    CHECK(value(store.machines()).empty());
+    MachineRow express = machine("orders", "1");
+    express.type = MachineType::Express;
+    express.revision = "a first revision has none";
+    const MachineRow again = value(store.put_machine(express));
+    CHECK(again.family == again.id);
+    CHECK(again.family != old.family);
+    CHECK(again.type == MachineType::Express);
+    CHECK(again.revision.empty());
+    CHECK(commit(store, {start(2, again.id, "a")}) == Results{AppendResult::Ok});  // the name is free
+    CHECK(value(store.find_execution("orders", "a")).id == ExecutionId{2});
+    CHECK(value(store.execution(ExecutionId{1})).machine == old.id);
+    CHECK(value(store.machine(old.id)).definition == "1");
+    CHECK(value(store.execution_named(old.id, "a")).id == ExecutionId{1});
+    CHECK(ids(value(store.executions({{}, "orders", {}, ""}, {}, 9))) == Ids{2});
+    CHECK(code(store.find_execution("orders", "b")) == ErrorCode::NotFound);
+    CHECK(code(store.find_execution("invoices", "a")) == ErrorCode::NotFound);
+  });
+}
+
+TEST_CASE("catalog: versions have numbers that are never used again") {
+  for_each_store([](Home& home) {
+    const MachineRow m = value(home.store().put_machine(machine("orders")));
+    const MachineRow other = value(home.store().put_machine(machine("invoices")));
+    {
+      Catalog& catalog = home.store().catalog();
+      for (int i = 1; i <= 3; ++i)
+        CHECK(value(catalog.add_version({m.family, 0, m.id, "v", m.created})).number ==
+              static_cast<std::uint32_t>(i));
+      CHECK(value(catalog.add_version({other.family, 0, other.id, "", m.created})).number == 1);
+      REQUIRE(catalog.remove_version(m.family, 3));
+      REQUIRE(catalog.remove_version(m.family, 77));
+    }
+    home.reopen();
+    Catalog& catalog = home.store().catalog();
+    const VersionRow four = value(catalog.add_version({m.family, 0, m.id, "fourth", m.created}));
+    CHECK(four.number == 4);
+    CHECK(value(catalog.version(m.family, 4)) == four);
+    CHECK(code(catalog.version(m.family, 3)) == ErrorCode::NotFound);
+    CHECK(value(catalog.versions(m.family, 0, 2)).size() == 2);
+    CHECK(value(catalog.versions(m.family, 0, 2))[0] == four);
+    CHECK(value(catalog.versions(m.family, 2, 9)).size() == 1);
+    CHECK(value(catalog.versions(other.family, 0, 9)).size() == 1);
+  });
+}
+
+TEST_CASE("catalog: aliases, activities and tags") {
+  for_each_store([](Home& home) {
+    const MachineRow m = value(home.store().put_machine(machine("orders")));
+    const AliasRow live{m.family, "live", "d", {{1, 90}, {2, 10}}, m.created, m.created};
+    const AliasRow test{m.family, "test", "", {{2, 100}}, m.created, m.created};
+    AliasRow changed = live;
+    changed.routes = {{3, 100}};
+    const ActivityRow activity{"arn:b", "b", m.created}, first{"arn:a", "a", m.created};
+    {
+      Catalog& catalog = home.store().catalog();
+      for (const AliasRow& alias : {test, live}) REQUIRE(catalog.put_alias(alias));
+      CHECK(value(catalog.aliases(m.family, "", 9)) == std::vector{live, test});
+      REQUIRE(catalog.put_alias(changed));
+      for (const ActivityRow& a : {activity, first}) REQUIRE(catalog.put_activity(a));
+      for (const TagRow& tag : {TagRow{"k2", ""}, TagRow{"k1", "v"}, TagRow{"k2", "w"}})
+        REQUIRE(catalog.put_tag("arn:a", tag));
+    }
+    home.reopen();
+    Catalog& catalog = home.store().catalog();
+    CHECK(value(catalog.alias(m.family, "live")) == changed);
+    CHECK(value(catalog.aliases(m.family, "live", 9)) == std::vector{test});
+    REQUIRE(catalog.remove_alias(m.family, "live"));
+    CHECK(code(catalog.alias(m.family, "live")) == ErrorCode::NotFound);
+    CHECK(value(catalog.activities("", 9)) == std::vector{first, activity});
+    CHECK(value(catalog.activities("arn:a", 9)) == std::vector{activity});
+    REQUIRE(catalog.remove_activity("arn:b"));
+    CHECK(code(catalog.activity("arn:b")) == ErrorCode::NotFound);
+    CHECK(value(catalog.activity("arn:a")) == first);
+    CHECK(value(catalog.tags("arn:a")) == std::vector{TagRow{"k1", "v"}, TagRow{"k2", "w"}});
+    REQUIRE(catalog.remove_tag("arn:a", "k1"));
+    CHECK(value(catalog.tags("arn:a")) == std::vector{TagRow{"k2", "w"}});
+    CHECK(value(catalog.tags("arn:b")).empty());
+  });
+}
+
+TEST_CASE("catalog: what is done at once is done whole or not at all") {
+  for_each_store([](Home& home) {
+    Catalog& catalog = home.store().catalog();
+    const Status refused = catalog.atomically([&]() -> Status {
+      CHECK(catalog.put_machine(machine("orders")));
+      CHECK(catalog.put_tag("arn:a", {"k", "v"}));
+      return invalid("on second thoughts");
+    });
+    CHECK(!refused);
+    CHECK(value(catalog.tags("arn:a")).empty());
+    CHECK(code(catalog.newest_machine(kArn + "orders")) == ErrorCode::NotFound);
+    CHECK(catalog.atomically([&] { return catalog.put_tag("arn:a", {"k", "v"}); }));
+    CHECK(value(catalog.tags("arn:a")).size() == 1);
+  });
+}
+
 TEST_CASE("store: facts") {
   for_each_store([](Home& home) {
     CHECK(code(home.store().fact("key")) == ErrorCode::NotFound);

@@ -57,14 +57,7 @@ class ProbedStore final : public Store {
   }
   MapRunTable& map_runs() override { return probe_.memory->map_runs(); }
   Result<ExecutionId> last_execution() override { return probe_.memory->last_execution(); }
-  Result<MachineRow> put_machine(MachineRow machine) override {
-    return probe_.memory->put_machine(std::move(machine));
-  }
-  Result<MachineRow> machine(MachineId id) override { return probe_.memory->machine(id); }
-  Result<MachineRow> newest_machine(const std::string& arn) override {
-    return probe_.memory->newest_machine(arn);
-  }
-  Result<std::vector<MachineRow>> machines() override { return probe_.memory->machines(); }
+  Catalog& catalog() override { return probe_.memory->catalog(); }
   Result<std::string> fact(const std::string& name) override { return probe_.memory->fact(name); }
   Status put_fact(const std::string& name, const std::string& value) override {
     return probe_.memory->put_fact(name, value);
