@@ -113,6 +113,8 @@ struct TestState::Impl {
                                 const Environment& environment) {
     Execution execution;
     execution.context = request.context ? *request.context : default_context(request, settings, environment);
+    for (const auto [name, value] : request.variables.view().members())
+      execution.given_variables.insert_or_assign(name.string(), Payload::of(value));
     return execution;
   }
   // The items of a Map are all selected at once: nothing runs that could be too much.
@@ -134,6 +136,7 @@ struct TestState::Impl {
   void note_map();
   void write_selected(JsonWriter& out);
   Payload answer();
+  void write_variables(JsonWriter& out) const;
   void write_inspection(JsonWriter& out, const std::optional<Failure>& failure,
                         const RetryDecision& decision) const;
 };
@@ -261,6 +264,19 @@ std::optional<Failure> TestState::Impl::no_array_at_items_path() {
   return Failure{std::string(error_names::kRuntime), "Reference path \"" + path + "\" must point to array."};
 }
 
+// What was given, and what the state assigned.
+void TestState::Impl::write_variables(JsonWriter& out) const {
+  definitions::VariableMap variables = turn.execution().given_variables;
+  if (turn.has_frame(kRoot)) {
+    for (const auto& [name, value] : turn.frame(kRoot).variables) variables.insert_or_assign(name, value);
+  }
+  if (variables.empty()) return;
+  JsonWriter object;
+  object.begin_object();
+  for (const auto& [name, value] : variables) object.key(name).value(value);
+  out.key("variables").string(object.end_object().finish().text());
+}
+
 void TestState::Impl::write_inspection(JsonWriter& out, const std::optional<Failure>& failure,
                                        const RetryDecision& decision) const {
   out.key("inspectionData").begin_object().key("input").string(request.input.text());
@@ -272,7 +288,7 @@ void TestState::Impl::write_inspection(JsonWriter& out, const std::optional<Fail
     else
       out.string(inspection.at(stage)->text());
   }
-  if (request.variables.view().size() > 0) out.key("variables").string(request.variables.text());
+  write_variables(out);
   const auto* retry = std::get_if<RetryAfter>(&decision);
   const auto* caught = std::get_if<CatchAt>(&decision);
   std::optional<std::size_t> retrier;
