@@ -32,7 +32,6 @@ inline constexpr std::string_view kLabel = "INVALID_LABEL_NAME";
 inline constexpr std::string_view kNested = "TOO_DEEPLY_NESTED";
 inline constexpr std::string_view kStaticResult = "PASS_RESULT_IS_STATIC";
 inline constexpr std::string_view kTooLarge = "TOO_LARGE";
-inline constexpr std::string_view kNotYet = "NOT_SUPPORTED_YET";
 inline constexpr std::string_view kDuplicateKey = "DUPLICATE_KEY";
 inline constexpr std::string_view kErrorName = "UNKNOWN_ERROR_NAME";
 inline constexpr std::string_view kEndless = "ENDLESS_LOOP";

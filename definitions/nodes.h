@@ -107,7 +107,7 @@ struct Task {
 struct ChoiceBranch {
   ChoiceRule rule;
   NodeIndex next = kEnd;
-  std::string label;                      // the rule in few words, for pictures: "$.auc ≥ 0.8"
+  std::string label;                           // the rule in few words, for pictures: "$.auc ≥ 0.8"
   std::optional<PayloadTemplate> output = {};  // JSONata
   std::optional<Assign> assign = {};
 };

@@ -86,22 +86,6 @@ void parse_data_flow(Parsing& p) {
   flow.result_path = p.fields.result_path("ResultPath");
 }
 
-// One message per state for what a later step of the language brings.
-void report_unsupported(Parsing& p) {
-  const bool own_jsonata = !p.json_path() && p.machine_language == QueryLanguage::JsonPath;
-  if (own_jsonata) {
-    p.source.error(p.fields.find("QueryLanguage"), place(p.fields.pointer(), "QueryLanguage"), codes::kNotYet,
-                   "QueryLanguage \"JSONata\" is not supported yet", "write this state in JSONPath");
-    return;
-  }
-  if (!p.json_path() || p.unsupported.empty())
-    return;  // the machine's language was reported once, at the top
-  std::vector<std::string_view> names(p.unsupported.begin(), p.unsupported.end());
-  p.fields.error(codes::kNotYet, names.size() == 1
-                                     ? "The field '" + std::string(names[0]) + "' is not supported yet"
-                                     : "The fields " + list_of(names) + " are not supported yet");
-}
-
 bool parse_state(Source& source, ScopeNames& names, NodeIndex index, JsonView value, Node& node,
                  QueryLanguage machine_language, int depth) {
   const JsonView key = names.keys[index];
@@ -114,14 +98,13 @@ bool parse_state(Source& source, ScopeNames& names, NodeIndex index, JsonView va
   Fields fields(source, value, pointer, key, state_fields());
   const StateParser* parser = parser_of(fields);
   if (!parser) return false;
-  Parsing p{source, fields, names, node, machine_language, depth, {}};
+  Parsing p{source, fields, names, node, machine_language, depth};
   node.language = language_of(p);
   const Source::State outer = std::exchange(source.state, {node.language, pointer});
   fields.refuse_unknown(bit(parser->type), node.language);
   node.comment = fields.text("Comment").value_or("");
   parser->parse(p);
   parse_data_flow(p);
-  report_unsupported(p);
   source.state = outer;
   return true;
 }
@@ -170,14 +153,11 @@ bool isolated(JsonView scope) {
   return mode && mode.is_string() && mode.equals("DISTRIBUTED");
 }
 
-QueryLanguage parse_machine(Source& source, Fields& fields, Program& program) {
+QueryLanguage parse_machine(Fields& fields, Program& program) {
   fields.one_of("Version", {"1.0"});
   program.timeout_seconds = fields.whole("TimeoutSeconds", 1, kSecondsMax);
   const std::optional<std::string> language = fields.one_of("QueryLanguage", {"JSONPath", "JSONata"});
-  if (language != "JSONata") return QueryLanguage::JsonPath;
-  source.error(fields.find("QueryLanguage"), "/QueryLanguage", codes::kNotYet,
-               "QueryLanguage \"JSONata\" is not supported yet", "write the definition in JSONPath");
-  return QueryLanguage::JsonAta;
+  return language == "JSONata" ? QueryLanguage::JsonAta : QueryLanguage::JsonPath;
 }
 
 }  // namespace
@@ -255,7 +235,7 @@ std::shared_ptr<Program> parse_scope(Source& source, JsonView object, JsonView a
   fields.refuse_unknown(~0u, language);
   const bool whole = fields.require({"States", "StartAt"});
   program->comment = fields.text("Comment").value_or("");
-  if (kind == ScopeKind::Machine) language = parse_machine(source, fields, *program);
+  if (kind == ScopeKind::Machine) language = parse_machine(fields, *program);
   program->language = language;
   const JsonView states = fields.object("States");
   if (!states) return nullptr;
@@ -270,7 +250,7 @@ std::shared_ptr<Program> parse_scope(Source& source, JsonView object, JsonView a
   parse_states(source, states, names, *program, language, depth);
   source.scope = outer;
   if (whole) {
-    Parsing p{source, fields, names, program->nodes.front(), language, depth, {}};
+    Parsing p{source, fields, names, program->nodes.front(), language, depth};
     const NodeIndex start = parse_target(p, fields, "StartAt");
     if (start != kEnd) program->start = start;
   }

@@ -28,8 +28,7 @@ struct Parsing {
   ScopeNames& names;
   Node& node;
   QueryLanguage machine_language;
-  int depth;                             // Parallel and Map states around the state
-  std::vector<std::string> unsupported;  // fields that a later step of the language brings
+  int depth;  // Parallel and Map states around the state
 
   bool json_path() const { return node.language == QueryLanguage::JsonPath; }
 };

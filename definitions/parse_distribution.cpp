@@ -61,7 +61,7 @@ std::optional<Fields> inside(Parsing& p, Fields& outer, std::string_view name,
 // `name` or `name`Path of an object inside the state's.
 NumberOrPath number_inside(Parsing& p, Fields& fields, std::string_view name, std::int64_t min,
                            std::int64_t max) {
-  Parsing part{p.source, fields, p.names, p.node, p.machine_language, p.depth, {}};
+  Parsing part{p.source, fields, p.names, p.node, p.machine_language, p.depth};
   return parse_number_or_path(part, name, min, max);
 }
 

@@ -29,6 +29,12 @@ template <class T, class Field>
 Read<T> field_value(const Turn& turn, FrameId id, const Field& field, std::string_view name,
                     const Payload& input, std::optional<T> (*read)(JsonView), std::string_view kind) {
   if (field.value) return std::optional<T>(field.value);
+  if (field.query) {
+    Outcome value = evaluate(*field.query, "number", turn, id);
+    if (!value) return tl::unexpected<Failure>(value.error());
+    if (const std::optional<T> number = read(value->view())) return number;
+    return tl::unexpected<Failure>(in_state(turn, id, field.query->unexpected(kind, *value)));
+  }
   if (!field.path) return std::optional<T>();
   const FrameScope at(turn.execution(), turn.frame(id), input, turn.environment());
   const Outcome value = field.path->evaluate(at.scope);
@@ -124,8 +130,11 @@ std::string run_arn(const Turn& turn, const definitions::Map& map) {
 
 // The items that are in the state's input; of an object, its members.
 Outcome items_of(Turn& turn, FrameId id, const definitions::Map& map, const Payload& input) {
-  Outcome items = apply_path(map.items_path, input, turn, id);
+  Outcome items =
+      map.items ? apply_template(*map.items, input, turn, id) : apply_path(map.items_path, input, turn, id);
   if (!items || items->view().is_array() || items->view().is_object()) return items;
+  if (const definitions::Query* query = map.items ? map.items->whole() : nullptr)
+    return tl::unexpected<Failure>(in_state(turn, id, query->unexpected("array", *items)));
   return wrong(turn, id, "Map state input must be an array but was: " + std::string(items->text()));
 }
 
@@ -185,19 +194,19 @@ Payload MapRunPlan::document() const {
 
 Step enter_distributed_map(Turn& turn, FrameId id, const definitions::Map& map) {
   Outcome input = after_input_path(turn, id);
-  if (!input) return step::Failed{input.error()};
+  if (!input) return fail_state(turn, id, input.error());
   Payload items;
   std::uint32_t length = 0;
   if (!map.reader) {
     Outcome found = items_of(turn, id, map, *input);
-    if (!found) return step::Failed{found.error()};
+    if (!found) return fail_state(turn, id, found.error());
     items = std::move(*found);
     length = items.view().size();
     turn.note(Stage::AfterItemsPath, items);
   }
   turn.emit(EventType::MapStateStarted, id, detail::MapStarted{length, Payload(), 0});
   const auto plan = make_plan(turn, id, map, *input);
-  if (!plan) return step::Failed{plan.error()};
+  if (!plan) return fail_state(turn, id, plan.error());
   note_numbers(turn, map, *plan);
   const std::string arn = run_arn(turn, map);
   turn.emit(EventType::MapRunStarted, id, detail::MapRunStarted{arn, plan->document(), std::move(items)});

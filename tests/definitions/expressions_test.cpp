@@ -25,8 +25,7 @@ tests::GivenScope scope_of(const Json& c, const char* input) {
   if (c.contains(input)) given.input = to_payload(c[input]);
   if (c.contains("context")) given.context.document = to_payload(c["context"]);
   const Json variables = c.value("variables", Json::object());
-  for (const auto& [name, value] : variables.items())
-    given.variables.map.emplace(name, to_payload(value));
+  for (const auto& [name, value] : variables.items()) given.variables.map.emplace(name, to_payload(value));
   return given;
 }
 

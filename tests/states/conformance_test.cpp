@@ -1,4 +1,4 @@
-// Replays recorded AWS behaviour (JSONPath, inline) through compile() and decide() with a small driver under
+// Replays recorded AWS behaviour (inline) through compile() and decide() with a small driver under
 // virtual time, and compares status, output, error, cause and the whole history.
 
 #include <doctest/doctest.h>
@@ -244,7 +244,7 @@ bool out_of_reach(const Json& test) {
       "test_state", "test_state_field_validation", "activities", "callback", "nested", "distributed_map",
       "express"};
   for (const char* word :
-       {"JSONata", "DISTRIBUTED", "ItemReader", "ResultWriter", "aws-sdk", "arn:aws:states:::states", "${"}) {
+       {"DISTRIBUTED", "ItemReader", "ResultWriter", "aws-sdk", "arn:aws:states:::states", "${"}) {
     if (text.find(word) != std::string::npos) return true;
   }
   return kOther.contains(test["area"].get<std::string>());
@@ -252,7 +252,7 @@ bool out_of_reach(const Json& test) {
 
 }  // namespace
 
-TEST_CASE("recorded AWS histories: JSONPath states") {
+TEST_CASE("recorded AWS histories") {
   const auto folder = tests::shared("conformance/asl");
   if (!folder) {
     MESSAGE("skipped: ../shared/conformance/asl is not there");
