@@ -110,7 +110,10 @@ Result<MachineChange> update_machine(Store& store, const MachineEdit& edit, cons
     row.revision = revision;
     row.created = now;
     MachineChange change;
-    MR_TRY(made, store.put_machine(std::move(row)));
+    // A role that is given by itself is a new revision even when it is the same, as recorded on AWS.
+    const bool role_only = edit.role_arn && !edit.definition && !edit.logging && !edit.tracing;
+    Catalog& catalog = store.catalog();
+    MR_TRY(made, role_only ? catalog.add_revision(std::move(row)) : catalog.put_machine(std::move(row)));
     change.row = std::move(made);
     if (!edit.publish) return change;
     MR_TRY(version, publish(store, change.row, edit.description, now));

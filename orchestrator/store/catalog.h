@@ -21,6 +21,8 @@ class Catalog {
   // tracing) is returned instead. The first revision of an ARN makes the state machine, with that row's
   // type; it has no revisionId.
   virtual Result<MachineRow> put_machine(MachineRow machine) = 0;
+  // The same, also when it is equal to the newest.
+  virtual Result<MachineRow> add_revision(MachineRow machine) = 0;
   virtual Result<MachineRow> machine(MachineId id) = 0;                   // NotFound; deleted ones are there
   virtual Result<MachineRow> newest_machine(const std::string& arn) = 0;  // NotFound; not deleted ones
   // The newest revision of each that is not deleted, by name; those whose name is behind `after`.

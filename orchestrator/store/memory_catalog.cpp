@@ -32,6 +32,11 @@ MachineId MemoryCatalog::newest_family(const std::string& name) const {
 Result<MachineRow> MemoryCatalog::put_machine(MachineRow machine) {
   const auto newest = newest_machine(machine.arn);
   if (newest && same_revision(*newest, machine)) return *newest;
+  return add_revision(std::move(machine));
+}
+
+Result<MachineRow> MemoryCatalog::add_revision(MachineRow machine) {
+  const auto newest = newest_machine(machine.arn);
   machine.id = MachineId{tables_.machines.empty() ? 1 : tables_.machines.rbegin()->first.value + 1};
   machine.family = newest ? newest->family : machine.id;
   machine.machine_created = newest ? newest->machine_created : machine.created;

@@ -14,6 +14,7 @@ class MemoryCatalog final : public Catalog {
  public:
   Status atomically(const std::function<Status()>& work) override;
   Result<MachineRow> put_machine(MachineRow machine) override;
+  Result<MachineRow> add_revision(MachineRow machine) override;
   Result<MachineRow> machine(MachineId id) override;
   Result<MachineRow> newest_machine(const std::string& arn) override;
   Result<std::vector<MachineRow>> machines(const std::string& after, std::size_t limit) override;

@@ -89,48 +89,40 @@ Result<Statement> SqliteCatalog::writing(std::string_view sql) {
 }
 
 Result<MachineRow> SqliteCatalog::put_machine(MachineRow machine) {
-  std::optional<MachineRow> out;
-  const Status done = atomically([&]() -> Status {
-    const auto newest = newest_machine(machine.arn);
-    if (!newest && newest.error().code != ErrorCode::NotFound) return fail(newest.error());
-    if (newest && newest->hash == machine.hash && newest->role_arn == machine.role_arn &&
-        newest->logging == machine.logging && newest->tracing == machine.tracing) {
-      out = *newest;
-      return {};
-    }
-    if (newest) {
-      machine.family = newest->family;
-      machine.type = newest->type;
-    } else {
-      machine.family = {};
-      machine.revision.clear();
-    }
-    MR_TRY(added, add_revision(std::move(machine)));
-    out = std::move(added);
-    return {};
-  });
-  MR_DO(done);
-  return *std::move(out);
+  const auto newest = newest_machine(machine.arn);
+  if (!newest && newest.error().code != ErrorCode::NotFound) return fail(newest.error());
+  if (newest && newest->hash == machine.hash && newest->role_arn == machine.role_arn &&
+      newest->logging == machine.logging && newest->tracing == machine.tracing)
+    return *newest;
+  return add_revision(std::move(machine));
 }
 
 Result<MachineRow> SqliteCatalog::add_revision(MachineRow machine) {
-  MR_TRY(highest, number_of(database_, "SELECT max(id) FROM machines"));
-  machine.id = MachineId{static_cast<std::uint64_t>(highest + 1)};
-  if (machine.family.value == 0) {
-    machine.family = machine.id;
-    MR_TRY(insert, writing("INSERT INTO state_machines(id, arn, name, type, status, created) "
-                           "VALUES(?,?,?,?,0,?)"));
-    insert.bind(1, as_signed(machine.id.value)).bind(2, machine.arn).bind(3, machine.name);
-    insert.bind(4, static_cast<std::int64_t>(machine.type)).bind(5, to_millis(machine.created));
-    MR_DO(insert.run());
-  }
-  MR_TRY(insert, writing("INSERT INTO machines(id, family, arn, name, role_arn, definition, hash, created, "
-                         "revision, logging, tracing) VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
-  insert.bind(1, as_signed(machine.id.value)).bind(2, as_signed(machine.family.value)).bind(3, machine.arn);
-  insert.bind(4, machine.name).bind(5, machine.role_arn).bind(6, machine.definition).bind(7, machine.hash);
-  insert.bind(8, to_millis(machine.created)).bind(9, machine.revision).bind(10, machine.logging);
-  insert.bind(11, machine.tracing);
-  MR_DO(insert.run());
+  const Status done = atomically([&]() -> Status {
+    const auto newest = newest_machine(machine.arn);
+    if (!newest && newest.error().code != ErrorCode::NotFound) return fail(newest.error());
+    MR_TRY(highest, number_of(database_, "SELECT max(id) FROM machines"));
+    machine.id = MachineId{static_cast<std::uint64_t>(highest + 1)};
+    if (newest) {
+      machine.family = newest->family;
+    } else {
+      machine.family = machine.id;
+      machine.revision.clear();
+      MR_TRY(insert, writing("INSERT INTO state_machines(id, arn, name, type, status, created) "
+                             "VALUES(?,?,?,?,0,?)"));
+      insert.bind(1, as_signed(machine.id.value)).bind(2, machine.arn).bind(3, machine.name);
+      insert.bind(4, static_cast<std::int64_t>(machine.type)).bind(5, to_millis(machine.created));
+      MR_DO(insert.run());
+    }
+    MR_TRY(insert,
+           writing("INSERT INTO machines(id, family, arn, name, role_arn, definition, hash, created, "
+                   "revision, logging, tracing) VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
+    insert.bind(1, as_signed(machine.id.value)).bind(2, as_signed(machine.family.value)).bind(3, machine.arn);
+    insert.bind(4, machine.name).bind(5, machine.role_arn).bind(6, machine.definition).bind(7, machine.hash);
+    insert.bind(8, to_millis(machine.created)).bind(9, machine.revision).bind(10, machine.logging);
+    return insert.bind(11, machine.tracing).run();
+  });
+  MR_DO(done);
   return this->machine(machine.id);
 }
 

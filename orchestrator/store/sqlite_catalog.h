@@ -39,6 +39,7 @@ class SqliteCatalog final : public Catalog {
 
   Status atomically(const std::function<Status()>& work) override;
   Result<MachineRow> put_machine(MachineRow machine) override;
+  Result<MachineRow> add_revision(MachineRow machine) override;
   Result<MachineRow> machine(MachineId id) override;
   Result<MachineRow> newest_machine(const std::string& arn) override;
   Result<std::vector<MachineRow>> machines(const std::string& after, std::size_t limit) override;
@@ -62,7 +63,6 @@ class SqliteCatalog final : public Catalog {
 
  private:
   Result<Statement> writing(std::string_view sql);
-  Result<MachineRow> add_revision(MachineRow machine);
 
   Database& database_;
   bool writes_;
