@@ -6,8 +6,9 @@
 
 namespace millrace::definitions {
 
-Compiled compile(std::string_view definition_text, const Limits& limits) {
+Compiled compile(std::string_view definition_text, const Limits& limits, MachineKind kind) {
   Source source(definition_text, limits);
+  source.express = kind == MachineKind::Express;
   std::shared_ptr<Program> program;
   if (source.read()) {
     program = parse_scope(source, source.root(), source.root(), "/", ScopeKind::Machine,

@@ -15,6 +15,9 @@ struct Compiled {
   std::shared_ptr<const Program> program;  // null when a diagnostic is an error
   std::vector<Diagnostic> diagnostics;     // in order of their place in the text
 };
-Compiled compile(std::string_view definition_text, const Limits& limits = {});
+// Express state machines may not wait for callbacks, jobs or activities.
+enum class MachineKind { Standard, Express };
+Compiled compile(std::string_view definition_text, const Limits& limits = {},
+                 MachineKind kind = MachineKind::Standard);
 
 }  // namespace millrace::definitions

@@ -96,6 +96,8 @@ class Source {
   std::vector<Assigned> assigned;
   std::size_t scope = 0;  // the one that is being read
 
+  // What is being read runs as an Express execution.
+  bool express = false;
   // All state names of the machine and where each stands first; labels of distributed maps.
   std::unordered_map<std::string, std::string> state_places;
   std::unordered_map<std::string, std::string> labels;

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "base/random.h"
 #include "base/utf8.h"
 #include "definitions/parse.h"
@@ -28,8 +30,10 @@ void parse_processor(Parsing& p, Map& map) {
   const std::string pointer = place(p.fields.pointer(), name);
   Fields processor(p.source, object, pointer, object, processor_fields());
   parse_config(p, processor, map);
+  const bool outer = std::exchange(p.source.express, p.source.express || (map.distributed && map.express));
   map.processor =
       parse_scope(p.source, object, object, pointer, ScopeKind::Processor, p.machine_language, p.depth + 1);
+  p.source.express = outer;
 }
 
 // An inline map does not have these. AWS lets it have Label and the tolerances, where they say nothing.

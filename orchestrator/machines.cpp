@@ -54,10 +54,19 @@ Result<MachinePtr> Machines::processor(const MachinePtr& machine, const std::str
   return processors_.emplace(key, std::move(part)).first->second;
 }
 
+namespace {
+
+definitions::MachineKind kind_of(MachineType type) {
+  return type == MachineType::Express ? definitions::MachineKind::Express
+                                      : definitions::MachineKind::Standard;
+}
+
+}  // namespace
+
 Result<MachinePtr> Machines::keep(MachineRow row, bool is_newest) {
   MachinePtr& known = revisions_[row.id];
   if (!known) {
-    definitions::Compiled compiled = definitions::compile(row.definition, limits_);
+    definitions::Compiled compiled = definitions::compile(row.definition, limits_, kind_of(row.type));
     if (!compiled.program) {
       revisions_.erase(row.id);
       return fail(first_error(compiled));
@@ -87,7 +96,8 @@ void Machines::put(MachineRow row, Reply reply) {
 }
 
 void Machines::create(NewMachine request, Instant now, ReplyOf<MachineChange> reply) {
-  const definitions::Compiled compiled = definitions::compile(request.definition, limits_);
+  const definitions::Compiled compiled =
+      definitions::compile(request.definition, limits_, kind_of(request.type));
   if (!compiled.program) return reply(fail(first_error(compiled)));
   request.hash = compiled.program->hash;
   const std::string arn = request.arn;
@@ -97,11 +107,21 @@ void Machines::create(NewMachine request, Instant now, ReplyOf<MachineChange> re
 }
 
 void Machines::update(MachineEdit edit, Instant now, ReplyOf<MachineChange> reply) {
-  if (edit.definition) {
-    const definitions::Compiled compiled = definitions::compile(*edit.definition, limits_);
+  if (!edit.definition) return store_update(std::move(edit), now, std::move(reply));
+  const std::string arn = edit.arn;
+  // What the definition may hold depends on the state machine's type.
+  load_newest(arn, [this, edit = std::move(edit), now, reply = std::move(reply)](Result<MachinePtr> machine) {
+    if (!machine) return reply(fail(machine.error()));
+    const definitions::Compiled compiled =
+        definitions::compile(*edit.definition, limits_, kind_of((*machine)->row.type));
     if (!compiled.program) return reply(fail(first_error(compiled)));
-    edit.hash = compiled.program->hash;
-  }
+    MachineEdit checked = edit;
+    checked.hash = compiled.program->hash;
+    store_update(std::move(checked), now, reply);
+  });
+}
+
+void Machines::store_update(MachineEdit edit, Instant now, ReplyOf<MachineChange> reply) {
   const std::string arn = edit.arn;
   change<MachineChange>(
       arn,

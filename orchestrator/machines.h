@@ -77,6 +77,7 @@ class Machines {
   };
 
   void read(std::function<Result<MachineRow>(Store&)> from_store, bool is_newest, Reply reply);
+  void store_update(MachineEdit edit, Instant now, ReplyOf<MachineChange> reply);
   Result<MachinePtr> keep(MachineRow row, bool is_newest);
   void forget(const std::string& arn);
   void follow(const Routes& routes, ReplyOf<StartTarget> reply);

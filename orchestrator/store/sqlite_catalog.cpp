@@ -114,9 +114,8 @@ Result<MachineRow> SqliteCatalog::add_revision(MachineRow machine) {
       insert.bind(4, static_cast<std::int64_t>(machine.type)).bind(5, to_millis(machine.created));
       MR_DO(insert.run());
     }
-    MR_TRY(insert,
-           writing("INSERT INTO machines(id, family, arn, name, role_arn, definition, hash, created, "
-                   "revision, logging, tracing) VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
+    MR_TRY(insert, writing("INSERT INTO machines(id, family, arn, name, role_arn, definition, hash, created, "
+                           "revision, logging, tracing) VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
     insert.bind(1, as_signed(machine.id.value)).bind(2, as_signed(machine.family.value)).bind(3, machine.arn);
     insert.bind(4, machine.name).bind(5, machine.role_arn).bind(6, machine.definition).bind(7, machine.hash);
     insert.bind(8, to_millis(machine.created)).bind(9, machine.revision).bind(10, machine.logging);

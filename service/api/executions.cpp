@@ -3,6 +3,7 @@
 #include "orchestrator/arns.h"
 #include "orchestrator/queries.h"
 #include "service/api/errors.h"
+#include "service/api/json_words.h"
 #include "service/api/operations.h"
 #include "service/api/pagination.h"
 
@@ -16,10 +17,12 @@ using states::ExecutionStatus;
 tl::expected<Payload, ApiError> parse_execution_input(JsonView input) {
   const JsonView given = member(input, "input");
   if (!given) return Payload::empty_object();
-  auto parsed = Payload::parse(given.string());
+  const std::string text = given.string();
+  auto parsed = Payload::parse(text);
   if (!parsed)
     return refuse("InvalidExecutionInput",
-                  "Invalid State Machine Execution Input: '" + parsed.error().message + "'");
+                  "Invalid State Machine Execution Input: '" +
+                      (text.empty() ? "Invalid execution input." : parser_words(text, parsed.error())) + "'");
   return *std::move(parsed);
 }
 

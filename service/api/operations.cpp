@@ -129,6 +129,13 @@ constexpr Member kActivity[] = {{"activityArn", &kArn, true}};
 constexpr Member kTagResource[] = {{"resourceArn", &kArn, true}, {"tags", &kTags, true}};
 constexpr Member kUntagResource[] = {{"resourceArn", &kArn, true}, {"tagKeys", &kTagKeys, true}};
 constexpr Member kResource[] = {{"resourceArn", &kArn, true}};
+constexpr std::string_view kSeverities[] = {"ERROR", "WARNING"};
+constexpr Shape kSeverity{.values = kSeverities};
+constexpr Shape kDiagnosticsCount{.kind = Kind::Integer, .min = 0, .max = 100};
+constexpr Member kValidate[] = {{"definition", &kDefinition, true},
+                                {"type", &kType},
+                                {"severity", &kSeverity},
+                                {"maxResults", &kDiagnosticsCount}};
 constexpr Member kList[] = {{"maxResults", &kPageSizeShape}, {"nextToken", &kPageToken}};
 constexpr Member kStartExecution[] = {
     {"stateMachineArn", &kArn, true}, {"name", &kName}, {"input", &kData}, {"traceHeader", &kTraceHeader}};
@@ -174,6 +181,7 @@ std::span<const OperationRow> operations() {
       {"UntagResource", untag_resource, kUntagResource},
       {"UpdateStateMachine", update_state_machine, kUpdateStateMachine},
       {"UpdateStateMachineAlias", update_state_machine_alias, kUpdateAlias},
+      {"ValidateStateMachineDefinition", validate_state_machine_definition, kValidate},
   };
   return kOperations;
 }

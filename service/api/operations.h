@@ -48,6 +48,8 @@ void update_state_machine(Call call);
 void list_tags_for_resource(Call call);
 void tag_resource(Call call);
 void untag_resource(Call call);
+// validate.cpp
+void validate_state_machine_definition(Call call);
 // versions.cpp
 void delete_state_machine_version(Call call);
 void list_state_machine_versions(Call call);

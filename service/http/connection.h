@@ -59,7 +59,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void update_reading();
   void set_deadline(Millis after);
   std::string_view date();
-  bool idle() const { return phase_ == Phase::Reading && input_.empty() && unsent_ == 0; }
+  bool idle() const { return phase_ == Phase::Reading && !in_request_ && input_.empty() && unsent_ == 0; }
 
   std::shared_ptr<Shared> shared_;
   std::unique_ptr<uv_tcp_s> socket_;

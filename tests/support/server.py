@@ -1,0 +1,51 @@
+"""`millrace serve` under test: a server of its own, and calls of its API. Python's standard library only."""
+
+import http.client
+import json
+import signal
+import subprocess
+
+import program
+
+
+class ApiError(Exception):
+    def __init__(self, status, code, message):
+        super().__init__(f"{status} {code}: {message}")
+        self.status, self.code, self.message = status, code, message
+
+
+class Server:
+    """A server on a free port over the home it is given; stop() ends it as SIGTERM does."""
+
+    def __init__(self, home, *options):
+        self.process = subprocess.Popen([program.MILLRACE, "serve", "--listen", "127.0.0.1:0", "--json", "--home", home,
+                                         *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(self.process.stderr.read())
+        self.url = json.loads(line)["url"]
+        self.port = int(self.url.rsplit(":", 1)[1])
+        self.connection = None
+
+    def stop(self, number=signal.SIGTERM):
+        """The exit code, once it has ended."""
+        if self.connection:
+            self.connection.close()
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+            self.process.stderr.close()
+
+    def call(self, operation, **parameters):
+        if not self.connection:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=70)
+        self.connection.request("POST", "/", json.dumps(parameters), {
+            "X-Amz-Target": "AWSStepFunctions." + operation, "Content-Type": "application/x-amz-json-1.0"})
+        response = self.connection.getresponse()
+        answer = json.loads(response.read())
+        if response.status != 200:
+            raise ApiError(response.status, answer["__type"], answer["message"])
+        return answer
