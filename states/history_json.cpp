@@ -15,11 +15,6 @@ std::string details_name(EventType type) {
   return name + "EventDetails";
 }
 
-void write_text(JsonWriter& out, std::string_view name, const Payload& document) {
-  out.key(name).string(document.text());
-  out.key(std::string(name) + "Details").begin_object().key("truncated").boolean(false).end_object();
-}
-
 void write_failure(JsonWriter& out, const Failure& failure) {
   if (failure.has_error) out.key("error").string(failure.error);
   if (failure.has_cause) out.key("cause").string(failure.cause);
@@ -33,24 +28,31 @@ void write_resource(JsonWriter& out, const std::string& type, const std::string&
 struct Write {
   JsonWriter& out;
   const Event& event;
+  bool data;
+
+  void write_text(std::string_view name, const Payload& document) const {
+    if (!data) return;
+    out.key(name).string(document.text());
+    out.key(std::string(name) + "Details").begin_object().key("truncated").boolean(false).end_object();
+  }
 
   void operator()(const std::monostate&) const {}
   void operator()(const detail::ExecutionStarted& d) const {
-    write_text(out, "input", d.input);
+    write_text("input", d.input);
     out.key("roleArn").string(d.identity.role_arn);
     if (!d.identity.version_arn.empty()) out.key("stateMachineVersionArn").string(d.identity.version_arn);
     if (!d.identity.alias_arn.empty()) out.key("stateMachineAliasArn").string(d.identity.alias_arn);
   }
-  void operator()(const detail::ExecutionSucceeded& d) const { write_text(out, "output", d.output); }
+  void operator()(const detail::ExecutionSucceeded& d) const { write_text("output", d.output); }
   void operator()(const detail::Failed& d) const { write_failure(out, d.failure); }
   void operator()(const detail::StateEntered& d) const {
     out.key("name").string(d.name);
-    write_text(out, "input", d.input);
+    write_text("input", d.input);
   }
   void operator()(const detail::StateExited& d) const {
     out.key("name").string(d.name);
-    write_text(out, "output", d.output);
-    if (!d.assigned) return;
+    write_text("output", d.output);
+    if (!d.assigned || !data) return;
     out.key("assignedVariables").begin_object();
     for (const auto [key, value] : d.assigned->view().members()) out.key(key).string(value.text());
     out.end_object();
@@ -60,9 +62,9 @@ struct Write {
     write_resource(out, d.resource_type, d.resource);
     if (event.type == EventType::TaskScheduled) {
       out.key("region").string(d.region);
-      out.key("parameters").string(d.parameters.text());
+      if (data) out.key("parameters").string(d.parameters.text());
     } else {
-      write_text(out, "input", d.parameters);
+      write_text("input", d.parameters);
     }
     if (d.timeout_seconds) out.key("timeoutInSeconds").number(*d.timeout_seconds);
     if (d.heartbeat_seconds) out.key("heartbeatInSeconds").number(*d.heartbeat_seconds);
@@ -74,7 +76,7 @@ struct Write {
   }
   void operator()(const detail::TaskOutput& d) const {
     write_resource(out, d.resource_type, d.resource);
-    write_text(out, "output", d.output);
+    write_text("output", d.output);
   }
   void operator()(const detail::TaskFailed& d) const {
     write_resource(out, d.resource_type, d.resource);
@@ -112,7 +114,7 @@ bool has_details(const Event& event) {
 
 }  // namespace
 
-void write_event(JsonWriter& out, const Event& event) {
+void write_event(JsonWriter& out, const Event& event, bool data) {
   const std::int64_t ms = to_millis(event.time);
   char timestamp[32];
   const int length = std::snprintf(timestamp, sizeof timestamp, "%lld.%03d",
@@ -124,7 +126,7 @@ void write_event(JsonWriter& out, const Event& event) {
   out.key("previousEventId").number(static_cast<std::int64_t>(event.previous));
   if (has_details(event)) {
     out.key(details_name(event.type)).begin_object();
-    std::visit(Write{out, event}, event.details);
+    std::visit(Write{out, event, data}, event.details);
     out.end_object();
   }
   out.end_object();

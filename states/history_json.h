@@ -9,6 +9,7 @@ namespace millrace::states {
 
 // Appends one event as an object. `timestamp` is epoch seconds with milliseconds (1700000000.123), as AWS
 // sends it.
-void write_event(JsonWriter& out, const Event& event);
+// Without `data`: inputs, outputs and parameters are left out (includeExecutionData).
+void write_event(JsonWriter& out, const Event& event, bool data = true);
 
 }  // namespace millrace::states

@@ -37,7 +37,8 @@ Refusal refusal_of(const boost::system::error_code& error) {
   if (error == beast::error::header_limit) return {431, "the request's header is too large"};
   if (error == beast::error::body_limit || error == beast::error::buffer_overflow)
     return {413, "the request's body is too large"};
-  if (error == beast::error::bad_transfer_encoding) return {501, "this transfer encoding is not served"};
+  if (error == beast::error::bad_transfer_encoding)
+    return {400, "the request's length is ambiguous, or its transfer encoding is not served"};
   if (error == beast::error::bad_version) return {400, "this is no HTTP/1.0 or HTTP/1.1 request"};
   return {400, "the request is no valid HTTP"};
 }
