@@ -391,9 +391,9 @@ class Tests(Case):
         self.write("task.json", self.TASK)
         return self.write("tests.json", {"definition": "task.json", "cases": list(cases)})
 
-    def test_the_example_passes_and_leaves_nothing(self):
-        shown = self.call("test", self.EXAMPLE, "--coverage", "--coverage-min", "100").stdout
-        self.assertIn("4 cases: 4 passed, 0 failed", shown)
+    def test_the_examples_pass_and_leave_nothing(self):
+        shown = self.call("test", self.EXAMPLE, ROOT / "examples/fraud/tests.json", "--coverage", "--coverage-min", "100").stdout
+        self.assertIn("8 cases: 8 passed, 0 failed", shown)
         self.assertIn("coverage 100.0 %", shown)
         self.assertFalse(self.home.exists(), "a test needs no home")
 
