@@ -85,6 +85,9 @@ Checked<std::u16string> marker_text(double time, const Offset& offset, const Dat
     default:
       break;
   }
+  // The reference shows what it does not know as JavaScript's undefined.
+  if (std::string_view("YMDdFWwXxHhmsf").find(marker.component) == std::string_view::npos)
+    return u"undefined";
   double value = date_component(time, marker.component);
   if (marker.year_digits >= 0)
     value = std::fmod(value, std::pow(10, static_cast<double>(marker.year_digits)));

@@ -73,6 +73,7 @@ Checked<std::string> pattern_of(const DatePart& part) {
   if (!part.marker) return escaped(part.literal);
   const DateMarker& marker = *part.marker;
   if (is_zone(marker)) return zone_pattern(marker);
+  if (marker.component == 'f' && marker.number) return "[0-9]+";
   if (marker.number) return number_pattern(marker);
   if (std::string_view("MxFP").find(marker.component) == std::string_view::npos)
     return fault("D3133", std::string(1, marker.component));
@@ -103,7 +104,8 @@ std::optional<double> name_value(std::u16string_view text, const DateMarker& mar
     return text == u"pm" || text == u"PM" ? std::optional(1.0) : std::nullopt;
   }
   const bool month = marker.component != 'F';
-  for (int i = 0; i < (month ? 12 : 7); ++i) {
+  for (int i = month ? 11 : 6; i >= 0;
+       --i) {  // the last of those that are cut to the same letters: Ma is May
     std::u16string_view name = month ? month_name(i) : weekday_name(i);
     if (marker.width_most && *marker.width_most > 0)
       name = name.substr(0, static_cast<std::size_t>(*marker.width_most));
@@ -115,7 +117,7 @@ std::optional<double> name_value(std::u16string_view text, const DateMarker& mar
 Checked<std::optional<double>> value_of(std::u16string_view text, const DateMarker& marker) {
   if (is_zone(marker)) return zone_minutes(text, marker);
   if (!marker.number) return name_value(text, marker);
-  if (marker.component == 'f' && marker.number->kind == Kind::Decimal) {
+  if (marker.component == 'f') {
     std::u16string millis(text.substr(0, 3));  // finer than milliseconds is cut off
     millis.resize(3, u'0');
     return parse_int(millis);
@@ -144,6 +146,7 @@ Checked<std::optional<Components>> read(std::u16string_view text, const std::vec
     any = true;
     const UnitRange range = match->groups[i].value_or(UnitRange{});
     MR_TRY(value, value_of(text.substr(range.begin, range.end - range.begin), *parts[i].marker));
+    out.erase(parts[i].marker->component);  // the last marker of a component counts, even if it means nothing
     if (value) out[parts[i].marker->component] = *value;
   }
   if (!any) return std::nullopt;
@@ -172,7 +175,8 @@ Checked<void> complete(Components& given, std::string_view order, double now) {
       given[component] = component == 'M' || component == 'D' || component == 'd' ? 1 : 0;
       ended = true;
     } else {
-      given[component] = date_component(now, component);
+      given[component] =
+          component == 'P' ? 0 : date_component(now, component);  // no half of the day: the morning
     }
   }
   return {};

@@ -64,22 +64,24 @@ Names names_of(std::u16string_view presentation) {
 Checked<DateMarker> parse_marker(std::u16string text) {
   text.erase(std::remove_if(text.begin(), text.end(), is_white_space), text.end());
   const std::u16string_view view = text;
-  const auto known = text.empty() ? std::end(kDefaults)
-                                  : std::find_if(std::begin(kDefaults), std::end(kDefaults),
-                                                 [&](const Default& d) { return d.component == view[0]; });
-  if (known == std::end(kDefaults)) return fault("D3132", utf8_of(view.substr(0, 1)));
+  if (text.empty()) return fault("D3132");
   DateMarker marker;
-  marker.component = static_cast<char>(view[0]);
+  marker.component = view[0] < 0x80 ? static_cast<char>(view[0]) : '?';
   const std::size_t comma = view.rfind(u',');
   if (comma != view.npos) read_width(marker, view.substr(comma + 1));
-  std::u16string presentation(view.substr(1, comma == view.npos ? view.npos : comma - 1));
+  std::u16string presentation(view.substr(1, comma == view.npos || comma == 0 ? view.npos : comma - 1));
   char16_t second = 0;  // the second presentation modifier
   if (presentation.size() > 1 &&
       std::u16string_view(u"atco").find(presentation.back()) != std::u16string_view::npos) {
     second = presentation.back();
     presentation.pop_back();
   }
-  if (presentation.empty()) presentation = known->presentation;
+  if (presentation.empty()) {
+    const auto known = std::find_if(std::begin(kDefaults), std::end(kDefaults),
+                                    [&](const Default& d) { return d.component == view[0]; });
+    if (known == std::end(kDefaults)) return fault("D3132", utf8_of(view.substr(0, 1)));
+    presentation = known->presentation;
+  }
   marker.traditional = second == u't';
   marker.names = names_of(presentation);
   if (marker.component == 'Z' || marker.component == 'z') {

@@ -13,7 +13,7 @@
 namespace millrace::definitions::jsonata {
 
 struct DateMarker {
-  char component = 0;  // Y M D d F W w X x H h P m s f Z z C E
+  char component = 0;  // Y M D d F W w X x H h P m s f Z z C E; others mean nothing
   enum class Names { None, Lower, Upper, Title } names = Names::None;
   std::optional<IntegerPicture> number;
   std::optional<long> width_least, width_most;
@@ -27,7 +27,7 @@ struct DatePart {
   std::optional<DateMarker> marker;
 };
 
-// Faults D3131 (mixed digits), D3132 (unknown component), D3135 (no closing bracket).
+// Faults D3131 (mixed digits), D3132 (an unknown component, alone), D3135 (no closing bracket).
 Checked<std::vector<DatePart>> parse_date_picture(std::u16string_view picture);
 
 // January is 0; Monday is 0.

@@ -92,12 +92,13 @@ class Picture {
     const auto first = std::find_if(text.begin(), text.end(), begins);
     const auto last = std::find_if(text.rbegin(), text.rend(), begins).base();
     part.prefix.assign(text.begin(), first);
-    if (first == text.end()) {  // nothing active: the mantissa is empty, which is refused
+    if (first == text.end()) {  // nothing active: refused, whatever it is
+      part.prefix.clear();
       part.active = text;
-      return part;
+    } else {
+      part.active.assign(first, last);
+      part.suffix.assign(last, text.end());
     }
-    part.active.assign(first, last);
-    part.suffix.assign(last, text.end());
     // The reference takes the separator's place in the sub-picture for one in the active part.
     const std::size_t e = text.find(format_.exponent_separator, part.prefix.size());
     if (e == text.npos || e > text.size() - part.suffix.size()) {
@@ -206,7 +207,9 @@ class Picture {
     return out;
   }
   std::u16string zeros(long count) const {
-    return std::u16string(static_cast<std::size_t>(std::max(count, 0L)), zero_);
+    std::u16string out;
+    for (; count > 0; --count) out += format_.zero_digit;
+    return out;
   }
 
   // F&O 4.7.5.
@@ -228,8 +231,10 @@ class Picture {
     const std::u16string& point = format_.decimal_separator;
     const std::size_t dot = text.find(u'.');
     text = dot == text.npos ? text + point : text.substr(0, dot) + point + text.substr(dot + 1);
-    text.erase(0, std::min(text.find_first_not_of(zero_), text.size()));
-    text.erase(text.find_last_not_of(zero_) + 1);
+    if (format_.zero_digit.size() == 1) {
+      text.erase(0, std::min(text.find_first_not_of(zero_), text.size()));
+      text.erase(text.find_last_not_of(zero_) + 1);
+    }
     const auto point_at = [&] { return static_cast<long>(text.find(point)); };  // -1: the point is empty
     text = zeros(plan.integer_least - point_at()) + text;
     text += zeros(plan.fraction_least - (static_cast<long>(text.size()) - point_at() - 1));

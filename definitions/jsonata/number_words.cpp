@@ -12,7 +12,7 @@ namespace millrace::definitions::jsonata {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kRomanMax = 1'000'000;
+constexpr double kRomanMax = 5'000'000;
 
 constexpr std::string_view kFew[] = {"Zero",    "One",     "Two",       "Three",    "Four",
                                      "Five",    "Six",     "Seven",     "Eight",    "Nine",
@@ -173,9 +173,9 @@ std::string letters_of(double value, char first) {
 }
 
 double number_of_letters(std::u16string_view letters, char first) {
-  double total = 0, unit = 1;
-  for (auto letter = letters.rbegin(); letter != letters.rend(); ++letter, unit *= 26) {
-    total += (*letter - first + 1) * unit;
+  double total = 0, place = 0;
+  for (auto letter = letters.rbegin(); letter != letters.rend(); ++letter, ++place) {
+    total += (*letter - first + 1) * std::pow(26, place);
   }
   return total;
 }

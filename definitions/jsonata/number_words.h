@@ -18,7 +18,7 @@ double number_of_words(std::string_view text);
 // Every word there is, in lower case.
 std::vector<std::string> number_words();
 
-// "mcmlxxxiv"; nothing for 0. Fault U1001 beyond 1,000,000.
+// "mcmlxxxiv"; nothing for 0. Fault U1001 beyond 5,000,000.
 Checked<std::string> roman_of(double value);
 double number_of_roman(std::string_view upper_case);
 

@@ -1,6 +1,7 @@
 #include "definitions/jsonata/utf16.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "base/utf8.h"
@@ -68,12 +69,15 @@ double parse_int(std::u16string_view text) {
   while (!text.empty() && is_white_space(text.front())) text.remove_prefix(1);
   const bool negative = !text.empty() && text.front() == u'-';
   if (!text.empty() && (text.front() == u'-' || text.front() == u'+')) text.remove_prefix(1);
-  double value = 0;
-  std::size_t digits = 0;
-  for (; digits < text.size() && text[digits] >= u'0' && text[digits] <= u'9'; ++digits) {
-    value = value * 10 + (text[digits] - u'0');
+  std::string digits;
+  for (const char16_t c : text) {
+    if (c < u'0' || c > u'9') break;
+    digits += static_cast<char>(c);
   }
-  if (digits == 0) return std::numeric_limits<double>::quiet_NaN();
+  if (digits.empty()) return std::numeric_limits<double>::quiet_NaN();
+  double value = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (read.ec == std::errc::result_out_of_range) value = std::numeric_limits<double>::infinity();
   return negative ? -value : value;
 }
 

@@ -39,7 +39,7 @@ class World {
   };
   Payload input_;
   Empty context_;
-  definitions::Variables variables_;
+  definitions::VariableTable variables_;
   Limits limits_;
   Environment environment_{from_millis(1'700'000'000'000), 42, &limits_};
 };
