@@ -39,17 +39,17 @@ std::uint16_t type_of(Value value) {
 std::string_view name_of_items(char letter) {
   switch (letter) {
     case 's':
-      return "strings";
+      return "\"strings\"";
     case 'n':
-      return "numbers";
+      return "\"numbers\"";
     case 'b':
-      return "booleans";
+      return "\"booleans\"";
     case 'f':
-      return "functions";
+      return "\"functions\"";
     case 'a':
-      return "arrays";
+      return "\"arrays\"";
     default:
-      return "objects";
+      return "\"objects\"";
   }
 }
 
@@ -170,8 +170,7 @@ void Evaluation::locate_error(const Node& node) {
   error_.position = compiled_.position_of(node.position);
   const std::string_view token = name_of_callee(*node.a);
   if (error_.token.empty()) error_.token = token;
-  const std::size_t at = error_.message.find("{{token}}");
-  if (at != std::string::npos) error_.message.replace(at, 9, token);
+  fill_token(error_.message, token);
 }
 
 Value Evaluation::partial(const Node& node, Value input, Frame* frame) {

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "base/utf8.h"
 #include "definitions/jsonata/evaluation.h"
+#include "definitions/jsonata/messages.h"
 #include "definitions/jsonata/number_text.h"
 
 namespace millrace::definitions::jsonata {
@@ -19,30 +20,6 @@ std::uint32_t hash_of(std::string_view key) {
   std::uint32_t hash = 2166136261u;  // FNV-1a
   for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   return hash;
-}
-
-// Strings as JSON.stringify quotes them.
-void append_quoted(std::string& out, std::string_view characters) {
-  constexpr std::string_view kShort = "\b\f\n\r\t\"\\", kLetters = "bfnrt\"\\";
-  constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < characters.size(); ++i) {
-    const char c = characters[i];
-    if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
-    out += characters.substr(begin, i - begin);
-    begin = i + 1;
-    out += '\\';
-    if (const std::size_t at = kShort.find(c); at != std::string_view::npos) {
-      out += kLetters[at];
-    } else {
-      out += "u00";
-      out += kHex[static_cast<unsigned char>(c) >> 4];
-      out += kHex[static_cast<unsigned char>(c) & 15];
-    }
-  }
-  out += characters.substr(begin);
-  out += '"';
 }
 
 void append_line(std::string& out, bool pretty, int depth) {
@@ -210,11 +187,11 @@ Evaluation::Items::Items(Evaluation& evaluation, Value value) : evaluation_(eval
 }
 
 Evaluation::Items::Items(Evaluation& evaluation, Run run) : evaluation_(evaluation) {
-  if (run.one || !run.value.is_array()) {
+  if (run.one) {
     single_ = run.value;
     values_ = &single_;
     left_ = 1;
-  } else {
+  } else if (run.value.is_array()) {
     open(run.value);
   }
 }

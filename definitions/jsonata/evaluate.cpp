@@ -51,6 +51,7 @@ JsonataResult Evaluation::run() {
     }
   }
   result.kind = failed_ ? JsonataResult::Kind::Error : JsonataResult::Kind::Unsupported;
+  fill_token(error_.message, error_.token);
   result.error = error_;
   return result;
 }
@@ -59,7 +60,11 @@ JsonataResult Evaluation::run() {
 
 Value Evaluation::fail_with_text(std::string_view code, std::string_view value) {
   if (!failed_)
-    error_ = {std::string(code), message_of(code, {{}, value, {}, {}}), -1, {}, std::string(value)};
+    error_ = {std::string(code),
+              message_of(code, {.raw = value, .token_known = false}),
+              -1,
+              {},
+              std::string(value)};
   failed_ = true;
   return Value::failed();
 }
@@ -68,7 +73,11 @@ Value Evaluation::fail_with_text(std::string_view code, std::string_view value) 
 Value Evaluation::fail(std::string_view code, Value value, Value value2) {
   if (failed_) return Value::failed();
   const std::string shown = json_for_message(value), shown2 = json_for_message(value2);
-  error_ = {std::string(code), message_of(code, {"{{token}}", shown, shown2, {}}), -1, {}, shown};
+  error_ = {std::string(code),
+            message_of(code, {.value = shown, .value2 = shown2, .token_known = false}),
+            -1,
+            {},
+            shown};
   failed_ = true;
   return Value::failed();
 }
@@ -78,7 +87,7 @@ Value Evaluation::fail_at(const Node& node, std::string_view code, Value value, 
   const std::string shown = json_for_message(value), shown2 = json_for_message(value2);
   const std::string_view token =
       node.kind == NodeKind::Binary || node.kind == NodeKind::Negate ? text_of(node.op) : node.text;
-  error_ = {std::string(code), message_of(code, {token, shown, shown2, {}}),
+  error_ = {std::string(code), message_of(code, {.token = token, .value = shown, .value2 = shown2}),
             compiled_.position_of(node.position), std::string(token), shown};
   failed_ = true;
   return Value::failed();
@@ -88,7 +97,11 @@ Value Evaluation::fail_argument(std::string_view code, std::size_t index, Value 
                                 std::string_view type) {
   if (failed_) return Value::failed();
   const std::string shown = json_for_message(value), number = std::to_string(index);
-  error_ = {std::string(code), message_of(code, {"{{token}}", shown, type, number}), -1, {}, shown};
+  error_ = {std::string(code),
+            message_of(code, {.value = shown, .value2 = type, .index = number, .token_known = false}),
+            -1,
+            {},
+            shown};
   failed_ = true;
   return Value::failed();
 }

@@ -37,7 +37,8 @@ Value Evaluation::plain_object(const Node& node, Value input, Frame* frame) {
 Value Evaluation::group(const Node& node, Run input, bool tuples, Frame* frame) {
   std::vector<Group> groups;
   Object* const known = make_object(8);  // key to position in groups
-  if (!input.one && (input.value.is_undefined() || count_of(input.value) == 0)) input = {Value(), true};
+  const bool none = !input.one && (input.value.is_undefined() || count_of(input.value) == 0);
+  if (none && !tuples) input = {Value(), true};  // a literal object of no context
   const auto add = [&](Group& group, Value item) {
     if (tuples || !item.is_array()) {
       if (!item.is_undefined()) group.merged.push_back(item);

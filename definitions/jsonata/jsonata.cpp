@@ -34,9 +34,9 @@ JsonataError told(const Jsonata::Compiled& compiled, const SyntaxError& error) {
   out.position = compiled.position_of(error.position);
   out.token = error.token;
   out.value = error.value;
-  const std::string_view value =
-      error.code == "U1001" ? "Stack overflow error" : std::string_view(error.value);
-  out.message = message_of(error.code, {error.token, value, {}, {}});
+  MessageParts parts{.token = error.token, .value = error.value};
+  if (error.code == "U1001") parts.raw = "Stack overflow error";
+  out.message = message_of(error.code, parts);
   return out;
 }
 

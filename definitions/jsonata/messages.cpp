@@ -31,11 +31,12 @@ constexpr Row kMessages[] = {
     {"S0217", "The object representing the 'parent' cannot be derived from this expression"},
     {"S0301", "Empty regular expressions are not allowed"},
     {"S0302", "No terminating / in regular expression"},
-    {"S0303", "Invalid regular expression /{{token}}/: {{value}}"},
+    {"S0303", "Invalid regular expression /{{{token}}}/: {{value}}"},
     {"S0401", "Type parameters can only be applied to functions and arrays"},
     {"S0402", "Choice groups containing parameterized types are not supported"},
     {"S0500",
-     "The expression has no input document here: {{token}} can only be used inside a path step or predicate. "
+     "The expression has no input document here: {{{token}}} can only be used inside a path step or "
+     "predicate. "
      "Use "
      "$states.input"},
     {"S0501", "$$ is not available. Use $states.input"},
@@ -73,7 +74,7 @@ constexpr Row kMessages[] = {
      "in the "
      "current scope by a non-function."},
     {"D2014",
-     "The size of the sequence allocated by the range operator (..) must not exceed 1e6. Attempted to "
+     "The size of the sequence allocated by the range operator (..) must not exceed 1e7. Attempted to "
      "allocate "
      "{{value}}."},
     {"D3001", "Attempting to invoke string function on Infinity or NaN"},
@@ -147,12 +148,12 @@ constexpr Row kMessages[] = {
     {"D3139", "The $single() function expected exactly 1 matching result.  Instead it matched 0."},
     {"D3140", "Malformed URL passed to ${{{token}}}(): {{value}}"},
     {"D3141", "{{{message}}}"},
-    {"D3150", "The first argument of $parse is not valid JSON: {{value}}"},
+    {"D3150", "The first argument of $parse is not valid JSON: {{{message}}}"},
     {"D3151", "$hash knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512, not {{value}}"},
     {"D3152", "The second argument of $partition must be a positive integer: {{value}}"},
     {"D3153", "The third argument of $range must not be 0"},
     {"D3154", "$range would yield more than the allowed number of elements: {{value}}"},
-    {"U1001", "{{value}}"},
+    {"U1001", "{{{message}}}"},
 };
 
 void fill(std::string& text, std::string_view place, std::string_view with) {
@@ -160,21 +161,54 @@ void fill(std::string& text, std::string_view place, std::string_view with) {
     text.replace(at, place.size(), with);
 }
 
+std::string quoted(std::string_view characters) {
+  std::string out;
+  append_quoted(out, characters);
+  return out;
+}
+
 }  // namespace
+
+void fill_token(std::string& message, std::string_view token) {
+  fill(message, "{{{token}}}", token);
+  fill(message, "{{token}}", quoted(token));
+}
 
 std::string message_of(std::string_view code, const MessageParts& parts) {
   for (const Row& row : kMessages) {
     if (row.code != code) continue;
     std::string text(row.text);
-    fill(text, "{{{token}}}", parts.token);
-    fill(text, "{{token}}", parts.token);
+    if (parts.token_known) fill_token(text, parts.token);
     fill(text, "{{value2}}", parts.value2);
     fill(text, "{{index}}", parts.index);
-    fill(text, "{{{message}}}", parts.value);
-    fill(text, "{{value}}", parts.value);
+    fill(text, "{{{message}}}", parts.raw);
+    fill(text, "{{value}}", parts.raw.data() ? quoted(parts.raw) : std::string(parts.value));
     return text;
   }
   return std::string(code);
+}
+
+void append_quoted(std::string& out, std::string_view characters) {
+  constexpr std::string_view kShort = "\b\f\n\r\t\"\\", kLetters = "bfnrt\"\\";
+  constexpr char kHex[] = "0123456789abcdef";
+  out += '"';
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < characters.size(); ++i) {
+    const char c = characters[i];
+    if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+    out += characters.substr(begin, i - begin);
+    begin = i + 1;
+    out += '\\';
+    if (const std::size_t at = kShort.find(c); at != std::string_view::npos) {
+      out += kLetters[at];
+    } else {
+      out += "u00";
+      out += kHex[static_cast<unsigned char>(c) >> 4];
+      out += kHex[static_cast<unsigned char>(c) & 15];
+    }
+  }
+  out += characters.substr(begin);
+  out += '"';
 }
 
 }  // namespace millrace::definitions::jsonata

@@ -83,7 +83,8 @@ class Parser {
   bool is(std::string_view op) const { return token_.kind == TokenKind::Operator && token_.text == op; }
   bool expect(std::string_view op, bool after_operand = false) {
     if (is(op)) return advance(after_operand);
-    fail(token_.kind == TokenKind::End ? "S0203" : "S0202", token_.position, shown(token_), std::string(op));
+    fail(token_.kind == TokenKind::End ? "S0203" : "S0202", token_.position, shown(token_),
+         '"' + std::string(op) + '"');
     return false;
   }
 
@@ -260,6 +261,11 @@ Node* Parser::infix(Node* left, const Token& token, const OperatorRow& row) {
     case Operator::Group:
       node->a = left;
       return pairs(node) ? node : nullptr;
+    case Operator::Coalesce:
+    case Operator::Default:
+      node->a = left;
+      node->b = expression(0);  // all that follows, like the else of a condition
+      return node->b ? node : nullptr;
     default:
       node->a = left;
       node->b = expression(row.power);

@@ -66,7 +66,7 @@ Run Evaluation::step(const Node& step, Run input, Frame* frame, bool last) {
   const bool stages = !step.stages.empty();
   const auto settled = [&](Value result, const Run& filtered) -> Run {
     if (!stages) return settle(result, last);
-    if (filtered.one) return filtered.value.is_undefined() ? Run{} : Run{filtered.value, true};
+    if (filtered.one) return filtered;  // nothing at all counts as an item when a predicate keeps it
     return settle(filtered.value, last);
   };
   if (input.one) {
@@ -83,7 +83,6 @@ Run Evaluation::step(const Node& step, Run input, Frame* frame, bool last) {
   const auto flush = [&](Value result, const Run& filtered) {
     const Value value = stages ? filtered.value : result;
     const bool whole = stages && filtered.one;
-    if (value.is_undefined()) return;
     if (!whole && value.is_array() && !(value.tag == Value::Tag::Array && value.array->constructed))
       found.push_items(value);
     else
@@ -93,7 +92,7 @@ Run Evaluation::step(const Node& step, Run input, Frame* frame, bool last) {
     Run filtered;
     const Value result = step_item(step, item, frame, filtered);
     if (failed_) return {};
-    if (stages ? filtered.value.is_undefined() : result.is_undefined()) continue;
+    if (stages ? !filtered.one && !filtered.value.is_array() : result.is_undefined()) continue;
     if (!waiting && !flushed) {
       first = result;
       first_filtered = filtered;
@@ -152,13 +151,14 @@ Value Evaluation::finish_path(const Node& node, Run run, Frame* frame) {
 // ---- predicates -----------------------------------------------------------------------------------------
 
 Run Evaluation::filter_by_index(double index, Run input) {
+  if (!input.one && !input.value.is_array()) return {};
   const std::size_t count = input.one ? 1 : count_of(input.value);
   index = std::floor(index);
   if (index < 0) index += static_cast<double>(count);
   if (!(index >= 0) || index >= static_cast<double>(count)) return {};
   const Value item = input.one ? input.value : item_of(input.value, static_cast<std::size_t>(index));
-  if (item.is_array()) return {item, false};
-  return {item, true};
+  if (item.is_undefined()) return {};
+  return {item, !item.is_array()};
 }
 
 // How often the item at `position` is kept: a number or numbers choose positions, anything else is true or
@@ -196,6 +196,7 @@ int Evaluation::keeps(const Node& predicate, Value item, Frame* frame, std::size
 
 Run Evaluation::filter(const Node& predicate, Run input, Frame* frame) {
   if (predicate.kind == NodeKind::Number && predicate.plain) return filter_by_index(predicate.number, input);
+  if (!input.one && !input.value.is_array()) return {};
   if (input.one) {
     const int kept = keeps(predicate, input.value, frame, 0, 1);
     if (kept == 1) return input;
@@ -256,7 +257,7 @@ Value Evaluation::sort_step(const Node& step, Value input, Frame* frame) {
       if (x.is_undefined() || y.is_undefined()) return x.is_undefined();  // nothing comes last, either way
       const bool fine_x = x.is_string() || x.is_number(), fine_y = y.is_string() || y.is_number();
       if (!fine_x || !fine_y) return fail_at(step, "T2008", fine_x ? y : x), false;
-      if (x.is_string() != y.is_string()) return fail_at(step, "T2007", y, x), false;
+      if (x.is_string() != y.is_string()) return fail_at(step, "T2007", x, y), false;
       double order = 0;
       if (x.is_string()) {
         order = compare_text(x.characters(), y.characters());

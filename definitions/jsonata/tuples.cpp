@@ -36,7 +36,8 @@ Value Evaluation::tuple_path(const Node& node, Value input, Frame* frame) {
     const Node& one_step = *node.items[i];
     streaming = streaming || one_step.tuple;
     if (i == 0 && one_step.constructed && one_step.kind == NodeKind::Array) {
-      run = {evaluate(one_step, input, frame), false};
+      const Value made = evaluate(one_step, input, frame);
+      if (one_step.focus == 0) run = {made, false};
     } else if (streaming) {
       if (tuples.is_undefined() && one_step.kind != NodeKind::Sort) tuples = tuples_of(run);
       tuples = one_step.kind == NodeKind::Sort ? tuple_sort(one_step, tuples, run, frame)
