@@ -30,7 +30,7 @@ struct Limits {
   // JSONata. AWS stops an expression after a second; the core has no clock, so its work is counted instead: a
   // second is about so many steps (nodes evaluated, items looked at) on a machine of 2024.
   std::int64_t jsonata_steps_max = 20'000'000;
-  int jsonata_depth_max = 5'000;               // expressions inside each other and calls that wait for calls
+  int jsonata_depth_max = 8'000;               // expressions inside each other and calls that wait for calls
   std::size_t jsonata_memory_max = 256 << 20;  // bytes that one evaluation may hold
   // Not AWS's: after so many events a decision rests and goes on with the next stimulus, so that an execution
   // that never waits neither holds the engine nor makes one huge commit.

@@ -35,7 +35,7 @@ const std::vector<Expression> kExpressions = {
     {"reduce", "$reduce(orders.lines.amount, function($a, $b){ $a + $b })"},
     {"group", "orders{buyer.city: $sum(lines.amount)}"},
     {"sort", "orders^(>total, no).no"},
-    {"join", "orders@$o.lines@$l[$l.amount > $o.least].{'no': $o.no, 'sku': $l.sku}"},
+    {"join", "orders@$o.$o.lines@$l[$l.amount > $o.least].{'no': $o.no, 'sku': $l.sku}"},
     {"parent", "orders.lines[amount > 3].{'sku': sku, 'no': %.no}"},
     {"transform", "$ ~> |orders.lines|{'gross': cost * 1.19}, 'cost'|"},
     {"text", "$join(orders.($uppercase(buyer.city) & ':' & $pad($string(no), 6, '.')), ', ')"},

@@ -107,6 +107,7 @@ Value sort(Evaluation& evaluation, Arguments arguments) {
       if (evaluation.failed()) return false;
       const Value pair[] = {a, b};
       const Value answer = evaluation.apply(function, pair, Value::null());
+      if (answer.is_array() || answer.is_object()) return true;  // true as JavaScript has it, even if empty
       return !answer.has_failed() && evaluation.truth(answer);
     };
     merge_sort(all, behind);

@@ -96,26 +96,34 @@ Checked<std::u16string> marker_text(double time, const Offset& offset, const Dat
 
 }  // namespace
 
-Checked<std::string> from_millis(double millis, std::optional<std::string_view> picture,
+Checked<std::vector<DatePart>> date_picture(std::string_view picture) {
+  const std::u16string text = utf16_of(picture);
+  if (text.size() > kPictureUnitsMax) return fault("U1001", "the picture is longer than 100000 characters");
+  return parse_date_picture(text);
+}
+
+Checked<std::string> from_millis(double millis, const std::vector<DatePart>& picture,
                                  std::optional<std::string_view> zone) {
   Offset offset;
   if (zone) {
     const double digits = parse_int(utf16_of(*zone));
     offset = {std::floor(digits / 100), std::fmod(digits, 100)};
   }
-  const std::u16string text =
-      utf16_of(picture.value_or("[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001][Z01:01t]"));
-  if (text.size() > kPictureUnitsMax) return fault("U1001", "the picture is longer than 100000 characters");
-  MR_TRY(parts, parse_date_picture(text));
   const double time = clip_time(millis + (60 * offset.hours + offset.minutes) * 60'000);
   std::u16string out;
-  for (const DatePart& part : parts) {
+  for (const DatePart& part : picture) {
     out += part.literal;
     if (!part.marker) continue;
     MR_TRY(shown, marker_text(time, offset, *part.marker));
     out += shown;
   }
   return utf8_of(out);
+}
+
+Checked<std::string> from_millis(double millis, std::optional<std::string_view> picture,
+                                 std::optional<std::string_view> zone) {
+  MR_TRY(parts, date_picture(picture.value_or(kIsoPicture)));
+  return from_millis(millis, parts, zone);
 }
 
 }  // namespace millrace::definitions::jsonata

@@ -13,7 +13,7 @@ namespace {
 
 // The depth limit keeps the stack well below this in release builds; a build with sanitizers has larger
 // frames.
-constexpr std::ptrdiff_t kStackBytesMax = 5 << 20;
+constexpr std::ptrdiff_t kStackBytesMax = 6 << 20;
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 // Source: docs.jsonata.org, "Processing model" (sequences, paths, grouping, ordering) and the behaviour of
 // the reference where the documentation leaves it open.
 
+#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include "base/environment.h"
 #include "definitions/jsonata/ast.h"
+#include "definitions/jsonata/date_picture.h"
 #include "definitions/jsonata/functions.h"
 #include "definitions/jsonata/jsonata.h"
 #include "definitions/jsonata/value.h"
@@ -100,6 +102,9 @@ class Evaluation {
   // JSON text for messages, cut where it is long.
   std::string json_for_message(Value value);
   Value clone(Value value, int depth = 0);
+
+  // A picture of $fromMillis and $now, parsed once for several dates.
+  const Checked<std::vector<DatePart>>& date_picture(std::string_view picture);
 
   // Iterates an array of any form; anything else is taken as the only item.
   class Items {
@@ -200,6 +205,7 @@ class Evaluation {
   Value negate(const Node& node, Value input, Frame* frame);
 
   Value path(const Node& node, Value input, Frame* frame);
+  Value characters_of(Value value);
   Run step(const Node& step, Run input, Frame* frame, bool last);
   Value step_item(const Node& step, Value item, Frame* frame, Run& filtered);
   Run settle(Value only, bool last);
@@ -275,6 +281,13 @@ class Evaluation {
   static constexpr std::size_t kInputIndexesMax = 8;
   static constexpr std::uint32_t kSearchesBeforeIndex = 3;
   std::vector<InputIndex> indexes_;
+
+  struct KnownPicture {
+    std::string text;
+    Checked<std::vector<DatePart>> parts;
+  };
+  static constexpr std::size_t kPicturesMax = 8;
+  std::deque<KnownPicture> pictures_;
 };
 
 inline Value Evaluation::value_of(const JsonDocument* document, std::uint32_t index) {

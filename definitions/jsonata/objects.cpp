@@ -82,7 +82,9 @@ Value merge(Evaluation& evaluation, Arguments arguments) {
 }
 
 Value clone(Evaluation& evaluation, Arguments arguments) {
-  return arguments[0].is_undefined() ? Value() : evaluation.clone(arguments[0]);
+  Value value = arguments[0];
+  if (value.tag == Value::Tag::Array && value.array->outer_wrapper) value = value.array->items[0];
+  return value.is_undefined() ? Value() : evaluation.clone(value);
 }
 
 }  // namespace millrace::definitions::jsonata::natives

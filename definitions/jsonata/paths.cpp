@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/utf8.h"
 #include "definitions/jsonata/evaluation.h"
 #include "definitions/jsonata/sorting.h"
 
@@ -36,7 +37,7 @@ void Evaluation::Collector::push_items(Value array) {
 // One item through one step. Predicates leave a sequence in `filtered`; otherwise the value is the result.
 Value Evaluation::step_item(const Node& step, Value item, Frame* frame, Run& filtered) {
   Value result;
-  if (step.kind == NodeKind::Name && (item.is_object() || !item.is_array())) {
+  if (step.kind == NodeKind::Name && !item.is_array() && step.predicates.empty() && !step.group) {
     result = member(item, step.text);
     if (!work(1)) return Value::failed();
   } else {
@@ -111,6 +112,20 @@ Run Evaluation::step(const Node& step, Run input, Frame* frame, bool last) {
   return found.run();
 }
 
+// What becomes of an array at the start of a path behind which a predicate leaves no array: a text goes on as
+// its characters, anything else as nothing. The reference's, odd as it is.
+Value Evaluation::characters_of(Value value) {
+  if (!value.is_string()) return value.is_array() || value.has_failed() ? value : Value();
+  Collector found(*this);
+  for (std::string_view rest = value.characters(); !rest.empty();) {
+    const std::string_view first = first_code_points(rest, 1);
+    if (first.empty()) break;
+    found.push(Value::string(first));
+    rest.remove_prefix(first.size());
+  }
+  return found.array(true);
+}
+
 Value Evaluation::path(const Node& node, Value input, Frame* frame) {
   for (const Node* step : node.items)
     if (step->tuple) return tuple_path(node, input, frame);
@@ -118,7 +133,7 @@ Value Evaluation::path(const Node& node, Value input, Frame* frame) {
   for (std::size_t i = 0; i < node.items.size(); ++i) {
     const Node& one_step = *node.items[i];
     if (i == 0 && one_step.constructed && one_step.kind == NodeKind::Array) {
-      run = {evaluate(one_step, input, frame), false};
+      run = {characters_of(evaluate(one_step, input, frame)), false};
     } else {
       run = step(one_step, run, frame, i + 1 == node.items.size());
     }

@@ -12,8 +12,10 @@ double millis_now(const Evaluation& evaluation) {
 }
 
 Value formatted(Evaluation& evaluation, double time, Value picture, Value zone) {
-  const auto text_of = [](Value v) { return v.is_string() ? std::optional(v.characters()) : std::nullopt; };
-  const auto text = jsonata::from_millis(time, text_of(picture), text_of(zone));
+  const auto& parts = evaluation.date_picture(picture.is_string() ? picture.characters() : kIsoPicture);
+  if (!parts) return evaluation.fail_with_text(parts.error().code, parts.error().value);
+  const auto offset = zone.is_string() ? std::optional(zone.characters()) : std::nullopt;
+  const auto text = jsonata::from_millis(time, *parts, offset);
   if (!text) return evaluation.fail_with_text(text.error().code, text.error().value);
   return evaluation.text(*text);
 }
@@ -29,6 +31,9 @@ Value to_millis(Evaluation& evaluation, Arguments arguments) {
   if (!arguments[0].is_string()) return {};
   const std::string_view text = arguments[0].characters();
   if (!arguments[1].is_string()) {
+    // Nearly every timestamp is of this form; the rest, leap seconds too, is read as JavaScript reads it.
+    const auto instant = text.size() > 17 && text[17] < '6' ? parse_rfc3339(text) : std::nullopt;
+    if (instant) return Value::number(static_cast<double>(millrace::to_millis(*instant)));
     const auto time = jsonata::to_millis(text);
     if (!time) return evaluation.fail(time.error().code, arguments[0]);
     return Value::number(*time);

@@ -36,7 +36,7 @@ Value Evaluation::tuple_path(const Node& node, Value input, Frame* frame) {
     const Node& one_step = *node.items[i];
     streaming = streaming || one_step.tuple;
     if (i == 0 && one_step.constructed && one_step.kind == NodeKind::Array) {
-      const Value made = evaluate(one_step, input, frame);
+      const Value made = characters_of(evaluate(one_step, input, frame));
       if (one_step.focus == 0) run = {made, false};
     } else if (streaming) {
       if (tuples.is_undefined() && one_step.kind != NodeKind::Sort) tuples = tuples_of(run);

@@ -43,12 +43,12 @@ TEST_CASE("JSONata limits: what does not end is stopped") {
   CHECK(answer("$sum($map([1..100000], function($x){ $sum([1..100000]) }))", few()) == kTimeout);
   CHECK(answer("[1..1000].([1..1000].$)", few()) == kTimeout);
   CHECK(answer("$reduce([1..1000000], function($a, $b){ $a + $b })", few()) == kTimeout);
-  CHECK(answer("$match($join([1..30000].('a')), /(a+)+$b/)", few()).starts_with("U1001"));
+  CHECK(answer("$match($pad('', 5000, 'a') & 'b', /^(a|aa)+$/)", few()).starts_with("U1001"));
 }
 
 TEST_CASE("JSONata limits: what grows without end is stopped") {
   CHECK(answer("($f := function($s){ $f($s & $s) }; $f('abc'))", few()) == kMemory);
-  CHECK(answer("($f := function($a){ $f($append($a, $a)) }; $f([1, 2]))", few()) == kMemory);
+  CHECK(answer("($f := function($a){ $f($append($a, $a)) }; $f([1, 2]))", few()).starts_with("U1001"));
   CHECK(answer("$pad('a', 1e9)", few()) == kMemory);
   CHECK(answer("$pad('a', 1e300)", few()) == kMemory);
   CHECK(answer("$replace($pad('a', 100000, 'a'), 'a', $pad('b', 100000))", few()) == kMemory);
@@ -61,8 +61,8 @@ TEST_CASE("JSONata limits: depth") {
   CHECK(answer("($f := function($n){ 1 + $f($n + 1) }; $f(0))") == kStack);
   CHECK(answer("($f := function($n){ [$f($n)] }; $f(0))") == kStack);
   CHECK(answer("$map([1], function($x){ $x ~> $map(?, $string) })") != kStack);
-  CHECK(answer("($g := $reduce([1..100000], function($f, $i){ $f ~> $uppercase }, $trim); $g('a'))") ==
-        kStack);
+  CHECK(answer("($h := function($f, $n){ $n = 0 ? $f : $h($f ~> $uppercase, $n - 1) };"
+               " $g := $h($trim, 100000); $g('a'))") == kStack);
   CHECK(
       answer("($a := $reduce([1..100000], function($a, $i){ [[$a]] }, 1); $a = [$a])").starts_with("U1001"));
   CHECK(answer("$reduce([1..100000], function($a, $i){ [[$a]] }, 1)") == kStack);
@@ -74,7 +74,7 @@ TEST_CASE("JSONata limits: depth") {
 
 TEST_CASE("JSONata limits: text that nests without end does not compile") {
   for (const char* open :
-       {"(", "[", "{'a':", "-", "a[", "$f(", "1?", "function($x){", "a^(", "|a|", "1:=", "a{'x':"})
+       {"(", "[", "{'a':", "-", "a[", "$f(", "1?", "function($x){", "a^(", "|a|", "$a:=", "a{'x':"})
     CHECK(answer(repeated(open, 100'000)).starts_with("U1001"));
   CHECK(answer("1" + repeated("+1", 100'000)) == kStack);
   CHECK(answer("a" + repeated(".a", 100'000)) == kStack);
