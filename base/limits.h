@@ -29,9 +29,9 @@ struct Limits {
   int definition_nesting_max = 64;  // Parallel and Map inside each other
   // JSONata. AWS stops an expression after a second; the core has no clock, so its work is counted instead: a
   // second is about so many steps (nodes evaluated, items looked at) on a machine of 2024.
-  std::int64_t jsonata_steps_max = 20'000'000;
+  std::int64_t jsonata_steps_max = 50'000'000;
   int jsonata_depth_max = 8'000;               // expressions inside each other and calls that wait for calls
-  std::size_t jsonata_memory_max = 256 << 20;  // bytes that one evaluation may hold
+  std::size_t jsonata_memory_max = 128 << 20;  // bytes that one evaluation may hold
   // Not AWS's: after so many events a decision rests and goes on with the next stimulus, so that an execution
   // that never waits neither holds the engine nor makes one huge commit.
   std::size_t decision_events_max = 5'000;

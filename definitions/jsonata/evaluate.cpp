@@ -26,7 +26,9 @@ Evaluation::Evaluation(const Jsonata::Compiled& compiled, JsonView input, const 
       arena_(environment.limits->jsonata_memory_max),
       steps_left_(environment.limits->jsonata_steps_max),
       depth_max_(environment.limits->jsonata_depth_max),
-      globals_(compiled.names.size(), Value::unbound()) {
+      globals_(compiled.names.size(), Value::unbound()),
+      // It grows by doubling: half of the limit may be free space.
+      stack_max_(environment.limits->jsonata_memory_max / sizeof(Value) / 2) {
   stack_.reserve(64);
 }
 
@@ -107,6 +109,7 @@ Value Evaluation::fail_argument(std::string_view code, std::size_t index, Value 
 }
 
 Value Evaluation::limit(std::string_view message) {
+  steps_left_ = -1;  // whatever still runs sees it at its next step
   return fail_with_text("U1001", message);
 }
 

@@ -143,7 +143,10 @@ class Evaluation {
     ~Collector() { evaluation_.stack_.resize(begin_); }
     Collector(const Collector&) = delete;
     Collector& operator=(const Collector&) = delete;
-    void push(Value value) { evaluation_.stack_.push_back(value); }
+    void push(Value value) {
+      if (evaluation_.stack_.size() >= evaluation_.stack_max_) evaluation_.over_memory();
+      evaluation_.stack_.push_back(value);
+    }
     void push_items(Value array);
     std::size_t size() const { return evaluation_.stack_.size() - begin_; }
     Value& operator[](std::size_t i) { return evaluation_.stack_[begin_ + i]; }
@@ -269,6 +272,7 @@ class Evaluation {
   Value root_;
   std::vector<Value> globals_;
   std::vector<Value> stack_;
+  std::size_t stack_max_;
   std::vector<Payload> documents_;
 
   // Where the keys of a big object of the input are, by hash; 0: nowhere.

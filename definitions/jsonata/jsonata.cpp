@@ -35,6 +35,7 @@ JsonataError told(const Jsonata::Compiled& compiled, const SyntaxError& error) {
   out.token = error.token;
   out.value = error.value;
   MessageParts parts{.token = error.token, .value = error.value};
+  parts.token_literal = error.literal;
   if (error.code == "U1001") parts.raw = "Stack overflow error";
   out.message = message_of(error.code, parts);
   return out;

@@ -27,6 +27,7 @@ struct SyntaxError {
   std::size_t position = 0;
   std::string token = {};
   std::string value = {};
+  bool literal = false;  // the token is a number, true, false or null: shown without quotes
 };
 
 class Lexer {

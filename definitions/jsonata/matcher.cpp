@@ -70,7 +70,8 @@ std::optional<Found> Matcher::next() {
 
 std::optional<Found> Matcher::next_of_regex() {
   if (!first_ && from_ >= units_.size()) return std::nullopt;
-  if (!evaluation_.work(1 + (units_.size() - std::min(from_, units_.size())) / 64)) return std::nullopt;
+  // A search may read all that is left; most find something at once.
+  if (!evaluation_.work(1 + (units_.size() - std::min(from_, units_.size())) / 256)) return std::nullopt;
   const auto match = pattern_.function->node->regex->find(units_, from_);
   if (!match) {
     evaluation_.fail_with_text(match.error().code, "Expression evaluation timeout");

@@ -178,6 +178,7 @@ std::string message_of(std::string_view code, const MessageParts& parts) {
   for (const Row& row : kMessages) {
     if (row.code != code) continue;
     std::string text(row.text);
+    if (parts.token_literal) fill(text, "{{token}}", parts.token);
     if (parts.token_known) fill_token(text, parts.token);
     fill(text, "{{value2}}", parts.value2);
     fill(text, "{{index}}", parts.index);

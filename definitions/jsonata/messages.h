@@ -11,7 +11,8 @@ namespace millrace::definitions::jsonata {
 // already; `raw` is plain text, for messages that the expression gives itself and, in quotes, for values.
 struct MessageParts {
   std::string_view token = {}, value = {}, value2 = {}, index = {}, raw = {};
-  bool token_known = true;  // false: the place stays, for fill_token
+  bool token_known = true;     // false: the place stays, for fill_token
+  bool token_literal = false;  // a number, true, false or null: no quotes
 };
 // The text of `code`; the code itself where none is known.
 std::string message_of(std::string_view code, const MessageParts& parts);

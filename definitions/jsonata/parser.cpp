@@ -47,7 +47,7 @@ class Parser {
   Node* parse() {
     if (!advance(false)) return nullptr;
     Node* const root = expression(0);
-    if (root && token_.kind != TokenKind::End) return fail("S0201", token_.position, shown(token_));
+    if (root && token_.kind != TokenKind::End) return fail_at_token("S0201");
     return root;
   }
   SyntaxError error;
@@ -58,8 +58,12 @@ class Parser {
     return nullptr;
   }
 
-  // The next token. The text of the expression is UTF-8; a number may follow an operand only as its own
-  // token.
+  Node* fail_at_token(std::string code, std::string value = {}) {
+    fail(std::move(code), token_.position, shown(token_), std::move(value));
+    error.literal = token_.kind == TokenKind::Number || token_.kind == TokenKind::Value;
+    return nullptr;
+  }
+
   bool advance(bool after_operand) {
     auto next = lexer_.next(after_operand);
     if (!next) {
@@ -83,8 +87,7 @@ class Parser {
   bool is(std::string_view op) const { return token_.kind == TokenKind::Operator && token_.text == op; }
   bool expect(std::string_view op, bool after_operand = false) {
     if (is(op)) return advance(after_operand);
-    fail(token_.kind == TokenKind::End ? "S0203" : "S0202", token_.position, shown(token_),
-         '"' + std::string(op) + '"');
+    fail_at_token(token_.kind == TokenKind::End ? "S0203" : "S0202", '"' + std::string(op) + '"');
     return false;
   }
 

@@ -7,6 +7,9 @@
 namespace millrace::definitions::jsonata::natives {
 namespace {
 
+// The loops below look for one match more than the limit lets them use, as the reference does: that one may
+// be empty, which is an error.
+
 // The optional limit of how many; nothing: negative.
 std::optional<double> limit_of(Arguments arguments, std::size_t i) {
   if (i >= arguments.size() || !arguments[i].is_number()) return INFINITY;
@@ -114,9 +117,9 @@ Value split(Evaluation& evaluation, Arguments arguments) {
   if (!arguments[1].is_string()) {
     Matcher matcher(evaluation, arguments[1], text);
     double begin = 0, count = 0;
-    for (; count < *limit; ++count) {
-      const auto found = matcher.next();
-      if (!found) break;
+    std::optional<Found> found;
+    if (*limit > 0) found = matcher.next();
+    for (; found && count < *limit; ++count, found = matcher.next()) {
       parts.push(Value::string(matcher.part(begin, found->start)));
       begin = found->end;
     }
@@ -148,9 +151,9 @@ Value match(Evaluation& evaluation, Arguments arguments) {
   if (!limit) return evaluation.fail("D3040", arguments[2]);
   Evaluation::Collector matches(evaluation);
   Matcher matcher(evaluation, arguments[1], arguments[0].characters());
-  for (double count = 0; count < *limit; ++count) {
-    const auto found = matcher.next();
-    if (!found) break;
+  std::optional<Found> found;
+  if (*limit > 0) found = matcher.next();
+  for (double count = 0; found && count < *limit; ++count, found = matcher.next()) {
     Object* const made = evaluation.make_object(3);
     evaluation.put(*made, Value::string("match"), Value::string(found->match));
     evaluation.put(*made, Value::string("index"), Value::number(found->start));
@@ -179,9 +182,9 @@ Value replace(Evaluation& evaluation, Arguments arguments) {
   Builder out(evaluation);
   Matcher matcher(evaluation, pattern, text);
   double begin = 0;
-  for (double count = 0; count < *limit; ++count) {
-    const auto found = matcher.next();
-    if (!found) break;
+  std::optional<Found> found;
+  if (*limit > 0) found = matcher.next();
+  for (double count = 0; found && count < *limit; ++count, found = matcher.next()) {
     out.add(matcher.part(begin, found->start));
     if (with.is_string()) {
       if (!substitute(out, with.characters(), *found, evaluation)) return Value::failed();
