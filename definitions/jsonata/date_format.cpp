@@ -102,8 +102,8 @@ Checked<std::vector<DatePart>> date_picture(std::string_view picture) {
   return parse_date_picture(text);
 }
 
-Checked<std::string> from_millis(double millis, const std::vector<DatePart>& picture,
-                                 std::optional<std::string_view> zone) {
+Checked<std::string> format_millis(double millis, const std::vector<DatePart>& picture,
+                                   std::optional<std::string_view> zone) {
   Offset offset;
   if (zone) {
     const double digits = parse_int(utf16_of(*zone));
@@ -123,7 +123,7 @@ Checked<std::string> from_millis(double millis, const std::vector<DatePart>& pic
 Checked<std::string> from_millis(double millis, std::optional<std::string_view> picture,
                                  std::optional<std::string_view> zone) {
   MR_TRY(parts, date_picture(picture.value_or(kIsoPicture)));
-  return from_millis(millis, parts, zone);
+  return format_millis(millis, parts, zone);
 }
 
 }  // namespace millrace::definitions::jsonata

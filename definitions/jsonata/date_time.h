@@ -18,8 +18,8 @@ Checked<std::string> from_millis(double millis, std::optional<std::string_view> 
 // The same in two steps, for a picture that is used again.
 inline constexpr std::string_view kIsoPicture = "[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001][Z01:01t]";
 Checked<std::vector<DatePart>> date_picture(std::string_view picture);
-Checked<std::string> from_millis(double millis, const std::vector<DatePart>& picture,
-                                 std::optional<std::string_view> zone);
+Checked<std::string> format_millis(double millis, const std::vector<DatePart>& picture,
+                                   std::optional<std::string_view> zone);
 
 // Reads ISO 8601: a year, a year and month, a date, a date and time, with a fraction and an offset. D3110 for
 // what does not look like that, NaN for what does and is no date, as JavaScript's Date.parse.

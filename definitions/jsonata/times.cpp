@@ -15,7 +15,7 @@ Value formatted(Evaluation& evaluation, double time, Value picture, Value zone) 
   const auto& parts = evaluation.date_picture(picture.is_string() ? picture.characters() : kIsoPicture);
   if (!parts) return evaluation.fail_with_text(parts.error().code, parts.error().value);
   const auto offset = zone.is_string() ? std::optional(zone.characters()) : std::nullopt;
-  const auto text = jsonata::from_millis(time, *parts, offset);
+  const auto text = format_millis(time, *parts, offset);
   if (!text) return evaluation.fail_with_text(text.error().code, text.error().value);
   return evaluation.text(*text);
 }
