@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "definitions/compile.h"
 
@@ -15,7 +16,8 @@ class Gather {
  public:
   explicit Gather(const definitions::Program& program) { list(program); }
 
-  void add(const Trace& trace) {
+  // `children`: executions of its Map runs.
+  void add(const Trace& trace, const std::vector<const Trace*>& children) {
     RunSummary run;
     const states::Execution& execution = trace.execution();
     run.started = execution.started;
@@ -23,19 +25,8 @@ class Gather {
     run.status = std::string(name_of(execution.status));
     if (execution.failure) run.error = execution.failure->error;
     std::set<std::string> seen;
-    for (const Visit& visit : trace.visits()) {
-      const auto found = of_.find(visit.state);
-      if (found == of_.end()) continue;
-      StateSummary& state = states_[found->second];
-      ++state.visits;
-      state.attempts += visit.attempts;
-      state.retries += visit.retries;
-      state.failures += visit.failed;
-      run.tasks += visit.attempts;
-      run.retries += visit.retries;
-      if (seen.insert(visit.state).second) ++state.runs;
-      if (visit.left) times_[found->second].push_back(*visit.left - visit.entered);
-    }
+    add_visits(trace, run, seen);
+    for (const Trace* child : children) add_visits(*child, run, seen);
     runs_.push_back(std::move(run));
   }
 
@@ -61,6 +52,21 @@ class Gather {
   }
 
  private:
+  void add_visits(const Trace& trace, RunSummary& run, std::set<std::string>& seen) {
+    for (const Visit& visit : trace.visits()) {
+      const auto found = of_.find(visit.state);
+      if (found == of_.end()) continue;
+      StateSummary& state = states_[found->second];
+      ++state.visits;
+      state.attempts += visit.attempts;
+      state.retries += visit.retries;
+      state.failures += visit.failed;
+      run.tasks += visit.attempts;
+      run.retries += visit.retries;
+      if (seen.insert(visit.state).second) ++state.runs;
+      if (visit.left) times_[found->second].push_back(*visit.left - visit.entered);
+    }
+  }
   void list(const definitions::Program& program) {
     for (const definitions::Node& node : program.nodes) {
       of_.emplace(node.name, states_.size());
@@ -121,8 +127,9 @@ tl::unexpected<Error> endless() {
               "give its loops an end, or an end to the simulation with --until");
 }
 
-// One run from `start` in a world of its own.
-Result<std::shared_ptr<const Trace>> run_alone(const ForecastRequest& request, std::size_t number) {
+// One run from `start` in a world of its own; `gather` may be null.
+Result<std::shared_ptr<const Trace>> run_alone(const ForecastRequest& request, std::size_t number,
+                                               Gather* gather) {
   const std::uint64_t seed = mix(request.seed, number);
   Scheduler scheduler(seed, Ties::InOrder, request.start);
   ModelRunner runner(scheduler, request.model, seed);
@@ -132,6 +139,11 @@ Result<std::shared_ptr<const Trace>> run_alone(const ForecastRequest& request, s
   MR_DO(world.create_machine(kMachine, request.definition));
   MR_TRY(id, world.start(kMachine, "run-" + std::to_string(number + 1), request.input));
   if (!world.run(request.until, [&] { return world.trace(id)->execution().ended(); })) return endless();
+  std::vector<const Trace*> children;
+  for (const auto& [other, trace] : world.traces()) {
+    if (other != id) children.push_back(trace.get());
+  }
+  if (gather) gather->add(*world.trace(id), children);
   return std::make_shared<const Trace>(*world.trace(id));
 }
 
@@ -156,7 +168,12 @@ Result<Forecast> run_schedule(const ForecastRequest& request, Gather& gather) {
     ids.push_back(id);
   }
   if (!world.run(request.until, [&] { return world.running() == 0; })) return endless();
-  for (const ExecutionId id : ids) gather.add(*world.trace(id));
+  // Whose children they are is not told; they count with the first run.
+  std::vector<const Trace*> children;
+  for (const auto& [id, trace] : world.traces()) {
+    if (trace->is_child()) children.push_back(trace.get());
+  }
+  for (const ExecutionId id : ids) gather.add(*world.trace(id), std::exchange(children, {}));
   Forecast made = gather.finish();
   made.overlap = overlap_of(made.runs);
   made.overlap.skipped = skipped;
@@ -193,12 +210,11 @@ Result<Forecast> forecast(const ForecastRequest& request) {
   Gather gather(*program);
   if (!request.starts.empty()) return run_schedule(request, gather);
   for (std::size_t i = 0; i < request.runs; ++i) {
-    MR_TRY(trace, run_alone(request, i));
-    gather.add(*trace);
+    MR_DO(run_alone(request, i, &gather));
   }
   Forecast made = gather.finish();
   made.typical_run = typical_of(made.runs);
-  MR_TRY(typical, run_alone(request, made.typical_run));  // once more, rather than keep them all
+  MR_TRY(typical, run_alone(request, made.typical_run, nullptr));  // once more, rather than keep them all
   made.typical = std::move(typical);
   return made;
 }

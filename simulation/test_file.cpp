@@ -210,12 +210,16 @@ void check_path(const std::string& what, const std::vector<std::string>& expecte
                      at(expected, differ.first) + ", got " + at(actual, differ.second));
 }
 
-void check_lines(const Expectation& expect, const Trace& trace, std::vector<std::string>& problems) {
+void check_lines(const Expectation& expect, const CaseResult& result, std::vector<std::string>& problems) {
   std::map<std::string, std::vector<std::string>> actual;
-  for (const auto& [frame, line] : trace.lines()) {
+  std::map<std::string, std::uint64_t> visits;
+  const auto add = [&](const Trace& trace) {
     // A state that is visited again begins lines of the same name: the last one counts.
-    actual[line.label] = line.path;
-  }
+    for (const auto& [frame, line] : trace.lines()) actual[line.label] = line.path;
+    for (const Visit& visit : trace.visits()) ++visits[visit.state];
+  };
+  add(*result.trace);
+  for (const auto& child : result.children) add(*child);
   if (expect.path) check_path("path", *expect.path, actual[""], problems);
   for (const auto& [label, path] : expect.lines) {
     const auto found = actual.find(label);
@@ -225,12 +229,9 @@ void check_lines(const Expectation& expect, const Trace& trace, std::vector<std:
       check_path("path of " + label, path, found->second, problems);
   }
   for (const auto& [state, count] : expect.visits) {
-    const auto visits = static_cast<std::uint64_t>(
-        std::count_if(trace.visits().begin(), trace.visits().end(),
-                      [&state = state](const Visit& visit) { return visit.state == state; }));
-    if (visits != count)
+    if (visits[state] != count)
       problems.push_back("visits of '" + state + "': expected " + std::to_string(count) + ", got " +
-                         std::to_string(visits));
+                         std::to_string(visits[state]));
   }
 }
 
@@ -326,6 +327,9 @@ CaseResult run_case(const TestSuite& suite, const TestCase& test) {
   result.duration = trace.execution().ended() ? trace.duration() : world.now() - test.start;
   result.events = trace.execution().visible_events;
   result.trace = std::make_shared<const Trace>(trace);
+  for (const auto& [other, child] : world.traces()) {
+    if (other != *id) result.children.push_back(std::make_shared<const Trace>(*child));
+  }
   if (!runner.missing().empty()) {
     result.problems.push_back(runner.missing());
     return result;
@@ -333,7 +337,7 @@ CaseResult run_case(const TestSuite& suite, const TestCase& test) {
   if (!ended_in_time) result.problems.push_back("it goes on and on: more than five million things happened");
   result.problems.insert(result.problems.end(), runner.surprises().begin(), runner.surprises().end());
   check_end(test.expect, result, result.problems);
-  check_lines(test.expect, trace, result.problems);
+  check_lines(test.expect, result, result.problems);
   for (const auto& [state, count] : test.expect.calls) {
     const auto found = runner.calls().find(state);
     const std::uint64_t calls = found == runner.calls().end() ? 0 : found->second;

@@ -72,7 +72,8 @@ struct CaseResult {
   std::optional<Failure> failure;
   Millis duration{0};  // virtual
   std::uint64_t events = 0;
-  std::shared_ptr<const Trace> trace;  // null when it did not start
+  std::shared_ptr<const Trace> trace;                  // null when it did not start
+  std::vector<std::shared_ptr<const Trace>> children;  // executions of its Map runs
 
   bool passed() const { return problems.empty(); }
 };

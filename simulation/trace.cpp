@@ -8,11 +8,11 @@ void Trace::know_line(FrameId frame) {
   if (frame.value == 0 || lines_.contains(frame)) return;
   const auto found = execution_.frames.find(frame);
   if (found == execution_.frames.end()) return;
-  Line line;
-  line.index = found->second.index;
+  Line line = line_;
   const FrameId parent = found->second.parent;
   if (parent.value != 0) {
     know_line(parent);
+    line.index = found->second.index;
     const states::Frame& above = execution_.frames.at(parent);
     const std::string& outer = lines_.at(parent).label;
     line.label = (outer.empty() ? "" : outer + "/") + above.program->node(above.node).name + "[" +

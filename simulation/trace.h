@@ -30,15 +30,18 @@ struct Visit {
 
 class Trace {
  public:
-  // `program` is kept: events are folded over it.
-  explicit Trace(std::shared_ptr<const definitions::Program> program) : program_(std::move(program)) {}
+  // `program` is kept: events are folded over it. The line of an execution that is a child of a Map run is
+  // that of its item: "Each[2]".
+  explicit Trace(std::shared_ptr<const definitions::Program> program, Line line = {})
+      : program_(std::move(program)), line_(std::move(line)) {}
 
   void add(const states::Event& event);
 
   const definitions::Program& program() const { return *program_; }
   const std::vector<states::Event>& events() const { return events_; }
   const states::Execution& execution() const { return execution_; }  // the fold of the events
-  const std::map<FrameId, Line>& lines() const { return lines_; }    // in the order they began
+  bool is_child() const { return !line_.label.empty(); }
+  const std::map<FrameId, Line>& lines() const { return lines_; }  // in the order they began
   const Line* line(FrameId frame) const;
   const std::vector<Visit>& visits() const { return visits_; }  // in the order of their beginnings
   Millis duration() const;                                      // so far
@@ -49,6 +52,7 @@ class Trace {
   void leave(FrameId frame, Instant when, bool failed);
 
   std::shared_ptr<const definitions::Program> program_;
+  const Line line_;
   states::Execution execution_;
   std::vector<states::Event> events_;
   std::map<FrameId, Line> lines_;

@@ -48,7 +48,7 @@ Status World::create_machine(const std::string& name, const std::string& definit
   while (!answer && scheduler_.step()) {
   }
   MR_CHECK(answer.has_value(), "the engine did not answer");
-  if (*answer) programs_[name] = definitions::compile(definition).program;
+  if (*answer) know(name, definitions::compile(definition).program);
   return *answer;
 }
 
@@ -79,13 +79,42 @@ const Trace* World::trace(ExecutionId id) const {
   return found == traces_.end() ? nullptr : found->second.get();
 }
 
+void World::know(const std::string& machine, const std::shared_ptr<const definitions::Program>& program) {
+  programs_.insert_or_assign(machine, Known{program, {}, 0});
+  std::function<void(const definitions::Program&)> look = [&](const definitions::Program& scope) {
+    for (const definitions::Node& node : scope.nodes) {
+      if (const auto* map = std::get_if<definitions::Map>(&node.kind)) {
+        if (map->distributed)
+          programs_.insert_or_assign(machine + "/" + map->label, Known{map->processor, node.name, 0});
+        look(*map->processor);
+      }
+      if (const auto* parallel = std::get_if<definitions::Parallel>(&node.kind)) {
+        for (const auto& branch : parallel->branches) look(*branch);
+      }
+    }
+  };
+  look(*program);
+}
+
+// A Map without a label gets one made up; where there is one such Map, it is that.
+World::Known* World::find_program(const std::string& machine) {
+  auto found = programs_.find(machine);
+  if (found == programs_.end()) found = programs_.find(machine.substr(0, machine.find('/') + 1));
+  return found == programs_.end() ? nullptr : &found->second;
+}
+
 void World::on_events(ExecutionId id, const states::Execution& execution,
                       std::span<const states::Event> events) {
   auto found = traces_.find(id);
   if (found == traces_.end()) {
-    const auto program = programs_.find(execution.identity.machine_name);
-    if (program == programs_.end()) return;  // a child of a Map run: its state machine is a part of one
-    found = traces_.emplace(id, std::make_unique<Trace>(program->second)).first;
+    Known* known = find_program(execution.identity.machine_name);
+    if (!known) return;
+    Line line;
+    if (!known->map_state.empty()) {
+      line.index = known->children++;
+      line.label = known->map_state + "[" + std::to_string(line.index) + "]";
+    }
+    found = traces_.emplace(id, std::make_unique<Trace>(known->program, std::move(line))).first;
     ++running_;
   }
   for (const states::Event& event : events) found->second->add(event);

@@ -30,6 +30,7 @@ class World final : public orchestrator::Observer {
 
   Instant now() const { return scheduler_.clock().now(); }
   const Trace* trace(ExecutionId id) const;
+  // Children of Map runs are executions, and here too.
   const std::map<ExecutionId, std::unique_ptr<Trace>>& traces() const { return traces_; }
   std::size_t running() const { return running_; }
 
@@ -38,11 +39,20 @@ class World final : public orchestrator::Observer {
                  std::span<const states::Event> events) override;
   void on_progress(ExecutionId, FrameId, const std::string&, const Payload&) override {}
 
+  // What the executions of a machine, or the children of the runs of a distributed Map in it, go through.
+  struct Known {
+    std::shared_ptr<const definitions::Program> program;
+    std::string map_state;  // of children; else empty
+    std::uint32_t children = 0;
+  };
+  void know(const std::string& machine, const std::shared_ptr<const definitions::Program>& program);
+  Known* find_program(const std::string& machine);
+
   Scheduler& scheduler_;
   SimulatedLoop loop_;
   std::unique_ptr<orchestrator::Committer> committer_;
   std::unique_ptr<orchestrator::Engine> engine_;
-  std::map<std::string, std::shared_ptr<const definitions::Program>> programs_;  // by machine name
+  std::map<std::string, Known> programs_;  // by machine name, "NAME/LABEL" for children
   std::map<ExecutionId, std::unique_ptr<Trace>> traces_;
   std::size_t running_ = 0;
 };

@@ -102,6 +102,7 @@ SuiteResult run_suite(const simulation::TestSuite& suite, const TestOptions& opt
     if (test.name.find(options.filter) == std::string::npos) continue;
     simulation::CaseResult done = simulation::run_case(suite, test);
     if (done.trace) coverage->add(*done.trace);
+    for (const auto& child : done.children) coverage->add(*child);
     if (!quiet) print_line(case_text(done));
     result.cases.push_back(std::move(done));
   }

@@ -88,9 +88,13 @@ Json case_json(const CaseResult& result) {
   if (result.trace && !result.trace->lines().empty()) {
     json["path"] = result.trace->lines().begin()->second.path;
     Json lines = Json::object();
-    for (const auto& [frame, line] : result.trace->lines()) {
-      if (!line.label.empty()) lines[line.label] = line.path;
-    }
+    const auto add = [&lines](const simulation::Trace& trace) {
+      for (const auto& [frame, line] : trace.lines()) {
+        if (!line.label.empty()) lines[line.label] = line.path;
+      }
+    };
+    add(*result.trace);
+    for (const auto& child : result.children) add(*child);
     if (!lines.empty()) json["lines"] = std::move(lines);
   }
   return json;
