@@ -111,7 +111,7 @@ void Driver::deliver(ExecutionId id, states::Stimulus stimulus, Committed commit
 std::optional<Driver::Lent> Driver::lend(ExecutionId id) {
   const auto it = live_.find(id);
   if (it == live_.end() || it->second->loading) return std::nullopt;
-  return Lent{*it->second->machine, it->second->execution};
+  return Lent{it->second->machine, it->second->execution};
 }
 
 void Driver::when_ended(ExecutionId id, std::function<void(const Ended&)> call) {
@@ -391,6 +391,8 @@ void Driver::on_timer() {
   while (!due_.empty() && due_.top().when <= now) {
     const ExecutionId id = due_.top().id;
     due_.pop();
+    if (id.value > kInMemoryIds && !live_.contains(id))
+      continue;  // it has ended, and nothing is stored of it
     if (const auto it = live_.find(id); it != live_.end()) it->second->armed = Instant::max();
     deliver(id, states::stimulus::TimeCame{});
   }

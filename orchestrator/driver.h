@@ -46,7 +46,7 @@ class Driver {
   // An execution in memory, for what is evaluated where one of its states stands; null when it is not there.
   // It must be as it was when it is handed back.
   struct Lent {
-    const Machine& machine;
+    MachinePtr machine;
     states::Execution& execution;
   };
   std::optional<Lent> lend(ExecutionId id);

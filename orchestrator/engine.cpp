@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "orchestrator/driver.h"
 #include "orchestrator/machines.h"
+#include "orchestrator/maps/map_runs.h"
 #include "orchestrator/queries.h"
 #include "orchestrator/resources.h"
 
@@ -58,6 +59,10 @@ class Engine::Impl {
         resources_(committer),
         driver_(loop, committer, runner, machines_, settings_),
         random_(settings_.seed),
+        own_background_(settings_.maps.background ? nullptr : make_background_on_loop(loop)),
+        map_runs_(loop, committer, driver_, machines_, settings_, settings_.maps.objects,
+                  settings_.maps.background ? *settings_.maps.background : *own_background_,
+                  [this] { return ExecutionId{++last_.value}; }),
         last_(last) {}
 
   void create_machine(std::string name, std::string definition, Reply<MachineRow> reply) {
@@ -134,6 +139,12 @@ class Engine::Impl {
   }
 
   void recover(Reply<RecoverySummary> reply) {
+    map_runs_.recover([this, reply = std::move(reply)](Status found) mutable {
+      if (!found) return reply(fail(found.error()));
+      recover_executions(std::move(reply));
+    });
+  }
+  void recover_executions(Reply<RecoverySummary> reply) {
     recover_page({}, {}, [this, reply = std::move(reply)](Result<RecoverySummary> summary) {
       if (!summary) return reply(std::move(summary));
       ask_store<std::vector<Removal>>(committer_, unfinished_removals,
@@ -159,6 +170,7 @@ class Engine::Impl {
           if (removal) end_removal(*removal);
         });
   }
+  MapRuns& map_runs() { return map_runs_; }
   const EngineSettings& settings() const { return settings_; }
 
  private:
@@ -289,6 +301,8 @@ class Engine::Impl {
   Resources resources_;
   Driver driver_;
   Random random_;
+  std::unique_ptr<Background> own_background_;
+  MapRuns map_runs_;  // after the driver, whose ear it has
   ExecutionId last_;
 };
 
@@ -330,6 +344,9 @@ Resources& Engine::resources() {
 }
 Queries& Engine::queries() {
   return impl_->queries();
+}
+MapRuns& Engine::map_runs() {
+  return impl_->map_runs();
 }
 const EngineSettings& Engine::settings() const {
   return impl_->settings();

@@ -16,8 +16,19 @@
 
 namespace millrace::orchestrator {
 
+class ObjectSource;
+class Background;
+
+// What Distributed Maps read from and write to, and where they wait for a disk; borrowed. Without a source of
+// objects, maps over the input of their state run all the same; without a background, the loop itself waits.
+struct MapSupport {
+  ObjectSource* objects = nullptr;
+  Background* background = nullptr;
+};
+
 struct EngineSettings {
   Limits limits;
+  MapSupport maps = {};
   std::string region = "us-east-1", account = "123456789012";
   std::string role_arn = "arn:aws:iam::123456789012:role/millrace";
   std::size_t live_executions_max =
@@ -65,6 +76,7 @@ class Observer {
 class Machines;
 class Queries;
 class Resources;
+class MapRuns;
 
 class Engine {
  public:
@@ -101,6 +113,7 @@ class Engine {
   Machines& machines();      // what may be done with state machines, versions, aliases
   Queries& queries();        // what may be asked about executions
   Resources& resources();    // tags and activities
+  MapRuns& map_runs();       // runs of Distributed Maps: describe, update
   const EngineSettings& settings() const;
 
  private:

@@ -49,6 +49,11 @@ Result<MachinePtr> Machines::processor(const MachinePtr& machine, const std::str
   }
   auto part = std::make_shared<Machine>(*(whole ? whole : machine));
   part->program = map->processor;
+  if (map->express) {
+    auto limited = std::make_shared<definitions::Program>(*map->processor);
+    limited->timeout_seconds = limits_.express_seconds_max;
+    part->program = std::move(limited);
+  }
   part->row.name += "/" + map->label;
   part->row.arn += "/" + map->label;
   return processors_.emplace(key, std::move(part)).first->second;

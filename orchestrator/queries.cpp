@@ -14,7 +14,8 @@ tl::unexpected<Error> no_execution(std::string_view arn) {
 
 Result<ExecutionRow> find_row(Store& store, const std::string& text) {
   MR_TRY(arn, parse_arn(text, "execution"));
-  auto row = store.find_execution(arn.name, arn.qualifier);
+  const bool child = arn.name.find('/') != std::string::npos;  // MACHINE/LABEL: of a map run
+  auto row = child ? store.child_named(arn.qualifier) : store.find_execution(arn.name, arn.qualifier);
   if (!row && row.error().code == ErrorCode::NotFound) return no_execution(text);
   return row;
 }
@@ -37,6 +38,10 @@ Result<ExecutionView> read_view(Store& store, const std::string& arn) {
     const states::EventDetails& details = last.back().details;
     if (const auto* d = std::get_if<states::detail::ExecutionSucceeded>(&details)) view.output = d->output;
     if (const auto* d = std::get_if<states::detail::Failed>(&details)) view.failure = d->failure;
+  }
+  if (row.map_run.value != 0) {
+    MR_TRY(run, store.map_runs().get(row.map_run));
+    view.map_run_arn = run.arn;
   }
   view.row = std::move(row);
   view.machine = std::move(machine);
@@ -108,7 +113,52 @@ Result<ExecutionFilter> filter_of(Store& store, const ListRequest& request) {
   return filter;
 }
 
+// Of a map run: STANDARD children are executions, of EXPRESS ones the results are kept. There a page is
+// continued by the index behind its last one.
+Result<ExecutionPage> read_children(Store& store, const ListRequest& request) {
+  MR_TRY(run, store.map_runs().find(request.map_run));
+  const std::string machine_name(run_machine(run.arn));
+  const std::string machine_arn = ChildNames::of(run.arn).machine_arn;
+  ExecutionPage page;
+  std::vector<ExecutionRow> rows;
+  if (run.express) {
+    for (auto first = static_cast<std::uint32_t>(request.before.value);;) {
+      MR_TRY(results, store.map_runs().results(run.id, first, request.limit + 1, false));
+      for (const MapResultRow& result : results) {
+        first = result.index + 1;
+        if (request.status && *request.status != result.status) continue;
+        if (rows.size() == request.limit) {
+          page.next = ExecutionId{result.index};
+          break;
+        }
+        ExecutionRow row;
+        row.name = result.name;
+        row.status = result.status;
+        row.started = result.started;
+        row.stopped = result.stopped;
+        row.map_run = run.id;
+        row.map_items = result.items;
+        rows.push_back(std::move(row));
+      }
+      if (page.next.value != 0 || results.size() <= request.limit) break;
+    }
+  } else {
+    ExecutionFilter filter;
+    filter.map_run = run.id;
+    filter.status = request.status;
+    MR_TRY(found, store.executions(filter, request.before, request.limit + 1));
+    rows = std::move(found);
+    if (rows.size() > request.limit) {
+      rows.resize(request.limit);
+      page.next = rows.back().id;
+    }
+  }
+  for (ExecutionRow& row : rows) page.items.push_back({std::move(row), machine_arn, machine_name, run.arn});
+  return page;
+}
+
 Result<ExecutionPage> read_list(Store& store, const ListRequest& request) {
+  if (!request.map_run.empty()) return read_children(store, request);
   MR_TRY(filter, filter_of(store, request));
   // One more than asked for tells whether there is a next page.
   MR_TRY(rows, store.executions(filter, request.before, request.limit + 1));
@@ -124,7 +174,7 @@ Result<ExecutionPage> read_list(Store& store, const ListRequest& request) {
       MR_TRY(machine, store.machine(row.machine));
       known = machines.emplace(row.machine, std::move(machine)).first;
     }
-    page.items.push_back({std::move(row), known->second.arn, known->second.name});
+    page.items.push_back({std::move(row), known->second.arn, known->second.name, {}});
   }
   return page;
 }
@@ -154,6 +204,24 @@ void Queries::history(const HistoryRequest& request, Reply<HistoryPage> reply) {
 void Queries::list(const ListRequest& request, Reply<ExecutionPage> reply) {
   ask_store<ExecutionPage>(
       committer_, [request](Store& store) { return read_list(store, request); }, std::move(reply));
+}
+
+void Queries::map_runs(const std::string& execution_arn, MapRunId before, std::size_t limit,
+                       Reply<MapRunPage> reply) {
+  ask_store<MapRunPage>(
+      committer_,
+      [execution_arn, before, limit](Store& store) -> Result<MapRunPage> {
+        MR_TRY(row, find_row(store, execution_arn));
+        MapRunPage page;
+        MR_TRY(runs, store.map_runs().of(row.id, before, limit + 1));
+        if (runs.size() > limit) {
+          runs.resize(limit);
+          page.next = runs.back().id;
+        }
+        page.runs = std::move(runs);
+        return page;
+      },
+      std::move(reply));
 }
 
 }  // namespace millrace::orchestrator

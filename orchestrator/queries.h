@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "orchestrator/committer.h"
+#include "orchestrator/maps/map_results.h"
 #include "states/event.h"
 
 namespace millrace::orchestrator {
 
 struct ExecutionView {
+  std::string map_run_arn;  // of a child of a map run
   ExecutionRow row;
   MachineRow machine;  // the revision it runs
   states::ExecutionIdentity identity;
@@ -24,6 +26,7 @@ struct ExecutionView {
 struct ExecutionItem {
   ExecutionRow row;
   std::string machine_arn, machine_name;
+  std::string map_run_arn;  // of a child of a map run
 };
 struct ExecutionPage {
   std::vector<ExecutionItem> items;
@@ -31,10 +34,16 @@ struct ExecutionPage {
 };
 
 struct ListRequest {
-  std::string arn;  // of a state machine, a version or an alias
+  std::string arn;      // of a state machine, a version or an alias
+  std::string map_run;  // or of a map run: its children
   std::optional<states::ExecutionStatus> status;
   ExecutionId before;  // of the page before: `next`
   std::size_t limit = 100;
+};
+
+struct MapRunPage {
+  std::vector<MapRunRow> runs;
+  MapRunId next;  // ask again with `before` = this; 0: that was all
 };
 
 struct HistoryRequest {
@@ -59,13 +68,17 @@ class Queries {
   void find(const std::string& arn, Reply<ExecutionRow> reply);
   void describe(const std::string& arn, Reply<ExecutionView> reply);
   void history(const HistoryRequest& request, Reply<HistoryPage> reply);
-  // Newest first. NotFound, "State Machine Does Not Exist: '<arn>'"; InvalidArgument when it is EXPRESS.
+  // Newest first; children of an EXPRESS map run, once they have ended, in the order of their items.
+  // NotFound, "State Machine Does Not Exist: '<arn>'"; InvalidArgument when it is EXPRESS.
   void list(const ListRequest& request, Reply<ExecutionPage> reply);
   // Anything else, asked of the store as it is between commits.
   template <class T>
   void ask(std::function<Result<T>(Store&)> question, Reply<T> reply) {
     ask_store<T>(committer_, std::move(question), std::move(reply));
   }
+  // Map runs of an execution, newest first. What is counted of one that runs, MapRuns::describe() tells.
+  void map_runs(const std::string& execution_arn, MapRunId before, std::size_t limit,
+                Reply<MapRunPage> reply);
 
  private:
   Committer& committer_;

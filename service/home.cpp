@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <random>
 
+#include "service/home_objects.h"
+
 namespace millrace::service {
 namespace {
 
@@ -76,6 +78,9 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
   MR_TRY(last, store->last_execution());
   home->loop_ = orchestrator::make_uv_loop(home->clock_);
   home->committer_ = orchestrator::make_committer(std::move(store), *home->loop_);
+  home->objects_ = make_home_objects(path / "objects");
+  home->background_ = orchestrator::make_background(*home->loop_);
+  options.engine.maps = {home->objects_.get(), home->background_.get()};
   if (options.runner) {
     home->runner_ = std::move(options.runner);
   } else {
@@ -102,6 +107,8 @@ std::uint64_t draw_seed() {
 
 Home::~Home() {
   engine_.reset();
+  background_.reset();
+  objects_.reset();
   library_.reset();
   runner_.reset();
   committer_.reset();

@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 #include "orchestrator/engine.h"
+#include "orchestrator/maps/background.h"
+#include "orchestrator/maps/object_source.h"
 #include "tasks/runner.h"
 
 namespace millrace::service {
@@ -48,6 +50,8 @@ class Home {
   std::unique_ptr<orchestrator::Committer> committer_;
   std::unique_ptr<tasks::TaskLibraryRunner> library_;
   std::unique_ptr<orchestrator::TaskRunner> runner_;
+  std::unique_ptr<orchestrator::ObjectSource> objects_;
+  std::unique_ptr<orchestrator::Background> background_;
   std::unique_ptr<orchestrator::Engine> engine_;
 };
 

@@ -44,6 +44,8 @@ Step resume_wait(Turn& turn, FrameId id);
 Step task_submitted(Turn& turn, FrameId id, const Payload& output);
 Step task_reported(Turn& turn, FrameId id, const Outcome& outcome);
 Step task_timed_out(Turn& turn, FrameId id, std::string_view error);
+// A redrive goes on with the run that failed, which the frame waited for then.
+Step redrive_map_run(Turn& turn, FrameId id, const waiting::ForMapRun& run);
 Step map_run_ended(Turn& turn, FrameId id, const Outcome& outcome);
 // A child of the frame came to its end, or failed.
 Step branch_ended(Turn& turn, FrameId parent, FrameId child, const Payload& output);

@@ -24,7 +24,8 @@ std::optional<double> decimal_of(JsonView value) {
   return number;
 }
 
-// A field that is given as it stands or through a path to a number (or a text that is one).
+// A field that is given as it stands, through a path to a number (or a text that is one), or by an
+// expression.
 template <class T, class Field>
 Read<T> field_value(const Turn& turn, FrameId id, const Field& field, std::string_view name,
                     const Payload& input, std::optional<T> (*read)(JsonView), std::string_view kind) {
@@ -224,6 +225,12 @@ Step map_run_ended(Turn& turn, FrameId id, const Outcome& outcome) {
   return complete(turn, id, *outcome);
 }
 
+Step redrive_map_run(Turn& turn, FrameId id, const waiting::ForMapRun& run) {
+  turn.emit(EventType::MapRunRedriven, id, detail::MapRunRedriven{run.arn, run.redrives + 1});
+  turn.request(map_run_of(turn.frame(id)));
+  return step::Waits{};
+}
+
 effect::StartMapRun map_run_of(const Frame& frame) {
   const auto& run = std::get<waiting::ForMapRun>(frame.waiting);
   const definitions::Node& node = frame.program->node(frame.node);
@@ -232,7 +239,8 @@ effect::StartMapRun map_run_of(const Frame& frame) {
           node.name,
           run.arn,
           run.plan,
-          run.items};
+          run.items,
+          run.redrives};
 }
 
 Outcome selected_item(const Turn& turn, FrameId map, const MapItem& item) {

@@ -29,6 +29,8 @@ struct StartMapRun {
   std::string arn;
   Payload plan;   // MapRunPlan
   Payload items;  // when there is no reader
+  std::uint32_t redrives =
+      0;  // what is asked for: a run that had ended with fewer runs again for what failed
 };
 struct StopMapRun {
   TaskAttempt task;
