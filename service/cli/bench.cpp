@@ -1,41 +1,28 @@
 // `millrace bench`: the durable engine measured as a user would meet it: SQLite, synchronous FULL, complete
 // history, every execution acknowledged only when it is durable. One line of JSON a run.
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "service/cli/bench_home.h"
+#include "service/cli/bench_map.h"
 #include "service/cli/command.h"
 #include "service/home.h"
 
 namespace millrace::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using SteadyClock = std::chrono::steady_clock;
-
-constexpr const char* kEchoResource = "arn:aws:states:::millrace:echo";
 
 struct BenchOptions {
   int length = 10, concurrency = 512;
   double seconds = 5;
   std::string directory = ".";
-};
-
-// Answers every task at once with its own arguments.
-class EchoRunner final : public orchestrator::TaskRunner {
- public:
-  bool serves(const std::string& resource) const override { return resource == kEchoResource; }
-  void start(orchestrator::TaskRequest request, Report report) override {
-    report(request.key, Outcome(std::move(request.arguments)));
-  }
-  void cancel(const orchestrator::TaskKey&) override {}
 };
 
 // A document of about `bytes` bytes, like the ones workflows pass around: an order with its items.
@@ -71,15 +58,6 @@ std::string chain(int length, bool tasks) {
     states["S" + std::to_string(i)] = state;
   }
   return Json{{"StartAt", "S0"}, {"States", states}}.dump();
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 double percentile(std::vector<double>& sorted, double p) {
@@ -165,38 +143,6 @@ class ClosedLoop {
   double cpu_before_ = 0;
   int running_ = 0;
   std::optional<Error> error_;
-};
-
-// A home of its own for one measurement, removed with it.
-class TemporaryHome {
- public:
-  static Result<std::unique_ptr<TemporaryHome>> make(const std::string& directory) {
-    std::string pattern = (fs::path(directory) / ".millrace-bench-XXXXXX").string();
-    if (!mkdtemp(pattern.data()))
-      return invalid("can't make a directory in " + directory, "name another one with --dir");
-    return std::unique_ptr<TemporaryHome>(new TemporaryHome(pattern));
-  }
-  ~TemporaryHome() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Result<std::unique_ptr<service::Home>> open() const {
-    service::HomeOptions options;
-    options.path = path_;
-    options.runner = std::make_unique<EchoRunner>();
-    return service::Home::open(std::move(options));
-  }
-  std::uintmax_t bytes() const {
-    std::uintmax_t sum = 0;
-    for (const auto& entry : fs::directory_iterator(path_)) {
-      if (entry.is_regular_file()) sum += entry.file_size();
-    }
-    return sum;
-  }
-
- private:
-  explicit TemporaryHome(std::string path) : path_(std::move(path)) {}
-  std::string path_;
 };
 
 Result<Json> measure(const BenchOptions& options, bool tasks) {
@@ -327,6 +273,25 @@ void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
       ->capture_default_str();
   waiting->callback(
       [options, &shared, &exit_code] { show([&] { return measure_waiting(*options); }, shared, exit_code); });
+  CLI::App* map =
+      bench->add_subcommand("map", "Items of an inline Map of Pass states, or of a distributed one");
+  map->fallthrough();
+  auto maps = std::make_shared<MapBenchOptions>();
+  map->add_option("--items", maps->items, "items of one Map")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  map->add_option("--distributed", maps->distributed, "a child execution an item: standard or express")
+      ->check(CLI::IsMember({"standard", "express"}));
+  map->add_option("--max-concurrency", maps->concurrency,
+                  "children at a time; 0: as many as the engine allows")
+      ->check(CLI::Range(0, 100'000))
+      ->capture_default_str();
+  map->add_option("--seconds", maps->seconds, "how long to start new executions of an inline Map")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  map->add_option("--dir", maps->directory, "where the database is made (and removed)")
+      ->capture_default_str();
+  map->callback([maps, &shared, &exit_code] { show([&] { return measure_map(*maps); }, shared, exit_code); });
 }
 
 }  // namespace millrace::cli
