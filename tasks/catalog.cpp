@@ -4,6 +4,7 @@
 
 #include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
+#include "tasks/functions/invoke.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/registry/model_packages.h"
 
@@ -105,6 +106,15 @@ constexpr P kListParameters[] = {
     {"SortOrder", "string", false, "Descending (default) or Ascending by creation"},
     {"MaxResults", "number", false, "100; at most 1000"},
 };
+constexpr P kInvokeFunctionParameters[] = {
+    {"FunctionName", "string", true, "name, partial or whole ARN, with or without a qualifier"},
+    {"Payload", "any", false, "the event; {} when absent"},
+    {"Qualifier", "string", false, "accepted: a function has one version, its files"},
+    {"InvocationType", "string", false, "RequestResponse (default), Event, DryRun"},
+    {"LogType", "string", false, "Tail: LogResult has the end of the log"},
+    {"ClientContext", "string", false, "JSON in Base64, for the handler's context"},
+};
+constexpr P kFunctionName[] = {{"FunctionName", "string", true, "name or ARN"}};
 constexpr P kTrainingJobName[] = {{"TrainingJobName", "string", true}};
 constexpr P kProcessingJobName[] = {{"ProcessingJobName", "string", true}};
 constexpr P kTransformJobName[] = {{"TransformJobName", "string", true}};
@@ -139,6 +149,9 @@ constexpr std::string_view kService = "sagemaker";
 // service, operation, summary, optimized, sync, parameters, function; one row a line
 // clang-format off
 const TaskKind kCatalog[] = {
+    {"lambda", "getFunction", "A function's configuration", false, false, kFunctionName, get_function},
+    {"lambda", "invoke", "Runs a function of HOME/functions", true, false, kInvokeFunctionParameters, invoke_function},
+    {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},
     {kService, "createEndpoint", "Serves the models of an endpoint configuration", true, false, kEndpointParameters, create_endpoint},
     {kService, "createEndpointConfig", "Weighs models as variants of an endpoint", true, false, kEndpointConfigParameters, create_endpoint_config},
     {kService, "createHyperParameterTuningJob", "Searches hyperparameters by training jobs", true, true, kTuningParameters, create<kTuningJobKind>},

@@ -5,10 +5,13 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <random>
 #include <thread>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "tasks/catalog.h"
+#include "tasks/functions/invoke.h"
 #include "tasks/runner_context.h"
 #include "tasks/worker_pool.h"
 
@@ -24,8 +27,9 @@ namespace {
 
 // One call, shared by the loop and the thread that works on it. All but the flag is constant.
 struct Attempt {
-  TaskResource resource;
+  TaskResource resource;  // no kind: a function
   Payload arguments;
+  std::uint64_t invocation = 0;  // of a function; loop thread only
   std::string key, caller;
   std::atomic<bool> cancelled{false};
 };
@@ -52,9 +56,11 @@ struct RunnerCore {
   std::atomic<bool> suspended{false};
 
   std::map<TaskKey, Listener> listeners = {};  // loop thread only
+  Random ids;                                  // of requests; loop thread only
 
   // Closed by the runner's destructor, calls first: they may hand jobs to the other.
   std::unique_ptr<WorkerPool> job_pool = {}, call_pool = {};
+  std::unique_ptr<FunctionHost> functions = {};
 };
 
 namespace {
@@ -96,6 +102,8 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
     return submit_background(core, kind, name);
   };
   call.stop_grace = core.settings.stop_grace;
+  call.functions = core.functions.get();
+  call.place = &core.settings.place;
   return call;
 }
 
@@ -117,7 +125,8 @@ void execute(RunnerCore& core, Attempt& attempt, const Send& send) {
   const bool cancelled = attempt.cancelled;
   if ((core.suspended && !cancelled) || (cancelled && !attempt.resource.sync)) return;
   if (!attempt.arguments.view().is_object()) {
-    send(Outcome(sagemaker_failure("ValidationException", "the arguments must be an object")));
+    send(Outcome(service_failure(attempt.resource.kind->service, "ValidationException",
+                                 "the arguments must be an object")));
     return;
   }
   const Json arguments = to_json(attempt.arguments.view());
@@ -159,6 +168,22 @@ void deliver(RunnerCore& core, const TaskKey& key, const Attempt* attempt, TaskR
   listener(key, std::move(report));
 }
 
+// Loop thread. Functions don't pass through the pools: their host watches any number of them at once.
+void start_function(RunnerCore& core, LambdaForm form, const std::string& resource, Attempt& attempt,
+                    const Send& send) {
+  const std::string request_id = uuid_v4(core.ids);
+  auto call = lambda_call(form, resource, attempt.arguments, core.settings.place, request_id);
+  if (!call) return send(Outcome(tl::unexpected<Failure>(call.error())));
+  if (call->invocation_type != "RequestResponse")
+    return send(send_event(*core.functions, *call, request_id, core.clock.now()));
+  const Clock& clock = core.clock;
+  Invocation invocation = call->invocation;
+  attempt.invocation = core.functions->invoke(
+      std::move(invocation), [send, call = std::move(*call), &clock](const InvocationAnswer& answer) {
+        send(lambda_outcome(call, answer, clock.now()));
+      });
+}
+
 // Jobs without a workflow behind them that an earlier process did not finish.
 void continue_background_jobs(RunnerCore& core) {
   for (const JobKind* kind : job_kinds()) {
@@ -190,8 +215,18 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   MR_TRY(jobs, Jobs::open((home / "tasks.db").string()));
   if (settings.threads_per_job < 1)
     settings.threads_per_job = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  std::shared_ptr<RunnerCore> core(new RunnerCore{std::move(settings), std::move(post), clock,
-                                                  std::move(jobs), ObjectStore(home / "objects")});
+  std::shared_ptr<RunnerCore> core(new RunnerCore{std::move(settings),
+                                                  std::move(post),
+                                                  clock,
+                                                  std::move(jobs),
+                                                  ObjectStore(home / "objects"),
+                                                  false,
+                                                  {},
+                                                  Random(std::random_device{}())});
+  FunctionHost::Settings functions;
+  functions.functions = home / "functions";
+  functions.logs = home / "logs" / "functions";
+  core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
   core->job_pool =
       std::make_unique<WorkerPool>(std::max(1, core->settings.jobs_at_once), core->settings.waiting_max);
   core->call_pool =
@@ -203,12 +238,13 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
 TaskLibraryRunner::~TaskLibraryRunner() {
   core_->suspended = true;
   core_->listeners.clear();
+  core_->functions->shut_down();
   core_->call_pool.reset();
   core_->job_pool.reset();
 }
 
 bool TaskLibraryRunner::serves(const std::string& resource) const {
-  return find_task(resource).has_value();
+  return lambda_form(resource) || find_task(resource);
 }
 
 void TaskLibraryRunner::start(TaskRequest request, Report report) {
@@ -233,6 +269,8 @@ void TaskLibraryRunner::start(TaskRequest request, Report report) {
       if (const auto core = weak.lock()) deliver(*core, key, attempt.get(), std::move(message));
     });
   };
+  if (const auto form = lambda_form(request.resource))
+    return start_function(*core_, *form, request.resource, *attempt, send);
   const auto resource = find_task(request.resource);
   if (!resource) {
     send(Outcome(
@@ -247,6 +285,7 @@ void TaskLibraryRunner::cancel(const TaskKey& key) {
   const auto found = core_->listeners.find(key);
   if (found == core_->listeners.end()) return;
   found->second.attempt->cancelled = true;
+  if (found->second.attempt->invocation > 0) core_->functions->cancel(found->second.attempt->invocation);
   core_->listeners.erase(found);
 }
 
@@ -270,6 +309,9 @@ void TaskLibraryRunner::call(const std::string& service, const std::string& oper
     send(refused());
 }
 
+FunctionHost& TaskLibraryRunner::functions() {
+  return *core_->functions;
+}
 Jobs& TaskLibraryRunner::jobs() {
   return *core_->jobs;
 }

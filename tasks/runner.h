@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "orchestrator/dispatch/runner.h"
 #include "tasks/artifacts/object_store.h"
+#include "tasks/functions/lambda.h"
 #include "tasks/jobs/jobs.h"
 
 namespace millrace::tasks {
@@ -22,7 +23,7 @@ struct RunnerCore;
 class TaskLibraryRunner final : public orchestrator::TaskRunner {
  public:
   struct Settings {
-    std::string home;         // directory: objects/, logs/, tasks.db; made when missing
+    std::string home;         // directory: functions/, objects/, logs/, tasks.db; made when missing
     int jobs_at_once = 2;     // jobs (training, processing, …) that run at the same time; others wait
     int calls_at_once = 2;    // quick calls (createModel, describe…, invokeEndpoint) at the same time
     int threads_per_job = 0;  // 0: as many as the machine has
@@ -30,6 +31,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
         10'000;  // of each sort; more are refused with SageMaker.ResourceLimitExceededException
     Millis stop_grace{120'000};      // what a script has to end after SIGTERM, then SIGKILL
     Millis heartbeat_interval{200};  // progress is reported at most this often
+    LambdaPlace place;               // in the ARNs of functions
   };
   // Runs a function on the loop thread, soon; callable from any thread.
   using Post = std::function<void(std::function<void()>)>;
@@ -49,8 +51,9 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   void call(const std::string& service, const std::string& operation, Payload arguments, std::string caller,
             std::function<void(Outcome)> reply);
 
-  Jobs& jobs();            // any thread
-  ObjectStore& objects();  // any thread
+  FunctionHost& functions();  // any thread
+  Jobs& jobs();               // any thread
+  ObjectStore& objects();     // any thread
 
  private:
   explicit TaskLibraryRunner(std::shared_ptr<RunnerCore> core);

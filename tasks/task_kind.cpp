@@ -25,7 +25,22 @@ std::string_view code_for(ErrorCode code) {
   return "AmazonSageMakerException";
 }
 
+// The names of services in errors.
+constexpr std::pair<std::string_view, std::string_view> kPrefixes[] = {
+    {"events", "EventBridge"},
+    {"lambda", "Lambda"},
+    {"s3", "S3"},
+
+};
+
 }  // namespace
+
+tl::unexpected<Failure> service_failure(std::string_view service, std::string_view code, std::string cause) {
+  std::string_view prefix = "SageMaker";
+  for (const auto& [name, shown] : kPrefixes)
+    if (name == service) prefix = shown;
+  return failed(std::string(prefix) + "." + std::string(code), std::move(cause));
+}
 
 tl::unexpected<Failure> sagemaker_failure(const Error& error) {
   return sagemaker_failure(code_for(error.code),

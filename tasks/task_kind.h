@@ -14,6 +14,9 @@
 
 namespace millrace::tasks {
 
+class FunctionHost;
+struct LambdaPlace;
+
 struct TaskCall {
   const Json& arguments;  // an object
   TaskContext& context;
@@ -26,7 +29,9 @@ struct TaskCall {
   std::function<bool()> suspended = {};
   // Runs the job of that kind and name later, on a thread of its own; false when too many are waiting.
   std::function<bool(std::string_view kind, std::string_view name)> run_later = {};
-  Millis stop_grace{120'000};  // what a program of the user's has to end after SIGTERM
+  Millis stop_grace{120'000};          // what a program of the user's has to end after SIGTERM
+  FunctionHost* functions = nullptr;   // of the home; null outside a runner
+  const LambdaPlace* place = nullptr;  // where those functions say they live
 };
 
 struct Parameter {
@@ -49,5 +54,7 @@ struct TaskKind {
 // A failed operation as the service would answer it: ValidationException for what repeating can't help,
 // ResourceLimitExceededException, ResourceInUseException; AmazonSageMakerException for what may pass.
 tl::unexpected<Failure> sagemaker_failure(const Error& error);
+// A failure of the service a kind belongs to: ("s3", "NoSuchKeyException") is S3.NoSuchKeyException.
+tl::unexpected<Failure> service_failure(std::string_view service, std::string_view code, std::string cause);
 
 }  // namespace millrace::tasks

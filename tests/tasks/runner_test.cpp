@@ -22,7 +22,11 @@ TEST_CASE("Runner: serves what the catalog has, in the forms the resource may ta
   CHECK(!serves("arn:aws:states:::sagemaker:describeModel"));
   CHECK(serves("arn:aws:states:::aws-sdk:sagemaker:describeModel"));
   CHECK(!serves("arn:aws:states:::aws-sdk:s3:getObject"));
-  CHECK(!serves("arn:aws:lambda:us-east-1:123456789012:function:f"));
+  CHECK(serves("arn:aws:lambda:us-east-1:123456789012:function:f"));
+  CHECK(serves("arn:aws:states:::lambda:invoke"));
+  CHECK(serves("arn:aws:states:::lambda:invoke.waitForTaskToken"));
+  CHECK(serves("arn:aws:states:::aws-sdk:lambda:invoke"));
+  CHECK(!serves("arn:aws:lambda:us-east-1:123456789012:layer:f"));
   CHECK(!serves("sagemaker:createModel"));
   CHECK(!serves(""));
 }
