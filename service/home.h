@@ -6,7 +6,8 @@
 //   HOME/millrace.db   definitions, executions, histories
 //   HOME/tasks.db      job records, models, endpoints
 //   HOME/objects/      s3://bucket/key is objects/bucket/key
-//   HOME/logs/         job logs
+//   HOME/functions/    local functions, a folder each
+//   HOME/logs/         logs of jobs and functions
 
 #include <functional>
 #include <memory>
@@ -27,6 +28,7 @@ struct HomeOptions {
   std::string path;
   orchestrator::EngineSettings engine;                    // its seed is drawn here
   std::unique_ptr<orchestrator::TaskRunner> runner = {};  // instead of the task library
+  std::string functions = {};                             // the folder of functions; empty: HOME/functions
 };
 
 class Home {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tasks/artifacts/s3_operations.h"
 #include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
 #include "tasks/functions/invoke.h"
@@ -114,6 +115,21 @@ constexpr P kInvokeFunctionParameters[] = {
     {"LogType", "string", false, "Tail: LogResult has the end of the log"},
     {"ClientContext", "string", false, "JSON in Base64, for the handler's context"},
 };
+constexpr P kObjectParameters[] = {{"Bucket", "string", true}, {"Key", "string", true}};
+constexpr P kGetObjectParameters[] = {
+    {"Bucket", "string", true}, {"Key", "string", true}, {"Range", "string", false, "bytes=0-99"}};
+constexpr P kPutObjectParameters[] = {
+    {"Bucket", "string", true}, {"Key", "string", true}, {"Body", "any", false, "written as JSON text"}};
+constexpr P kCopyObjectParameters[] = {
+    {"Bucket", "string", true}, {"Key", "string", true}, {"CopySource", "string", true, "bucket/key"}};
+constexpr P kListObjectsParameters[] = {
+    {"Bucket", "string", true},
+    {"Prefix", "string", false},
+    {"Delimiter", "string", false, "what is alike up to it behind the prefix is one of CommonPrefixes"},
+    {"MaxKeys", "number", false, "1000; at most that"},
+    {"StartAfter", "string", false, "a key"},
+    {"ContinuationToken", "string", false, "NextContinuationToken of the page before"},
+};
 constexpr P kFunctionName[] = {{"FunctionName", "string", true, "name or ARN"}};
 constexpr P kTrainingJobName[] = {{"TrainingJobName", "string", true}};
 constexpr P kProcessingJobName[] = {{"ProcessingJobName", "string", true}};
@@ -192,6 +208,13 @@ const TaskKind kCatalog[] = {
     {kService, "updateEndpoint", "Moves an endpoint to another configuration", true, false, kEndpointParameters, update_endpoint},
     {kService, "updateEndpointWeightsAndCapacities", "Changes the weights of an endpoint's variants", false, false, kWeightParameters, update_endpoint_weights_and_capacities},
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
+    {"s3", "copyObject", "Copies an object", false, false, kCopyObjectParameters, s3_copy_object},
+    {"s3", "deleteObject", "Deletes an object", false, false, kObjectParameters, s3_delete_object},
+    {"s3", "getObject", "An object's content", false, false, kGetObjectParameters, s3_get_object},
+    {"s3", "headObject", "An object's size, time and digest", false, false, kObjectParameters, s3_head_object},
+    {"s3", "listBuckets", "All buckets", false, false, {}, s3_list_buckets},
+    {"s3", "listObjectsV2", "The objects below a prefix, in pages", false, false, kListObjectsParameters, s3_list_objects},
+    {"s3", "putObject", "Writes an object", false, false, kPutObjectParameters, s3_put_object},
     {"sagemakerruntime", "invokeEndpoint", "Scores rows by an endpoint", false, false, kInvokeParameters, invoke_endpoint_task},
 };
 // clang-format on

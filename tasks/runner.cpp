@@ -224,7 +224,8 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
                                                   {},
                                                   Random(std::random_device{}())});
   FunctionHost::Settings functions;
-  functions.functions = home / "functions";
+  functions.functions =
+      core->settings.functions.empty() ? home / "functions" : std::filesystem::path(core->settings.functions);
   functions.logs = home / "logs" / "functions";
   core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
   core->job_pool =

@@ -23,7 +23,7 @@ namespace {
 constexpr Millis kTick{250};
 
 struct RunOptions {
-  std::string file, input = "{}", name, machine;
+  std::string file, input = "{}", name, machine, functions;
   std::vector<std::string> put;
   bool watch = false, quiet = false;
   std::size_t payload_bytes_max = Limits{}.payload_bytes_max;
@@ -186,6 +186,7 @@ Result<int> run(const RunOptions& options, const Shared& shared) {
   MR_TRY(input, read_json(options.input));
   service::HomeOptions home_options;
   home_options.path = service::home_path(shared.home);
+  home_options.functions = options.functions;
   home_options.engine.limits.payload_bytes_max = options.payload_bytes_max;
   home_options.engine.limits.history_events_max = options.history_events_max;
   MR_TRY(home, service::Home::open(std::move(home_options)));
@@ -285,6 +286,7 @@ void add_run(CLI::App& app, const Shared& shared, int& exit_code) {
   command->add_option("--machine", options->machine, "the state machine's name; default: from the file");
   command->add_option("--put", options->put, "before the start: an object and the file it is made of")
       ->type_name("s3://BUCKET/KEY=FILE");
+  command->add_option("--functions", options->functions, "the folder of functions instead of HOME/functions");
   command->add_flag("-w,--watch", options->watch, "show states as they happen also when this is no terminal");
   command->add_flag("-q,--quiet", options->quiet, "show nothing while it runs");
   command

@@ -65,6 +65,37 @@ class ParallelAndMap(Case):
         })
 
 
+class Functions(Case):
+    def setUp(self):
+        super().setUp()
+        self.folder = EXAMPLES / "functions/functions"
+
+    def test_prices_and_reserves(self):
+        example = EXAMPLES / "functions"
+        done = self.run_json(example / "definition.json", "--input", example / "input.json", "--functions", self.folder)
+        self.assertEqual(done["output"], {
+            "lines": [{"item": "apple", "cents": 360}, {"item": "durian", "why": "we don't sell durian"},
+                      {"item": "quince", "cents": 210}],
+            "reserved": {"shop": "Orchard", "items": ["apple", "quince"], "cents": 570},
+        })
+        logs = list((self.home / "logs/functions/price").iterdir())
+        self.assertEqual(len(logs), 1)
+        self.assertIn("asked for durian by request", logs[0].read_text(encoding="utf-8"))
+        types = [event["type"] for event in self.events("functions")]
+        self.assertIn("LambdaFunctionSucceeded", types)
+
+    def test_by_hand(self):
+        shown = self.call("functions", "list", "--functions", self.folder).stdout
+        self.assertIn("python3 lambda_function.lambda_handler  3 s, 256 MB, 10 at once", shown)
+        done = self.call("functions", "invoke", "price", "--functions", self.folder, "--payload", '{"item":"pear","count":2}', "--log", "--json")
+        self.assertEqual(json.loads(done.stdout), {"item": "pear", "cents": 180})
+        self.assertIn("asked for pear", done.stderr)
+        failed = self.call("functions", "invoke", "price", "--functions", self.folder, "--payload", '{"item":"durian"}', "--json", code=1)
+        self.assertEqual(json.loads(failed.stdout)["errorType"], "NotSold")
+        missing = self.call("functions", "invoke", "nobody", "--functions", self.folder, code=2)
+        self.assertIn('there is no function "nobody"', missing.stderr)
+
+
 class Fraud(Case):
     """The whole example twice in one home, then with a margin out of reach."""
 
