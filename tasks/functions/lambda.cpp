@@ -118,11 +118,18 @@ tl::unexpected<Failure> refused(LambdaForm form, std::string_view code, int stat
   return tl::unexpected<Failure>(lambda_failure(form, code, status, message, request_id));
 }
 
-// The event of lambda:invoke. The SDK's form is no different: Step Functions writes a blob as the value's
-// JSON text.
-Payload event_of(JsonView arguments) {
+// The event of lambda:invoke: JSON as it is. A string is the text of the request's body in the optimized form
+// (as was recorded), and JSON like any other in the SDK's.
+tl::expected<Payload, Failure> event_of(LambdaForm form, JsonView arguments, const std::string& request_id) {
   const JsonView payload = arguments.find("Payload");
-  return !payload || payload.is_null() ? Payload::empty_object() : Payload::of(payload);
+  if (!payload || payload.is_null()) return Payload::empty_object();
+  if (form == LambdaForm::Sdk || !payload.is_string()) return Payload::of(payload);
+  auto parsed = Payload::parse(payload.string());
+  if (parsed) return std::move(*parsed);
+  return refused(
+      form, "InvalidRequestContentException", 400,
+      "Could not parse request body into json: Could not parse payload into json: " + parsed.error().message,
+      request_id);
 }
 
 }  // namespace
@@ -211,7 +218,9 @@ tl::expected<LambdaCall, Failure> lambda_call(LambdaForm form, std::string_view 
   call.invocation.event = arguments;
   if (form != LambdaForm::FunctionArn) {
     const JsonView view = arguments.view();
-    call.invocation.event = event_of(view);
+    auto event = event_of(form, view, request_id);
+    if (!event) return tl::unexpected<Failure>(event.error());
+    call.invocation.event = std::move(*event);
     if (const std::string qualifier = text_member(view, "Qualifier"); !qualifier.empty())
       call.function.qualifier = qualifier;
     if (const std::string type = text_member(view, "InvocationType"); !type.empty())

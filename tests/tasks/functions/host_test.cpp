@@ -103,6 +103,11 @@ TEST_CASE("Functions: Python handlers get the event and answer, by both kinds of
   CHECK(answer["SdkResponseMetadata"]["RequestId"].get<std::string>().size() == 36);
   CHECK(f.invoke(R"({"FunctionName":"echo","Payload":null})")["Payload"] == Json::object());
   CHECK(f.invoke(R"({"FunctionName":"echo"})")["Payload"] == Json::object());
+  // A string is the body of the request: JSON in a text.
+  CHECK(f.invoke(R"({"FunctionName":"echo","Payload":"{\"x\":0.0}"})")["Payload"] == Json{{"x", 0.0}});
+  CHECK(f.invoke(R"({"FunctionName":"echo","Payload":"\"Hello\""})")["Payload"] == "Hello");
+  CHECK(f.invoke(R"({"FunctionName":"echo","Payload":"Hello"})")["error"] ==
+        "Lambda.InvalidRequestContentException");
   CHECK(f.invoke(R"({"FunctionName":"123456789012:function:echo:7"})")["ExecutedVersion"] == "7");
   const std::string client = base64_encode(R"({"custom":{"k":"v"}})");
   CHECK(f.invoke(R"({"FunctionName":"about","ClientContext":")" + client + "\"}")["Payload"] ==
@@ -150,7 +155,7 @@ TEST_CASE("Functions: an exception is the task's error, with AWS's error object 
   REQUIRE(object["stackTrace"].size() == 1);
   CHECK(object["stackTrace"][0].get<std::string>().find("handler.py\", line 6, in handler") !=
         std::string::npos);
-  CHECK(f.invoke(R"({"FunctionName":"raise","Payload":"x"})")["error"] == "CustomException");
+  CHECK(f.invoke(R"({"FunctionName":"raise","Payload":{}})")["error"] == "CustomException");
   CHECK(f.call("set", "{}").starts_with("Runtime.MarshalError: "));
   CHECK(f.call("nan", "{}").starts_with("Runtime.MarshalError: "));
   CHECK(f.call("syntax", "{}").starts_with("Runtime.UserCodeSyntaxError: "));
