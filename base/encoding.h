@@ -11,6 +11,8 @@ std::string base64_encode(std::string_view bytes);
 // Nothing if the text is not Base64: foreign characters, wrong length or padding.
 std::optional<std::string> base64_decode(std::string_view text);
 std::string hex_encode(std::string_view bytes);
+// %41 is A; a '%' that no two hexadecimal digits follow stays as it is.
+std::string percent_decode(std::string_view text);
 
 enum class Digest { Md5, Sha1, Sha256, Sha384, Sha512 };
 std::string digest(Digest algorithm, std::string_view bytes);      // raw bytes

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "orchestrator/queries.h"
+#include "service/api/lambda.h"
 #include "service/api/service.h"
 #include "service/cli/command.h"
 #include "service/home.h"
@@ -16,7 +17,7 @@ namespace {
 
 struct ServeOptions {
   std::string listen = "127.0.0.1:8083";
-  std::string region = "us-east-1", account = "123456789012";
+  std::string region = "us-east-1", account = "123456789012", functions;
   std::size_t payload_bytes_max = Limits{}.payload_bytes_max;
   std::uint64_t history_events_max = Limits{}.history_events_max;
 };
@@ -46,6 +47,7 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
   MR_DO(check_address(address));
   service::HomeOptions home_options;
   home_options.path = service::home_path(shared.home);
+  home_options.functions = options.functions;
   home_options.engine.region = options.region;
   home_options.engine.account = options.account;
   home_options.engine.role_arn = "arn:aws:iam::" + options.account + ":role/millrace";
@@ -54,8 +56,13 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
   MR_TRY(home, service::Home::open(std::move(home_options)));
   orchestrator::UvLoop& loop = home->loop();
   api::Service service({home->engine(), loop.clock()}, service::draw_seed());
-  MR_TRY(server, http::listen(loop, address, {},
-                              [&](http::ExchangePtr exchange) { service.handle(std::move(exchange)); }));
+  api::LambdaApi lambda(
+      home->tasks()->functions(), {options.region, options.account},
+      [&loop](std::function<void()> work) { loop.post(std::move(work)); }, service::draw_seed());
+  MR_TRY(server, http::listen(loop, address, {}, [&](http::ExchangePtr exchange) {
+           if (api::LambdaApi::serves(exchange->request())) return lambda.handle(std::move(exchange));
+           service.handle(std::move(exchange));
+         }));
   std::optional<Error> error;
   const auto stop_with = [&](const Error& cause) {
     if (!error) error = cause;
@@ -94,6 +101,7 @@ void add_serve(CLI::App& app, const Shared& shared, int& exit_code) {
       ->capture_default_str();
   command->add_option("--region", options->region, "of the ARNs it makes")->capture_default_str();
   command->add_option("--account", options->account, "of the ARNs it makes")->capture_default_str();
+  command->add_option("--functions", options->functions, "the folder of functions instead of HOME/functions");
   command
       ->add_option("--payload-bytes-max", options->payload_bytes_max,
                    "limit of one document; AWS's by default")

@@ -116,22 +116,6 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> parse_range(std::string_v
   return std::pair(*first, std::min(*last, bytes - 1));
 }
 
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  const auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0) {
-      out += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 // One page of a listing: objects and, with a delimiter, the prefixes they share, in order of keys.
 struct Page {
   Json contents = Json::array(), prefixes = Json::array();
@@ -250,7 +234,7 @@ Outcome s3_copy_object(TaskCall& call) {
   S3_TRY(bucket, arguments.text("Bucket"));
   S3_TRY(key, arguments.text("Key"));
   S3_TRY(source, arguments.text("CopySource"));
-  std::string from = percent_decoded(source.substr(0, source.find("?versionId=")));
+  std::string from = percent_decode(source.substr(0, source.find("?versionId=")));
   if (from.starts_with('/')) from.erase(0, 1);
   const std::size_t slash = from.find('/');
   if (slash == std::string::npos)

@@ -22,6 +22,12 @@ TEST_CASE("base64: the vectors of RFC 4648") {
   }
 }
 
+TEST_CASE("percent signs: two digits behind them are a byte, everything else stays") {
+  CHECK(percent_decode("a%2Fb%3a%41") == "a/b:A");
+  CHECK(percent_decode("100% %4 %zz %") == "100% %4 %zz %");
+  CHECK(percent_decode("") == "");
+}
+
 TEST_CASE("digests: of \"abc\", from RFC 1321 and FIPS 180-4") {
   CHECK(digest_hex(Digest::Md5, "abc") == "900150983cd24fb0d6963f7d28e17f72");
   CHECK(digest_hex(Digest::Sha1, "abc") == "a9993e364706816aba3e25717850c26c9cd0d89d");
