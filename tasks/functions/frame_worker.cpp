@@ -5,12 +5,14 @@
 
 #include "base/payload.h"
 #include "tasks/functions/drivers.h"
+#include "tasks/functions/host.h"
 #include "tasks/functions/worker.h"
 
 namespace millrace::tasks {
 namespace {
 
 constexpr std::size_t kHeadBytes = 5, kReadBytes = 64 << 20;
+constexpr std::size_t kAnswerBytesMax = 64 << 20;  // more than that is not even read
 
 void append_size(std::string& out, std::size_t size) {
   const auto n = static_cast<std::uint32_t>(size);
@@ -87,6 +89,14 @@ class FrameWorker final : public Worker {
     std::size_t at = 0;
     while (inbox_.size() - at >= kHeadBytes) {
       const std::size_t size = size_at(std::string_view(inbox_).substr(at + 1));
+      if (size > kAnswerBytesMax) {
+        messages.push_back({WorkerMessage::Kind::Error,
+                            function_error("Function.ResponseSizeTooLarge",
+                                           "Response payload size exceeded maximum allowed payload size (" +
+                                               std::to_string(kAnswerBytesMax) + " bytes).")});
+        messages.push_back({WorkerMessage::Kind::Closed});
+        return messages;
+      }
       if (inbox_.size() - at - kHeadBytes < size) break;
       messages.push_back({kind_of(inbox_[at]), inbox_.substr(at + kHeadBytes, size)});
       at += kHeadBytes + size;

@@ -82,9 +82,11 @@ void FunctionPool::fail_waiting(Kind kind, const std::string& why) {
 // Looks at the files again. Workers of older files finish what they do and take nothing new.
 void FunctionPool::refresh() {
   const Millis now = clock_.uptime();
-  if (function_ && now - checked_ < kLookAgain) return;
-  checked_ = now;
+  if (function_ && now < look_again_) return;
   Result<Function> loaded = load_function(settings_.functions, name_);
+  // A folder of very many files takes its time to look at, and is looked at less often.
+  const Millis after = clock_.uptime();
+  look_again_ = after + std::max(kLookAgain, 20 * (after - now));
   if (!loaded) {
     const Error& error = loaded.error();
     function_.reset();

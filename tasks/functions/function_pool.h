@@ -58,7 +58,7 @@ class FunctionPool {
   const std::string name_;
   std::optional<Function> function_;
   std::uint64_t revision_ = 0;  // counts the versions of its files that were seen
-  Millis checked_{-1'000'000};
+  Millis look_again_{0};        // uptime
   FunctionLog log_;
   std::deque<FunctionJob> queue_;
   Seats seats_;

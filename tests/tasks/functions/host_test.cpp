@@ -295,6 +295,8 @@ TEST_CASE("Functions: a large event and a large result pass; too large a result 
   f.python("grow", "def handler(event, context):\n    return 'a' * event\n");
   const std::string large = "\"" + std::string(3'000'000, 'b') + "\"";
   CHECK(f.call("echo", large) == large);
+  CHECK(f.call("grow", "70000000").starts_with("Function.ResponseSizeTooLarge: "));
+  CHECK(f.call("grow", "3") == "\"aaa\"");
   CHECK(f.call("grow", "7000000") ==
         "Function.ResponseSizeTooLarge: "
         "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response "
