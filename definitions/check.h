@@ -12,4 +12,9 @@ void check_scope(Source& source, const ScopeNames& names, const Program& program
 // Variables are assigned in one scope only: names that an inner scope shares with one around it are errors.
 void check_assigned(Source& source);
 
+// Warnings about what the ways through the states show: variables that are read before they are assigned,
+// retriers and catchers that nothing reaches, retries that outlast the execution. Of a program without
+// errors.
+void check_paths(Source& source, const Program& program);
+
 }  // namespace millrace::definitions

@@ -272,6 +272,20 @@ ChoiceRule ChoiceRule::compile(JsonView view, std::vector<Problem>& problems) {
   return rule;
 }
 
+void ChoiceRule::variables(VariableNames& names) const {
+  const Compiled& c = *compiled_;
+  for (const ChoiceRule& part : c.parts) part.variables(names);
+  for (const auto* path : {&c.variable, &c.expected_path}) {
+    if (*path && (*path)->root() == Path::Root::Variable) names.insert((*path)->variable());
+  }
+  if (!c.query) return;
+  for (const std::string& name : c.query->variables()) names.insert(name);
+}
+
+bool ChoiceRule::always() const {
+  return compiled_->shape == Compiled::Shape::Condition && compiled_->constant;
+}
+
 ChoiceRule ChoiceRule::compile_condition(JsonView view, const Site& site, std::vector<Problem>& problems) {
   auto made = std::make_shared<Compiled>();
   made->shape = Compiled::Shape::Condition;
@@ -315,6 +329,7 @@ tl::expected<bool, Failure> ChoiceRule::evaluate(const Scope& scope) const {
       break;
   }
   Outcome document = c.variable->root_document(scope);
+  if (!document && c.op->test == Test::IsPresent) return !c.expected.view().boolean();  // nothing assigned
   if (!document) return tl::unexpected<Failure>(document.error());
   JsonView value = c.variable->definite() ? c.variable->find(*document) : JsonView();
   std::optional<Payload> kept;

@@ -20,6 +20,8 @@ class ChoiceRule {
   static ChoiceRule compile_condition(JsonView view, const Site& site, std::vector<Problem>& problems);
   // Whether the rule holds. Failure: States.Runtime, e.g. when Variable names nothing (but for IsPresent).
   tl::expected<bool, Failure> evaluate(const Scope& scope) const;
+  void variables(VariableNames& names) const;  // adds those that it reads
+  bool always() const;                         // a Condition that is the constant true
 
   struct Compiled;
 

@@ -14,6 +14,7 @@ Compiled compile(std::string_view definition_text, const Limits& limits, Machine
     program = parse_scope(source, source.root(), source.root(), "/", ScopeKind::Machine,
                           QueryLanguage::JsonPath, 0);
     check_assigned(source);
+    if (program && !source.failed()) check_paths(source, *program);
   }
   Compiled out;
   if (program && !source.failed()) {

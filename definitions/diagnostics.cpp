@@ -104,6 +104,17 @@ std::string nearest(std::string_view name, const std::vector<std::string_view>& 
   return std::string(found);
 }
 
+std::string list_errors(const std::vector<Diagnostic>& diagnostics) {
+  std::string all;
+  for (const Diagnostic& d : diagnostics) {
+    if (d.severity != Severity::Error) continue;
+    if (!all.empty()) all += ", ";
+    all += d.code + ": " + d.message;
+    if (!d.pointer.empty()) all += " at " + d.pointer;
+  }
+  return all;
+}
+
 std::string render(const Diagnostic& d, std::string_view file, std::string_view definition_text) {
   std::string out(file);
   out += ":" + std::to_string(d.position.line) + ":" + std::to_string(d.position.column);

@@ -27,6 +27,8 @@ struct Diagnostic {
 // "fraud.json:12:15: error: MISSING_TRANSITION_TARGET: …", then the line of the definition with a caret, then
 // the hint.
 std::string render(const Diagnostic& diagnostic, std::string_view file, std::string_view definition_text);
+// The errors among them in one text, as the service's API shows them: "CODE: message at /place, CODE: …".
+std::string list_errors(const std::vector<Diagnostic>& diagnostics);
 // The name in `candidates` nearest to `name` by edit distance, empty if none is near.
 std::string nearest(std::string_view name, const std::vector<std::string_view>& candidates);
 

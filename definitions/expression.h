@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,9 @@ struct Scope {
   const Payload* result = nullptr;        // $states.result, where there is one
   const Payload* error_output = nullptr;  // $states.errorOutput, in a catcher
 };
+
+// Names of variables, in order: what an expression or a state reads.
+using VariableNames = std::set<std::string, std::less<>>;
 
 // Evaluation answers an Outcome. A Failure's cause is the bare sentence ("The JSONPath '$.x' specified for
 // …"); the state adds "An error occurred while executing the state 'S' (entered at the event id #N). " in

@@ -18,7 +18,7 @@
 
 namespace millrace::definitions {
 
-// Codes of diagnostics. AWS's, but for the last four.
+// Codes of diagnostics: those of the service, then our own. docs/language.md says what each means.
 namespace codes {
 inline constexpr std::string_view kSchema = "SCHEMA_VALIDATION_FAILED";
 inline constexpr std::string_view kJson = "INVALID_JSON_DESCRIPTION";
@@ -36,7 +36,10 @@ inline constexpr std::string_view kDuplicateKey = "DUPLICATE_KEY";
 inline constexpr std::string_view kErrorName = "UNKNOWN_ERROR_NAME";
 inline constexpr std::string_view kEndless = "ENDLESS_LOOP";
 inline constexpr std::string_view kNoDefault = "NO_DEFAULT";
-inline constexpr std::string_view kVariableName = "INVALID_VARIABLE_NAME";
+inline constexpr std::string_view kUnassigned = "UNASSIGNED_VARIABLE";
+inline constexpr std::string_view kShadowed = "SHADOWED_RULE";
+inline constexpr std::string_view kImpossible = "IMPOSSIBLE_ERROR";
+inline constexpr std::string_view kRetryTooLong = "RETRY_OUTLASTS_TIMEOUT";
 }  // namespace codes
 
 // The place of a part of a definition, the way AWS writes it: "/" is the whole, "/States/A/Catch[0]/Next" a

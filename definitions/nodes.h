@@ -155,6 +155,7 @@ struct ResultWriter {
 };
 struct Map {
   std::shared_ptr<const Program> processor;
+  bool iterator = false;                 // its processor has the old name, Iterator
   bool distributed = false;              // ProcessorConfig.Mode
   bool express = false;                  // ProcessorConfig.ExecutionType, of distributed ones
   std::string label;                     // Label, or one made of the state's name; of distributed ones

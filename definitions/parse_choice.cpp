@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "definitions/parse.h"
 
@@ -102,6 +103,37 @@ ChoiceBranch parse_rule(Parsing& p, JsonView rule, std::size_t index) {
   return branch;
 }
 
+// What a rule says, without what follows from it; tests of the kind Is… with the other boolean if `flip`.
+std::string essence(JsonView rule, bool flip = false) {
+  std::string out;
+  for (const auto [key, value] : rule.members()) {
+    const std::string name = key.string();
+    if (name == "Next" || name == "Assign" || name == "Output" || name == "Comment") continue;
+    const bool other = flip && name.starts_with("Is") && value.is_boolean();
+    out += name + ":" + (other ? (value.boolean() ? "false" : "true") : std::string(value.text())) + ",";
+  }
+  return out;
+}
+
+// Whether one of the rules holds for certain: a constant true, or a rule and its opposite. Told by the words
+// of the rules alone: Not, or Is… with the other boolean. A comparison is false for a value of another type,
+// so that only Not is its opposite.
+bool covers_everything(const Choice& choice, JsonView rules) {
+  std::set<std::string> said;
+  for (const JsonView rule : rules.elements()) {
+    if (rule.is_object()) said.insert(essence(rule));
+  }
+  for (const JsonView rule : rules.elements()) {
+    if (!rule.is_object()) continue;
+    const JsonView inner = rule.find("Not");
+    if (inner && inner.is_object() && said.contains(essence(inner))) return true;
+    const std::string flipped = essence(rule, true);
+    if (flipped != essence(rule) && said.contains(flipped)) return true;
+  }
+  return std::any_of(choice.branches.begin(), choice.branches.end(),
+                     [](const ChoiceBranch& branch) { return branch.rule.always(); });
+}
+
 }  // namespace
 
 void parse_choice(Parsing& p) {
@@ -115,7 +147,7 @@ void parse_choice(Parsing& p) {
   }
   if (p.fields.has("Default")) {
     choice.default_next = parse_target(p, p.fields, "Default");
-  } else if (!p.names.incomplete) {
+  } else if (!p.names.incomplete && !covers_everything(choice, p.fields.find("Choices"))) {
     p.source.warning(p.fields.anchor(), p.fields.pointer(), codes::kNoDefault,
                      "A Choice without Default fails with States.NoChoiceMatched when no rule holds",
                      "add \"Default\": … unless the rules cover everything");

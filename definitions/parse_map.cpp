@@ -30,6 +30,11 @@ void parse_processor(Parsing& p, Map& map) {
   const std::string pointer = place(p.fields.pointer(), name);
   Fields processor(p.source, object, pointer, object, processor_fields());
   parse_config(p, processor, map);
+  map.iterator = name == "Iterator";
+  if (map.distributed && p.source.express) {
+    p.fields.error_at(name, "Express state machine does not support Map in DISTRIBUTED mode",
+                      "use Mode INLINE, or a STANDARD state machine");
+  }
   const bool outer = std::exchange(p.source.express, p.source.express || (map.distributed && map.express));
   map.processor =
       parse_scope(p.source, object, object, pointer, ScopeKind::Processor, p.machine_language, p.depth + 1);

@@ -195,6 +195,20 @@ PayloadTemplate PayloadTemplate::compile(JsonView view, std::vector<Problem>& pr
   return made;
 }
 
+void PayloadTemplate::variables(VariableNames& names) const {
+  for (const Part& part : compiled_->parts) {
+    const auto* value = std::get_if<Part::Value>(&part.kind);
+    if (!value) continue;
+    if (const auto* path = std::get_if<Path>(&value->expression)) {
+      if (path->root() == Path::Root::Variable) names.insert(path->variable());
+    } else if (const auto* call = std::get_if<IntrinsicCall>(&value->expression)) {
+      call->variables(names);
+    } else {
+      for (const std::string& name : std::get<Query>(value->expression).variables()) names.insert(name);
+    }
+  }
+}
+
 const Query* PayloadTemplate::whole() const {
   const auto* value = std::get_if<Part::Value>(&compiled_->parts[compiled_->root].kind);
   return value ? std::get_if<Query>(&value->expression) : nullptr;

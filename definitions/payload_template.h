@@ -18,6 +18,7 @@ class PayloadTemplate {
   static PayloadTemplate compile(JsonView view, std::vector<Problem>& problems, const Site& site = {});
   // Failure: States.Runtime, States.IntrinsicFailure or States.QueryEvaluationError with its location.
   Outcome evaluate(const Scope& scope) const;
+  void variables(VariableNames& names) const;  // adds those that it reads
   // The expression that the whole template is, if it is one.
   const Query* whole() const;
 

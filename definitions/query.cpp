@@ -159,6 +159,9 @@ Outcome Query::evaluate(const Scope& scope) const {
   for (const std::string& name : c.variables) {
     if (const Payload* value = scope.variables.find(name)) bindings.emplace_back(name, value->view());
   }
+  for (const std::string& name : c.expression.functions()) {
+    if (const Payload* value = scope.variables.find(name)) bindings.emplace_back(name, value->view());
+  }
   JsonataResult result = c.expression.evaluate({}, bindings, scope.environment);
   switch (result.kind) {
     case JsonataResult::Kind::Value:

@@ -8,13 +8,12 @@
 namespace millrace::orchestrator {
 
 Error first_error(const definitions::Compiled& compiled) {
+  std::string hint;
   for (const definitions::Diagnostic& d : compiled.diagnostics) {
-    if (d.severity != definitions::Severity::Error) continue;
-    const std::string at = d.pointer.empty() ? "" : " at " + d.pointer;
-    return {ErrorCode::InvalidArgument,
-            "Invalid State Machine Definition: '" + d.code + ": " + d.message + at + "'", d.hint};
+    if (d.severity == definitions::Severity::Error && hint.empty()) hint = d.hint;
   }
-  return {ErrorCode::InvalidArgument, "Invalid State Machine Definition", {}};
+  return {ErrorCode::InvalidArgument,
+          "Invalid State Machine Definition: '" + definitions::list_errors(compiled.diagnostics) + "'", hint};
 }
 
 namespace {

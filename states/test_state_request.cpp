@@ -32,14 +32,8 @@ std::string text_of(JsonView object, std::string_view name) {
 Read<std::shared_ptr<const definitions::Program>> compiled(std::string_view text, const Limits& limits) {
   definitions::Compiled made = definitions::compile(text, limits);
   if (made.program) return std::move(made.program);
-  std::string all;
-  for (const definitions::Diagnostic& d : made.diagnostics) {
-    if (d.severity != definitions::Severity::Error) continue;
-    if (!all.empty()) all += ", ";
-    all += d.code + ": " + d.message;
-    if (!d.pointer.empty()) all += " at " + d.pointer;
-  }
-  return refuse("InvalidDefinition", "Invalid State Machine Definition: '" + all + "'");
+  return refuse("InvalidDefinition",
+                "Invalid State Machine Definition: '" + list_errors(made.diagnostics) + "'");
 }
 
 // The state of that name in a machine, a branch or an item processor, at any depth.

@@ -18,6 +18,7 @@ class IntrinsicCall {
   const std::string& source() const { return source_; }
   // Failure: States.IntrinsicFailure, or States.Runtime for a path without a result.
   Outcome evaluate(const Scope& scope) const;
+  void variables(VariableNames& names) const;  // adds those that it reads
 
   struct Compiled;
 

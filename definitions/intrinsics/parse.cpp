@@ -182,6 +182,16 @@ Outcome evaluate(const Call& call, const Scope& scope) {
   return call.function->run(values, Evaluation{scope});
 }
 
+void variables(const Call& call, VariableNames& names) {
+  for (const Argument& argument : call.arguments) {
+    if (const auto* path = std::get_if<Path>(&argument)) {
+      if (path->root() == Path::Root::Variable) names.insert(path->variable());
+    } else if (const auto* inner = std::get_if<std::shared_ptr<const Call>>(&argument)) {
+      variables(**inner, names);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace intrinsics
 
@@ -191,6 +201,10 @@ Result<IntrinsicCall> IntrinsicCall::parse(std::string_view source, const Limits
   made.source_ = std::string(source);
   made.compiled_ = std::make_shared<const Compiled>(Compiled{std::move(call)});
   return made;
+}
+
+void IntrinsicCall::variables(VariableNames& names) const {
+  intrinsics::variables(compiled_->call, names);
 }
 
 Outcome IntrinsicCall::evaluate(const Scope& scope) const {

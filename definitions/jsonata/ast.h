@@ -154,6 +154,7 @@ struct Jsonata::Compiled {
   std::unordered_map<std::string_view, std::uint32_t> name_numbers;
   jsonata::Node* root = nullptr;
   std::vector<JsonataReference> references;
+  std::vector<std::string> functions;  // that it names
 
   std::string_view keep(std::string characters) { return strings.emplace_back(std::move(characters)); }
   std::uint32_t number_of(std::string_view name);

@@ -68,6 +68,10 @@ const std::string& Jsonata::text() const {
   return compiled_->text;
 }
 
+const std::vector<std::string>& Jsonata::functions() const {
+  return compiled_->functions;
+}
+
 const std::vector<JsonataReference>& Jsonata::references() const {
   return compiled_->references;
 }

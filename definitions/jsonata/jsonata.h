@@ -62,6 +62,8 @@ class Jsonata {
 
   const std::string& text() const;
   const std::vector<JsonataReference>& references() const;
+  // The functions it names: a variable that is bound under such a name stands in the function's place.
+  const std::vector<std::string>& functions() const;
 
  private:
   std::shared_ptr<const Compiled> compiled_;

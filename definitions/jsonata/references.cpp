@@ -45,7 +45,12 @@ void References::read(const Node& variable, const Node* path, bool has_context) 
     return;
   }
   if (bound(variable.name)) return;
-  if (find_function(variable.text, compiled_.dialect)) return;
+  if (find_function(variable.text, compiled_.dialect)) {
+    auto& names = compiled_.functions;
+    if (std::find(names.begin(), names.end(), variable.text) == names.end())
+      names.emplace_back(variable.text);
+    return;
+  }
   JsonataReference found{std::string(variable.text), {}, compiled_.position_of(variable.position)};
   if (path && variable.predicates.empty() && variable.stages.empty()) {
     for (std::size_t i = 1; i < path->items.size() && path->items[i]->kind == NodeKind::Name; ++i) {
