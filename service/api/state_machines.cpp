@@ -1,6 +1,8 @@
 // State machines: Create-, Update-, Describe-, DeleteStateMachine, ListStateMachines,
 // DescribeStateMachineForExecution.
 
+#include "definitions/compile.h"
+#include "definitions/variables.h"
 #include "orchestrator/arns.h"
 #include "orchestrator/machines.h"
 #include "orchestrator/queries.h"
@@ -24,12 +26,28 @@ void write_version_arn(JsonWriter& out, const orchestrator::MachineChange& chang
     out.key("stateMachineVersionArn").string(change.row.arn + ":" + std::to_string(change.version));
 }
 
+// Which variables each state reads; nothing when none does.
+void write_variable_references(JsonWriter& out, const std::string& definition) {
+  const definitions::Compiled compiled = definitions::compile(definition);
+  if (!compiled.program) return;
+  const auto references = definitions::variable_references(*compiled.program);
+  if (references.empty()) return;
+  out.key("variableReferences").begin_object();
+  for (const auto& [state, names] : references) {
+    out.key(state).begin_array();
+    for (const std::string& name : names) out.string(name);
+    out.end_array();
+  }
+  out.end_object();
+}
+
 // What both describe operations show.
 void write_machine(JsonWriter& out, const MachineRow& row, bool with_data) {
   out.key("name").string(row.name);
   if (with_data) out.key("definition").string(row.definition);
   out.key("roleArn").string(row.role_arn);
   write_configuration(out, row.logging, row.tracing);
+  if (with_data) write_variable_references(out, row.definition);
   if (!row.revision.empty()) out.key("revisionId").string(row.revision);
 }
 

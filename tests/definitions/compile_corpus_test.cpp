@@ -49,8 +49,7 @@ struct Verdict {
   bool compiled = false;
   std::string errors;
 };
-Verdict judge(const std::string& text, const std::string& name,
-              MachineKind kind = MachineKind::Standard) {
+Verdict judge(const std::string& text, const std::string& name, MachineKind kind = MachineKind::Standard) {
   const Compiled got = compile(text, {}, kind);
   Verdict out;
   out.compiled = got.program != nullptr;
@@ -120,8 +119,7 @@ TEST_CASE("Corpus: what AWS ran compiles, what AWS refused is refused in its wor
     if (!c.contains("definition") && !c.contains("definitionText")) continue;
     const Json& expect = c.value("expect", Json::object());
     if (c["area"] == "test_state" || c["area"] == "test_state_field_validation") continue;  // single states
-    const MachineKind kind =
-        c.value("type", "") == "EXPRESS" ? MachineKind::Express : MachineKind::Standard;
+    const MachineKind kind = c.value("type", "") == "EXPRESS" ? MachineKind::Express : MachineKind::Standard;
     const std::string name = c["name"], text = definition_text(c);
     CAPTURE(name);
     const Verdict verdict = judge(text, name, kind);
