@@ -221,7 +221,7 @@ Value Evaluation::apply_operator(const Node& node, Value input, Frame* frame) {
 // ---- calls of values ------------------------------------------------------------------------------------
 
 Value Evaluation::apply(Value function, std::span<const Value> arguments, Value context) {
-  if (depth_ >= depth_max_) return deep();
+  if (is_too_deep()) return deep();
   ++depth_;
   const Value result = apply_all(function, arguments, context);
   --depth_;

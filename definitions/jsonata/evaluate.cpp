@@ -119,6 +119,11 @@ bool Evaluation::exhausted() {
   return false;
 }
 
+bool Evaluation::is_too_deep() const {
+  const char here = 0;
+  return depth_ >= depth_max_ || stack_top_ - &here > kStackBytesMax;
+}
+
 // ---- the walk -------------------------------------------------------------------------------------------
 
 Value Evaluation::evaluate(const Node& node, Value input, Frame* frame) {
@@ -127,8 +132,7 @@ Value Evaluation::evaluate(const Node& node, Value input, Frame* frame) {
     return Value::failed();
   }
   if (arena_.over()) return over_memory();
-  const char here = 0;
-  if (depth_ >= depth_max_ || stack_top_ - &here > kStackBytesMax) return deep();
+  if (is_too_deep()) return deep();
   ++depth_;
   Value result = dispatch(node, input, frame);
   --depth_;

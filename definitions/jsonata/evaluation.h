@@ -126,7 +126,7 @@ class Evaluation {
     }
 
    private:
-    void open(Value array);
+    void start(Value array);
     Evaluation& evaluation_;
     Value single_;
     const Value* values_ = nullptr;
@@ -253,6 +253,7 @@ class Evaluation {
   JsonView find_indexed(Value object, std::string_view key);
   Value limit(std::string_view message);
   bool exhausted();
+  bool is_too_deep() const;
   Value deep() { return limit("Stack overflow error"); }
   Value unescaped(const JsonNode& node, const JsonDocument& document);
   bool write(JsonWriter& out, Value value, int depth);

@@ -24,7 +24,7 @@ Value Evaluation::item_of(Value array, std::size_t position) {
 
 Evaluation::Items::Items(Evaluation& evaluation, Value value) : evaluation_(evaluation) {
   if (value.is_array()) {
-    open(value);
+    start(value);
   } else {
     single_ = value;
     values_ = &single_;
@@ -38,11 +38,11 @@ Evaluation::Items::Items(Evaluation& evaluation, Run run) : evaluation_(evaluati
     values_ = &single_;
     left_ = 1;
   } else if (run.value.is_array()) {
-    open(run.value);
+    start(run.value);
   }
 }
 
-void Evaluation::Items::open(Value array) {
+void Evaluation::Items::start(Value array) {
   if (array.tag == Value::Tag::InputArray) {
     document_ = array.document;
     node_ = array.size + 1;
@@ -100,7 +100,7 @@ JsonView Evaluation::find_indexed(Value object, std::string_view key) {
 
 Value Evaluation::lookup(Value value, std::string_view key) {
   if (!value.is_array()) return member(value, key);
-  if (depth_ > depth_max_) return deep();
+  if (is_too_deep()) return deep();
   Collector found(*this);
   Items items(*this, value);
   ++depth_;
@@ -132,7 +132,7 @@ bool Evaluation::truth(Value value) {
       return value.view().size() > 0;
     case Value::Tag::InputArray:
     case Value::Tag::Array: {
-      if (depth_ > depth_max_) return deep(), false;
+      if (is_too_deep()) return deep(), false;
       ++depth_;
       bool any = false;
       Items items(*this, value);
@@ -158,7 +158,7 @@ bool Evaluation::equal(Value a, Value b) {
   if (a.is_number() || b.is_number()) return a.is_number() && b.is_number() && a.to_double() == b.to_double();
   if (a.is_array() && b.is_array()) {
     if (count_of(a) != count_of(b)) return false;
-    if (depth_ > depth_max_) return deep(), false;
+    if (is_too_deep()) return deep(), false;
     ++depth_;
     bool same = true;
     Items left(*this, a), right(*this, b);
@@ -168,7 +168,7 @@ bool Evaluation::equal(Value a, Value b) {
   }
   if (a.is_object() && b.is_object()) {
     if (member_count(a) != member_count(b)) return false;
-    if (depth_ > depth_max_) return deep(), false;
+    if (is_too_deep()) return deep(), false;
     ++depth_;
     bool same = true;
     for_each_member(a, [&](std::string_view key, Value value) {

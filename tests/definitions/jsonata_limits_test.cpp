@@ -89,7 +89,9 @@ TEST_CASE("JSONata limits: long tail calls and large ranges are no trouble") {
         "result 45000150000");
   CHECK(answer("$count([1..10000000])") == "result 10000000");
   CHECK(answer("[1..10000000][9999999]") == "result 10000000");
-  CHECK(answer("($f := function($n){ $n = 0 ? 0 : 1 + $f($n - 1) }; $f(1000))") == "result 1000");
+#ifndef __SANITIZE_ADDRESS__  // whose frames are larger
+  CHECK(answer("($f := function($n){ $n = 0 ? 0 : 1 + $f($n - 1) }; $f(1900))") == "result 1900");
+#endif
 }
 
 TEST_CASE("JSONata: the same seed draws the same, one after the other different") {

@@ -15,7 +15,12 @@ using namespace millrace::definitions;
 namespace {
 
 // name: why it differs
-const std::map<std::string, std::string> kDifferent = {};
+const std::map<std::string, std::string> kDifferent = {
+#ifdef __SANITIZE_ADDRESS__
+    {"x-scale/case001",
+     "the frames of a build with sanitizers are too large for 1000 calls inside each other"},
+#endif
+};
 
 bool has_tag(const Json& c, const char* tag) {
   const Json tags = c.value("tags", Json::array());
