@@ -17,6 +17,10 @@ constexpr std::size_t kPictureUnitsMax = 10'000;
 bool contains(std::u16string_view text, std::u16string_view what) {
   return text.find(what) != text.npos;
 }
+// What stands behind the unit at `at`; nothing where there is none.
+std::u16string behind(std::u16string_view text, std::size_t at) {
+  return std::u16string(at < text.size() ? text.substr(at + 1) : std::u16string_view());
+}
 bool twice(std::u16string_view text, std::u16string_view what) {
   return text.find(what) != text.rfind(what);
 }
@@ -105,11 +109,11 @@ class Picture {
       part.mantissa = part.active;
     } else {
       part.mantissa = part.active.substr(0, e);
-      part.exponent = e + 1 < part.active.size() ? part.active.substr(e + 1) : u"";
+      part.exponent = behind(part.active, e);
     }
     const std::size_t point = part.mantissa.find(format_.decimal_separator);
     part.integer = part.mantissa.substr(0, point);
-    part.fraction = point == part.mantissa.npos ? part.suffix : part.mantissa.substr(point + 1);
+    part.fraction = point == part.mantissa.npos ? part.suffix : behind(part.mantissa, point);
     return part;
   }
 

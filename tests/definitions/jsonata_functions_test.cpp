@@ -339,8 +339,10 @@ TEST_CASE("Pictures of numbers") {
     for (const char* value : {"", "0", "#", ".", "..", "\xF0\x9F\x98\x80"}) {
       DecimalFormat odd;
       odd.set(name, value);
-      (void)format_number(-1234.5, "#,##0.00e0;0", odd);
-      (void)format_number(1e300, "#,##0.00", odd);
+      for (const char* picture : {"#,##0.00e0;0", "#,##0.00", "", ".", ";", "e", "0", ",", "%"}) {
+        (void)format_number(-1234.5, picture, odd);
+        (void)format_number(1e300, picture, odd);
+      }
     }
   }
   CHECK(format_number(1e308, "0e0").value_or("") == "1e308");
