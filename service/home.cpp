@@ -94,10 +94,8 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
            named(tasks::TaskLibraryRunner::open(std::move(settings), post, home->clock_), path / "tasks.db"));
     home->library_ = std::move(library);
   }
-  orchestrator::TaskRunner& runner =
-      home->runner_ ? *home->runner_ : static_cast<orchestrator::TaskRunner&>(*home->library_);
   options.engine.seed = draw_seed();
-  home->engine_ = std::make_unique<orchestrator::Engine>(*home->loop_, *home->committer_, runner,
+  home->engine_ = std::make_unique<orchestrator::Engine>(*home->loop_, *home->committer_, home->runner(),
                                                          std::move(options.engine), last);
   return home;
 }

@@ -40,6 +40,9 @@ class Home {
 
   orchestrator::UvLoop& loop() { return *loop_; }
   orchestrator::Engine& engine() { return *engine_; }
+  orchestrator::TaskRunner& runner() {
+    return runner_ ? *runner_ : static_cast<orchestrator::TaskRunner&>(*library_);
+  }
   tasks::TaskLibraryRunner* tasks() { return library_.get(); }  // null when another runner was given
   const std::string& path() const { return path_; }
 

@@ -31,7 +31,7 @@ void create_activity(Call call) {
   if (const Status ok = orchestrator::check_name(activity.name, engine.settings().limits); !ok)
     return call.reply(refuse(ok.error(), kActivityErrors));
   activity.arn = orchestrator::activity_arn(engine.settings(), activity.name);
-  activity.created = call.services.clock.now();
+  activity.created = call.services.loop.clock().now();
   engine.resources().create_activity(std::move(activity), tags_of(call.input),
                                      [reply = std::move(call.reply)](Result<ActivityRow> row) {
                                        if (!row) return reply(refuse(row.error(), kActivityErrors));

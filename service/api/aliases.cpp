@@ -46,7 +46,7 @@ void create_state_machine_alias(Call call) {
   const auto version = orchestrator::parse_arn(request.routes.front().first, "stateMachine");
   if (!version) return call.reply(refuse(version.error(), kAliasErrors));
   request.arn = version->unqualified();
-  const Instant now = call.services.clock.now();
+  const Instant now = call.services.loop.clock().now();
   const std::string alias_arn = request.arn + ":" + request.name;
   const std::string machine = request.arn;
   call.services.engine.machines().change<AliasRow>(
@@ -72,7 +72,7 @@ void update_state_machine_alias(Call call) {
   if (!edit.description && edit.routes.empty())
     return call.reply(refuse("ValidationException",
                              "Either the description or the routing configuration must be specified"));
-  const Instant now = call.services.clock.now();
+  const Instant now = call.services.loop.clock().now();
   call.services.engine.machines().change<AliasRow>(
       edit.arn,
       [edit, now](orchestrator::Store& store) { return orchestrator::update_alias(store, edit, now); },

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "base/random.h"
 #include "orchestrator/engine.h"
 
 namespace millrace::api {
@@ -26,7 +26,9 @@ inline tl::unexpected<ApiError> refuse(std::string code, std::string message, in
 // What the operations work on. Borrowed, outlives every call.
 struct Services {
   orchestrator::Engine& engine;
-  const Clock& clock;
+  orchestrator::Loop& loop;
+  orchestrator::TaskRunner& runner;  // of tasks that are tested by themselves
+  Random random;                     // of request ids and tests
 };
 
 struct Call {

@@ -136,6 +136,32 @@ constexpr Member kValidate[] = {{"definition", &kDefinition, true},
                                 {"type", &kType},
                                 {"severity", &kSeverity},
                                 {"maxResults", &kDiagnosticsCount}};
+constexpr std::string_view kInspectionLevels[] = {"INFO", "DEBUG", "TRACE"};
+constexpr Shape kInspectionLevel{.values = kInspectionLevels};
+constexpr std::string_view kFieldValidationModes[] = {"STRICT", "PRESENT", "NONE"};
+constexpr Shape kFieldValidationMode{.values = kFieldValidationModes};
+constexpr Member kErrorOutputMembers[] = {{"error", &kErrorText}, {"cause", &kCause}};
+constexpr Shape kErrorOutput{
+    .kind = Kind::Structure, .name = "MockErrorOutput", .members = kErrorOutputMembers};
+constexpr Member kMockMembers[] = {
+    {"result", &kData}, {"errorOutput", &kErrorOutput}, {"fieldValidationMode", &kFieldValidationMode}};
+constexpr Shape kMock{.kind = Kind::Structure, .name = "MockInput", .members = kMockMembers};
+constexpr Member kStateConfigurationMembers[] = {{"retrierRetryCount", &kCount},
+                                                 {"errorCausedByState", &kName},
+                                                 {"mapIterationFailureCount", &kCount},
+                                                 {"mapItemReaderData", &kData}};
+constexpr Shape kStateConfiguration{
+    .kind = Kind::Structure, .name = "TestStateConfiguration", .members = kStateConfigurationMembers};
+constexpr Member kTestState[] = {{"definition", &kDefinition, true},
+                                 {"roleArn", &kArn},
+                                 {"input", &kData},
+                                 {"inspectionLevel", &kInspectionLevel},
+                                 {"revealSecrets", &kFlag},
+                                 {"variables", &kData},
+                                 {"stateName", &kName},
+                                 {"mock", &kMock},
+                                 {"context", &kData},
+                                 {"stateConfiguration", &kStateConfiguration}};
 constexpr Member kList[] = {{"maxResults", &kPageSizeShape}, {"nextToken", &kPageToken}};
 constexpr Member kStartExecution[] = {
     {"stateMachineArn", &kArn, true}, {"name", &kName}, {"input", &kData}, {"traceHeader", &kTraceHeader}};
@@ -178,6 +204,7 @@ std::span<const OperationRow> operations() {
       {"StartExecution", start_execution, kStartExecution},
       {"StopExecution", stop_execution, kStopExecution},
       {"TagResource", tag_resource, kTagResource},
+      {"TestState", test_state, kTestState},
       {"UntagResource", untag_resource, kUntagResource},
       {"UpdateStateMachine", update_state_machine, kUpdateStateMachine},
       {"UpdateStateMachineAlias", update_state_machine_alias, kUpdateAlias},

@@ -48,6 +48,8 @@ void update_state_machine(Call call);
 void list_tags_for_resource(Call call);
 void tag_resource(Call call);
 void untag_resource(Call call);
+// test_state.cpp
+void test_state(Call call);
 // validate.cpp
 void validate_state_machine_definition(Call call);
 // versions.cpp

@@ -43,7 +43,7 @@ void Service::handle(http::ExchangePtr exchange) {
     return aws_json(std::move(exchange), target.substr(kStatesTarget.size()));
   if (request.path == "/healthz" && (request.method == "GET" || request.method == "HEAD"))
     return exchange->respond({200, "application/json", {}, R"({"status":"ok"})"});
-  const std::string id = uuid_v4(random_);
+  const std::string id = uuid_v4(services_.random);
   if (!target.empty())
     return exchange->respond(
         response_of(refuse("UnknownOperationException",
@@ -57,7 +57,7 @@ void Service::handle(http::ExchangePtr exchange) {
 }
 
 void Service::aws_json(http::ExchangePtr exchange, std::string_view operation) {
-  std::string id = uuid_v4(random_);
+  std::string id = uuid_v4(services_.random);
   const auto reply = [exchange, id](Answer answer) { exchange->respond(response_of(answer, id)); };
   const OperationRow* row = find_operation(operation);
   if (!row)

@@ -3,7 +3,6 @@
 // table of operations, errors in the protocol's shape. Loop thread only. Source: smithy.io "AWS JSON 1.0
 // protocol", and what real clients were seen to send.
 
-#include "base/random.h"
 #include "service/api/call.h"
 #include "service/http/server.h"
 
@@ -11,15 +10,13 @@ namespace millrace::api {
 
 class Service {
  public:
-  // `services` is borrowed. `seed`: of request ids.
-  Service(Services services, std::uint64_t seed) : services_(services), random_(seed) {}
+  explicit Service(Services services) : services_(std::move(services)) {}
   void handle(http::ExchangePtr exchange);
 
  private:
   void aws_json(http::ExchangePtr exchange, std::string_view operation);
 
   Services services_;
-  Random random_;
 };
 
 }  // namespace millrace::api

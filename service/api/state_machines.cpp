@@ -113,7 +113,7 @@ void create_state_machine(Call call) {
   request.tags = tags_of(call.input);
   request.publish = flag_of(call.input, "publish");
   request.description = text_of(call.input, "versionDescription");
-  engine.machines().create(std::move(request), call.services.clock.now(),
+  engine.machines().create(std::move(request), call.services.loop.clock().now(),
                            [reply = std::move(call.reply)](Result<orchestrator::MachineChange> change) {
                              if (!change) return reply(refuse(change.error(), kMachineErrors));
                              JsonWriter out;
@@ -148,7 +148,7 @@ void update_state_machine(Call call) {
   if (given("tracingConfiguration")) edit.tracing = tracing_text(member(call.input, "tracingConfiguration"));
   edit.publish = flag_of(call.input, "publish");
   edit.description = text_of(call.input, "versionDescription");
-  const Instant now = call.services.clock.now();
+  const Instant now = call.services.loop.clock().now();
   call.services.engine.machines().update(
       std::move(edit), now, [now, reply = std::move(call.reply)](Result<orchestrator::MachineChange> change) {
         if (!change) return reply(refuse(change.error(), kMachineErrors));

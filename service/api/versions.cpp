@@ -24,7 +24,7 @@ void write_version(JsonWriter& out, const std::string& machine_arn, const Versio
 
 void publish_state_machine_version(Call call) {
   const std::string arn = text_of(call.input, "stateMachineArn");
-  const Instant now = call.services.clock.now();
+  const Instant now = call.services.loop.clock().now();
   call.services.engine.machines().change<VersionRow>(
       arn,
       [arn, now, revision = text_of(call.input, "revisionId"),

@@ -55,7 +55,7 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
   home_options.engine.limits.history_events_max = options.history_events_max;
   MR_TRY(home, service::Home::open(std::move(home_options)));
   orchestrator::UvLoop& loop = home->loop();
-  api::Service service({home->engine(), loop.clock()}, service::draw_seed());
+  api::Service service({home->engine(), loop, home->runner(), Random(service::draw_seed())});
   api::LambdaApi lambda(
       home->tasks()->functions(), {options.region, options.account},
       [&loop](std::function<void()> work) { loop.post(std::move(work)); }, service::draw_seed());

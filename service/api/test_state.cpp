@@ -1,0 +1,39 @@
+// TestState: a state by itself; a task that no mock stands for runs.
+
+#include "states/test_state.h"
+#include "orchestrator/dispatch/one_task.h"
+#include "service/api/operations.h"
+
+namespace millrace::api {
+namespace {
+
+constexpr Millis kTaskTime = std::chrono::minutes(5);  // as long as an Express execution
+
+tl::unexpected<ApiError> refuse(const states::TestStateError& error) {
+  return api::refuse(error.code, error.message);
+}
+
+}  // namespace
+
+void test_state(Call call) {
+  auto& services = call.services;
+  const orchestrator::EngineSettings& settings = services.engine.settings();
+  const Environment environment{services.loop.clock().now(), services.random.next(), &settings.limits};
+  auto test = states::TestState::prepare(call.document, {settings.region, settings.account}, environment);
+  if (!test) return call.reply(refuse(test.error()));
+  const states::effect::StartTask* task = test->task();
+  if (!task) return call.reply(std::move(*test).answer());
+  orchestrator::TaskRequest request;
+  // No execution has this number: those of a home are counted from 1.
+  request.key.execution = ExecutionId{services.random.next() | (std::uint64_t{1} << 63)};
+  request.resource = task->resource->arn;
+  request.arguments = task->arguments;
+  request.state_name = task->state_name;
+  request.execution_name = "TestState";
+  const auto state = std::make_shared<states::TestState>(std::move(*test));
+  orchestrator::run_one_task(
+      services.loop, services.runner, std::move(request), kTaskTime,
+      [state, reply = std::move(call.reply)](Outcome outcome) { reply(std::move(*state).answer(outcome)); });
+}
+
+}  // namespace millrace::api
