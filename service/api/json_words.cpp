@@ -42,6 +42,9 @@ struct Words {
 constexpr std::string_view kValues =
     "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
 constexpr Words kWords[] = {
+    {"a comma before '}'", "was expecting double-quote to start field name"},
+    {"a comma before ']'",
+     "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"},
     {"expected a member name", "was expecting double-quote to start field name"},
     {"expected ':'", "was expecting a colon to separate field name and value"},
     {"expected ',' or '}'", "was expecting comma to separate Object entries"},

@@ -108,9 +108,10 @@ TEST_CASE("http: a client that waits to continue is noticed once its header is t
   std::size_t consumed = 0;
   CHECK(parser.feed(head.substr(0, 20), consumed) == State::NeedMore);
   CHECK_FALSE(parser.wants_continue());
-  CHECK(parser.feed(head, consumed) == State::NeedMore);
+  const std::size_t before = consumed;  // whole lines may be taken before the header is complete
+  CHECK(parser.feed(head.substr(before), consumed) == State::NeedMore);
   CHECK(parser.wants_continue());
-  CHECK(consumed == head.size());
+  CHECK(before + consumed == head.size());
   CHECK(parser.feed("x", consumed) == State::Done);
   CHECK_FALSE(parser.wants_continue());
 }
