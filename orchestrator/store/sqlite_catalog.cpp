@@ -83,9 +83,18 @@ Status SqliteCatalog::atomically(const std::function<Status()>& work) {
   return transaction.commit();
 }
 
-Result<Statement> SqliteCatalog::writing(std::string_view sql) {
+Result<Statement*> Statements::get(const std::string& sql) {
+  auto found = prepared_.find(sql);
+  if (found == prepared_.end()) {
+    MR_TRY(statement, database_.prepare(sql));
+    found = prepared_.emplace(sql, std::move(statement)).first;
+  }
+  return &found->second;
+}
+
+Result<Statement*> SqliteCatalog::writing(const std::string& sql) {
   if (!writes_) return invalid("the home is open for reading only");
-  return database_.prepare(sql);
+  return statements_.get(sql);
 }
 
 Result<MachineRow> SqliteCatalog::put_machine(MachineRow machine) {
@@ -110,81 +119,83 @@ Result<MachineRow> SqliteCatalog::add_revision(MachineRow machine) {
       machine.revision.clear();
       MR_TRY(insert, writing("INSERT INTO state_machines(id, arn, name, type, status, created) "
                              "VALUES(?,?,?,?,0,?)"));
-      insert.bind(1, as_signed(machine.id.value)).bind(2, machine.arn).bind(3, machine.name);
-      insert.bind(4, static_cast<std::int64_t>(machine.type)).bind(5, to_millis(machine.created));
-      MR_DO(insert.run());
+      insert->bind(1, as_signed(machine.id.value)).bind(2, machine.arn).bind(3, machine.name);
+      insert->bind(4, static_cast<std::int64_t>(machine.type)).bind(5, to_millis(machine.created));
+      MR_DO(insert->run());
     }
     MR_TRY(insert, writing("INSERT INTO machines(id, family, arn, name, role_arn, definition, hash, created, "
                            "revision, logging, tracing) VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
-    insert.bind(1, as_signed(machine.id.value)).bind(2, as_signed(machine.family.value)).bind(3, machine.arn);
-    insert.bind(4, machine.name).bind(5, machine.role_arn).bind(6, machine.definition).bind(7, machine.hash);
-    insert.bind(8, to_millis(machine.created)).bind(9, machine.revision).bind(10, machine.logging);
-    return insert.bind(11, machine.tracing).run();
+    insert->bind(1, as_signed(machine.id.value))
+        .bind(2, as_signed(machine.family.value))
+        .bind(3, machine.arn);
+    insert->bind(4, machine.name).bind(5, machine.role_arn).bind(6, machine.definition).bind(7, machine.hash);
+    insert->bind(8, to_millis(machine.created)).bind(9, machine.revision).bind(10, machine.logging);
+    return insert->bind(11, machine.tracing).run();
   });
   MR_DO(done);
   return this->machine(machine.id);
 }
 
 Result<MachineRow> SqliteCatalog::machine(MachineId id) {
-  MR_TRY(select, database_.prepare(std::string(kSelectMachine) + "WHERE m.id=?"));
-  return only<MachineRow>(select.bind(1, as_signed(id.value)), machine_at,
+  MR_TRY(select, statements_.get(std::string(kSelectMachine) + "WHERE m.id=?"));
+  return only<MachineRow>(select->bind(1, as_signed(id.value)), machine_at,
                           "there is no state machine revision " + std::to_string(id.value));
 }
 
 Result<MachineRow> SqliteCatalog::newest_machine(const std::string& arn) {
-  MR_TRY(select, database_.prepare(std::string(kSelectMachine) +
-                                   "WHERE s.arn=? AND s.status<2 ORDER BY m.id DESC LIMIT 1"));
-  return only<MachineRow>(select.bind(1, arn), machine_at, "State Machine Does Not Exist: '" + arn + "'");
+  MR_TRY(select, statements_.get(std::string(kSelectMachine) +
+                                 "WHERE s.arn=? AND s.status<2 ORDER BY m.id DESC LIMIT 1"));
+  return only<MachineRow>(select->bind(1, arn), machine_at, "State Machine Does Not Exist: '" + arn + "'");
 }
 
 Result<std::vector<MachineRow>> SqliteCatalog::machines(const std::string& after, std::size_t limit) {
-  MR_TRY(select, database_.prepare(std::string(kSelectMachine) +
-                                   "WHERE s.status<2 AND s.name>?1 AND m.id=(SELECT max(id) FROM machines "
-                                   "WHERE family=s.id) ORDER BY m.name, m.arn LIMIT ?2"));
-  return all_rows<MachineRow>(select.bind(1, after).bind(2, limit_of(limit)), machine_at);
+  MR_TRY(select, statements_.get(std::string(kSelectMachine) +
+                                 "WHERE s.status<2 AND s.name>?1 AND m.id=(SELECT max(id) FROM machines "
+                                 "WHERE family=s.id) ORDER BY m.name, m.arn LIMIT ?2"));
+  return all_rows<MachineRow>(select->bind(1, after).bind(2, limit_of(limit)), machine_at);
 }
 
 Status SqliteCatalog::set_machine_status(MachineId family, MachineStatus status) {
   MR_TRY(update, writing("UPDATE state_machines SET status=? WHERE id=?"));
-  return update.bind(1, static_cast<std::int64_t>(status)).bind(2, as_signed(family.value)).run();
+  return update->bind(1, static_cast<std::int64_t>(status)).bind(2, as_signed(family.value)).run();
 }
 
 Result<VersionRow> SqliteCatalog::add_version(VersionRow version) {
   const Status added = atomically([&]() -> Status {
     const std::int64_t family = as_signed(version.family.value);
     MR_TRY(count, writing("UPDATE state_machines SET last_version=last_version+1 WHERE id=?"));
-    MR_DO(count.bind(1, family).run());
-    MR_TRY(select, database_.prepare("SELECT last_version FROM state_machines WHERE id=?"));
-    MR_TRY(row, select.bind(1, family).step());
+    MR_DO(count->bind(1, family).run());
+    MR_TRY(select, statements_.get("SELECT last_version FROM state_machines WHERE id=?"));
+    MR_TRY(row, select->bind(1, family).step());
     if (!row) return fail(ErrorCode::NotFound, "there is no state machine " + std::to_string(family));
-    version.number = number_at(select, 0);
-    select.reset();
+    version.number = number_at(*select, 0);
+    select->reset();
     MR_TRY(insert,
            writing("INSERT INTO versions(family, number, machine, description, created) VALUES(?,?,?,?,?)"));
-    insert.bind(1, family).bind(2, std::int64_t{version.number}).bind(3, as_signed(version.machine.value));
-    return insert.bind(4, version.description).bind(5, to_millis(version.created)).run();
+    insert->bind(1, family).bind(2, std::int64_t{version.number}).bind(3, as_signed(version.machine.value));
+    return insert->bind(4, version.description).bind(5, to_millis(version.created)).run();
   });
   MR_DO(added);
   return version;
 }
 
 Result<VersionRow> SqliteCatalog::version(MachineId family, std::uint32_t number) {
-  MR_TRY(select, database_.prepare(std::string(kSelectVersion) + "AND number=?2"));
-  return only<VersionRow>(select.bind(1, as_signed(family.value)).bind(2, std::int64_t{number}), version_at,
+  MR_TRY(select, statements_.get(std::string(kSelectVersion) + "AND number=?2"));
+  return only<VersionRow>(select->bind(1, as_signed(family.value)).bind(2, std::int64_t{number}), version_at,
                           "there is no version " + std::to_string(number));
 }
 
 Result<std::vector<VersionRow>> SqliteCatalog::versions(MachineId family, std::uint32_t below,
                                                         std::size_t limit) {
-  MR_TRY(select, database_.prepare(std::string(kSelectVersion) +
-                                   "AND (?2=0 OR number<?2) ORDER BY number DESC LIMIT ?3"));
-  select.bind(1, as_signed(family.value)).bind(2, std::int64_t{below}).bind(3, limit_of(limit));
-  return all_rows<VersionRow>(select, version_at);
+  MR_TRY(select, statements_.get(std::string(kSelectVersion) +
+                                 "AND (?2=0 OR number<?2) ORDER BY number DESC LIMIT ?3"));
+  select->bind(1, as_signed(family.value)).bind(2, std::int64_t{below}).bind(3, limit_of(limit));
+  return all_rows<VersionRow>(*select, version_at);
 }
 
 Status SqliteCatalog::remove_version(MachineId family, std::uint32_t number) {
   MR_TRY(remove, writing("DELETE FROM versions WHERE family=? AND number=?"));
-  return remove.bind(1, as_signed(family.value)).bind(2, std::int64_t{number}).run();
+  return remove->bind(1, as_signed(family.value)).bind(2, std::int64_t{number}).run();
 }
 
 Status SqliteCatalog::put_alias(const AliasRow& alias) {
@@ -193,66 +204,66 @@ Status SqliteCatalog::put_alias(const AliasRow& alias) {
                  "weight2, created, updated) VALUES(?,?,?,?,?,?,?,?,?)"));
   const AliasRoute first = alias.routes.empty() ? AliasRoute{} : alias.routes[0];
   const AliasRoute second = alias.routes.size() < 2 ? AliasRoute{} : alias.routes[1];
-  insert.bind(1, as_signed(alias.family.value)).bind(2, alias.name).bind(3, alias.description);
-  insert.bind(4, std::int64_t{first.version}).bind(5, std::int64_t{first.weight});
-  insert.bind(6, std::int64_t{second.version}).bind(7, std::int64_t{second.weight});
-  return insert.bind(8, to_millis(alias.created)).bind(9, to_millis(alias.updated)).run();
+  insert->bind(1, as_signed(alias.family.value)).bind(2, alias.name).bind(3, alias.description);
+  insert->bind(4, std::int64_t{first.version}).bind(5, std::int64_t{first.weight});
+  insert->bind(6, std::int64_t{second.version}).bind(7, std::int64_t{second.weight});
+  return insert->bind(8, to_millis(alias.created)).bind(9, to_millis(alias.updated)).run();
 }
 
 Result<AliasRow> SqliteCatalog::alias(MachineId family, const std::string& name) {
-  MR_TRY(select, database_.prepare(std::string(kSelectAlias) + "AND name=?2"));
-  return only<AliasRow>(select.bind(1, as_signed(family.value)).bind(2, name), alias_at,
+  MR_TRY(select, statements_.get(std::string(kSelectAlias) + "AND name=?2"));
+  return only<AliasRow>(select->bind(1, as_signed(family.value)).bind(2, name), alias_at,
                         "there is no alias '" + name + "'");
 }
 
 Result<std::vector<AliasRow>> SqliteCatalog::aliases(MachineId family, const std::string& after,
                                                      std::size_t limit) {
-  MR_TRY(select, database_.prepare(std::string(kSelectAlias) + "AND name>?2 ORDER BY name LIMIT ?3"));
-  select.bind(1, as_signed(family.value)).bind(2, after).bind(3, limit_of(limit));
-  return all_rows<AliasRow>(select, alias_at);
+  MR_TRY(select, statements_.get(std::string(kSelectAlias) + "AND name>?2 ORDER BY name LIMIT ?3"));
+  select->bind(1, as_signed(family.value)).bind(2, after).bind(3, limit_of(limit));
+  return all_rows<AliasRow>(*select, alias_at);
 }
 
 Status SqliteCatalog::remove_alias(MachineId family, const std::string& name) {
   MR_TRY(remove, writing("DELETE FROM aliases WHERE family=? AND name=?"));
-  return remove.bind(1, as_signed(family.value)).bind(2, name).run();
+  return remove->bind(1, as_signed(family.value)).bind(2, name).run();
 }
 
 Status SqliteCatalog::put_activity(const ActivityRow& activity) {
   MR_TRY(insert, writing("INSERT OR REPLACE INTO activities(arn, name, created) VALUES(?,?,?)"));
-  return insert.bind(1, activity.arn).bind(2, activity.name).bind(3, to_millis(activity.created)).run();
+  return insert->bind(1, activity.arn).bind(2, activity.name).bind(3, to_millis(activity.created)).run();
 }
 
 Result<ActivityRow> SqliteCatalog::activity(const std::string& arn) {
-  MR_TRY(select, database_.prepare("SELECT arn, name, created FROM activities WHERE arn=?"));
-  return only<ActivityRow>(select.bind(1, arn), activity_at, "Activity Does Not Exist: '" + arn + "'");
+  MR_TRY(select, statements_.get("SELECT arn, name, created FROM activities WHERE arn=?"));
+  return only<ActivityRow>(select->bind(1, arn), activity_at, "Activity Does Not Exist: '" + arn + "'");
 }
 
 Result<std::vector<ActivityRow>> SqliteCatalog::activities(const std::string& after, std::size_t limit) {
   MR_TRY(select,
-         database_.prepare("SELECT arn, name, created FROM activities WHERE arn>? ORDER BY arn LIMIT ?"));
-  return all_rows<ActivityRow>(select.bind(1, after).bind(2, limit_of(limit)), activity_at);
+         statements_.get("SELECT arn, name, created FROM activities WHERE arn>? ORDER BY arn LIMIT ?"));
+  return all_rows<ActivityRow>(select->bind(1, after).bind(2, limit_of(limit)), activity_at);
 }
 
 Status SqliteCatalog::remove_activity(const std::string& arn) {
   MR_TRY(remove, writing("DELETE FROM activities WHERE arn=?"));
-  return remove.bind(1, arn).run();
+  return remove->bind(1, arn).run();
 }
 
 Result<std::vector<TagRow>> SqliteCatalog::tags(const std::string& resource) {
-  MR_TRY(select, database_.prepare("SELECT key, value FROM tags WHERE resource=? ORDER BY key"));
-  return all_rows<TagRow>(select.bind(1, resource), [](const Statement& at) -> Result<TagRow> {
+  MR_TRY(select, statements_.get("SELECT key, value FROM tags WHERE resource=? ORDER BY key"));
+  return all_rows<TagRow>(select->bind(1, resource), [](const Statement& at) -> Result<TagRow> {
     return TagRow{std::string(at.text(0)), std::string(at.text(1))};
   });
 }
 
 Status SqliteCatalog::put_tag(const std::string& resource, const TagRow& tag) {
   MR_TRY(insert, writing("INSERT OR REPLACE INTO tags(resource, key, value) VALUES(?,?,?)"));
-  return insert.bind(1, resource).bind(2, tag.key).bind(3, tag.value).run();
+  return insert->bind(1, resource).bind(2, tag.key).bind(3, tag.value).run();
 }
 
 Status SqliteCatalog::remove_tag(const std::string& resource, const std::string& key) {
   MR_TRY(remove, writing("DELETE FROM tags WHERE resource=? AND key=?"));
-  return remove.bind(1, resource).bind(2, key).run();
+  return remove->bind(1, resource).bind(2, key).run();
 }
 
 }  // namespace millrace::orchestrator

@@ -1,6 +1,7 @@
 #pragma once
 // The SQLite store's catalog, and how the store's sources read rows.
 
+#include <map>
 #include <vector>
 
 #include "base/sqlite.h"
@@ -32,10 +33,22 @@ inline std::int64_t limit_of(std::size_t limit) {
   return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::size_t{1} << 40));
 }
 
+// Statements by their text, prepared once. What get() gives is reset before it is used again.
+class Statements {
+ public:
+  explicit Statements(Database& database) : database_(database) {}
+  Result<Statement*> get(const std::string& sql);
+
+ private:
+  Database& database_;
+  std::map<std::string, Statement, std::less<>> prepared_;
+};
+
 class SqliteCatalog final : public Catalog {
  public:
   // Borrows the database.
-  SqliteCatalog(Database& database, bool writes) : database_(database), writes_(writes) {}
+  SqliteCatalog(Database& database, bool writes)
+      : database_(database), statements_(database), writes_(writes) {}
 
   Status atomically(const std::function<Status()>& work) override;
   Result<MachineRow> put_machine(MachineRow machine) override;
@@ -62,9 +75,10 @@ class SqliteCatalog final : public Catalog {
   Status remove_tag(const std::string& resource, const std::string& key) override;
 
  private:
-  Result<Statement> writing(std::string_view sql);
+  Result<Statement*> writing(const std::string& sql);
 
   Database& database_;
+  Statements statements_;
   bool writes_;
   bool inside_ = false;  // atomically()
 };

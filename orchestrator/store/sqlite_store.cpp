@@ -184,18 +184,18 @@ class SqliteStore final : public Store {
     if (filter.version != 0) sql += " AND version=?9";
     if (!filter.alias.empty()) sql += " AND alias=?10";
     sql += " ORDER BY id DESC LIMIT ?6";
-    MR_TRY(statement, database_.prepare(sql));
-    if (filter.machine) statement.bind(1, as_signed(filter.machine->value));
-    if (!filter.machine_name.empty()) statement.bind(2, filter.machine_name);
-    if (filter.status) statement.bind(3, static_cast<std::int64_t>(*filter.status));
-    if (!filter.name_contains.empty()) statement.bind(4, filter.name_contains);
-    if (before.value != 0) statement.bind(5, as_signed(before.value));
-    statement.bind(6, limit_of(limit));
-    if (filter.map_run) statement.bind(7, -as_signed(filter.map_run->value));
-    if (filter.family) statement.bind(8, as_signed(filter.family->value));
-    if (filter.version != 0) statement.bind(9, std::int64_t{filter.version});
-    if (!filter.alias.empty()) statement.bind(10, filter.alias);
-    return all_rows<ExecutionRow>(statement, execution_at);
+    MR_TRY(statement, statements_.get(sql));
+    if (filter.machine) statement->bind(1, as_signed(filter.machine->value));
+    if (!filter.machine_name.empty()) statement->bind(2, filter.machine_name);
+    if (filter.status) statement->bind(3, static_cast<std::int64_t>(*filter.status));
+    if (!filter.name_contains.empty()) statement->bind(4, filter.name_contains);
+    if (before.value != 0) statement->bind(5, as_signed(before.value));
+    statement->bind(6, limit_of(limit));
+    if (filter.map_run) statement->bind(7, -as_signed(filter.map_run->value));
+    if (filter.family) statement->bind(8, as_signed(filter.family->value));
+    if (filter.version != 0) statement->bind(9, std::int64_t{filter.version});
+    if (!filter.alias.empty()) statement->bind(10, filter.alias);
+    return all_rows<ExecutionRow>(*statement, execution_at);
   }
   Result<std::vector<ExecutionRow>> unfinished(ExecutionId after, std::size_t limit) override {
     select_unfinished_.bind(1, as_signed(after.value)).bind(2, limit_of(limit));
@@ -303,6 +303,7 @@ class SqliteStore final : public Store {
   Statement insert_execution_, update_execution_, insert_history_, select_history_, select_execution_,
       select_named_, select_found_, select_unfinished_;
   SqliteCatalog catalog_;
+  Statements statements_{database_};
   std::unordered_map<MachineId, std::int64_t> families_;
 };
 
