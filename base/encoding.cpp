@@ -1,6 +1,8 @@
 #include "base/encoding.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/check.h"
 
@@ -89,6 +91,19 @@ std::string digest(Digest algorithm, std::string_view bytes) {
 
 std::string digest_hex(Digest algorithm, std::string_view bytes) {
   return hex_encode(digest(algorithm, bytes));
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view bytes) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  const auto* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                          reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), out, &size);
+  MR_CHECK(made != nullptr, "HMAC failed");
+  return std::string(reinterpret_cast<const char*>(out), size);
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {

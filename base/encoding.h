@@ -18,6 +18,10 @@ enum class Digest { Md5, Sha1, Sha256, Sha384, Sha512 };
 std::string digest(Digest algorithm, std::string_view bytes);      // raw bytes
 std::string digest_hex(Digest algorithm, std::string_view bytes);  // lower case
 
+std::string hmac_sha256(std::string_view key, std::string_view bytes);  // 32 raw bytes; RFC 2104
+// True if the bytes are the same, in a time that does not tell where they differ.
+bool equal_in_constant_time(std::string_view a, std::string_view b);
+
 // A digest of bytes that come in pieces.
 class Sha256 {
  public:

@@ -17,6 +17,15 @@ constexpr int kStepsAtATime = 512;
 // the ids they were started for.
 constexpr std::uint64_t kInMemoryIds = std::uint64_t{1} << 62;
 
+states::TaskAttempt attempt_of(const TaskKey& key) {
+  return {key.frame, key.visit, key.attempt};
+}
+
+tl::unexpected<Error> task_gone() {
+  return fail(ErrorCode::NotFound, "Task Timed Out: 'Provided task does not exist anymore'",
+              "the task was answered, has timed out, or its execution has ended");
+}
+
 bool has_tasks_out(const states::Execution& execution) {
   for (const auto& [id, frame] : execution.frames) {
     if (std::holds_alternative<states::waiting::ForTask>(frame.waiting) ||
@@ -66,17 +75,41 @@ ExecutionRow row_of(ExecutionId id, const Machine& machine, const states::Execut
   return row;
 }
 
+// What a decision of one execution may ask.
+class Driver::Outside final : public Surroundings {
+ public:
+  Outside(const Driver& driver, ExecutionId id) : driver_(driver), id_(id) {}
+  std::string task_token(std::uint64_t frame, std::uint64_t visit, std::uint32_t attempt) const override {
+    return driver_.tokens_.mint({id_, FrameId{frame}, visit, attempt});
+  }
+  bool activity_exists(std::string_view arn) const override {
+    return !driver_.activity_exists_ || driver_.activity_exists_(arn);
+  }
+
+ private:
+  const Driver& driver_;
+  ExecutionId id_;
+};
+
 Driver::Driver(Loop& loop, Committer& committer, TaskRunner& runner, Machines& machines,
                const EngineSettings& settings)
     : loop_(loop),
       committer_(committer),
       machines_(machines),
       settings_(settings),
+      tokens_(settings.token_secret),
       router_(
           loop, runner, [this](ExecutionId id, states::Stimulus s) { deliver(id, std::move(s)); },
           [this](const TaskKey& key, const std::string& state, const Payload& progress) {
             if (observer_) observer_->on_progress(key.execution, key.frame, state, progress);
-          }),
+          },
+          [this](const ActivityTask& task, const std::string& worker, std::function<void(bool)> done) {
+            answer(task.key, states::stimulus::TaskStarted{attempt_of(task.key), worker},
+                   [done = std::move(done)](const Result<AppendResult>& result) {
+                     done(result && *result == AppendResult::Ok);
+                   });
+          },
+          settings.activities),
       last_in_memory_(kInMemoryIds | (mix(settings.seed, kInMemoryIds) >> 34) << 32),
       self_(std::make_shared<Driver*>(this)) {}
 
@@ -95,16 +128,27 @@ void Driver::start(ExecutionId id, MachinePtr machine, states::stimulus::Started
   make_ready(id);
 }
 
-void Driver::deliver(ExecutionId id, states::Stimulus stimulus, Committed committed) {
+void Driver::answer(const TaskKey& task, states::Stimulus stimulus, Committed committed) {
+  enqueue(task.execution, {std::move(stimulus),
+                           [committed = std::move(committed)](Result<AppendResult> result) {
+                             // An execution that is not there is one that has ended and was not kept.
+                             if (!result && result.error().code == ErrorCode::NotFound)
+                               return committed(task_gone());
+                             committed(std::move(result));
+                           },
+                           attempt_of(task)});
+}
+
+void Driver::enqueue(ExecutionId id, Item item) {
   auto it = live_.find(id);
   if (it == live_.end()) {
     it = live_.emplace(id, std::make_unique<Live>()).first;
     it->second->loading = true;
-    it->second->inbox.push_back({std::move(stimulus), std::move(committed)});
+    it->second->inbox.push_back(std::move(item));
     load(id);
     return;
   }
-  it->second->inbox.push_back({std::move(stimulus), std::move(committed)});
+  it->second->inbox.push_back(std::move(item));
   make_ready(id);
 }
 
@@ -157,13 +201,20 @@ void Driver::step(ExecutionId id, Live& live) {
   if (live.committing || live.loading || live.inbox.empty()) return;
   Append append;
   append.expected = live.execution.events;
+  std::vector<Committed> refused;
   while (!live.inbox.empty()) {
     Item item = std::move(live.inbox.front());
     live.inbox.pop_front();
+    if (item.only_if_awaited && !still_awaited(live.execution, *item.only_if_awaited)) {
+      refused.push_back(std::move(item.committed));
+      continue;
+    }
+    const Outside outside(*this, id);
     Environment environment;
     environment.now = loop_.clock().now();
     environment.seed = mix(settings_.seed, mix(id.value, live.execution.events));
     environment.limits = &settings_.limits;
+    environment.surroundings = &outside;
     states::Decision decision =
         states::decide(*live.machine->program, std::move(live.execution), item.stimulus, environment);
     live.execution = std::move(decision.next);
@@ -179,6 +230,7 @@ void Driver::step(ExecutionId id, Live& live) {
     }
     if (item.committed) live.committed.push_back(std::move(item.committed));
   }
+  for (Committed& caller : refused) caller(task_gone());
   if (append.events.empty()) {  // nothing came of it: late news, or an execution just folded from the store
     release(id, live);
     return;
@@ -290,7 +342,12 @@ void Driver::start_task(ExecutionId id, const Live& live, states::effect::StartT
   request.arguments = std::move(task.arguments);
   request.execution_name = live.execution.identity.name;
   request.state_name = std::move(task.state_name);
-  router_.start(std::move(request), task.heartbeat_seconds);
+  Dispatch how;
+  how.heartbeat_seconds = task.heartbeat_seconds;
+  how.family = task.resource->family;
+  how.by_token = task.resource->pattern == definitions::TaskPattern::WaitForTaskToken;
+  how.under_way = task.under_way;
+  router_.start(std::move(request), how);
 }
 
 void Driver::load(ExecutionId id) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "orchestrator/dispatch/router.h"
+#include "orchestrator/dispatch/tokens.h"
 #include "orchestrator/engine.h"
 #include "orchestrator/machines.h"
 #include "orchestrator/maps/map_run_port.h"
@@ -37,7 +38,18 @@ class Driver {
   ExecutionId new_in_memory_id() { return {++last_in_memory_}; }
   // A stimulus for an execution, in memory or not. `committed` (may be empty): when what follows is durable;
   // NotFound when there is no such execution.
-  void deliver(ExecutionId id, states::Stimulus stimulus, Committed committed = {});
+  void deliver(ExecutionId id, states::Stimulus stimulus, Committed committed = {}) {
+    enqueue(id, {std::move(stimulus), std::move(committed)});
+  }
+  // The same for news of an attempt of a task that comes from outside: NotFound (Task Timed Out) when nobody
+  // waits for that attempt.
+  void answer(const TaskKey& task, states::Stimulus stimulus, Committed committed);
+  Router& router() { return router_; }
+  const TaskTokens& tokens() const { return tokens_; }
+  // Which activities there are; without it every one is there.
+  void activities_known(std::function<bool(std::string_view arn)> exists) {
+    activity_exists_ = std::move(exists);
+  }
   // Called once when the execution has ended, durably. Only for executions that have not.
   void when_ended(ExecutionId id, std::function<void(const Ended&)> call);
   // Takes up an unfinished execution after a restart: at once when tasks are out, else when it falls due.
@@ -61,7 +73,9 @@ class Driver {
   struct Item {
     states::Stimulus stimulus;
     Committed committed;
+    std::optional<states::TaskAttempt> only_if_awaited = {};
   };
+  class Outside;
   struct Live {
     MachinePtr machine;
     Origin origin;
@@ -82,6 +96,7 @@ class Driver {
     bool operator>(const Due& other) const { return when > other.when; }
   };
 
+  void enqueue(ExecutionId id, Item item);
   void make_ready(ExecutionId id);
   void drain();
   void count(ExecutionId id, Live& live, std::vector<states::Event> events);
@@ -101,6 +116,8 @@ class Driver {
   Committer& committer_;
   Machines& machines_;
   const EngineSettings& settings_;
+  TaskTokens tokens_;
+  std::function<bool(std::string_view)> activity_exists_;
   Router router_;
   Observer* observer_ = nullptr;
   MapRunPort* map_runs_ = nullptr;

@@ -13,6 +13,12 @@
 
 namespace millrace::orchestrator {
 
+namespace {
+
+constexpr const char* kOtherProcess = "another process writes to the same home directory";
+
+}  // namespace
+
 // Source: StartExecution and CreateStateMachine in the API reference.
 Status check_name(std::string_view name, const Limits& limits) {
   static constexpr std::string_view kForbidden = "<>{}[]?*\"#%\\^|~`$&,;:/";
@@ -156,6 +162,41 @@ class Engine::Impl {
     });
   }
 
+  // What the holder of a token says.
+  void answer_task(const std::string& token, Outcome outcome, Reply<void> reply) {
+    const Result<TaskKey> key = driver_.tokens().open(token);
+    if (!key) return reply(fail(key.error()));
+    driver_.answer(*key,
+                   states::stimulus::TaskReported{{key->frame, key->visit, key->attempt}, std::move(outcome)},
+                   [this, key = *key, reply = std::move(reply)](Result<AppendResult> result) {
+                     if (!result) return reply(fail(result.error()));
+                     if (*result != AppendResult::Ok) return reply(fail(ErrorCode::Conflict, kOtherProcess));
+                     driver_.router().forget(key);
+                     reply(Status{});
+                   });
+  }
+
+  void heartbeat(const std::string& token, Reply<void> reply) {
+    const Result<TaskKey> key = driver_.tokens().open(token);
+    if (!key) return reply(fail(key.error()));
+    if (!driver_.router().heartbeat(*key)) {
+      return reply(fail(ErrorCode::NotFound, "Task Timed Out: 'Provided task does not exist anymore'",
+                        "the task was answered, has timed out, or its execution has ended"));
+    }
+    reply(Status{});
+  }
+
+  void get_activity_task(const std::string& activity, std::string worker,
+                         Reply<std::optional<WorkerTask>> reply) {
+    driver_.router().activities().poll(
+        activity, std::move(worker),
+        [this, reply = std::move(reply)](Result<std::optional<ActivityTask>> task) {
+          if (!task) return reply(fail(task.error()));
+          if (!*task) return reply(std::optional<WorkerTask>());
+          reply(std::optional(WorkerTask{driver_.tokens().mint((*task)->key), (*task)->input}));
+        });
+  }
+
   Driver& driver() { return driver_; }
   Queries& queries() { return queries_; }
   Machines& machines() { return machines_; }
@@ -195,18 +236,18 @@ class Engine::Impl {
     started.input = std::move(request.input);
     if (ended) driver_.when_ended(id, ended);
     Started answer{id, started.identity.arn, started.identity.name, now, false};
-    driver_.start(id, machine, started,
-                  [this, machine, answer = std::move(answer), input = started.input, reply = std::move(reply),
-                   ended = std::move(ended)](Result<AppendResult> result) mutable {
-                    if (!result) return reply(fail(result.error()));
-                    if (*result == AppendResult::Ok) return reply(std::move(answer));
-                    if (*result == AppendResult::NameTaken) {
-                      return name_taken(std::move(machine), std::move(answer), std::move(input),
-                                        std::move(reply), std::move(ended));
-                    }
-                    reply(fail(ErrorCode::Conflict, "another process writes to the same home directory",
-                               "stop it; a home directory belongs to one engine"));
-                  });
+    driver_.start(
+        id, machine, started,
+        [this, machine, answer = std::move(answer), input = started.input, reply = std::move(reply),
+         ended = std::move(ended)](Result<AppendResult> result) mutable {
+          if (!result) return reply(fail(result.error()));
+          if (*result == AppendResult::Ok) return reply(std::move(answer));
+          if (*result == AppendResult::NameTaken) {
+            return name_taken(std::move(machine), std::move(answer), std::move(input), std::move(reply),
+                              std::move(ended));
+          }
+          reply(fail(ErrorCode::Conflict, kOtherProcess, "stop it; a home directory belongs to one engine"));
+        });
   }
 
   // StartExecution is idempotent for the same name and input while the first one runs.
@@ -320,6 +361,19 @@ void Engine::start_execution(StartRequest request, Reply<Started> reply,
 }
 void Engine::stop_execution(ExecutionId id, Failure reason, Reply<void> reply) {
   impl_->stop_execution(id, std::move(reason), std::move(reply));
+}
+void Engine::send_task_success(const std::string& token, Payload output, Reply<void> reply) {
+  impl_->answer_task(token, std::move(output), std::move(reply));
+}
+void Engine::send_task_failure(const std::string& token, Failure failure, Reply<void> reply) {
+  impl_->answer_task(token, tl::unexpected<Failure>(std::move(failure)), std::move(reply));
+}
+void Engine::send_task_heartbeat(const std::string& token, Reply<void> reply) {
+  impl_->heartbeat(token, std::move(reply));
+}
+void Engine::get_activity_task(const std::string& activity, std::string worker,
+                               Reply<std::optional<WorkerTask>> reply) {
+  impl_->get_activity_task(activity, std::move(worker), std::move(reply));
 }
 void Engine::when_ended(ExecutionId id, Reply<Ended> reply) {
   impl_->when_ended(id, std::move(reply));

@@ -9,6 +9,7 @@
 #include "base/environment.h"
 #include "base/result.h"
 #include "orchestrator/committer.h"
+#include "orchestrator/dispatch/activities.h"
 #include "orchestrator/dispatch/runner.h"
 #include "orchestrator/loop/loop.h"
 #include "orchestrator/store/store.h"
@@ -35,7 +36,9 @@ struct EngineSettings {
       100'000;  // in memory at once; beyond it, starts are refused with LimitExceeded
   Millis park_after =
       std::chrono::seconds(30);  // an execution that waits longer than this for time alone leaves memory
-  std::uint64_t seed = 0;        // of the engine's random names and jitter; the shell hands in a random one
+  ActivitySettings activities;
+  std::string token_secret = "millrace tests";  // signs task tokens; the shell hands in the home's own
+  std::uint64_t seed = 0;  // of the engine's random names and jitter; the shell hands in a random one
 };
 
 struct StartRequest {
@@ -100,6 +103,18 @@ class Engine {
   // Replies when the execution has ended because of it, or NotFound / InvalidArgument when it had ended
   // before.
   void stop_execution(ExecutionId id, Failure reason, Reply<void> reply);
+  // What a task's token (.waitForTaskToken, activities) is answered with; replies when that is durable.
+  // InvalidArgument: Invalid Token; NotFound: Task Timed Out, when nobody waits for that attempt any more.
+  void send_task_success(const std::string& token, Payload output, Reply<void> reply);
+  void send_task_failure(const std::string& token, Failure failure, Reply<void> reply);
+  void send_task_heartbeat(const std::string& token, Reply<void> reply);
+  // Waits for a task of the activity; nothing when none came in time. LimitExceeded: too many workers wait.
+  struct WorkerTask {
+    std::string token;
+    Payload input;
+  };
+  void get_activity_task(const std::string& activity, std::string worker,
+                         Reply<std::optional<WorkerTask>> reply);
   // Called once when the execution has ended; at once (from the loop) if it has. NotFound otherwise.
   void when_ended(ExecutionId id, Reply<Ended> reply);
   // Takes up unfinished executions: call once, before anything else. Replies when all are in hand.

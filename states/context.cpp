@@ -31,6 +31,16 @@ void FrameContext::write_map_item(JsonWriter& out) const {
   }
 }
 
+// Of a task that waits for its token.
+void FrameContext::write_token(JsonWriter& out) const {
+  const auto* task = std::get_if<definitions::Task>(&frame_.program->node(frame_.node).kind);
+  if (!task || task->resource.pattern != definitions::TaskPattern::WaitForTaskToken) return;
+  if (!environment_.surroundings) return;
+  out.key("Task").begin_object().key("Token");
+  out.string(environment_.surroundings->task_token(frame_.id.value, frame_.entered, frame_.attempt));
+  out.end_object();
+}
+
 // The context object that was handed in; an item that is being selected is added to it.
 Payload FrameContext::mocked() const {
   if (!item_) return *execution_.context;
@@ -74,8 +84,9 @@ const Payload& FrameContext::object() const {
   const bool retries = type == definitions::StateType::Task || type == definitions::StateType::Parallel ||
                        type == definitions::StateType::Map;
   if (retries) out.key("RetryCount").number(static_cast<std::int64_t>(frame_.attempt));
-  out.end_object().end_object();
-  object_ = out.finish();
+  out.end_object();
+  write_token(out);
+  object_ = out.end_object().finish();
   return *object_;
 }
 

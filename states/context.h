@@ -19,15 +19,18 @@ struct MapItem {
 
 class FrameContext final : public definitions::Context {
  public:
-  FrameContext(const Execution& execution, const Frame& frame, std::optional<MapItem> item = {})
-      : execution_(execution), frame_(frame), item_(item) {}
+  FrameContext(const Execution& execution, const Frame& frame, const Environment& environment,
+               std::optional<MapItem> item = {})
+      : execution_(execution), frame_(frame), environment_(environment), item_(std::move(item)) {}
   const Payload& object() const override;
 
  private:
   void write_map_item(JsonWriter& out) const;
+  void write_token(JsonWriter& out) const;
   Payload mocked() const;
   const Execution& execution_;
   const Frame& frame_;
+  const Environment& environment_;
   std::optional<MapItem> item_;
   mutable std::optional<Payload> object_;
 };
@@ -52,7 +55,7 @@ struct FrameScope {
 
   FrameScope(const Execution& execution, const Frame& frame, const Payload& input,
              const Environment& environment, std::optional<MapItem> item = {})
-      : context(execution, frame, std::move(item)),
+      : context(execution, frame, environment, std::move(item)),
         variables(execution, frame),
         scope{input, context, variables, environment, &frame.data} {}
   FrameScope(const FrameScope&) = delete;

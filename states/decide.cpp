@@ -355,11 +355,14 @@ std::vector<effect::StartTask> outstanding(const Execution& execution, const Pro
     const auto* task = std::get_if<waiting::ForTask>(&frame.waiting);
     if (!task) continue;
     const definitions::Node& node = frame.program->node(frame.node);
+    const definitions::Resource& resource = std::get<definitions::Task>(node.kind).resource;
+    const bool sent = task->submitted && resource.pattern == definitions::TaskPattern::WaitForTaskToken;
     tasks.push_back({{id, frame.entered, frame.attempt},
-                     &std::get<definitions::Task>(node.kind).resource,
+                     &resource,
                      node.name,
                      task->arguments,
-                     task->heartbeat_seconds});
+                     task->heartbeat_seconds,
+                     task->started || sent});
   }
   return tasks;
 }
@@ -392,6 +395,12 @@ Decision decide(const Program& program, Execution execution, const Stimulus& sti
             if (!fresh) return;
             turn.emit(EventType::ExecutionStarted, FrameId{0}, detail::ExecutionStarted{s.identity, s.input});
             advance(turn, FrameId{1}, step::Next{program.start});
+          },
+          [&](const stimulus::TaskStarted& s) {
+            if (awaited(turn, s.task) &&
+                !std::get<waiting::ForTask>(turn.frame(s.task.frame).waiting).started) {
+              advance(turn, s.task.frame, task_started(turn, s.task.frame, s.worker));
+            }
           },
           [&](const stimulus::TaskSubmitted& s) {
             if (awaited(turn, s.task) &&

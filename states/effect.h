@@ -16,6 +16,8 @@ struct StartTask {
   std::string state_name;
   Payload arguments;
   std::optional<std::int64_t> heartbeat_seconds;
+  // After a restart: a worker has it (an activity), or it was sent and its token is out.
+  bool under_way = false;
 };
 struct CancelTask {
   TaskAttempt task;

@@ -120,7 +120,10 @@ struct Fold {
     task.heartbeat_seconds = d.heartbeat_seconds;
     frame->waiting = std::move(task);
   }
-  void operator()(const detail::TaskStarted&) const {}
+  void operator()(const detail::TaskStarted&) const {
+    if (!frame || event.type != EventType::ActivityStarted) return;
+    if (auto* task = std::get_if<waiting::ForTask>(&frame->waiting)) task->started = true;
+  }
   void operator()(const detail::TaskOutput&) const {
     if (!frame) return;
     auto* task = std::get_if<waiting::ForTask>(&frame->waiting);

@@ -33,7 +33,8 @@ struct ForTask {
   Payload arguments;
   std::optional<Instant> deadline;  // of TimeoutSeconds
   std::optional<std::int64_t> heartbeat_seconds;
-  bool submitted = false;
+  bool started = false;    // by an activity's worker
+  bool submitted = false;  // the job exists, or the token is out
   bool operator==(const ForTask&) const = default;
 };
 struct ForTime {

@@ -22,10 +22,14 @@ struct Started {
   ExecutionIdentity identity;
   Payload input;
 };
+struct TaskStarted {
+  TaskAttempt task;
+  std::string worker;
+};  // a worker took an activity's task
 struct TaskSubmitted {
   TaskAttempt task;
   Payload output;
-};  // the job behind a .sync task exists
+};  // the job behind a .sync task exists; what waits for a token has been sent
 struct TaskReported {
   TaskAttempt task;
   Outcome outcome;
@@ -44,8 +48,8 @@ struct StopRequested {
 };  // StopExecution
 }  // namespace stimulus
 
-using Stimulus = std::variant<stimulus::Started, stimulus::TaskSubmitted, stimulus::TaskReported,
-                              stimulus::HeartbeatMissed, stimulus::MapRunEnded, stimulus::TimeCame,
-                              stimulus::StopRequested>;
+using Stimulus = std::variant<stimulus::Started, stimulus::TaskStarted, stimulus::TaskSubmitted,
+                              stimulus::TaskReported, stimulus::HeartbeatMissed, stimulus::MapRunEnded,
+                              stimulus::TimeCame, stimulus::StopRequested>;
 
 }  // namespace millrace::states

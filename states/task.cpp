@@ -84,7 +84,7 @@ void schedule(Turn& turn, FrameId id, const definitions::Resource& resource, det
   }
   const Frame& frame = turn.frame(id);
   turn.request(effect::StartTask{
-      {id, frame.entered, frame.attempt}, &resource, turn.node(id).name, arguments, heartbeat});
+      {id, frame.entered, frame.attempt}, &resource, turn.node(id).name, arguments, heartbeat, false});
 }
 
 Step failed_with(Turn& turn, FrameId id, EventType type, Failure failure) {
@@ -120,6 +120,14 @@ Step enter_task(Turn& turn, FrameId id, const definitions::Task& task) {
     if (!credentials) return fail_state(turn, id, credentials.error());
     details.credentials = std::move(*credentials);
   }
+  const Surroundings* surroundings = turn.environment().surroundings;
+  if (task.resource.family == TaskFamily::Activity && surroundings &&
+      !surroundings->activity_exists(task.resource.arn)) {
+    Failure failure;
+    failure.error = std::string(error_names::kRuntime);
+    failure.cause = "The activity " + task.resource.arn + " does not exist.";
+    return step::Failed{in_state(turn, id, std::move(failure))};
+  }
   const bool service = task.resource.family == TaskFamily::Service;
   details.resource_type = service ? task.resource.resource_type : "";
   details.resource = service ? task.resource.resource : task.resource.arn;
@@ -128,6 +136,12 @@ Step enter_task(Turn& turn, FrameId id, const definitions::Task& task) {
   details.timeout_seconds = *timeout;
   details.heartbeat_seconds = *heartbeat;
   schedule(turn, id, task.resource, std::move(details));
+  return step::Waits{};
+}
+
+Step task_started(Turn& turn, FrameId id, const std::string& worker) {
+  if (resource_of(turn, id).family == TaskFamily::Activity)
+    turn.emit(EventType::ActivityStarted, id, detail::TaskStarted{{}, {}, worker});
   return step::Waits{};
 }
 

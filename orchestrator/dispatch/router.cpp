@@ -11,11 +11,25 @@ states::TaskAttempt attempt_of(const TaskKey& key) {
 
 }  // namespace
 
-Router::Router(Loop& loop, TaskRunner& runner, Deliver deliver, OnProgress on_progress)
+Router::Router(Loop& loop, TaskRunner& runner, Deliver deliver, OnProgress on_progress, Activities::Take take,
+               const ActivitySettings& activities)
     : loop_(loop),
       runner_(runner),
       deliver_(std::move(deliver)),
       on_progress_(std::move(on_progress)),
+      activities_(
+          loop,
+          // The heartbeats of an activity are counted from when a worker has it.
+          [this, take = std::move(take)](const ActivityTask& task, const std::string& worker,
+                                         std::function<void(bool)> done) {
+            take(task, worker, [alive = self_, key = task.key, done = std::move(done)](bool taken) {
+              if (!*alive) return;
+              const auto it = (*alive)->out_.find(key);
+              if (taken && it != (*alive)->out_.end()) (*alive)->begin_heartbeat(key, it->second);
+              done(taken);
+            });
+          },
+          activities),
       self_(std::make_shared<Router*>(this)) {}
 
 Router::~Router() {
@@ -25,16 +39,17 @@ Router::~Router() {
   }
 }
 
-void Router::start(TaskRequest request, std::optional<std::int64_t> heartbeat_seconds) {
+void Router::start(TaskRequest request, const Dispatch& how) {
   const TaskKey key = request.key;
   const auto [it, fresh] = out_.try_emplace(key);
   if (!fresh) return;
   it->second.state_name = request.state_name;
-  it->second.heartbeat_seconds = heartbeat_seconds;
-  if (heartbeat_seconds) {
-    it->second.heartbeat_due = loop_.clock().now() + std::chrono::seconds(*heartbeat_seconds);
-    watch_heartbeat(key, it->second);
-  }
+  it->second.heartbeat_seconds = how.heartbeat_seconds;
+  it->second.by_token = how.by_token;
+  it->second.activity = how.family == definitions::TaskFamily::Activity;
+  if (!it->second.activity || how.under_way) begin_heartbeat(key, it->second);
+  if (how.under_way) return;
+  if (it->second.activity) return activities_.schedule(request.resource, {key, std::move(request.arguments)});
   if (!runner_.serves(request.resource)) {
     // The definition is right by the language, so this is the run's failure, and one that Catch can answer.
     Failure failure;
@@ -55,8 +70,26 @@ void Router::cancel(const TaskKey& key) {
   const auto it = out_.find(key);
   if (it == out_.end()) return;
   if (it->second.timer != 0) loop_.cancel(it->second.timer);
+  const bool activity = it->second.activity;
   out_.erase(it);
+  if (activity) return activities_.cancel(key);
   runner_.cancel(key);
+}
+
+bool Router::heartbeat(const TaskKey& key) {
+  const auto it = out_.find(key);
+  if (it == out_.end()) return false;
+  Out& out = it->second;
+  if (out.heartbeat_seconds)
+    out.heartbeat_due = loop_.clock().now() + std::chrono::seconds(*out.heartbeat_seconds);
+  return true;
+}
+
+void Router::forget(const TaskKey& key) {
+  const auto it = out_.find(key);
+  if (it == out_.end()) return;
+  if (it->second.timer != 0) loop_.cancel(it->second.timer);
+  out_.erase(it);
 }
 
 void Router::on_report(const TaskKey& key, TaskReport report) {
@@ -73,10 +106,20 @@ void Router::on_report(const TaskKey& key, TaskReport report) {
     deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_of(key), std::move(submitted->output)});
     return;
   }
+  Outcome& outcome = std::get<Outcome>(report);
+  if (out.by_token && outcome) {
+    deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_of(key), std::move(*outcome)});
+    return;
+  }
   if (out.timer != 0) loop_.cancel(out.timer);
   out_.erase(it);
-  deliver_(key.execution,
-           states::stimulus::TaskReported{attempt_of(key), std::move(std::get<Outcome>(report))});
+  deliver_(key.execution, states::stimulus::TaskReported{attempt_of(key), std::move(outcome)});
+}
+
+void Router::begin_heartbeat(const TaskKey& key, Out& out) {
+  if (!out.heartbeat_seconds || out.timer != 0) return;
+  out.heartbeat_due = loop_.clock().now() + std::chrono::seconds(*out.heartbeat_seconds);
+  watch_heartbeat(key, out);
 }
 
 void Router::watch_heartbeat(const TaskKey& key, Out& out) {
@@ -90,8 +133,9 @@ void Router::watch_heartbeat(const TaskKey& key, Out& out) {
       router.watch_heartbeat(key, it->second);
       return;
     }
+    const bool activity = it->second.activity;
     router.out_.erase(it);
-    router.runner_.cancel(key);
+    if (!activity) router.runner_.cancel(key);
     router.deliver_(key.execution, states::stimulus::HeartbeatMissed{attempt_of(key)});
   });
 }

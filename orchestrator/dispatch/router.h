@@ -8,11 +8,21 @@
 #include <memory>
 #include <string>
 
+#include "definitions/resource.h"
+#include "orchestrator/dispatch/activities.h"
 #include "orchestrator/dispatch/runner.h"
 #include "orchestrator/loop/loop.h"
 #include "states/stimulus.h"
 
 namespace millrace::orchestrator {
+
+// Beside what the runner hears of a task.
+struct Dispatch {
+  std::optional<std::int64_t> heartbeat_seconds;
+  definitions::TaskFamily family = definitions::TaskFamily::Service;
+  bool by_token = false;   // .waitForTaskToken: the runner's success only says that it was sent
+  bool under_way = false;  // a worker has it already, or its token is out: only watched
+};
 
 class Router {
  public:
@@ -21,23 +31,32 @@ class Router {
   using OnProgress =
       std::function<void(const TaskKey&, const std::string& state_name, const Payload& progress)>;
 
-  Router(Loop& loop, TaskRunner& runner, Deliver deliver, OnProgress on_progress);
+  // `take`: see Activities.
+  Router(Loop& loop, TaskRunner& runner, Deliver deliver, OnProgress on_progress, Activities::Take take,
+         const ActivitySettings& activities);
   ~Router();
 
   // Starts an attempt; one that is out already is left alone. A resource that no one serves fails at once
-  // (from the loop).
-  void start(TaskRequest request, std::optional<std::int64_t> heartbeat_seconds);
+  // (from the loop). An activity's task goes into its queue.
+  void start(TaskRequest request, const Dispatch& how);
   void cancel(const TaskKey& key);
+  // A worker or whoever has the token is alive; false: nobody waits for it.
+  bool heartbeat(const TaskKey& key);
+  // It was answered by its token.
+  void forget(const TaskKey& key);
+  Activities& activities() { return activities_; }
   std::size_t tasks_out() const { return out_.size(); }
 
  private:
   struct Out {
     std::string state_name;
     std::optional<std::int64_t> heartbeat_seconds;
+    bool by_token = false, activity = false;
     Instant heartbeat_due;
     TimerHandle timer = 0;
   };
   void on_report(const TaskKey& key, TaskReport report);
+  void begin_heartbeat(const TaskKey& key, Out& out);
   void watch_heartbeat(const TaskKey& key, Out& out);
 
   Loop& loop_;
@@ -45,6 +64,7 @@ class Router {
   Deliver deliver_;
   OnProgress on_progress_;
   std::map<TaskKey, Out> out_;
+  Activities activities_;
   std::shared_ptr<Router*> self_;  // reports that come after this router are dropped
 };
 
