@@ -28,6 +28,7 @@ class World final : public orchestrator::Observer {
   // than `steps_max` things happened (an endless loop).
   bool run(Instant end, const std::function<bool()>& done, std::uint64_t steps_max = 5'000'000);
 
+  orchestrator::Engine& engine() { return *engine_; }
   Instant now() const { return scheduler_.clock().now(); }
   const Trace* trace(ExecutionId id) const;
   // Children of Map runs are executions, and here too.
