@@ -86,32 +86,53 @@ class Engine::Impl {
   }
 
   void start_execution(StartRequest request, Reply<Started> reply, std::function<void(const Ended&)> ended) {
-    if (!request.name.empty()) {
-      if (auto ok = check_name(request.name, settings_.limits); !ok) return reply(fail(ok.error()));
-    }
-    if (request.input.size() > settings_.limits.payload_bytes_max) {
-      return reply(invalid(
-          "1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have "
-          "length "
-          "less than or equal to " +
-              std::to_string(settings_.limits.payload_bytes_max),
-          "put large data into an object (s3://bucket/key) and pass its name, or raise payload_bytes_max"));
-    }
-    if (driver_.live() >= settings_.live_executions_max) {
-      return reply(
-          fail(ErrorCode::LimitExceeded,
-               "ExecutionLimitExceeded: " + std::to_string(driver_.live()) + " executions are running",
-               "try again later, or raise live_executions_max"));
-    }
-    const std::string arn =
-        request.machine.starts_with("arn:") ? request.machine : machine_arn(settings_, request.machine);
-    machines_.resolve(arn, [this, request = std::move(request), reply = std::move(reply),
-                            ended = std::move(ended)](Result<StartTarget> target) mutable {
+    if (auto ok = check_start(request); !ok) return reply(fail(ok.error()));
+    machines_.resolve(arn_of(request), [this, request = std::move(request), reply = std::move(reply),
+                                        ended = std::move(ended)](Result<StartTarget> target) mutable {
       if (!target) return reply(fail(target.error()));
+      if (target->machine->row.type == MachineType::Express)
+        return begin_express(*target, std::move(request), std::move(reply), std::move(ended));
       begin(*std::move(target), std::move(request), std::move(reply), std::move(ended));
     });
   }
 
+  void start_sync_execution(StartRequest request, Reply<SyncResult> reply) {
+    if (auto ok = check_start(request); !ok) return reply(fail(ok.error()));
+    machines_.resolve(arn_of(request), [this, request = std::move(request),
+                                        reply = std::move(reply)](Result<StartTarget> target) mutable {
+      if (!target) return reply(fail(target.error()));
+      if (target->machine->row.type != MachineType::Express) {
+        return reply(invalid("This operation is not supported by this type of state machine",
+                             "only Express state machines run synchronously"));
+      }
+      run_sync(*target, std::move(request), std::move(reply));
+    });
+  }
+
+ private:
+  std::string arn_of(const StartRequest& request) const {
+    return request.machine.starts_with("arn:") ? request.machine : machine_arn(settings_, request.machine);
+  }
+
+  Status check_start(const StartRequest& request) const {
+    if (!request.name.empty()) MR_DO(check_name(request.name, settings_.limits));
+    if (request.input.size() > settings_.limits.payload_bytes_max) {
+      return invalid(
+          "1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have "
+          "length "
+          "less than or equal to " +
+              std::to_string(settings_.limits.payload_bytes_max),
+          "put large data into an object (s3://bucket/key) and pass its name, or raise payload_bytes_max");
+    }
+    if (driver_.live() >= settings_.live_executions_max) {
+      return fail(ErrorCode::LimitExceeded,
+                  "ExecutionLimitExceeded: " + std::to_string(driver_.live()) + " executions are running",
+                  "try again later, or raise live_executions_max");
+    }
+    return {};
+  }
+
+ public:
   void stop_execution(ExecutionId id, Failure reason, Reply<void> reply) {
     // Whether it has ended can only be known from its events; a stop that comes too late leads to none.
     driver_.deliver(id, states::stimulus::StopRequested{std::move(reason)},
@@ -157,7 +178,7 @@ class Engine::Impl {
                                       [this, summary, reply](Result<std::vector<Removal>> removals) {
                                         if (!removals) return reply(fail(removals.error()));
                                         for (const Removal& removal : *removals) end_removal(removal);
-                                        reply(*summary);
+                                        learn_activities(*summary, reply);
                                       });
     });
   }
@@ -217,23 +238,75 @@ class Engine::Impl {
  private:
   static constexpr std::size_t kRecoveryPage = 1000;
 
+  void learn_activities(const RecoverySummary& summary, Reply<RecoverySummary> reply) {
+    resources_.learn_activities([this, summary, reply = std::move(reply)](Status learnt) {
+      if (!learnt) return reply(fail(learnt.error()));
+      driver_.activities_known([this](std::string_view arn) { return resources_.has_activity(arn); });
+      reply(summary);
+    });
+  }
+
+  states::stimulus::Started started_of(const StartTarget& target, StartRequest request, Instant now) {
+    const MachineRow& machine = target.machine->row;
+    states::stimulus::Started started;
+    // A generated name sorts by time: the index of names then grows at its end.
+    started.identity.name = request.name.empty() ? uuid_v7(to_millis(now), random_) : std::move(request.name);
+    if (machine.type == MachineType::Express) {
+      started.identity.arn = "arn:aws:states:" + settings_.region + ":" + settings_.account +
+                             ":express:" + machine.name + ":" + started.identity.name + ":" +
+                             uuid_v7(to_millis(now), random_);
+      started.identity.seconds_max = settings_.limits.express_seconds_max;
+    } else {
+      started.identity.arn = execution_arn(settings_, machine.name, started.identity.name);
+    }
+    started.identity.machine_arn = machine.arn;
+    started.identity.machine_name = machine.name;
+    started.identity.role_arn = machine.role_arn;
+    if (target.version != 0)
+      started.identity.version_arn = machine.arn + ":" + std::to_string(target.version);
+    if (!target.alias.empty()) started.identity.alias_arn = machine.arn + ":" + target.alias;
+    started.input = std::move(request.input);
+    return started;
+  }
+
+  void begin_express(const StartTarget& target, StartRequest request, Reply<Started> reply,
+                     std::function<void(const Ended&)> ended) {
+    const ExecutionId id = driver_.new_in_memory_id();
+    const Instant now = loop_.clock().now();
+    states::stimulus::Started started = started_of(target, std::move(request), now);
+    if (ended) driver_.when_ended(id, std::move(ended));
+    Started answer{id, started.identity.arn, started.identity.name, now, false};
+    driver_.start(
+        id, target.machine, std::move(started),
+        [answer = std::move(answer), reply = std::move(reply)](const Result<AppendResult>&) mutable {
+          reply(std::move(answer));
+        },
+        Origin{.in_memory = true});
+  }
+
+  void run_sync(const StartTarget& target, StartRequest request, Reply<SyncResult> reply) {
+    const ExecutionId id = driver_.new_in_memory_id();
+    const Instant now = loop_.clock().now();
+    states::stimulus::Started started = started_of(target, std::move(request), now);
+    SyncResult result{started.identity.arn, started.identity.name, target.machine->row.arn, now, now,
+                      started.input};
+    driver_.when_ended(
+        id, [this, result = std::move(result), reply = std::move(reply)](const Ended& ended) mutable {
+          result.stopped = loop_.clock().now();
+          result.status = ended.status;
+          result.output = ended.output;
+          result.failure = ended.failure;
+          reply(std::move(result));
+        });
+    driver_.start(id, target.machine, std::move(started), {}, Origin{.in_memory = true});
+  }
+
   void begin(StartTarget target, StartRequest request, Reply<Started> reply,
              std::function<void(const Ended&)> ended) {
     const MachinePtr& machine = target.machine;
     const ExecutionId id{++last_.value};
     const Instant now = loop_.clock().now();
-    // A generated name sorts by time: the index of names then grows at its end.
-    if (request.name.empty()) request.name = uuid_v7(to_millis(now), random_);
-    states::stimulus::Started started;
-    started.identity.name = std::move(request.name);
-    started.identity.arn = execution_arn(settings_, machine->row.name, started.identity.name);
-    started.identity.machine_arn = machine->row.arn;
-    started.identity.machine_name = machine->row.name;
-    started.identity.role_arn = machine->row.role_arn;
-    if (target.version != 0)
-      started.identity.version_arn = machine->row.arn + ":" + std::to_string(target.version);
-    if (!target.alias.empty()) started.identity.alias_arn = machine->row.arn + ":" + target.alias;
-    started.input = std::move(request.input);
+    const states::stimulus::Started started = started_of(target, std::move(request), now);
     if (ended) driver_.when_ended(id, ended);
     Started answer{id, started.identity.arn, started.identity.name, now, false};
     driver_.start(
@@ -358,6 +431,9 @@ void Engine::create_machine(std::string name, std::string definition, Reply<Mach
 void Engine::start_execution(StartRequest request, Reply<Started> reply,
                              std::function<void(const Ended&)> ended) {
   impl_->start_execution(std::move(request), std::move(reply), std::move(ended));
+}
+void Engine::start_sync_execution(StartRequest request, Reply<SyncResult> reply) {
+  impl_->start_sync_execution(std::move(request), std::move(reply));
 }
 void Engine::stop_execution(ExecutionId id, Failure reason, Reply<void> reply) {
   impl_->stop_execution(id, std::move(reason), std::move(reply));

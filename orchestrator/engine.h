@@ -47,6 +47,16 @@ struct StartRequest {
   Payload input = Payload::empty_object();
 };
 
+// A synchronous Express execution, from its start to its end.
+struct SyncResult {
+  std::string arn, name, machine_arn;
+  Instant started, stopped;
+  Payload input;
+  states::ExecutionStatus status = states::ExecutionStatus::Running;
+  std::optional<Payload> output = {};
+  std::optional<Failure> failure = {};
+};
+
 struct Started {
   ExecutionId id;
   std::string arn, name;
@@ -95,11 +105,15 @@ class Engine {
   // Its executions that still run are stopped; when they have ended, its name is free. Replies when it is
   // marked so; absent: nothing happens.
   void delete_machine(const std::string& arn, Reply<void> reply);
-  // Replies when durable. NotFound (no such machine), AlreadyExists (the name is taken by another input or
+  // Replies when durable; an execution of an Express state machine is only started, runs in memory, and its
+  // name may be taken. NotFound (no such machine), AlreadyExists (the name is taken by another input or
   // has ended), InvalidArgument (name), LimitExceeded, and the store's errors. `ended` (may be empty) is
   // called once when the execution has ended and that is durable, before or after the reply.
   void start_execution(StartRequest request, Reply<Started> reply,
                        std::function<void(const Ended&)> ended = {});
+  // Runs an execution of an Express state machine in memory and replies with its end. The errors of
+  // start_execution, and InvalidArgument (StateMachineTypeNotSupported) for a standard one.
+  void start_sync_execution(StartRequest request, Reply<SyncResult> reply);
   // Replies when the execution has ended because of it, or NotFound / InvalidArgument when it had ended
   // before.
   void stop_execution(ExecutionId id, Failure reason, Reply<void> reply);

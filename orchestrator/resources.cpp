@@ -87,7 +87,10 @@ void Resources::create_activity(ActivityRow activity, std::vector<TagRow> tags, 
         if (!made) return fail(made.error());
         return activity;
       },
-      std::move(reply));
+      [this, reply = std::move(reply)](Result<ActivityRow> made) {
+        if (made) known_.insert(made->arn);
+        reply(std::move(made));
+      });
 }
 
 void Resources::activity(const std::string& arn, Reply<ActivityRow> reply) {
@@ -121,7 +124,20 @@ void Resources::remove_activity(const std::string& arn, Reply<ActivityRow> reply
         if (!done) return fail(done.error());
         return row;
       },
-      std::move(reply));
+      [this, reply = std::move(reply)](Result<ActivityRow> gone) {
+        if (gone) known_.erase(gone->arn);
+        reply(std::move(gone));
+      });
+}
+
+void Resources::learn_activities(Reply<void> reply) {
+  ask_store<std::vector<ActivityRow>>(
+      committer_, [](Store& store) { return store.catalog().activities({}, ~std::size_t{0}); },
+      [this, reply = std::move(reply)](Result<std::vector<ActivityRow>> rows) {
+        if (!rows) return reply(fail(rows.error()));
+        for (const ActivityRow& row : *rows) known_.insert(row.arn);
+        reply(Status{});
+      });
 }
 
 }  // namespace millrace::orchestrator

@@ -3,6 +3,7 @@
 // store through the committer. Errors carry AWS's texts.
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,9 +30,13 @@ class Resources {
   // By ARN, those behind `after`.
   void activities(const std::string& after, std::size_t limit, Reply<std::vector<ActivityRow>> reply);
   void remove_activity(const std::string& arn, Reply<ActivityRow> reply);  // NotFound
+  // Reads which there are, once; from then on has_activity() knows without the store.
+  void learn_activities(Reply<void> reply);
+  bool has_activity(std::string_view arn) const { return known_.contains(arn); }
 
  private:
   Committer& committer_;
+  std::set<std::string, std::less<>> known_;
 };
 
 }  // namespace millrace::orchestrator
