@@ -87,8 +87,9 @@ class Engine::Impl {
 
   void start_execution(StartRequest request, Reply<Started> reply, std::function<void(const Ended&)> ended) {
     if (auto ok = check_start(request); !ok) return reply(fail(ok.error()));
-    machines_.resolve(arn_of(request), [this, request = std::move(request), reply = std::move(reply),
-                                        ended = std::move(ended)](Result<StartTarget> target) mutable {
+    const std::string arn = arn_of(request);
+    machines_.resolve(arn, [this, request = std::move(request), reply = std::move(reply),
+                            ended = std::move(ended)](Result<StartTarget> target) mutable {
       if (!target) return reply(fail(target.error()));
       if (target->machine->row.type == MachineType::Express)
         return begin_express(*target, std::move(request), std::move(reply), std::move(ended));
@@ -98,8 +99,9 @@ class Engine::Impl {
 
   void start_sync_execution(StartRequest request, Reply<SyncResult> reply) {
     if (auto ok = check_start(request); !ok) return reply(fail(ok.error()));
-    machines_.resolve(arn_of(request), [this, request = std::move(request),
-                                        reply = std::move(reply)](Result<StartTarget> target) mutable {
+    const std::string arn = arn_of(request);
+    machines_.resolve(arn, [this, request = std::move(request),
+                            reply = std::move(reply)](Result<StartTarget> target) mutable {
       if (!target) return reply(fail(target.error()));
       if (target->machine->row.type != MachineType::Express) {
         return reply(invalid("This operation is not supported by this type of state machine",

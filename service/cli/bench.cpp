@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "orchestrator/machines.h"
 #include "service/cli/bench_home.h"
 #include "service/cli/bench_map.h"
 #include "service/cli/command.h"
@@ -22,6 +23,7 @@ using SteadyClock = std::chrono::steady_clock;
 struct BenchOptions {
   int length = 10, concurrency = 512;
   double seconds = 5;
+  bool express = false;
   std::string directory = ".";
 };
 
@@ -74,8 +76,15 @@ class ClosedLoop {
 
   Result<Json> run(const std::string& definition, const char* what) {
     home_.loop().post([&] {
-      home_.engine().create_machine("bench", definition, [&](Result<orchestrator::MachineRow> row) {
-        if (!row) return stop(row.error());
+      orchestrator::NewMachine machine;
+      machine.arn = orchestrator::machine_arn(home_.engine().settings(), "bench");
+      machine.name = "bench";
+      machine.definition = definition;
+      machine.type =
+          options_.express ? orchestrator::MachineType::Express : orchestrator::MachineType::Standard;
+      const Instant now = home_.loop().clock().now();
+      home_.engine().machines().create(machine, now, [&](Result<orchestrator::MachineChange> made) {
+        if (!made) return stop(made.error());
         cpu_before_ = cpu_seconds();
         begin_ = SteadyClock::now();
         for (int i = 0; i < options_.concurrency; ++i) start_one();
@@ -90,6 +99,7 @@ class ClosedLoop {
     const double steps = executions * options_.length;
     const bool tasks = std::string_view(what) == "tasks";
     Json line = {{"bench", what},
+                 {"type", options_.express ? "EXPRESS" : "STANDARD"},
                  {"length", options_.length},
                  {"concurrency", options_.concurrency},
                  {"executions", latencies_ms_.size()}};
@@ -251,6 +261,7 @@ void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
     command->add_option("--concurrency", options->concurrency, "executions at a time")
         ->check(CLI::Range(1, 100000))
         ->capture_default_str();
+    command->add_flag("--express", options->express, "as Express executions, in memory, without a history");
     command->add_option("--seconds", options->seconds, "how long to start new ones")
         ->check(CLI::Range(0.1, 3600.0))
         ->capture_default_str();
