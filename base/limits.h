@@ -19,6 +19,8 @@ struct Limits {
   std::size_t cause_characters_max = 32'768;
   std::size_t name_characters_max = 80;          // states, executions, state machines
   std::int64_t express_seconds_max = 300;        // of an Express execution
+  std::int64_t redrive_days_max = 14;            // after its end, an execution may be redriven
+  std::int64_t execution_days_max = 365;         // of an execution with its redrives
   int inline_map_concurrency_max = 40;           // what MaxConcurrency 0 means in an inline Map
   int distributed_map_concurrency_max = 10'000;  // children of one map run at a time
   std::int64_t map_run_items_max = 100'000'000;  // of one map run; a reader stops there

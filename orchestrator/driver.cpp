@@ -65,6 +65,8 @@ ExecutionRow row_of(ExecutionId id, const Machine& machine, const states::Execut
   row.started = execution.started;
   row.stopped = execution.stopped;
   row.events = execution.events;
+  row.redrives = execution.redrives;
+  row.redriven = execution.redriven;
   const std::string_view version = qualifier_of(execution.identity.version_arn);
   std::from_chars(version.data(), version.data() + version.size(), row.version);
   row.alias = qualifier_of(execution.identity.alias_arn);
@@ -121,7 +123,7 @@ Driver::~Driver() {
 void Driver::start(ExecutionId id, MachinePtr machine, states::stimulus::Started started, Committed committed,
                    Origin origin) {
   auto live = std::make_unique<Live>();
-  live->origin = origin;
+  live->origin = std::move(origin);
   live->machine = std::move(machine);
   live->inbox.push_back({std::move(started), std::move(committed)});
   live_.emplace(id, std::move(live));
@@ -239,6 +241,7 @@ void Driver::step(ExecutionId id, Live& live) {
   append.row = row_of(id, *live.machine, live.execution);
   append.row.map_run = live.origin.map_run;
   append.row.map_items = live.origin.items;
+  append.row.started_by = live.origin.started_by;
   if (observer_) live.shown = append.events;
   live.committing = true;
   committer_.submit(std::move(append), [alive = self_, id](Result<AppendResult> result) {
@@ -388,15 +391,15 @@ void Driver::load(ExecutionId id) {
         if (!*alive) return;
         if (!loaded->row) return refuse(loaded->row.error());
         if (!loaded->events) return refuse(loaded->events.error());
-        (*alive)->machines_.load_revision(
-            loaded->row->machine, [alive, id, loaded, refuse](Result<MachinePtr> machine) {
-              if (!*alive) return;
-              const Origin origin{loaded->row->map_run, loaded->row->map_items};
-              if (machine && origin.map_run.value != 0)
-                machine = (*alive)->machines_.processor(*machine, loaded->map_state);
-              if (!machine) return refuse(machine.error());
-              (*alive)->fold(id, *machine, origin, *loaded->events);
-            });
+        (*alive)->machines_.load_revision(loaded->row->machine, [alive, id, loaded,
+                                                                 refuse](Result<MachinePtr> machine) {
+          if (!*alive) return;
+          const Origin origin{loaded->row->map_run, loaded->row->map_items, false, loaded->row->started_by};
+          if (machine && origin.map_run.value != 0)
+            machine = (*alive)->machines_.processor(*machine, loaded->map_state);
+          if (!machine) return refuse(machine.error());
+          (*alive)->fold(id, *machine, origin, *loaded->events);
+        });
       });
 }
 
@@ -406,7 +409,7 @@ void Driver::fold(ExecutionId id, MachinePtr machine, Origin origin,
   if (it == live_.end() || !it->second->loading) return;
   Live& live = *it->second;
   live.machine = std::move(machine);
-  live.origin = origin;
+  live.origin = std::move(origin);
   live.created = true;
   for (const states::Event& event : events) states::evolve(live.execution, *live.machine->program, event);
   live.loading = false;

@@ -1,10 +1,12 @@
 #include "orchestrator/engine.h"
 
+#include <charconv>
 #include <utility>
 
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "orchestrator/dispatch/nested_runner.h"
 #include "orchestrator/driver.h"
 #include "orchestrator/machines.h"
 #include "orchestrator/maps/map_runs.h"
@@ -54,16 +56,30 @@ std::string machine_arn(const EngineSettings& settings, std::string_view name) {
   return arn.append(name);
 }
 
+namespace {
+constexpr std::string_view kWaits = " waits";
+}  // namespace
+
+std::string parent_text(const Parent& parent) {
+  std::string text = std::to_string(parent.task.execution.value);
+  for (const std::uint64_t part :
+       {parent.task.frame.value, parent.task.visit, static_cast<std::uint64_t>(parent.task.attempt)})
+    text.append("/").append(std::to_string(part));
+  return parent.waits ? text.append(kWaits) : text;
+}
+
 class Engine::Impl {
  public:
-  Impl(Loop& loop, Committer& committer, TaskRunner& runner, EngineSettings settings, ExecutionId last)
+  Impl(Engine& engine, Loop& loop, Committer& committer, TaskRunner& runner, EngineSettings settings,
+       ExecutionId last)
       : settings_(std::move(settings)),
         loop_(loop),
         committer_(committer),
         machines_(committer, settings_.limits, mix(settings_.seed, 1)),
         queries_(committer),
         resources_(committer),
-        driver_(loop, committer, runner, machines_, settings_),
+        nested_(engine, loop, runner),
+        driver_(loop, committer, nested_, machines_, settings_),
         random_(settings_.seed),
         own_background_(settings_.maps.background ? nullptr : make_background_on_loop(loop)),
         map_runs_(loop, committer, driver_, machines_, settings_, settings_.maps.objects,
@@ -146,6 +162,25 @@ class Engine::Impl {
                       if (!result) return reply(fail(result.error()));
                       reply(Status{});
                     });
+  }
+
+  void redrive_execution(const std::string& arn, Reply<Instant> reply) {
+    queries_.describe(arn, [this, reply = std::move(reply)](Result<ExecutionView> view) {
+      if (!view) return reply(fail(view.error()));
+      const std::string_view why_not = not_redrivable(*view, loop_.clock().now(), settings_.limits);
+      if (!why_not.empty()) return reply(invalid(std::string(why_not)));
+      const ExecutionId id = view->row.id;
+      driver_.deliver(id, states::stimulus::RedriveRequested{}, [this, id, reply](Result<AppendResult> done) {
+        if (!done) return reply(fail(done.error()));
+        queries_.ask<Instant>(
+            [id](Store& store) -> Result<Instant> {
+              MR_TRY(row, store.execution(id));
+              if (row.redriven) return *row.redriven;
+              return fail(ErrorCode::Conflict, "the execution was changed by another call", "try again");
+            },
+            reply);
+      });
+    });
   }
 
   void when_ended(ExecutionId id, Reply<Ended> reply) {
@@ -308,25 +343,29 @@ class Engine::Impl {
     const MachinePtr& machine = target.machine;
     const ExecutionId id{++last_.value};
     const Instant now = loop_.clock().now();
+    Origin origin;
+    if (request.parent) origin.started_by = parent_text(*request.parent);
     const states::stimulus::Started started = started_of(target, std::move(request), now);
     if (ended) driver_.when_ended(id, ended);
     Started answer{id, started.identity.arn, started.identity.name, now, false};
     driver_.start(
         id, machine, started,
-        [this, machine, answer = std::move(answer), input = started.input, reply = std::move(reply),
-         ended = std::move(ended)](Result<AppendResult> result) mutable {
+        [this, machine, answer = std::move(answer), input = started.input, parent = origin.started_by,
+         reply = std::move(reply), ended = std::move(ended)](Result<AppendResult> result) mutable {
           if (!result) return reply(fail(result.error()));
           if (*result == AppendResult::Ok) return reply(std::move(answer));
           if (*result == AppendResult::NameTaken) {
-            return name_taken(std::move(machine), std::move(answer), std::move(input), std::move(reply),
-                              std::move(ended));
+            return name_taken(std::move(machine), std::move(answer), std::move(input), std::move(parent),
+                              std::move(reply), std::move(ended));
           }
           reply(fail(ErrorCode::Conflict, kOtherProcess, "stop it; a home directory belongs to one engine"));
-        });
+        },
+        origin);
   }
 
-  // StartExecution is idempotent for the same name and input while the first one runs.
-  void name_taken(MachinePtr machine, Started answer, Payload input, Reply<Started> reply,
+  // StartExecution is idempotent for the same name and input while the first one runs, and for the same task
+  // whatever has become of its child.
+  void name_taken(MachinePtr machine, Started answer, Payload input, std::string parent, Reply<Started> reply,
                   std::function<void(const Ended&)> ended) {
     struct Found {
       Result<ExecutionRow> row = fail(ErrorCode::Internal, "not read");
@@ -344,10 +383,12 @@ class Engine::Impl {
           const auto* first = std::get_if<states::detail::ExecutionStarted>(&events->front().details);
           found->same_input = first && first->input.text() == input.text();
         },
-        [this, found, answer = std::move(answer), reply = std::move(reply),
+        [this, found, answer = std::move(answer), parent = std::move(parent), reply = std::move(reply),
          ended = std::move(ended)]() mutable {
           if (!found->row) return reply(fail(found->row.error()));
-          if (!found->same_input || found->row->status != states::ExecutionStatus::Running) {
+          const bool running = found->row->status == states::ExecutionStatus::Running;
+          const bool own_child = !parent.empty() && found->row->started_by == parent;
+          if (!own_child && !(found->same_input && running)) {
             return reply(fail(ErrorCode::AlreadyExists, "Execution Already Exists: '" + answer.arn + "'",
                               "choose another name; names of one state machine are used once"));
           }
@@ -394,17 +435,39 @@ class Engine::Impl {
     }
   }
 
+  // A parent's end is durable before its children are told to stop: after a crash they are told again.
+  void stop_orphans() {
+    auto orphans = std::make_shared<std::vector<ExecutionId>>();
+    committer_.run(
+        [orphans, children = std::exchange(waited_for_, {})](Store& store) {
+          for (const auto& [child, parent] : children) {
+            std::uint64_t id = 0;
+            std::from_chars(parent.data(), parent.data() + parent.size(), id);
+            const auto row = store.execution(ExecutionId{id});
+            if (row && row->status != states::ExecutionStatus::Running) orphans->push_back(child);
+          }
+        },
+        [this, orphans] {
+          for (const ExecutionId id : *orphans)
+            stop_execution(id, {{}, {}, false, false}, [](const Status&) {});
+        });
+  }
+
   void recover_page(ExecutionId after, RecoverySummary so_far, Reply<RecoverySummary> reply) {
     auto rows = std::make_shared<Result<std::vector<ExecutionRow>>>(fail(ErrorCode::Internal, "not read"));
     committer_.run([rows, after](Store& store) { *rows = store.unfinished(after, kRecoveryPage); },
                    [this, rows, so_far, reply = std::move(reply)]() mutable {
                      if (!*rows) return reply(fail((*rows).error()));
                      for (const ExecutionRow& row : **rows) {
+                       if (row.started_by.ends_with(kWaits)) waited_for_.emplace_back(row.id, row.started_by);
                        ++so_far.executions;
                        so_far.tasks += row.tasks_out;
                        driver_.take_up(row);
                      }
-                     if ((*rows)->size() < kRecoveryPage) return reply(so_far);
+                     if ((*rows)->size() < kRecoveryPage) {
+                       stop_orphans();
+                       return reply(so_far);
+                     }
                      recover_page((*rows)->back().id, so_far, std::move(reply));
                    });
   }
@@ -415,8 +478,10 @@ class Engine::Impl {
   Machines machines_;
   Queries queries_;
   Resources resources_;
+  NestedRunner nested_;
   Driver driver_;
   Random random_;
+  std::vector<std::pair<ExecutionId, std::string>> waited_for_;  // during recovery: children, and their tasks
   std::unique_ptr<Background> own_background_;
   MapRuns map_runs_;  // after the driver, whose ear it has
   ExecutionId last_;
@@ -424,7 +489,7 @@ class Engine::Impl {
 
 Engine::Engine(Loop& loop, Committer& committer, TaskRunner& runner, EngineSettings settings,
                ExecutionId last)
-    : impl_(std::make_unique<Impl>(loop, committer, runner, std::move(settings), last)) {}
+    : impl_(std::make_unique<Impl>(*this, loop, committer, runner, std::move(settings), last)) {}
 Engine::~Engine() = default;
 
 void Engine::create_machine(std::string name, std::string definition, Reply<MachineRow> reply) {
@@ -439,6 +504,9 @@ void Engine::start_sync_execution(StartRequest request, Reply<SyncResult> reply)
 }
 void Engine::stop_execution(ExecutionId id, Failure reason, Reply<void> reply) {
   impl_->stop_execution(id, std::move(reason), std::move(reply));
+}
+void Engine::redrive_execution(const std::string& arn, Reply<Instant> reply) {
+  impl_->redrive_execution(arn, std::move(reply));
 }
 void Engine::send_task_success(const std::string& token, Payload output, Reply<void> reply) {
   impl_->answer_task(token, std::move(output), std::move(reply));

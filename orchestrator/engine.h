@@ -38,13 +38,23 @@ struct EngineSettings {
       std::chrono::seconds(30);  // an execution that waits longer than this for time alone leaves memory
   ActivitySettings activities;
   std::string token_secret = "millrace tests";  // signs task tokens; the shell hands in the home's own
-  std::uint64_t seed = 0;  // of the engine's random names and jitter; the shell hands in a random one
+  bool nested_executions = true;  // tasks about executions are carried out here, not by the runner
+  std::uint64_t seed = 0;         // of the engine's random names and jitter; the shell hands in a random one
 };
+
+// The task of another execution that starts this one. Starting it again for the same attempt of the same task
+// answers with the execution that is there: a task that is carried out again after a crash has one child.
+struct Parent {
+  TaskKey task;
+  bool waits = false;  // for the child's end: it is stopped with its parent
+};
+std::string parent_text(const Parent& parent);  // as rows keep it
 
 struct StartRequest {
   std::string machine;  // its ARN or name: the newest revision runs; or a version's or alias's ARN
   std::string name;     // empty: a UUID
   Payload input = Payload::empty_object();
+  std::optional<Parent> parent = {};
 };
 
 // A synchronous Express execution, from its start to its end.
@@ -117,6 +127,9 @@ class Engine {
   // Replies when the execution has ended because of it, or NotFound / InvalidArgument when it had ended
   // before.
   void stop_execution(ExecutionId id, Failure reason, Reply<void> reply);
+  // An execution that did not succeed goes on from where it failed; replies, when that is durable, with the
+  // time. NotFound; InvalidArgument with AWS's reason when it can't be redriven.
+  void redrive_execution(const std::string& arn, Reply<Instant> reply);
   // What a task's token (.waitForTaskToken, activities) is answered with; replies when that is durable.
   // InvalidArgument: Invalid Token; NotFound: Task Timed Out, when nobody waits for that attempt any more.
   void send_task_success(const std::string& token, Payload output, Reply<void> reply);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "orchestrator/arns.h"
+#include "states/redrive.h"
 
 namespace millrace::orchestrator {
 namespace {
@@ -35,6 +36,7 @@ Result<ExecutionView> read_view(Store& store, const std::string& arn) {
   if (row.status != states::ExecutionStatus::Running) {
     MR_TRY(last, store.events(row.id, row.events - 1, 1));
     if (last.empty()) return fail(ErrorCode::DataLoss, "the history of '" + arn + "' has no end");
+    view.history_events = last.back().number;
     const states::EventDetails& details = last.back().details;
     if (const auto* d = std::get_if<states::detail::ExecutionSucceeded>(&details)) view.output = d->output;
     if (const auto* d = std::get_if<states::detail::Failed>(&details)) view.failure = d->failure;
@@ -180,6 +182,13 @@ Result<ExecutionPage> read_list(Store& store, const ListRequest& request) {
 }
 
 }  // namespace
+
+std::string_view not_redrivable(const ExecutionView& view, Instant now, const Limits& limits) {
+  const states::RedriveCandidate candidate{view.row.status, view.row.started, view.row.stopped,
+                                           view.history_events,
+                                           view.machine.status == MachineStatus::Deleting};
+  return states::why_not_redrivable(candidate, now, limits);
+}
 
 void Queries::find(const std::string& arn, Reply<ExecutionRow> reply) {
   ask_store<ExecutionRow>(

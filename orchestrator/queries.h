@@ -19,9 +19,12 @@ struct ExecutionView {
   MachineRow machine;  // the revision it runs
   states::ExecutionIdentity identity;
   Payload input;
-  std::optional<Payload> output;   // when it succeeded
-  std::optional<Failure> failure;  // when it ended otherwise
+  std::optional<Payload> output;           // when it succeeded
+  std::optional<Failure> failure;          // when it ended otherwise
+  states::EventNumber history_events = 0;  // visible ones, of an execution that has ended
 };
+// Why it can't be redriven, in AWS's words; empty: it can.
+std::string_view not_redrivable(const ExecutionView& view, Instant now, const Limits& limits);
 
 struct ExecutionItem {
   ExecutionRow row;

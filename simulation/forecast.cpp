@@ -134,6 +134,7 @@ Result<std::shared_ptr<const Trace>> run_alone(const ForecastRequest& request, s
   Scheduler scheduler(seed, Ties::InOrder, request.start);
   ModelRunner runner(scheduler, request.model, seed);
   orchestrator::EngineSettings settings;
+  settings.nested_executions = false;  // a task like the others: the model knows how long it takes
   settings.seed = seed;
   World world(scheduler, runner, settings);
   MR_DO(world.create_machine(kMachine, request.definition));
@@ -151,6 +152,7 @@ Result<Forecast> run_schedule(const ForecastRequest& request, Gather& gather) {
   Scheduler scheduler(request.seed, Ties::InOrder, request.start);
   ModelRunner runner(scheduler, request.model, request.seed);
   orchestrator::EngineSettings settings;
+  settings.nested_executions = false;  // a task like the others: the model knows how long it takes
   settings.seed = request.seed;
   World world(scheduler, runner, settings);
   MR_DO(world.create_machine(kMachine, request.definition));

@@ -308,6 +308,7 @@ CaseResult run_case(const TestSuite& suite, const TestCase& test) {
   Scheduler scheduler(test.seed, Ties::InOrder, test.start);
   MockRunner runner(scheduler, test.mocks);
   orchestrator::EngineSettings settings;
+  settings.nested_executions = false;  // mocked like the others
   settings.seed = test.seed;
   World world(scheduler, runner, settings);
   runner.watch(world);

@@ -41,6 +41,8 @@ Step enter_fail(Turn& turn, FrameId id, const definitions::Fail& fail);
 Step enter(Turn& turn, FrameId id);
 
 Step resume_wait(Turn& turn, FrameId id);
+// Starts what an inline Map's concurrency has room for.
+Step go_on_with_items(Turn& turn, FrameId id);
 Step task_started(Turn& turn, FrameId id, const std::string& worker);
 Step task_submitted(Turn& turn, FrameId id, const Payload& output);
 Step task_reported(Turn& turn, FrameId id, const Outcome& outcome);

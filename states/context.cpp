@@ -72,7 +72,8 @@ const Payload& FrameContext::object() const {
       .key("RoleArn")
       .string(who.role_arn)
       .key("RedriveCount")
-      .number(std::int64_t{0});
+      .number(static_cast<std::int64_t>(execution_.redrives));
+  if (execution_.redriven) out.key("RedriveTime").string(format_rfc3339(*execution_.redriven));
   out.end_object();
   write_map_item(out);
   out.key("StateMachine").begin_object();

@@ -223,7 +223,7 @@ std::optional<Instant> deadline_of(const Execution& execution, const Program& pr
   const auto& most = execution.identity.seconds_max;
   if (most && (!seconds || *most < *seconds)) seconds = most;
   if (!seconds) return std::nullopt;
-  return execution.started + std::chrono::seconds(*seconds);
+  return execution.redriven.value_or(execution.started) + std::chrono::seconds(*seconds);
 }
 
 void time_came(Turn& turn) {
@@ -255,6 +255,23 @@ void time_came(Turn& turn) {
       advance(turn, id, task_timed_out(turn, id, error_names::kTimeout));
     }
   }
+}
+
+// Whatever had not finished goes on: frames at the entry of their states as after a long decision, Maps with
+// the items they had not begun.
+void redrive(Turn& turn) {
+  turn.emit(EventType::ExecutionRedriven, FrameId{0},
+            detail::ExecutionRedriven{turn.execution().redrives + 1}, turn.execution().visible_events);
+  std::vector<FrameId> maps;
+  for (const auto& [id, frame] : turn.execution().frames) {
+    if (rests(frame)) turn.runnable.push_back(id);
+    if (std::holds_alternative<waiting::ForItems>(frame.waiting)) maps.push_back(id);
+  }
+  for (const FrameId id : maps) {
+    if (turn.ended()) return;
+    if (turn.has_frame(id)) follow(turn, id, go_on_with_items(turn, id));
+  }
+  drain(turn);
 }
 
 }  // namespace
@@ -422,6 +439,9 @@ Decision decide(const Program& program, Execution execution, const Stimulus& sti
           },
           [&](const stimulus::TimeCame&) {
             if (!fresh && !turn.ended()) time_came(turn);
+          },
+          [&](const stimulus::RedriveRequested&) {
+            if (turn.ended() && turn.execution().status != ExecutionStatus::Succeeded) redrive(turn);
           },
           [&](const stimulus::StopRequested& s) {
             if (!fresh && !turn.ended()) end_execution(turn, EventType::ExecutionAborted, s.reason, 0);

@@ -204,6 +204,11 @@ struct RetryScheduled {
   Instant due;
   bool operator==(const RetryScheduled&) const = default;
 };
+// Follows the event that had ended the execution; what had failed goes on
+struct ExecutionRedriven {
+  std::uint32_t redrive_count = 0;  // 1, 2, …
+  bool operator==(const ExecutionRedriven&) const = default;
+};
 // Hidden: a branch of a Parallel came to its end
 struct BranchSucceeded {
   Payload output;
@@ -228,7 +233,7 @@ using EventDetails =
                  detail::TaskOutput, detail::TaskFailed, detail::EvaluationFailed, detail::ParallelStarted,
                  detail::MapStarted, detail::IterationStarted, detail::IterationEnded, detail::WaitScheduled,
                  detail::RetryScheduled, detail::BranchSucceeded, detail::MapRunStarted,
-                 detail::MapRunRedriven>;
+                 detail::MapRunRedriven, detail::ExecutionRedriven>;
 
 using EventNumber = std::uint64_t;
 

@@ -1,33 +1,68 @@
 // evolve(): one small function per kind of event. Total: an event about a frame that is not there changes
 // nothing but the counts, so a history of any age can be folded.
 
+#include <utility>
+
 #include "base/check.h"
 #include "states/decide.h"
 
 namespace millrace::states {
 namespace {
 
-// Ends a frame and everything below it.
-void remove_tree(Execution& execution, FrameId id) {
-  const auto it = execution.frames.find(id);
-  if (it == execution.frames.end()) return;
-  std::vector<FrameId> children;
-  if (const auto* branches = std::get_if<waiting::ForBranches>(&it->second.waiting))
-    children = branches->children;
-  if (const auto* items = std::get_if<waiting::ForItems>(&it->second.waiting)) {
-    for (const auto& [index, child] : items->running) children.push_back(child);
-  }
-  execution.frames.erase(it);
-  for (const FrameId child : children) remove_tree(execution, child);
-}
-
-void remove_children(Execution& execution, Frame& frame) {
+std::vector<FrameId> children_of(const Frame& frame) {
   std::vector<FrameId> children;
   if (const auto* branches = std::get_if<waiting::ForBranches>(&frame.waiting)) children = branches->children;
   if (const auto* items = std::get_if<waiting::ForItems>(&frame.waiting)) {
     for (const auto& [index, child] : items->running) children.push_back(child);
   }
+  return children;
+}
+
+// Ends a frame and everything below it.
+void remove_tree(Execution& execution, FrameId id) {
+  const auto it = execution.frames.find(id);
+  if (it == execution.frames.end()) return;
+  const std::vector<FrameId> children = children_of(it->second);
+  execution.frames.erase(it);
   for (const FrameId child : children) remove_tree(execution, child);
+}
+
+void remove_children(Execution& execution, Frame& frame) {
+  for (const FrameId child : children_of(frame)) remove_tree(execution, child);
+}
+
+// The same for what a failure takes down. What fell first is how it stood.
+void fell_tree(Execution& execution, FrameId id) {
+  const auto it = execution.frames.find(id);
+  if (it == execution.frames.end()) return;
+  const std::vector<FrameId> children = children_of(it->second);
+  execution.fallen.insert(execution.frames.extract(it));
+  for (const FrameId child : children) fell_tree(execution, child);
+}
+
+// The fork's own frame lives on, to catch the failure or to give it on.
+void fell_fork(Execution& execution, Frame& frame) {
+  execution.fallen.emplace(frame.id, frame);
+  for (const FrameId child : children_of(frame)) fell_tree(execution, child);
+  frame.waiting = waiting::Nothing{};
+}
+
+// A fork goes on with what it has not finished; any other state stands at its entry again, which is another
+// visit: its tasks are other tasks than those before.
+void begin_again(Frame& frame, const Event& event) {
+  frame.attempt = 0;
+  frame.retry_counts.clear();
+  frame.last = event.number;
+  if (std::holds_alternative<waiting::ForBranches>(frame.waiting)) return;
+  if (auto* work = std::get_if<waiting::ForItems>(&frame.waiting)) {
+    work->running.clear();  // and found again by the iterations' own frames
+    return;
+  }
+  frame.waiting = waiting::Nothing{};
+  if (frame.entered == 0) return;
+  frame.entered = event.number;
+  frame.entered_time = event.time;
+  frame.entered_from = event.previous;
 }
 
 Frame& add_frame(Execution& execution, FrameId parent, std::uint32_t index, const Program* program,
@@ -58,6 +93,11 @@ void begin_visit(Frame& frame, const Event& event, const detail::StateEntered& e
 void end(Execution& execution, ExecutionStatus status, const Event& event) {
   execution.status = status;
   execution.stopped = event.time;
+  if (status == ExecutionStatus::Succeeded) {
+    execution.fallen.clear();
+  } else {
+    execution.fallen.merge(execution.frames);
+  }
   execution.frames.clear();
 }
 
@@ -70,13 +110,15 @@ struct Fold {
   void operator()(const std::monostate&) const {
     switch (event.type) {
       case EventType::ParallelStateSucceeded:
-      case EventType::ParallelStateFailed:
       case EventType::MapStateSucceeded:
-      case EventType::MapStateFailed:
         if (frame) {
           remove_children(execution, *frame);
           frame->waiting = waiting::Nothing{};
         }
+        return;
+      case EventType::ParallelStateFailed:
+      case EventType::MapStateFailed:
+        if (frame) fell_fork(execution, *frame);
         return;
       default:
         return;
@@ -101,6 +143,21 @@ struct Fold {
         event);
     execution.failure = d.failure;
   }
+  void operator()(const detail::ExecutionRedriven& d) const {
+    execution.status = ExecutionStatus::Running;
+    execution.stopped.reset();
+    execution.failure.reset();
+    execution.redrives = d.redrive_count;
+    execution.redriven = event.time;
+    execution.frames = std::exchange(execution.fallen, {});
+    for (auto& [id, again] : execution.frames) begin_again(again, event);
+    for (const auto& [id, again] : execution.frames) {
+      const auto parent = execution.frames.find(again.parent);
+      if (parent == execution.frames.end()) continue;
+      if (auto* work = std::get_if<waiting::ForItems>(&parent->second.waiting))
+        work->running[again.index] = id;
+    }
+  }
   void operator()(const detail::StateEntered& d) const {
     if (frame) begin_visit(*frame, event, d);
   }
@@ -108,6 +165,7 @@ struct Fold {
     if (!frame) return;
     frame->data = d.output;
     frame->waiting = waiting::Nothing{};
+    execution.fallen.clear();  // the failure, if there was one, is caught
     if (!d.assigned) return;
     for (const auto [key, value] : d.assigned->view().members())
       frame->variables.insert_or_assign(key.string(), Payload::of(value));
@@ -189,7 +247,11 @@ struct Fold {
       frame->last = child->second.last;
     }
     work->running.erase(it);
-    remove_tree(execution, id);
+    if (event.type == EventType::MapIterationSucceeded) {
+      remove_tree(execution, id);
+    } else {
+      fell_tree(execution, id);
+    }
   }
   void operator()(const detail::WaitScheduled& d) const {
     if (frame) frame->waiting = waiting::ForTime{d.due};
@@ -197,6 +259,7 @@ struct Fold {
   void operator()(const detail::RetryScheduled& d) const {
     if (!frame) return;
     remove_children(execution, *frame);
+    execution.fallen.clear();
     frame->last = event.previous;  // a fork goes on after the event inside it that failed
     ++frame->attempt;
     if (frame->retry_counts.size() <= d.retrier) frame->retry_counts.resize(d.retrier + 1);

@@ -43,6 +43,9 @@ std::string check_consistent(const Execution& execution, const Program& program)
   if (execution.ended()) {
     if (!execution.frames.empty()) return "an ended execution has frames";
     if (!execution.stopped) return "an ended execution has no stop time";
+    const bool succeeded = execution.status == ExecutionStatus::Succeeded;
+    if (succeeded == execution.fallen.contains(FrameId{1}))
+      return "a failed execution keeps its frames for a redrive, a succeeded one none";
     if ((execution.status == ExecutionStatus::Succeeded) != execution.output.has_value())
       return "output and status disagree";
     if ((execution.status == ExecutionStatus::Succeeded) == execution.failure.has_value())
@@ -50,6 +53,7 @@ std::string check_consistent(const Execution& execution, const Program& program)
     return "";
   }
   if (execution.visible_events > execution.events) return "more visible events than events";
+  if (!execution.fallen.empty()) return "a running execution with fallen frames";
   if (!execution.frames.contains(FrameId{1})) return "a running execution without its root frame";
   for (const auto& [id, frame] : execution.frames) {
     if (frame.id != id || id.value > execution.frames_made) return about(frame, "its id is wrong");

@@ -104,6 +104,11 @@ struct Execution {
   std::uint64_t events = 0;        // all events folded so far, hidden ones too: what the store counts
   std::uint64_t frames_made = 0;
   std::map<FrameId, Frame> frames;  // live ones; the root is frame 1
+  // What a failure took down, as it stood: forks with their unfinished branches and iterations. Kept until
+  // the failure is answered; in an execution that did not succeed, all that a redrive goes on from.
+  std::map<FrameId, Frame> fallen;
+  std::uint32_t redrives = 0;
+  std::optional<Instant> redriven;  // when last
   // TestState alone, and in no event: the context object handed in, shown instead of what the events say.
   std::optional<Payload> context;
   definitions::VariableMap given_variables;  // the same of variables: what the outermost States are in

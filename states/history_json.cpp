@@ -101,6 +101,9 @@ struct Write {
   void operator()(const detail::RetryScheduled&) const {}
   void operator()(const detail::BranchSucceeded&) const {}
   void operator()(const detail::MapRunStarted& d) const { out.key("mapRunArn").string(d.map_run_arn); }
+  void operator()(const detail::ExecutionRedriven& d) const {
+    out.key("redriveCount").number(static_cast<std::int64_t>(d.redrive_count));
+  }
   void operator()(const detail::MapRunRedriven& d) const {
     out.key("mapRunArn").string(d.map_run_arn);
     out.key("redriveCount").number(static_cast<std::int64_t>(d.redrive_count));

@@ -125,6 +125,10 @@ Step enter_map(Turn& turn, FrameId id, const definitions::Map& map) {
   return length == 0 ? all_done(turn, id) : start_iterations(turn, id);
 }
 
+Step go_on_with_items(Turn& turn, FrameId id) {
+  return start_iterations(turn, id);
+}
+
 Step iteration_ended(Turn& turn, FrameId parent, FrameId child, const Payload& output) {
   const Frame& frame = turn.frame(child);
   const EventNumber last = frame.last;

@@ -45,11 +45,12 @@ struct MapRunEnded {
 struct TimeCame {};  // env.now has reached next_due()
 struct StopRequested {
   Failure reason;
-};  // StopExecution
+};                           // StopExecution
+struct RedriveRequested {};  // RedriveExecution: an execution that did not succeed goes on
 }  // namespace stimulus
 
 using Stimulus = std::variant<stimulus::Started, stimulus::TaskStarted, stimulus::TaskSubmitted,
                               stimulus::TaskReported, stimulus::HeartbeatMissed, stimulus::MapRunEnded,
-                              stimulus::TimeCame, stimulus::StopRequested>;
+                              stimulus::TimeCame, stimulus::StopRequested, stimulus::RedriveRequested>;
 
 }  // namespace millrace::states

@@ -15,7 +15,8 @@ struct Ended;
 struct Origin {
   MapRunId map_run = {};  // which map run it is a child of; 0: of none
   std::uint32_t items = 0;
-  bool in_memory = false;  // Express: nothing of it is stored, and it ends with the process
+  bool in_memory = false;       // Express: nothing of it is stored, and it ends with the process
+  std::string started_by = {};  // the task of another execution; empty: a client
 };
 
 class MapRunPort {

@@ -107,6 +107,8 @@ constexpr auto kFields<detail::MapRunStarted> = std::tuple(&detail::MapRunStarte
 template <>
 constexpr auto kFields<detail::MapRunRedriven> = std::tuple(&detail::MapRunRedriven::map_run_arn,
                                                             &detail::MapRunRedriven::redrive_count);
+template <>
+constexpr auto kFields<detail::ExecutionRedriven> = std::tuple(&detail::ExecutionRedriven::redrive_count);
 
 template <class D>
 constexpr auto kFieldsSince2 = std::tuple();

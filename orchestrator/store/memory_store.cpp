@@ -138,6 +138,8 @@ class MemoryStore final : public Store {
     kept.row.due = append.row.due;
     kept.row.tasks_out = append.row.tasks_out;
     kept.row.events = append.row.events;
+    kept.row.redrives = append.row.redrives;
+    kept.row.redriven = append.row.redriven;
     kept.events.insert(kept.events.end(), append.events.begin(), append.events.end());
     kept.ends.push_back(kept.events.size());
     return AppendResult::Ok;

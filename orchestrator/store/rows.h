@@ -91,6 +91,9 @@ struct ExecutionRow {
   std::uint32_t map_items = 0;  // how many items this child has
   std::uint32_t version = 0;    // of the state machine, when it was started by version or alias
   std::string alias = {};       // it was started by
+  std::uint32_t redrives = 0;
+  std::optional<Instant> redriven = {};  // when last
+  std::string started_by = {};           // the task of another execution (parent_text()); empty: a client
   bool operator==(const ExecutionRow&) const = default;
 };
 

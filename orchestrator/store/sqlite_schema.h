@@ -88,6 +88,13 @@ CREATE TABLE activities(arn TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, creat
 CREATE TABLE tags(
   resource TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(resource, key)) WITHOUT ROWID;
 )sql",
+    // 4: redrives, and executions that a task of another one started
+    R"sql(
+-- `started_by` is the task's key as text; empty: a client did.
+ALTER TABLE executions ADD COLUMN redrives INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE executions ADD COLUMN redriven INTEGER;
+ALTER TABLE executions ADD COLUMN started_by TEXT NOT NULL DEFAULT '';
+)sql",
 };
 inline constexpr int kSchemaVersion = static_cast<int>(sizeof(kSchemaSteps) / sizeof(kSchemaSteps[0]));
 

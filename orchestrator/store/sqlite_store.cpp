@@ -21,7 +21,9 @@ constexpr const char* kSettings =
 static_assert(kLogPagesMax == 1000, "the same number stands in kSettings, which is constant text");
 
 constexpr char kExecutionColumns[] =
-    "id, machine, name, status, started, stopped, due, tasks_out, events, map_run, map_items, version, alias";
+    "id, machine, name, status, started, stopped, due, tasks_out, events, map_run, map_items, version, "
+    "alias, "
+    "redrives, redriven, started_by";
 
 tl::unexpected<Error> damaged(std::string what) {
   return fail(ErrorCode::DataLoss, std::move(what),
@@ -69,6 +71,9 @@ Result<ExecutionRow> execution_at(const Statement& from) {
   row.map_items = static_cast<std::uint32_t>(from.integer(10));
   row.version = static_cast<std::uint32_t>(from.integer(11));
   row.alias = from.text(12);
+  row.redrives = static_cast<std::uint32_t>(from.integer(13));
+  row.redriven = time_at(from, 14);
+  row.started_by = from.text(15);
   return row;
 }
 
@@ -86,9 +91,11 @@ class SqliteStore final : public Store {
         {&insert_execution_,
          "INSERT INTO executions(id, machine, family, name, status, started, stopped, due, tasks_out, "
          "events, "
-         "map_run, map_items, version, alias) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"},
+         "map_run, map_items, version, alias, started_by) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT "
+         "DO NOTHING"},
         {&update_execution_,
-         "UPDATE executions SET status=?, stopped=?, due=?, tasks_out=?, events=? WHERE id=? AND events=?"},
+         "UPDATE executions SET status=?, stopped=?, due=?, tasks_out=?, events=?, redrives=?, redriven=? "
+         "WHERE id=? AND events=?"},
         {&insert_history_, "INSERT INTO history(execution, last, events) VALUES(?,?,?)"},
         {&select_history_,
          "SELECT last, events FROM history WHERE execution=? AND last>? ORDER BY last, rowid"},
@@ -260,7 +267,7 @@ class SqliteStore final : public Store {
     bind_time(s, 8, row.due);
     s.bind(9, std::int64_t{row.tasks_out}).bind(10, as_signed(row.events));
     s.bind(11, as_signed(row.map_run.value)).bind(12, std::int64_t{row.map_items});
-    s.bind(13, std::int64_t{row.version}).bind(14, row.alias);
+    s.bind(13, std::int64_t{row.version}).bind(14, row.alias).bind(15, row.started_by);
     MR_DO(s.run());
     if (database_.changes() == 1) return AppendResult::Ok;
     const auto there = execution(row.id);
@@ -274,8 +281,10 @@ class SqliteStore final : public Store {
     s.bind(1, static_cast<std::int64_t>(row.status));
     bind_time(s, 2, row.stopped);
     bind_time(s, 3, row.due);
-    s.bind(4, std::int64_t{row.tasks_out}).bind(5, as_signed(row.events)).bind(6, as_signed(row.id.value));
-    s.bind(7, as_signed(append.expected));
+    s.bind(4, std::int64_t{row.tasks_out}).bind(5, as_signed(row.events));
+    s.bind(6, std::int64_t{row.redrives});
+    bind_time(s, 7, row.redriven);
+    s.bind(8, as_signed(row.id.value)).bind(9, as_signed(append.expected));
     MR_DO(s.run());
     return database_.changes() == 1 ? AppendResult::Ok : AppendResult::Conflict;
   }

@@ -1,4 +1,4 @@
-// Executions: StartExecution, StopExecution, DescribeExecution, ListExecutions.
+// Executions: StartExecution, StopExecution, RedriveExecution, DescribeExecution, ListExecutions.
 
 #include "orchestrator/arns.h"
 #include "orchestrator/queries.h"
@@ -31,16 +31,12 @@ void write_document(JsonWriter& out, std::string_view name, const Payload& docum
   out.key(std::string(name) + "Details").begin_object().key("included").boolean(true).end_object();
 }
 
-void write_redrive(JsonWriter& out, ExecutionStatus status) {
-  out.key("redriveCount").number(std::int64_t{0});
-  const bool redrivable = status != ExecutionStatus::Running && status != ExecutionStatus::Succeeded;
-  out.key("redriveStatus").string(redrivable ? "REDRIVABLE" : "NOT_REDRIVABLE");
-  if (!redrivable)
-    out.key("redriveStatusReason")
-        .string("Execution is " + std::string(states::name_of(status)) + " and cannot be redriven");
+void write_redrives(JsonWriter& out, const orchestrator::ExecutionRow& row) {
+  out.key("redriveCount").number(static_cast<std::int64_t>(row.redrives));
+  if (row.redriven) write_time(out, "redriveDate", *row.redriven);
 }
 
-Payload describe(const ExecutionView& view, bool with_data) {
+Payload describe(const ExecutionView& view, std::string_view not_redrivable, bool with_data) {
   JsonWriter out;
   out.begin_object();
   out.key("executionArn").string(view.identity.arn);
@@ -57,7 +53,9 @@ Payload describe(const ExecutionView& view, bool with_data) {
     if (view.failure && view.failure->has_error) out.key("error").string(view.failure->error);
     if (view.failure && view.failure->has_cause) out.key("cause").string(view.failure->cause);
   }
-  write_redrive(out, view.row.status);
+  write_redrives(out, view.row);
+  out.key("redriveStatus").string(not_redrivable.empty() ? "REDRIVABLE" : "NOT_REDRIVABLE");
+  if (!not_redrivable.empty()) out.key("redriveStatusReason").string(not_redrivable);
   out.end_object();
   return out.finish();
 }
@@ -75,7 +73,7 @@ void write_item(JsonWriter& out, const orchestrator::EngineSettings& settings,
   out.key("status").string(states::name_of(item.row.status));
   write_time(out, "startDate", item.row.started);
   if (item.row.stopped) write_time(out, "stopDate", *item.row.stopped);
-  out.key("redriveCount").number(std::int64_t{0});
+  write_redrives(out, item.row);
   out.end_object();
 }
 
@@ -136,13 +134,27 @@ void stop_execution(Call call) {
   });
 }
 
+void redrive_execution(Call call) {
+  static constexpr ErrorNames kNames = {
+      "ExecutionNotRedrivable", "ExecutionDoesNotExist", {}, "ConflictException", "ExecutionLimitExceeded"};
+  call.services.engine.redrive_execution(text_of(call.input, "executionArn"),
+                                         [reply = std::move(call.reply)](Result<Instant> redriven) {
+                                           if (!redriven) return reply(refuse(redriven.error(), kNames));
+                                           JsonWriter out;
+                                           out.begin_object();
+                                           write_time(out, "redriveDate", *redriven);
+                                           reply(out.end_object().finish());
+                                         });
+}
+
 void describe_execution(Call call) {
   const bool with_data = text_of(call.input, "includedData") != "METADATA_ONLY";
   call.services.engine.queries().describe(
       text_of(call.input, "executionArn"),
-      [with_data, reply = std::move(call.reply)](Result<ExecutionView> view) {
+      [with_data, services = call.services, reply = std::move(call.reply)](Result<ExecutionView> view) {
         if (!view) return reply(refuse(view.error(), kExecutionErrors));
-        reply(describe(*view, with_data));
+        const auto& limits = services.engine.settings().limits;
+        reply(describe(*view, orchestrator::not_redrivable(*view, services.clock.now(), limits), with_data));
       });
 }
 

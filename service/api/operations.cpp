@@ -167,6 +167,7 @@ constexpr Member kStartExecution[] = {
     {"stateMachineArn", &kArn, true}, {"name", &kName}, {"input", &kData}, {"traceHeader", &kTraceHeader}};
 constexpr Member kStopExecution[] = {
     {"executionArn", &kArn, true}, {"error", &kErrorText}, {"cause", &kCause}};
+constexpr Member kRedriveExecution[] = {{"executionArn", &kArn, true}, {"clientToken", &kClientToken}};
 constexpr Member kExecutionData[] = {{"executionArn", &kArn, true}, {"includedData", &kIncluded}};
 constexpr Member kListExecutions[] = {{"stateMachineArn", &kArn},      {"statusFilter", &kStatus},
                                       {"maxResults", &kPageSizeShape}, {"nextToken", &kExecutionsPageToken},
@@ -201,6 +202,7 @@ std::span<const OperationRow> operations() {
       {"ListStateMachines", list_state_machines, kList},
       {"ListTagsForResource", list_tags_for_resource, kResource},
       {"PublishStateMachineVersion", publish_state_machine_version, kPublishVersion},
+      {"RedriveExecution", redrive_execution, kRedriveExecution},
       {"StartExecution", start_execution, kStartExecution},
       {"StopExecution", stop_execution, kStopExecution},
       {"TagResource", tag_resource, kTagResource},

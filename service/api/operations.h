@@ -35,6 +35,7 @@ void describe_execution(Call call);
 void list_executions(Call call);
 void start_execution(Call call);
 void stop_execution(Call call);
+void redrive_execution(Call call);
 // history.cpp
 void get_execution_history(Call call);
 // state_machines.cpp

@@ -82,7 +82,7 @@ Json describe_json(const Shown& shown) {
   if (e.output) json["output"] = std::string(e.output->text());
   if (e.failure && e.failure->has_error) json["error"] = e.failure->error;
   if (e.failure && e.failure->has_cause) json["cause"] = e.failure->cause;
-  json["redriveCount"] = 0;
+  json["redriveCount"] = e.redrives;
   return json;
 }
 

@@ -1,6 +1,7 @@
 #include "tests/simulation/ledger.h"
 
 #include "base/random.h"
+#include "orchestrator/engine.h"
 #include "orchestrator/store/codec.h"
 
 namespace millrace::simulation {
@@ -37,6 +38,7 @@ bool is_outcome(EventType type) {
 bool same(states::Execution a, states::Execution b) {
   for (auto* execution : {&a, &b}) {
     for (auto& [id, frame] : execution->frames) frame.program = nullptr;
+    for (auto& [id, frame] : execution->fallen) frame.program = nullptr;
   }
   return a == b;
 }
@@ -89,8 +91,10 @@ void Ledger::take(const Append& append) {
   Shadow& shadow = at->second;
   if (fresh) {
     shadow.program = program;
-    ++unfinished_;
+    const std::string& task = append.row.started_by;
+    if (!task.empty() && !children_.emplace(task, id).second) wrong(id, "a second child of one task");
   }
+  if (fresh || shadow.execution.ended()) ++unfinished_;
   if (append.expected != shadow.execution.events) wrong(id, "the history is not linear");
 
   const std::string row = orchestrator::encode_events(append.events);
@@ -128,7 +132,8 @@ void Ledger::take(const Append& append) {
 void Ledger::check_event(ExecutionId id, const Shadow& shadow, const Event& event) {
   const states::Execution& before = shadow.execution;
   const std::string name(states::name_of(event.type));
-  if (before.ended()) wrong(id, name + " after its end");
+  if (before.ended() != (event.type == EventType::ExecutionRedriven))
+    wrong(id, name + (before.ended() ? " after its end" : " before its end"));
   if (before.events == 0 && event.type != EventType::ExecutionStarted) wrong(id, "begins with " + name);
   if (before.events > 0 && event.type == EventType::ExecutionStarted) wrong(id, "starts twice");
   if (event.number != before.visible_events + (states::visible(event.type) ? 1 : 0))
@@ -153,12 +158,28 @@ void Ledger::check_event(ExecutionId id, const Shadow& shadow, const Event& even
   }
 }
 
+// What a task that waits for its child tells is how the child has ended.
+void Ledger::check_nested(ExecutionId id, const TaskKey& key, bool succeeded) {
+  const auto found = children_.find(orchestrator::parent_text({key, true}));
+  if (found == children_.end()) {
+    if (succeeded) wrong(id, "a nested task succeeded without a child");
+    return;
+  }
+  const Shadow* child = find(found->second);
+  if (succeeded && child->execution.status != states::ExecutionStatus::Succeeded)
+    wrong(id, "a nested task succeeded, and its child did not");
+}
+
 void Ledger::check_outcome(ExecutionId id, const states::Frame& frame, const Event& event) {
   const std::string name(states::name_of(event.type));
   const auto* task = std::get_if<waiting::ForTask>(&frame.waiting);
   const TaskKey key{id, frame.id, frame.entered, frame.attempt};
   if (!task) return wrong(id, name + " though no attempt is out");
   if (!recorded_.insert(key).second) wrong(id, name + ": a second outcome of one attempt");
+  const auto& kind = frame.program->node(frame.node).kind;
+  const auto* definition = std::get_if<definitions::Task>(&kind);
+  if (definition && definition->resource.arn.find("states:startExecution") != std::string::npos)
+    return check_nested(id, key, event.type == EventType::TaskSucceeded);
   const auto delivered = delivered_.find(key);
   if (const auto* output = std::get_if<detail::TaskOutput>(&event.details)) {
     if (delivered == delivered_.end() || !delivered->second ||

@@ -60,6 +60,7 @@ class Ledger {
  private:
   void take(const Append& append);
   void check_event(ExecutionId id, const Shadow& shadow, const states::Event& event);
+  void check_nested(ExecutionId id, const TaskKey& key, bool succeeded);
   void check_outcome(ExecutionId id, const states::Frame& frame, const states::Event& event);
   void wrong(ExecutionId id, const std::string& what);
 
@@ -68,6 +69,7 @@ class Ledger {
   std::unique_ptr<orchestrator::Store> store_ = orchestrator::make_memory_store();
   std::map<orchestrator::MachineId, std::shared_ptr<const definitions::Program>> programs_;
   std::map<ExecutionId, Shadow> shadows_;
+  std::map<std::string, ExecutionId> children_;  // by the task that started them
   std::size_t unfinished_ = 0;
   std::set<TaskKey> recorded_;
   std::map<TaskKey, Outcome> delivered_;

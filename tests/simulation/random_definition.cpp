@@ -15,7 +15,7 @@ const char* const kCountUp =
 
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : random_(seed) {}
+  Generator(std::uint64_t seed, bool nests) : random_(seed), nests_(nests) {}
 
   Json scope(int depth) {
     const std::uint64_t count = 1 + random_.below(depth == 0 ? 6 : 3);
@@ -120,6 +120,7 @@ class Generator {
     const bool timed = one_in(2);
     Json state{{"Type", "Task"}};
     const std::string name = std::string(timed ? "timed" : "plain") + std::to_string(random_.below(5));
+    if (nests_ && one_in(6)) return nested();
     if (one_in(20))
       state["Resource"] = "arn:aws:states:::unserved:doIt";
     else if (one_in(3))
@@ -133,6 +134,14 @@ class Generator {
     }
     if (one_in(2)) state["Parameters"] = Json::parse(R"({"n.$":"$.n","who":"me"})");
     state["ResultPath"] = one_in(4) ? Json() : Json("$.t" + std::to_string(random_.below(2)));
+    return state;
+  }
+  Json nested() {
+    Json state{{"Type", "Task"}, {"Resource", "arn:aws:states:::states:startExecution.sync:2"}};
+    state["Parameters"] = Json{
+        {"StateMachineArn", "arn:aws:states:us-east-1:123456789012:stateMachine:child"}, {"Input.$", "$"}};
+    if (one_in(3)) state["TimeoutSeconds"] = 10 + random_.below(60);
+    state["ResultPath"] = Json();
     return state;
   }
   Json parallel(int depth) {
@@ -160,13 +169,14 @@ class Generator {
   }
 
   Random random_;
+  const bool nests_;
   int last_ = 0;
 };
 
 }  // namespace
 
-std::string random_definition(std::uint64_t seed) {
-  Generator generator(seed);
+std::string random_definition(std::uint64_t seed, bool nests) {
+  Generator generator(seed, nests);
   Json machine = generator.scope(0);
   if (generator.random().below(4) == 0) machine["TimeoutSeconds"] = 20 + generator.random().below(400);
   return machine.dump();

@@ -7,7 +7,8 @@
 
 namespace millrace::simulation {
 
-std::string random_definition(std::uint64_t seed);
+// `nests`: with tasks that wait for executions of a state machine "child".
+std::string random_definition(std::uint64_t seed, bool nests = false);
 const std::vector<std::string>& fixed_definitions();
 
 }  // namespace millrace::simulation

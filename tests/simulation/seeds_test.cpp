@@ -46,7 +46,8 @@ TEST_CASE("simulation: every acknowledged execution ends once, whatever crashes 
        {EventType::ExecutionSucceeded, EventType::ExecutionFailed, EventType::ExecutionTimedOut,
         EventType::ExecutionAborted, EventType::LambdaFunctionTimedOut, EventType::TaskSucceeded,
         EventType::TaskSubmitted, EventType::RetryScheduled, EventType::MapIterationSucceeded,
-        EventType::ParallelStateFailed, EventType::MapStateFailed, EventType::WaitStateExited}) {
+        EventType::ExecutionRedriven, EventType::ParallelStateFailed, EventType::MapStateFailed,
+        EventType::WaitStateExited}) {
     CHECK_MESSAGE(total.types[type] > 0, "no seed leads to " << states::name_of(type));
   }
   CHECK(total.crashes > 1000);

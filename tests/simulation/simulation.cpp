@@ -71,11 +71,13 @@ class World final : public Observer {
 
   // ---- what clients will do
   void plan() {
+    machines_.emplace_back("child", random_definition(random_.next()));
     for (std::uint64_t i = 0; i < 1 + random_.below(3); ++i) {
       const auto& fixed = fixed_definitions();
       const bool is_fixed = random_.below(6) == 0;
-      machines_.emplace_back("machine-" + std::to_string(i), is_fixed ? fixed[random_.below(fixed.size())]
-                                                                      : random_definition(random_.next()));
+      machines_.emplace_back("machine-" + std::to_string(i),
+                             is_fixed ? fixed[random_.below(fixed.size())]
+                                      : random_definition(random_.next(), random_.below(2) == 0));
     }
     const std::uint64_t count = 2 + random_.below(7);
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -90,6 +92,8 @@ class World final : public Observer {
     }
     for (std::uint64_t i = 0; i < random_.below(3); ++i)
       scheduler_.after(Millis(random_.below(200'000)), [this] { stop_one(); });
+    for (std::uint64_t i = 0; i < random_.below(4); ++i)
+      scheduler_.after(Millis(random_.below(300'000)), [this] { redrive_one(); });
   }
 
   void begin(std::size_t i) {
@@ -151,6 +155,18 @@ class World final : public Observer {
                                 findings_.add("a stop was acknowledged, and the execution runs");
                               (void)was_ended;
                             });
+  }
+
+  void redrive_one() {
+    if (!serving_ || ledger_.shadows().empty()) return;
+    auto it = ledger_.shadows().begin();
+    std::advance(it, static_cast<std::ptrdiff_t>(random_.below(ledger_.shadows().size())));
+    const ExecutionId id = it->first;
+    const std::string arn = it->second.execution.identity.arn;
+    engine_->redrive_execution(arn, [this, id](const Result<Instant>& redriven) {
+      if (redriven && ledger_.find(id)->execution.redriven != *redriven)
+        findings_.add("a redrive was acknowledged that is not durable");
+    });
   }
 
   // ---- the engine's lives

@@ -92,9 +92,8 @@ TEST_CASE("iterations have answers and paths of their own") {
 }
 
 TEST_CASE("what is not as expected is said with its place") {
-  CHECK(
-      problems(R"("mocks":{"Ask":{"return":{"m":1}}},"expect":{"status":"FAILED","error":"Other"})")
-          .find("error: expected 'Other', got 'States.Runtime'") == 0);
+  CHECK(problems(R"("mocks":{"Ask":{"return":{"m":1}}},"expect":{"status":"FAILED","error":"Other"})")
+            .find("error: expected 'Other', got 'States.Runtime'") == 0);
   CHECK(
       problems(
           R"("mocks":{"Ask":{"return":{"n":1,"list":[1,{"x~/":2}]}}},"expect":{"output":{"got":{"n":1,"list":[1,{"x~/":3}]}}})") ==

@@ -77,6 +77,7 @@ struct CaseRun {
       return stimulus::HeartbeatMissed{attempt_of(step["heartbeat_missed"])};
     if (step.contains("stop"))
       return stimulus::StopRequested{Failure{text(step["stop"], "error"), text(step["stop"], "cause")}};
+    if (step.contains("redrive")) return stimulus::RedriveRequested{};
     if (!step.contains("time")) wrong.push_back("a step without a stimulus: " + step.dump());
     return stimulus::TimeCame{};
   }

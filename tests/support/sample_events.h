@@ -164,6 +164,9 @@ inline std::vector<states::Event> assorted(std::uint64_t seed, std::size_t count
       case 19:
         e.details = detail::MapRunRedriven{name(), small()};
         break;
+      case 20:
+        e.details = detail::ExecutionRedriven{small()};
+        break;
     }
     events.push_back(std::move(e));
   }
