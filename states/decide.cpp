@@ -263,10 +263,13 @@ void redrive(Turn& turn) {
   turn.emit(EventType::ExecutionRedriven, FrameId{0},
             detail::ExecutionRedriven{turn.execution().redrives + 1}, turn.execution().visible_events);
   std::vector<FrameId> maps;
+  std::vector<std::pair<FrameId, waiting::ForMapRun>> runs;
   for (const auto& [id, frame] : turn.execution().frames) {
     if (rests(frame)) turn.runnable.push_back(id);
     if (std::holds_alternative<waiting::ForItems>(frame.waiting)) maps.push_back(id);
+    if (const auto* run = std::get_if<waiting::ForMapRun>(&frame.waiting)) runs.emplace_back(id, *run);
   }
+  for (const auto& [id, run] : runs) redrive_map_run(turn, id, run);
   for (const FrameId id : maps) {
     if (turn.ended()) return;
     if (turn.has_frame(id)) follow(turn, id, go_on_with_items(turn, id));

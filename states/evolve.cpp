@@ -58,7 +58,8 @@ void begin_again(Frame& frame, const Event& event) {
     work->running.clear();  // and found again by the iterations' own frames
     return;
   }
-  frame.waiting = waiting::Nothing{};
+  // A map run is redriven by an event of its own.
+  if (!std::holds_alternative<waiting::ForMapRun>(frame.waiting)) frame.waiting = waiting::Nothing{};
   if (frame.entered == 0) return;
   frame.entered = event.number;
   frame.entered_time = event.time;

@@ -479,6 +479,7 @@ void MapRuns::redrive_child(Run& run) {
   run.to_redrive_items -= child.items;
   run.running_items += child.items;
   run.running.emplace(id, std::move(child));
+  driver_.deliver(id, states::stimulus::RedriveRequested{});
 }
 
 void MapRuns::child_ended(MapRunId id, const Ended& ended) {
