@@ -53,10 +53,10 @@ struct MapRuns::Run {
   std::unique_ptr<ResultArray> array;
   std::shared_ptr<ResultFiles> files;
 
-  // Ended before the run was redriven, and not well: it runs again.
+  // Ended before the run was redriven, maybe in the same millisecond, and not well: it runs again.
   static bool runs_again(const MapRunRow& row, states::ExecutionStatus status,
                          std::optional<Instant> stopped) {
-    return row.redriven && stopped && *stopped < *row.redriven &&
+    return row.redriven && stopped && *stopped <= *row.redriven &&
            status != states::ExecutionStatus::Succeeded && status != states::ExecutionStatus::Running;
   }
   bool all_known() const { return exhausted && read.empty(); }
