@@ -136,7 +136,8 @@ Result<std::shared_ptr<const Trace>> run_alone(const ForecastRequest& request, s
   orchestrator::EngineSettings settings;
   settings.nested_executions = false;  // a task like the others: the model knows how long it takes
   settings.seed = seed;
-  World world(scheduler, runner, settings);
+  MemoryObjects objects(request.objects, request.start);
+  World world(scheduler, runner, settings, &objects);
   MR_DO(world.create_machine(kMachine, request.definition));
   MR_TRY(id, world.start(kMachine, "run-" + std::to_string(number + 1), request.input));
   if (!world.run(request.until, [&] { return world.trace(id)->execution().ended(); })) return endless();
@@ -154,7 +155,8 @@ Result<Forecast> run_schedule(const ForecastRequest& request, Gather& gather) {
   orchestrator::EngineSettings settings;
   settings.nested_executions = false;  // a task like the others: the model knows how long it takes
   settings.seed = request.seed;
-  World world(scheduler, runner, settings);
+  MemoryObjects objects(request.objects, request.start);
+  World world(scheduler, runner, settings, &objects);
   MR_DO(world.create_machine(kMachine, request.definition));
   std::vector<ExecutionId> ids;
   std::size_t skipped = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "simulation/model.h"
+#include "simulation/objects.h"
 #include "simulation/world.h"
 
 namespace millrace::simulation {
@@ -16,6 +17,7 @@ struct ForecastRequest {
   std::string definition;  // compiles
   Payload input = Payload::empty_object();
   Model model;
+  MemoryObjects::Contents objects;  // each run, or the schedule, begins with these
   std::uint64_t seed = 1;
   Instant start = kDefaultStart;
   std::size_t runs = 1;            // independent ones, each from `start`

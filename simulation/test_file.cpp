@@ -122,6 +122,21 @@ Status read_context(const Member& context, TestCase& read) {
   return {};
 }
 
+// Objects by "bucket/key": a text as it is, anything else as JSON.
+Status read_objects(const Member& objects, MemoryObjects::Contents& into) {
+  if (!objects) return {};
+  if (!objects.view().is_object()) return objects.wrong("must be an object of names such as \"bucket/key\"");
+  for (const auto [key, value] : objects.view().members()) {
+    std::string name = key.string();
+    if (name.starts_with("s3://")) name.erase(0, 5);
+    const std::size_t slash = name.find('/');
+    if (slash == std::string::npos || slash == 0 || slash + 1 == name.size())
+      return objects.wrong("'" + key.string() + "' is no name of an object", "bucket/key");
+    into.insert_or_assign(std::move(name), value.is_string() ? value.string() : std::string(value.text()));
+  }
+  return {};
+}
+
 struct Reading {
   const TestSuite& suite;
   const LoadFile& load;
@@ -129,11 +144,12 @@ struct Reading {
   std::optional<MockConfig> config;
   std::string machine;  // of the config
   Mocks shared;         // mocks of the whole file
+  MemoryObjects::Contents objects;
 };
 
 Result<TestCase> read_case(const Member& test, const Reading& with) {
-  MR_DO(test.members(
-      {"name", "input", "inputFile", "context", "mocks", "mockCase", "expect", "timeLimit", "seed"}));
+  MR_DO(test.members({"name", "input", "inputFile", "context", "mocks", "mockCase", "objects", "expect",
+                      "timeLimit", "seed"}));
   TestCase read;
   MR_TRY(name, test.text("name"));
   if (!name || name->empty()) return test.wrong("'name' is missing");
@@ -157,6 +173,8 @@ Result<TestCase> read_case(const Member& test, const Reading& with) {
   }
   MR_TRY(mocks, read_mocks(test.find("mocks"), *with.suite.program));
   for (auto& [state, series] : mocks) read.mocks.insert_or_assign(state, std::move(series));
+  read.objects = with.objects;
+  MR_DO(read_objects(test.find("objects"), read.objects));
   MR_TRY(expect, read_expectation(test.find("expect"), with.names));
   read.expect = std::move(expect);
   MR_TRY(limit, test.seconds("timeLimit"));
@@ -277,11 +295,11 @@ void check_duration(const Expectation& expect, Millis duration, std::vector<std:
 Result<TestSuite> read_test_suite(const std::string& text, const std::string& file, const LoadFile& load) {
   MR_TRY(document, parse_file(text, file));
   const Member root(document.view(), file);
-  MR_DO(root.members({"comment", "definition", "mockConfig", "stateMachine", "mocks", "cases"}));
+  MR_DO(root.members({"comment", "definition", "mockConfig", "stateMachine", "mocks", "objects", "cases"}));
   TestSuite suite;
   suite.file = file;
   MR_DO(read_definition(root, load, suite));
-  Reading with{suite, load, state_names(*suite.program), {}, {}, {}};
+  Reading with{suite, load, state_names(*suite.program), {}, {}, {}, {}};
   MR_TRY(config_file, root.text("mockConfig"));
   if (config_file) {
     MR_TRY(config_text, load(*config_file));
@@ -293,6 +311,7 @@ Result<TestSuite> read_test_suite(const std::string& text, const std::string& fi
   }
   MR_TRY(shared, read_mocks(root.find("mocks"), *suite.program));
   with.shared = std::move(shared);
+  MR_DO(read_objects(root.find("objects"), with.objects));
   const Member cases = root.find("cases");
   if (!cases || !cases.view().is_array()) return cases.wrong("must be an array of cases");
   for (std::uint32_t i = 0; i < cases.view().size(); ++i) {
@@ -310,7 +329,8 @@ CaseResult run_case(const TestSuite& suite, const TestCase& test) {
   orchestrator::EngineSettings settings;
   settings.nested_executions = false;  // mocked like the others
   settings.seed = test.seed;
-  World world(scheduler, runner, settings);
+  MemoryObjects objects(test.objects, test.start);
+  World world(scheduler, runner, settings, &objects);
   runner.watch(world);
   const auto made = world.create_machine(test.machine_name, suite.definition);
   const auto id = made ? world.start(test.machine_name, test.execution_name, test.input)

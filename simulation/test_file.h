@@ -10,6 +10,7 @@
 
 #include "simulation/coverage.h"
 #include "simulation/mocks.h"
+#include "simulation/objects.h"
 
 namespace millrace::simulation {
 
@@ -28,6 +29,7 @@ struct TestCase {
   std::string name;
   Payload input = Payload::empty_object();
   Mocks mocks;
+  MemoryObjects::Contents objects;
   Expectation expect;
   std::string execution_name, machine_name = "test";
   Instant start = kDefaultStart;

@@ -31,8 +31,9 @@ class MemoryCommitter final : public Committer {
 
 }  // namespace
 
-World::World(Scheduler& scheduler, TaskRunner& runner, EngineSettings settings)
+World::World(Scheduler& scheduler, TaskRunner& runner, EngineSettings settings, ObjectSource* objects)
     : scheduler_(scheduler), loop_(scheduler), committer_(std::make_unique<MemoryCommitter>(loop_)) {
+  settings.maps.objects = objects;
   settings.park_after = Millis::max();  // memory is all there is
   engine_ = std::make_unique<Engine>(loop_, *committer_, runner, std::move(settings), ExecutionId{0});
   engine_->observe(this);

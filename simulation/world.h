@@ -15,8 +15,10 @@ namespace millrace::simulation {
 
 class World final : public orchestrator::Observer {
  public:
-  // Both are borrowed.
-  World(Scheduler& scheduler, orchestrator::TaskRunner& runner, orchestrator::EngineSettings settings);
+  // Both are borrowed; so are the objects, which may be null: then distributed Maps have none to read and
+  // write.
+  World(Scheduler& scheduler, orchestrator::TaskRunner& runner, orchestrator::EngineSettings settings,
+        orchestrator::ObjectSource* objects = nullptr);
   ~World() override;
 
   // InvalidArgument: the definition does not compile (the first diagnostic's text), or the name is none.

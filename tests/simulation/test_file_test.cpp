@@ -218,3 +218,26 @@ TEST_CASE("the same seed draws the same") {
   CHECK(first.output->text() == again.output->text());
   CHECK(first.output->text() != run_case(*suite, suite->cases[1]).output->text());
 }
+
+TEST_CASE("a distributed Map: its children are lines, its items come from an object") {
+  const auto suite = read_test_suite(R"j({"definition":{"StartAt":"Each","States":{"Each":{"Type":"Map","MaxConcurrency":1,
+    "ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"JSON"},"Parameters":{"Bucket":"b","Key":"items.json"}},
+    "ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"Look","States":{
+      "Look":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Next":"Good?"},
+      "Good?":{"Type":"Choice","Choices":[{"Variable":"$.n","NumericGreaterThan":1,"Next":"Big"}],"Default":"Small"},
+      "Big":{"Type":"Pass","End":true},"Small":{"Type":"Pass","End":true}}},"End":true}}},
+    "objects":{"b/items.json":["a","b","c"]},"mocks":{"Look":[{"return":{"n":1}},{"return":{"n":2},"after":60},{"return":{"n":0}}]},"cases":[
+    {"name":"all","expect":{"output":[{"n":1},{"n":2},{"n":0}],"path":["Each"],"visits":{"Look":3,"Big":1},"calls":{"Look":3},
+      "lines":{"Each[0]":["Look","Good?","Small"],"Each[1]":["Look","Good?","Big"]},"duration":{"atLeast":60}}},
+    {"name":"one","objects":{"b/items.json":["z"]},"mocks":{"Look":{"iteration":0,"arguments":"z","return":{"n":9}}},"expect":{"output":[{"n":9}]}},
+    {"name":"none","objects":{"b/items.json":"no JSON"},"expect":{"error":"States.ItemReaderFailed"}}]})j",
+      "t.json", kNoFiles);
+  REQUIRE_MESSAGE(suite.has_value(), (suite ? "" : suite.error().message));
+  Coverage coverage(*suite->program);
+  for (const TestCase& test : suite->cases) {
+    const CaseResult done = run_case(*suite, test);
+    for (const std::string& problem : done.problems) FAIL_CHECK(test.name << ": " << problem);
+    for (const auto& child : done.children) coverage.add(*child);
+  }
+  CHECK(coverage.covered(CoverageKind::ChoiceRules) == 2);
+}
