@@ -86,6 +86,7 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
   } else {
     tasks::TaskLibraryRunner::Settings settings;
     settings.home = home->path_;
+    settings.seed = draw_seed();
     if (!options.functions.empty()) settings.functions = fs::absolute(options.functions).string();
     settings.place = {options.engine.region, options.engine.account};
     orchestrator::UvLoop* loop = home->loop_.get();

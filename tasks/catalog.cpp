@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "tasks/artifacts/s3_operations.h"
 #include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/registry/model_packages.h"
+#include "tasks/storage/s3_operations.h"
 
 namespace millrace::tasks {
 namespace {

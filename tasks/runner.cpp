@@ -5,13 +5,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <random>
 #include <thread>
 
 #include "base/log.h"
-#include "base/random.h"
 #include "tasks/catalog.h"
 #include "tasks/functions/invoke.h"
+#include "tasks/request_ids.h"
 #include "tasks/runner_context.h"
 #include "tasks/worker_pool.h"
 
@@ -56,7 +55,7 @@ struct RunnerCore {
   std::atomic<bool> suspended{false};
 
   std::map<TaskKey, Listener> listeners = {};  // loop thread only
-  Random ids;                                  // of requests; loop thread only
+  RequestIds ids;
 
   // Closed by the runner's destructor, calls first: they may hand jobs to the other.
   std::unique_ptr<WorkerPool> job_pool = {}, call_pool = {};
@@ -103,6 +102,7 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   };
   call.stop_grace = core.settings.stop_grace;
   call.functions = core.functions.get();
+  call.ids = &core.ids;
   call.place = &core.settings.place;
   return call;
 }
@@ -171,7 +171,7 @@ void deliver(RunnerCore& core, const TaskKey& key, const Attempt* attempt, TaskR
 // Loop thread. Functions don't pass through the pools: their host watches any number of them at once.
 void start_function(RunnerCore& core, LambdaForm form, const std::string& resource, Attempt& attempt,
                     const Send& send) {
-  const std::string request_id = uuid_v4(core.ids);
+  const std::string request_id = core.ids.next();
   auto call = lambda_call(form, resource, attempt.arguments, core.settings.place, request_id);
   if (!call) return send(Outcome(tl::unexpected<Failure>(call.error())));
   if (call->invocation_type != "RequestResponse")
@@ -215,6 +215,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   MR_TRY(jobs, Jobs::open((home / "tasks.db").string()));
   if (settings.threads_per_job < 1)
     settings.threads_per_job = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const std::uint64_t seed = settings.seed;
   std::shared_ptr<RunnerCore> core(new RunnerCore{std::move(settings),
                                                   std::move(post),
                                                   clock,
@@ -222,8 +223,9 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
                                                   ObjectStore(home / "objects"),
                                                   false,
                                                   {},
-                                                  Random(std::random_device{}())});
+                                                  RequestIds(seed)});
   FunctionHost::Settings functions;
+  functions.seed = mix(seed, 1);
   functions.functions =
       core->settings.functions.empty() ? home / "functions" : std::filesystem::path(core->settings.functions);
   functions.logs = home / "logs" / "functions";

@@ -31,6 +31,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
         10'000;  // of each sort; more are refused with SageMaker.ResourceLimitExceededException
     Millis stop_grace{120'000};      // what a script has to end after SIGTERM, then SIGKILL
     Millis heartbeat_interval{200};  // progress is reported at most this often
+    std::uint64_t seed = 0;          // of the ids of requests
     std::string functions;           // their folder; empty: HOME/functions
     LambdaPlace place;               // in the ARNs of functions
   };

@@ -15,6 +15,7 @@
 namespace millrace::tasks {
 
 class FunctionHost;
+class RequestIds;
 struct LambdaPlace;
 
 struct TaskCall {
@@ -31,6 +32,7 @@ struct TaskCall {
   std::function<bool(std::string_view kind, std::string_view name)> run_later = {};
   Millis stop_grace{120'000};          // what a program of the user's has to end after SIGTERM
   FunctionHost* functions = nullptr;   // of the home; null outside a runner
+  RequestIds* ids = nullptr;           // of requests, where the service would give one
   const LambdaPlace* place = nullptr;  // where those functions say they live
 };
 

@@ -65,6 +65,7 @@ Result<int> invoke(const FunctionOptions& options, const Shared& shared) {
   MR_TRY(function, tasks::load_function(folder, options.name));
   MR_TRY(event, read_json(options.payload.starts_with('@') ? options.payload.substr(1) : options.payload));
   tasks::FunctionHost::Settings settings;
+  settings.seed = service::draw_seed();
   settings.functions = std::filesystem::absolute(folder);
   settings.logs = std::filesystem::absolute(std::filesystem::path(service::home_path(shared.home)) / "logs" /
                                             "functions");

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <random>
 
 #include "base/payload.h"
-#include "base/random.h"
 
 namespace millrace::tasks {
 namespace {
@@ -16,11 +14,6 @@ constexpr Millis kLookAgain{100};   // how often a function's files are looked a
 constexpr Millis kInitMax{60'000};  // a process has that long to load its module, besides its first timeout
 constexpr std::size_t kTailBytes = 4096;
 constexpr int kStartingMax = 2;  // processes of one function that start at the same time
-
-std::string new_uuid() {
-  static thread_local Random random((std::uint64_t{std::random_device()()} << 32) | std::random_device()());
-  return uuid_v4(random);
-}
 
 std::string with_id(const std::string& request_id, const std::string& what) {
   return "RequestId: " + request_id + " Error: " + what;
@@ -43,9 +36,11 @@ struct FunctionPool::Seat {
   std::string tail;
 };
 
-FunctionPool::FunctionPool(const FunctionHost::Settings& settings, const Clock& clock, std::string name)
+FunctionPool::FunctionPool(const FunctionHost::Settings& settings, const Clock& clock, RequestIds& ids,
+                           std::string name)
     : settings_(settings),
       clock_(clock),
+      ids_(ids),
       name_(std::move(name)),
       log_(settings.logs / (is_function_name(name_) ? name_ : "_")) {}
 
@@ -74,7 +69,7 @@ void FunctionPool::fail_waiting(Kind kind, const std::string& why) {
     InvocationAnswer answer;
     answer.kind = kind;
     answer.error = why;
-    answer.request_id = new_uuid();
+    answer.request_id = ids_.next();
     job.reply(std::move(answer));
   }
 }
@@ -126,7 +121,7 @@ int FunctionPool::dispatch(int starts_max) {
 bool FunctionPool::start_seat() {
   const std::string now = format_rfc3339(clock_.now());
   const std::string stream = now.substr(0, 4) + "/" + now.substr(5, 2) + "/" + now.substr(8, 2) +
-                             "/[$LATEST]" + new_uuid().substr(0, 8);
+                             "/[$LATEST]" + ids_.next().substr(0, 8);
   auto worker = start_worker(*function_, stream);
   if (!worker) {
     const Error& error = worker.error();
@@ -151,7 +146,7 @@ void FunctionPool::begin(Seat& seat) {
   seat.ends = seat.began + function_->timeout;
   seat.tail.clear();
   FunctionJob& job = *seat.job;
-  job.request_id = new_uuid();
+  job.request_id = ids_.next();
   take_log(seat);
   seat.tail = "START RequestId: " + job.request_id + " Version: " + job.invocation.version + "\n";
   log_.write(clock_.now(), seat.tail);
@@ -252,7 +247,7 @@ bool FunctionPool::handle(Seat& seat, WorkerMessage message) {
     if (queue_.empty()) return false;
     seat.job = std::move(queue_.front());
     queue_.pop_front();
-    seat.job->request_id = new_uuid();
+    seat.job->request_id = ids_.next();
     seat.began = clock_.uptime();
   }
   if (message.kind == WorkerMessage::Kind::InitError) {
@@ -292,7 +287,7 @@ std::optional<Millis> FunctionPool::expire(Millis now) {
     } else if (!(*seat)->ready && !queue_.empty()) {
       (*seat)->job = std::move(queue_.front());
       queue_.pop_front();
-      (*seat)->job->request_id = new_uuid();
+      (*seat)->job->request_id = ids_.next();
       (*seat)->began = now - kInitMax;
       time_out(**seat);
     }

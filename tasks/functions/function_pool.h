@@ -11,6 +11,7 @@
 #include "tasks/functions/function_log.h"
 #include "tasks/functions/host.h"
 #include "tasks/functions/worker.h"
+#include "tasks/request_ids.h"
 
 namespace millrace::tasks {
 
@@ -23,7 +24,7 @@ struct FunctionJob {
 
 class FunctionPool {
  public:
-  FunctionPool(const FunctionHost::Settings& settings, const Clock& clock, std::string name);
+  FunctionPool(const FunctionHost::Settings& settings, const Clock& clock, RequestIds& ids, std::string name);
   ~FunctionPool();
 
   void add(FunctionJob job) { queue_.push_back(std::move(job)); }
@@ -55,6 +56,7 @@ class FunctionPool {
 
   const FunctionHost::Settings& settings_;
   const Clock& clock_;
+  RequestIds& ids_;
   const std::string name_;
   std::optional<Function> function_;
   std::uint64_t revision_ = 0;  // counts the versions of its files that were seen

@@ -19,7 +19,7 @@ constexpr Millis kAskAgain{100};
 
 struct FunctionHost::State {
   State(const FunctionHost::Settings& s, const Clock& c)
-      : settings(s), clock(c), wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      : settings(s), clock(c), wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), ids(s.seed) {
     MR_CHECK(wake.get() >= 0, "no descriptors are left");
   }
 
@@ -35,6 +35,7 @@ struct FunctionHost::State {
   const FunctionHost::Settings& settings;
   const Clock& clock;
   const Descriptor wake;
+  RequestIds ids;
 
   std::mutex mutex;  // over what follows, up to `thread`
   std::uint64_t last_id = 0;
@@ -124,7 +125,7 @@ bool FunctionHost::State::take_commands() {
       job.reply(std::move(refused));
       continue;
     }
-    pools.try_emplace(name, settings, clock, name).first->second.add(std::move(job));
+    pools.try_emplace(name, settings, clock, ids, name).first->second.add(std::move(job));
   }
   for (const std::uint64_t id : cancels)
     std::any_of(pools.begin(), pools.end(), [id](auto& entry) { return entry.second.cancel(id); });

@@ -50,6 +50,7 @@ class FunctionHost {
     Millis idle_max{300'000};                    // an idle process is ended after that time
     int workers_max = 64;                        // processes of all functions together
     std::size_t waiting_max = 100'000;           // invocations of all functions together
+    std::uint64_t seed = 0;                      // of the ids of requests
     std::size_t response_bytes_max = 6'291'556;  // as Lambda has it
   };
   using Reply = std::function<void(InvocationAnswer)>;

@@ -4,20 +4,13 @@
 #include <future>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <random>
 
 #include "base/log.h"
-#include "base/random.h"
 #include "tasks/arguments.h"
+#include "tasks/request_ids.h"
 
 namespace millrace::tasks {
 namespace {
-
-std::string new_request_id() {
-  std::random_device device;
-  Random random((std::uint64_t{device()} << 32) | device());
-  return uuid_v4(random);
-}
 
 void log_answer(const std::string& name, const InvocationAnswer& answer) {
   if (answer.kind == InvocationAnswer::Kind::Result) return;
@@ -50,7 +43,7 @@ Outcome send_event(FunctionHost& host, const LambdaCall& call, const std::string
 
 Outcome invoke_function(TaskCall& call) {
   const Clock& clock = call.functions->clock();
-  const std::string request_id = new_request_id();
+  const std::string request_id = call.ids->next();
   auto wanted = lambda_call(LambdaForm::Optimized, {}, to_payload(call.arguments), *call.place, request_id);
   if (!wanted) return tl::unexpected<Failure>(wanted.error());
   if (wanted->invocation_type != "RequestResponse")
@@ -68,7 +61,7 @@ Outcome invoke_function(TaskCall& call) {
 }
 
 Outcome get_function(TaskCall& call) {
-  const std::string request_id = new_request_id();
+  const std::string request_id = call.ids->next();
   const auto wrong = [&](std::string_view code, int status, std::string_view message) {
     return tl::unexpected<Failure>(lambda_failure(LambdaForm::Sdk, code, status, message, request_id));
   };

@@ -67,7 +67,7 @@ std::vector<std::string> environment_of(const Function& function, const std::str
       {"AWS_DEFAULT_REGION", "us-east-1"},
       {"LAMBDA_TASK_ROOT", function.directory.string()},
       {"_HANDLER", function.module.empty() ? "bootstrap" : function.module + "." + function.handler},
-      {"PYTHONUNBUFFERED", "1"},
+      {"PYTHONDONTWRITEBYTECODE", "1"},  // the folder is the user's
   };
   for (const auto& [name, value] : given)
     if (!function.environment.contains(name)) result.push_back(std::string(name) + "=" + value);

@@ -121,6 +121,7 @@ const std::vector<Ban>& bans() {
        kParts,
        {{"service/", "MILLRACE_HOME, and OpenMP's setting"},
         {"tasks/script/", "PATH for the user's program"},
+        {"tasks/functions/worker.", "PATH for the user's function"},
         {"tasks/training/xgboost_handles.", "OpenMP is set up by the environment only"}},
        "settings are handed in; the environment is read in service/"},
       // In pieces, so that this line is none.

@@ -1,17 +1,16 @@
-#include "tasks/artifacts/s3_operations.h"
+#include "tasks/storage/s3_operations.h"
 
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <set>
 
 #include "base/encoding.h"
-#include "base/random.h"
 #include "tasks/arguments.h"
 #include "tasks/artifacts/object_store.h"
+#include "tasks/request_ids.h"
 
 namespace millrace::tasks {
 namespace {
@@ -21,31 +20,30 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kBodyBytesMax = 16 << 20;  // far beyond what a payload may have
 constexpr std::int64_t kKeysMax = 1000;
 
-tl::unexpected<Failure> s3_failure(std::string_view code, int status, std::string_view message) {
-  std::random_device device;
-  Random random((std::uint64_t{device()} << 32) | device());
-  const std::string request = uuid_v4(random), extended = uuid_v4(random);
+tl::unexpected<Failure> s3_failure(TaskCall& call, std::string_view code, int status,
+                                   std::string_view message) {
   return service_failure("s3", code,
                          std::string(message) + " (Service: S3, Status Code: " + std::to_string(status) +
-                             ", Request ID: " + request + ", Extended Request ID: " + extended + ")");
+                             ", Request ID: " + call.ids->next() +
+                             ", Extended Request ID: " + call.ids->next() + ")");
 }
 
 // What the store says, in S3's words.
-tl::unexpected<Failure> refused(const Error& error) {
+tl::unexpected<Failure> refused(TaskCall& call, const Error& error) {
   switch (error.code) {
     case ErrorCode::NotFound:
-      return s3_failure("NoSuchKeyException", 404, "The specified key does not exist.");
+      return s3_failure(call, "NoSuchKeyException", 404, "The specified key does not exist.");
     case ErrorCode::InvalidArgument:
     case ErrorCode::Conflict:
-      return s3_failure("S3Exception", 400, error.message);
+      return s3_failure(call, "S3Exception", 400, error.message);
     default:
-      return s3_failure("S3Exception", 500, error.message);
+      return s3_failure(call, "S3Exception", 500, error.message);
   }
 }
 
-#define S3_TRY(name, ...)                                    \
-  auto name##_result = (__VA_ARGS__);                        \
-  if (!name##_result) return refused(name##_result.error()); \
+#define S3_TRY(name, ...)                                          \
+  auto name##_result = (__VA_ARGS__);                              \
+  if (!name##_result) return refused(call, name##_result.error()); \
   auto name = std::move(*name##_result)
 
 struct Stored {
@@ -60,10 +58,10 @@ tl::expected<Stored, Failure> find_object(TaskCall& call, const std::string& buc
   S3_TRY(folder, call.context.objects().path_of("s3://" + bucket));
   std::error_code error;
   if (!fs::is_directory(folder, error))
-    return s3_failure("NoSuchBucketException", 404, "The specified bucket does not exist");
+    return s3_failure(call, "NoSuchBucketException", 404, "The specified bucket does not exist");
   struct stat info {};
   if (key.ends_with('/') || ::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
-    return s3_failure("NoSuchKeyException", 404, "The specified key does not exist.");
+    return s3_failure(call, "NoSuchKeyException", 404, "The specified key does not exist.");
   const std::int64_t ms = std::int64_t{info.st_mtim.tv_sec} * 1000;
   return Stored{path, static_cast<std::uint64_t>(info.st_size), from_millis(ms)};
 }
@@ -177,7 +175,7 @@ Outcome s3_get_object(TaskCall& call) {
   Json answer;
   if (!range.empty()) {
     const auto wanted = parse_range(range, body.size());
-    if (!wanted) return s3_failure("S3Exception", 416, "The requested range is not satisfiable");
+    if (!wanted) return s3_failure(call, "S3Exception", 416, "The requested range is not satisfiable");
     const auto [first, last] = *wanted;
     const std::string content_range =
         "bytes " + std::to_string(first) + "-" + std::to_string(last) + "/" + std::to_string(body.size());
@@ -199,7 +197,7 @@ Outcome s3_put_object(TaskCall& call) {
   if (const auto found = call.arguments.find("Body"); found != call.arguments.end())
     body = to_payload(*found).text();
   const auto written = call.context.objects().write("s3://" + bucket + "/" + key, body);
-  if (!written) return refused(written.error());
+  if (!written) return refused(call, written.error());
   Json answer;
   answer["ETag"] = etag_of(body);
   answer["ServerSideEncryption"] = "AES256";
@@ -225,7 +223,7 @@ Outcome s3_delete_object(TaskCall& call) {
   S3_TRY(bucket, arguments.text("Bucket"));
   S3_TRY(key, arguments.text("Key"));
   const auto removed = call.context.objects().remove_prefix("s3://" + bucket + "/" + key);
-  if (!removed) return refused(removed.error());
+  if (!removed) return refused(call, removed.error());
   return Payload::empty_object();
 }
 
@@ -238,12 +236,12 @@ Outcome s3_copy_object(TaskCall& call) {
   if (from.starts_with('/')) from.erase(0, 1);
   const std::size_t slash = from.find('/');
   if (slash == std::string::npos)
-    return s3_failure("S3Exception", 400, "CopySource \"" + source + "\" is not bucket/key");
+    return s3_failure(call, "S3Exception", 400, "CopySource \"" + source + "\" is not bucket/key");
   const auto object = find_object(call, from.substr(0, slash), from.substr(slash + 1));
   if (!object) return tl::unexpected<Failure>(object.error());
   S3_TRY(body, call.context.objects().read("s3://" + from));
   const auto written = call.context.objects().write("s3://" + bucket + "/" + key, body);
-  if (!written) return refused(written.error());
+  if (!written) return refused(call, written.error());
   Json answer;
   answer["CopyObjectResult"] = {{"ETag", etag_of(body)},
                                 {"LastModified", s3_time(call.context.clock().now())}};
@@ -260,19 +258,20 @@ Outcome s3_list_objects(TaskCall& call) {
   S3_TRY(token, arguments.text_or("ContinuationToken", ""));
   S3_TRY(max, arguments.integer_or("MaxKeys", kKeysMax));
   if (max < 0)
-    return s3_failure("S3Exception", 400, "Argument maxKeys must be an integer between 0 and 2147483647");
+    return s3_failure(call, "S3Exception", 400,
+                      "Argument maxKeys must be an integer between 0 and 2147483647");
   max = std::min(max, kKeysMax);
   const auto after = token.empty() ? std::optional(start) : base64_decode(token);
-  if (!after) return s3_failure("S3Exception", 400, "The continuation token provided is incorrect");
+  if (!after) return s3_failure(call, "S3Exception", 400, "The continuation token provided is incorrect");
   S3_TRY(folder, call.context.objects().path_of("s3://" + bucket));
   std::error_code error;
   if (!fs::is_directory(folder, error))
-    return s3_failure("NoSuchBucketException", 404, "The specified bucket does not exist");
+    return s3_failure(call, "NoSuchBucketException", 404, "The specified bucket does not exist");
   // The store lists folders; a prefix that ends inside a name is compared here.
   const std::string above =
       prefix.substr(0, prefix.rfind('/') == std::string::npos ? 0 : prefix.rfind('/') + 1);
   auto objects = call.context.objects().list("s3://" + bucket + "/" + above, true);
-  if (!objects && objects.error().code != ErrorCode::NotFound) return refused(objects.error());
+  if (!objects && objects.error().code != ErrorCode::NotFound) return refused(call, objects.error());
   const Page page =
       page_of(objects.value_or(std::vector<ObjectInfo>()), bucket, prefix, delimiter, *after, max, call);
   Json answer;

@@ -1,4 +1,4 @@
-#include "tasks/artifacts/s3_operations.h"
+#include "tasks/storage/s3_operations.h"
 
 #include <doctest/doctest.h>
 
