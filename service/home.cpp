@@ -55,6 +55,20 @@ Result<T> named(Result<T> opened, const fs::path& file) {
 
 }  // namespace
 
+namespace {
+
+// What signs the tokens of this home's tasks, made when it is asked for first.
+Result<std::string> token_secret(orchestrator::Store& store) {
+  auto known = store.fact("token secret");
+  if (known || known.error().code != ErrorCode::NotFound) return known;
+  std::string secret;
+  for (int i = 0; i < 4; ++i) secret += std::to_string(draw_seed()) + ".";
+  MR_DO(store.put_fact("token secret", secret));
+  return secret;
+}
+
+}  // namespace
+
 std::string home_path(const std::string& option) {
   if (!option.empty()) return option;
   const char* environment = std::getenv("MILLRACE_HOME");
@@ -76,6 +90,8 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
   MR_TRY(store,
          named(orchestrator::open_sqlite_store((path / "millrace.db").string()), path / "millrace.db"));
   MR_TRY(last, store->last_execution());
+  MR_TRY(secret, token_secret(*store));
+  options.engine.token_secret = std::move(secret);
   home->loop_ = orchestrator::make_uv_loop(home->clock_);
   home->committer_ = orchestrator::make_committer(std::move(store), *home->loop_);
   home->objects_ = make_home_objects(path / "objects");

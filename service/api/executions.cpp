@@ -1,4 +1,5 @@
-// Executions: StartExecution, StopExecution, RedriveExecution, DescribeExecution, ListExecutions.
+// Executions: StartExecution, StartSyncExecution, StopExecution, RedriveExecution, DescribeExecution,
+// ListExecutions.
 
 #include "orchestrator/arns.h"
 #include "orchestrator/queries.h"
@@ -36,6 +37,52 @@ void write_redrives(JsonWriter& out, const orchestrator::ExecutionRow& row) {
   if (row.redriven) write_time(out, "redriveDate", *row.redriven);
 }
 
+constexpr ErrorNames kStartErrors = {"ValidationException", "StateMachineDoesNotExist",
+                                     "ExecutionAlreadyExists", "ConflictException", "ExecutionLimitExceeded"};
+
+tl::expected<orchestrator::StartRequest, ApiError> start_request(JsonView given) {
+  auto input = parse_execution_input(given);
+  if (!input) return tl::unexpected<ApiError>(input.error());
+  orchestrator::StartRequest request;
+  request.machine = text_of(given, "stateMachineArn");
+  if (const auto arn = orchestrator::parse_arn(request.machine, "stateMachine"); !arn)
+    return refuse(arn.error(), kMachineErrors);
+  request.name = text_of(given, "name");
+  request.input = *std::move(input);
+  return request;
+}
+
+void write_failure(JsonWriter& out, const std::optional<Failure>& failure) {
+  if (failure && failure->has_error) out.key("error").string(failure->error);
+  if (failure && failure->has_cause) out.key("cause").string(failure->cause);
+}
+
+// Billing is by memory in steps of 64 MB and by time in steps of 100 ms; here it costs nothing.
+constexpr std::int64_t kBilledMemory = 64, kBilledStep = 100;
+
+Payload describe_sync(const orchestrator::SyncResult& result, bool with_data, const std::string& trace) {
+  JsonWriter out;
+  out.begin_object();
+  out.key("executionArn").string(result.arn);
+  out.key("stateMachineArn").string(result.machine_arn);
+  out.key("name").string(result.name);
+  write_time(out, "startDate", result.started);
+  write_time(out, "stopDate", result.stopped);
+  out.key("status").string(states::name_of(result.status));
+  if (with_data) {
+    write_document(out, "input", result.input);
+    if (result.output) write_document(out, "output", *result.output);
+    write_failure(out, result.failure);
+  }
+  if (!trace.empty()) out.key("traceHeader").string(trace);
+  const std::int64_t took = (result.stopped - result.started).count();
+  out.key("billingDetails").begin_object();
+  out.key("billedMemoryUsedInMB").number(kBilledMemory);
+  out.key("billedDurationInMilliseconds").number((took / kBilledStep + 1) * kBilledStep);
+  out.end_object().end_object();
+  return out.finish();
+}
+
 Payload describe(const ExecutionView& view, std::string_view not_redrivable, bool with_data) {
   JsonWriter out;
   out.begin_object();
@@ -50,8 +97,7 @@ Payload describe(const ExecutionView& view, std::string_view not_redrivable, boo
   if (with_data) {
     write_document(out, "input", view.input);
     if (view.output) write_document(out, "output", *view.output);
-    if (view.failure && view.failure->has_error) out.key("error").string(view.failure->error);
-    if (view.failure && view.failure->has_cause) out.key("cause").string(view.failure->cause);
+    write_failure(out, view.failure);
   }
   write_redrives(out, view.row);
   out.key("redriveStatus").string(not_redrivable.empty() ? "REDRIVABLE" : "NOT_REDRIVABLE");
@@ -88,25 +134,28 @@ std::optional<ExecutionStatus> status_named(std::string_view name) {
 }  // namespace
 
 void start_execution(Call call) {
-  auto input = parse_execution_input(call.input);
-  if (!input) return call.reply(tl::unexpected<ApiError>(input.error()));
-  orchestrator::StartRequest request;
-  request.machine = text_of(call.input, "stateMachineArn");
-  if (auto arn = orchestrator::parse_arn(request.machine, "stateMachine"); !arn)
-    return call.reply(refuse(arn.error(), kMachineErrors));
-  request.name = text_of(call.input, "name");
-  request.input = *std::move(input);
-  static constexpr ErrorNames kNames = {"ValidationException", "StateMachineDoesNotExist",
-                                        "ExecutionAlreadyExists", "ConflictException",
-                                        "ExecutionLimitExceeded"};
+  auto request = start_request(call.input);
+  if (!request) return call.reply(tl::unexpected<ApiError>(request.error()));
   call.services.engine.start_execution(
-      std::move(request), [reply = std::move(call.reply)](Result<orchestrator::Started> started) {
-        if (!started) return reply(refuse(started.error(), kNames));
+      *std::move(request), [reply = std::move(call.reply)](Result<orchestrator::Started> started) {
+        if (!started) return reply(refuse(started.error(), kStartErrors));
         JsonWriter out;
         out.begin_object().key("executionArn").string(started->arn);
         write_time(out, "startDate", started->started);
         out.end_object();
         reply(out.finish());
+      });
+}
+
+void start_sync_execution(Call call) {
+  auto request = start_request(call.input);
+  if (!request) return call.reply(tl::unexpected<ApiError>(request.error()));
+  const bool with_data = text_of(call.input, "includedData") != "METADATA_ONLY";
+  call.services.engine.start_sync_execution(
+      *std::move(request), [with_data, trace = text_of(call.input, "traceHeader"),
+                            reply = std::move(call.reply)](Result<orchestrator::SyncResult> result) {
+        if (!result) return reply(refuse(result.error(), kStartErrors));
+        reply(describe_sync(*result, with_data, trace));
       });
 }
 

@@ -165,6 +165,16 @@ constexpr Member kTestState[] = {{"definition", &kDefinition, true},
 constexpr Member kList[] = {{"maxResults", &kPageSizeShape}, {"nextToken", &kPageToken}};
 constexpr Member kStartExecution[] = {
     {"stateMachineArn", &kArn, true}, {"name", &kName}, {"input", &kData}, {"traceHeader", &kTraceHeader}};
+constexpr Member kStartSyncExecution[] = {{"stateMachineArn", &kArn, true},
+                                          {"name", &kName},
+                                          {"input", &kData},
+                                          {"traceHeader", &kTraceHeader},
+                                          {"includedData", &kIncluded}};
+constexpr Member kGetActivityTask[] = {{"activityArn", &kArn, true}, {"workerName", &kName}};
+constexpr Member kSendTaskSuccess[] = {{"taskToken", &kTaskToken, true}, {"output", &kData, true}};
+constexpr Member kSendTaskFailure[] = {
+    {"taskToken", &kTaskToken, true}, {"error", &kErrorText}, {"cause", &kCause}};
+constexpr Member kSendTaskHeartbeat[] = {{"taskToken", &kTaskToken, true}};
 constexpr Member kStopExecution[] = {
     {"executionArn", &kArn, true}, {"error", &kErrorText}, {"cause", &kCause}};
 constexpr Member kRedriveExecution[] = {{"executionArn", &kArn, true}, {"clientToken", &kClientToken}};
@@ -194,6 +204,7 @@ std::span<const OperationRow> operations() {
       {"DescribeStateMachine", describe_state_machine, kStateMachineData},
       {"DescribeStateMachineAlias", describe_state_machine_alias, kAlias},
       {"DescribeStateMachineForExecution", describe_state_machine_for_execution, kExecutionData},
+      {"GetActivityTask", get_activity_task, kGetActivityTask},
       {"GetExecutionHistory", get_execution_history, kGetExecutionHistory},
       {"ListActivities", list_activities, kList},
       {"ListExecutions", list_executions, kListExecutions},
@@ -203,7 +214,11 @@ std::span<const OperationRow> operations() {
       {"ListTagsForResource", list_tags_for_resource, kResource},
       {"PublishStateMachineVersion", publish_state_machine_version, kPublishVersion},
       {"RedriveExecution", redrive_execution, kRedriveExecution},
+      {"SendTaskFailure", send_task_failure, kSendTaskFailure},
+      {"SendTaskHeartbeat", send_task_heartbeat, kSendTaskHeartbeat},
+      {"SendTaskSuccess", send_task_success, kSendTaskSuccess},
       {"StartExecution", start_execution, kStartExecution},
+      {"StartSyncExecution", start_sync_execution, kStartSyncExecution},
       {"StopExecution", stop_execution, kStopExecution},
       {"TagResource", tag_resource, kTagResource},
       {"TestState", test_state, kTestState},

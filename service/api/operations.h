@@ -34,6 +34,7 @@ void update_state_machine_alias(Call call);
 void describe_execution(Call call);
 void list_executions(Call call);
 void start_execution(Call call);
+void start_sync_execution(Call call);
 void stop_execution(Call call);
 void redrive_execution(Call call);
 // history.cpp
@@ -51,6 +52,11 @@ void tag_resource(Call call);
 void untag_resource(Call call);
 // test_state.cpp
 void test_state(Call call);
+// tokens.cpp
+void get_activity_task(Call call);
+void send_task_failure(Call call);
+void send_task_heartbeat(Call call);
+void send_task_success(Call call);
 // validate.cpp
 void validate_state_machine_definition(Call call);
 // versions.cpp
