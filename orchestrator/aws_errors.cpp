@@ -9,6 +9,7 @@ std::string_view aws_name_in_text(std::string_view message) {
       {"Invalid Arn: ", "InvalidArn"},
       {"Invalid Name: ", "InvalidName"},
       {"Invalid Token: ", "InvalidToken"},
+      {"Invalid Output: ", "InvalidOutput"},
       {"Invalid State Machine Definition", "InvalidDefinition"},
       {"Invalid State Machine Execution Input", "InvalidExecutionInput"},
       {"State Machine Does Not Exist", "StateMachineDoesNotExist"},

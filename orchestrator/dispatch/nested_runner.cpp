@@ -92,6 +92,9 @@ std::optional<NestedRunner::Parsed> NestedRunner::parse(std::string_view resourc
       {"describeExecution", &NestedRunner::describe_execution},
       {"listExecutions", &NestedRunner::list_executions},
       {"redriveExecution", &NestedRunner::redrive_execution},
+      {"sendTaskFailure", &NestedRunner::send_task_failure},
+      {"sendTaskHeartbeat", &NestedRunner::send_task_heartbeat},
+      {"sendTaskSuccess", &NestedRunner::send_task_success},
       {"stopExecution", &NestedRunner::stop_execution},
   };
   static constexpr std::pair<std::string_view, Pattern> kPatterns[] = {
@@ -273,6 +276,38 @@ void NestedRunner::redrive_execution(const CallPtr& call) {
                      tl::unexpected<Failure>(api_failure("ExecutionNotRedrivable", redriven.error().message,
                                                          call->sdk, request_id(call->key))));
   });
+}
+
+void NestedRunner::send_task_success(const CallPtr& call) {
+  const std::string token = text_at(call->view(), "TaskToken");
+  auto output = document_at(call->view(), "Output");
+  if (output) return engine_.send_task_success(token, *std::move(output), answered(call));
+  // A token that is none is told before an output that is none.
+  engine_.send_task_heartbeat(token, [alive = self_, call](const Status& known) {
+    if (!*alive) return;
+    if (!known) return (*alive)->refuse(call, known.error());
+    (*alive)->refuse(call, {ErrorCode::InvalidArgument, "Invalid Output: 'Output is not valid JSON'", {}});
+  });
+}
+
+void NestedRunner::send_task_failure(const CallPtr& call) {
+  const JsonView error = call->view().find("Error"), cause = call->view().find("Cause");
+  engine_.send_task_failure(text_at(call->view(), "TaskToken"),
+                            {text_at(call->view(), "Error"), text_at(call->view(), "Cause"),
+                             static_cast<bool>(error), static_cast<bool>(cause)},
+                            answered(call));
+}
+
+void NestedRunner::send_task_heartbeat(const CallPtr& call) {
+  engine_.send_task_heartbeat(text_at(call->view(), "TaskToken"), answered(call));
+}
+
+std::function<void(Status)> NestedRunner::answered(const CallPtr& call) {
+  return [alive = self_, call](const Status& done) {
+    if (!*alive) return;
+    if (!done) return (*alive)->refuse(call, done.error());
+    (*alive)->finish(call, Payload::empty_object());
+  };
 }
 
 }  // namespace millrace::orchestrator

@@ -43,7 +43,11 @@ class NestedRunner final : public TaskRunner {
   void list_executions(const CallPtr& call);
   void stop_execution(const CallPtr& call);
   void redrive_execution(const CallPtr& call);
+  void send_task_success(const CallPtr& call);
+  void send_task_failure(const CallPtr& call);
+  void send_task_heartbeat(const CallPtr& call);
 
+  std::function<void(Status)> answered(const CallPtr& call);  // by {}
   void on_started(const CallPtr& call, const Result<Started>& started);
   void on_child_ended(const CallPtr& call);
   void answer_stopped(const CallPtr& call, const Result<ExecutionRow>& row);

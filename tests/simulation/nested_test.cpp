@@ -256,3 +256,28 @@ TEST_CASE("Redrive: the engine's answer, and a nested task that gets a new child
   REQUIRE(!unknown);
   CHECK(unknown.error().code == ErrorCode::NotFound);
 }
+
+TEST_CASE("Nested: tokens are answered by tasks too; one that is none is told first") {
+  Case c;
+  for (const char* action : {"sendTaskSuccess", "sendTaskFailure", "sendTaskHeartbeat"}) {
+    Case wrong;
+    const ExecutionId id = wrong.run_parent(std::string("aws-sdk:sfn:") + action,
+                                            R"({"TaskToken":"NoSuchTaskToken","Output":"no JSON"})");
+    REQUIRE(wrong.execution(id).failure);
+    CHECK(wrong.execution(id).failure->error == "Sfn.InvalidTokenException");
+    CHECK(wrong.execution(id).failure->cause.starts_with(
+        "Invalid Token: 'Invalid token' (Service: Sfn, Status Code: 400, Request ID: "));
+  }
+  // The child has the parent's token in its input, and answers with it.
+  c.machine(
+      "child",
+      R"({"StartAt":"S","States":{"S":{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:sfn:sendTaskSuccess",
+    "Parameters":{"TaskToken.$":"$.token","Output":{"done":true}},"End":true}}})");
+  const ExecutionId id = c.run_parent("states:startExecution.waitForTaskToken",
+                                      target(R"(,"Input":{"token.$":"$$.Task.Token"})"));
+  REQUIRE(c.execution(id).status == ExecutionStatus::Succeeded);
+  CHECK(c.output(id) == Json{{"done", true}});
+  CHECK(c.types(id) ==
+        "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSubmitted TaskSucceeded "
+        "TaskStateExited ExecutionSucceeded ");
+}
