@@ -135,7 +135,10 @@ void NestedRunner::start(TaskRequest request, Report report) {
   call->sdk = parsed->sdk;
   call->pattern = parsed->pattern;
   calls_[call->key] = call;
-  (this->*parsed->action->run)(call);
+  // From the loop: whoever started the execution of this task hears of that before it acts.
+  loop_.post([alive = self_, call, run = parsed->action->run] {
+    if (*alive && !call->cancelled) ((*alive)->*run)(call);
+  });
 }
 
 void NestedRunner::cancel(const TaskKey& key) {
