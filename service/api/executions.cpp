@@ -200,10 +200,11 @@ void describe_execution(Call call) {
   const bool with_data = text_of(call.input, "includedData") != "METADATA_ONLY";
   call.services.engine.queries().describe(
       text_of(call.input, "executionArn"),
-      [with_data, services = call.services, reply = std::move(call.reply)](Result<ExecutionView> view) {
+      [with_data, &services = call.services, reply = std::move(call.reply)](Result<ExecutionView> view) {
         if (!view) return reply(refuse(view.error(), kExecutionErrors));
         const auto& limits = services.engine.settings().limits;
-        reply(describe(*view, orchestrator::not_redrivable(*view, services.clock.now(), limits), with_data));
+        reply(describe(*view, orchestrator::not_redrivable(*view, services.loop.clock().now(), limits),
+                       with_data));
       });
 }
 
