@@ -99,6 +99,7 @@ Payload describe(const ExecutionView& view, std::string_view not_redrivable, boo
     if (view.output) write_document(out, "output", *view.output);
     write_failure(out, view.failure);
   }
+  if (!view.map_run_arn.empty()) out.key("mapRunArn").string(view.map_run_arn);
   write_redrives(out, view.row);
   out.key("redriveStatus").string(not_redrivable.empty() ? "REDRIVABLE" : "NOT_REDRIVABLE");
   if (!not_redrivable.empty()) out.key("redriveStatusReason").string(not_redrivable);
@@ -119,9 +120,16 @@ void write_item(JsonWriter& out, const orchestrator::EngineSettings& settings,
   out.key("status").string(states::name_of(item.row.status));
   write_time(out, "startDate", item.row.started);
   if (item.row.stopped) write_time(out, "stopDate", *item.row.stopped);
+  if (!item.map_run_arn.empty()) {
+    out.key("mapRunArn").string(item.map_run_arn);
+    out.key("itemCount").number(std::int64_t{item.row.map_items});
+  }
   write_redrives(out, item.row);
   out.end_object();
 }
+
+// What is not there names itself a state machine, or is a map run.
+constexpr ErrorNames kListErrors = {"ValidationException", "ResourceNotFound"};
 
 std::optional<ExecutionStatus> status_named(std::string_view name) {
   for (const auto status : {ExecutionStatus::Running, ExecutionStatus::Succeeded, ExecutionStatus::Failed,
@@ -211,16 +219,24 @@ void describe_execution(Call call) {
 void list_executions(Call call) {
   orchestrator::ListRequest request;
   request.arn = text_of(call.input, "stateMachineArn");
+  request.map_run = text_of(call.input, "mapRunArn");
+  if (request.arn.empty() == request.map_run.empty())
+    return call.reply(
+        refuse("ValidationException", "Exactly one of stateMachineArn and mapRunArn must be specified"));
+  if (!request.map_run.empty()) {
+    if (const auto arn = orchestrator::parse_arn(request.map_run, "mapRun"); !arn)
+      return call.reply(refuse(arn.error(), kListErrors));
+  }
   request.status = status_named(text_of(call.input, "statusFilter"));
   request.limit = page_size(call.input);
-  const std::string scope = "ListExecutions " + request.arn;
+  const std::string scope = "ListExecutions " + request.arn + request.map_run;
   const auto before = page_number(call.input, scope);
   if (!before) return call.reply(tl::unexpected<ApiError>(before.error()));
   request.before = ExecutionId{*before};
   auto& engine = call.services.engine;
   engine.queries().list(
       request, [&engine, scope, reply = std::move(call.reply)](Result<orchestrator::ExecutionPage> page) {
-        if (!page) return reply(refuse(page.error(), kMachineErrors));
+        if (!page) return reply(refuse(page.error(), kListErrors));
         JsonWriter out;
         out.begin_object().key("executions").begin_array();
         for (const auto& item : page->items) write_item(out, engine.settings(), item);

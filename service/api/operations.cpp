@@ -175,6 +175,13 @@ constexpr Member kSendTaskSuccess[] = {{"taskToken", &kTaskToken, true}, {"outpu
 constexpr Member kSendTaskFailure[] = {
     {"taskToken", &kTaskToken, true}, {"error", &kErrorText}, {"cause", &kCause}};
 constexpr Member kSendTaskHeartbeat[] = {{"taskToken", &kTaskToken, true}};
+constexpr Member kMapRun[] = {{"mapRunArn", &kLongArn, true}};
+constexpr Member kListMapRuns[] = {
+    {"executionArn", &kArn, true}, {"maxResults", &kPageSizeShape}, {"nextToken", &kPageToken}};
+constexpr Member kUpdateMapRun[] = {{"mapRunArn", &kLongArn, true},
+                                    {"maxConcurrency", &kCount},
+                                    {"toleratedFailurePercentage", &kPercentage},
+                                    {"toleratedFailureCount", &kCount}};
 constexpr Member kStopExecution[] = {
     {"executionArn", &kArn, true}, {"error", &kErrorText}, {"cause", &kCause}};
 constexpr Member kRedriveExecution[] = {{"executionArn", &kArn, true}, {"clientToken", &kClientToken}};
@@ -201,6 +208,7 @@ std::span<const OperationRow> operations() {
       {"DeleteStateMachineVersion", delete_state_machine_version, kVersion},
       {"DescribeActivity", describe_activity, kActivity},
       {"DescribeExecution", describe_execution, kExecutionData},
+      {"DescribeMapRun", describe_map_run, kMapRun},
       {"DescribeStateMachine", describe_state_machine, kStateMachineData},
       {"DescribeStateMachineAlias", describe_state_machine_alias, kAlias},
       {"DescribeStateMachineForExecution", describe_state_machine_for_execution, kExecutionData},
@@ -208,6 +216,7 @@ std::span<const OperationRow> operations() {
       {"GetExecutionHistory", get_execution_history, kGetExecutionHistory},
       {"ListActivities", list_activities, kList},
       {"ListExecutions", list_executions, kListExecutions},
+      {"ListMapRuns", list_map_runs, kListMapRuns},
       {"ListStateMachineAliases", list_state_machine_aliases, kStateMachineList},
       {"ListStateMachineVersions", list_state_machine_versions, kStateMachineList},
       {"ListStateMachines", list_state_machines, kList},
@@ -223,6 +232,7 @@ std::span<const OperationRow> operations() {
       {"TagResource", tag_resource, kTagResource},
       {"TestState", test_state, kTestState},
       {"UntagResource", untag_resource, kUntagResource},
+      {"UpdateMapRun", update_map_run, kUpdateMapRun},
       {"UpdateStateMachine", update_state_machine, kUpdateStateMachine},
       {"UpdateStateMachineAlias", update_state_machine_alias, kUpdateAlias},
       {"ValidateStateMachineDefinition", validate_state_machine_definition, kValidate},

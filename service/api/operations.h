@@ -39,6 +39,10 @@ void stop_execution(Call call);
 void redrive_execution(Call call);
 // history.cpp
 void get_execution_history(Call call);
+// map_runs.cpp
+void describe_map_run(Call call);
+void list_map_runs(Call call);
+void update_map_run(Call call);
 // state_machines.cpp
 void create_state_machine(Call call);
 void delete_state_machine(Call call);
