@@ -67,12 +67,9 @@ const Payload& FrameContext::object() const {
       .value(execution_.input)
       .key("StartTime")
       .string(format_rfc3339(execution_.started));
-  out.key("Name")
-      .string(who.name)
-      .key("RoleArn")
-      .string(who.role_arn)
-      .key("RedriveCount")
-      .number(static_cast<std::int64_t>(execution_.redrives));
+  out.key("Name").string(who.name).key("RoleArn").string(who.role_arn);
+  if (!who.seconds_max)  // Express executions can't be redriven, and say nothing of it
+    out.key("RedriveCount").number(static_cast<std::int64_t>(execution_.redrives));
   if (execution_.redriven) out.key("RedriveTime").string(format_rfc3339(*execution_.redriven));
   out.end_object();
   write_map_item(out);
