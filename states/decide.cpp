@@ -231,8 +231,7 @@ void time_came(Turn& turn) {
   const auto deadline = deadline_of(turn.execution(), turn.program());
   if (deadline && *deadline <= now) {
     Failure failure;
-    failure.error = std::string(error_names::kTimeout);
-    failure.has_cause = false;
+    failure.has_error = failure.has_cause = false;  // the status says it all
     return end_execution(turn, EventType::ExecutionTimedOut, std::move(failure), 0);
   }
   std::vector<FrameId> due;

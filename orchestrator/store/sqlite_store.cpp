@@ -180,7 +180,8 @@ class SqliteStore final : public Store {
                                                std::size_t limit) override {
     std::string sql = std::string("SELECT ") + kExecutionColumns + " FROM executions WHERE 1";
     if (filter.machine) sql += " AND machine=?1 AND family=(SELECT family FROM machines WHERE id=?1)";
-    sql += filter.map_run ? " AND family=?7" : " AND family>0";
+    if (filter.map_run) sql += " AND family=?7";
+    if (!filter.map_run) sql += " AND family>0";
     if (!filter.machine_name.empty()) sql += " AND family=(SELECT max(id) FROM state_machines WHERE name=?2)";
     if (filter.status) sql += " AND status=?3";
     // The partial index serves what is not Succeeded; the term must stand in the query for SQLite to use it.

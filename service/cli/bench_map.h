@@ -1,7 +1,6 @@
 #pragma once
 // `millrace bench map`: items a second of inline and distributed Maps.
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/json.h"

@@ -312,7 +312,7 @@ class FullDisk(Case):
                 "StartAt": "Fill", "States": {"Fill": {"Type": "Pass", "Result": "0123456789" * 10, "End": True}}}}}}
         workflow, items = self.write("map.json", fan_out), self.write("items.json", {"items": list(range(3000))})
         hello = f"{EXAMPLES}/hello/definition.json -q -i {EXAMPLES}/hello/input.json"
-        code, out, said = self.on_disk("240k", f"$M run {hello} --name before || exit 9", f"$M run {workflow} -i {items} -q; code=$?",
+        code, out, said = self.on_disk("420k", f"$M run {hello} --name before || exit 9", f"$M run {workflow} -i {items} -q; code=$?",
                                        f"mount -o remount,size=20m {self.home}", "$M resume >&2", f"$M run {hello} --name after",
                                        "$M list --json", "exit $code")
         self.assertEqual(code, 3, said)

@@ -8,7 +8,8 @@
 #include "tests/support/shared.h"
 
 using namespace millrace;
-using namespace millrace::test;
+using namespace millrace::orchestrator;
+using namespace millrace::orchestrator::test;
 
 namespace {
 
@@ -37,8 +38,7 @@ bool matches(const Json& expected, const Json& got) {
 std::string difference(const Json& test) {
   MapWorld world;
   const Json objects = test.value("objects", Json::object());
-  for (const auto& [name, text] : objects.items())
-    world.objects.objects[name] = text.get<std::string>();
+  for (const auto& [name, text] : objects.items()) world.objects.objects[name] = text.get<std::string>();
   world.objects.piece = 11;
   const Ended ended = world.run(test["definition"].dump(), test.value("input", Json::object()).dump());
   const Json& expect = test["expect"];

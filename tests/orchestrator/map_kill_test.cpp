@@ -16,7 +16,8 @@
 #include "tests/orchestrator/map_world.h"
 
 using namespace millrace;
-using namespace millrace::test;
+using namespace millrace::orchestrator;
+using namespace millrace::orchestrator::test;
 
 namespace {
 

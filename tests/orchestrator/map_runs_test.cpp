@@ -4,7 +4,8 @@
 #include "tests/orchestrator/map_world.h"
 
 using namespace millrace;
-using namespace millrace::test;
+using namespace millrace::orchestrator;
+using namespace millrace::orchestrator::test;
 using states::ExecutionStatus;
 
 namespace {

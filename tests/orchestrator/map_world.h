@@ -9,9 +9,7 @@
 #include "orchestrator/maps/background.h"
 #include "orchestrator/maps/map_runs.h"
 
-namespace millrace::test {
-
-using namespace orchestrator;
+namespace millrace::orchestrator::test {
 
 class MemoryObjects final : public ObjectSource {
  public:
@@ -154,4 +152,4 @@ inline std::string distributed(
          R"("},"StartAt":"P","States":{)" + processor + "}}}}}";
 }
 
-}  // namespace millrace::test
+}  // namespace millrace::orchestrator::test

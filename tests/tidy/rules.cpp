@@ -26,6 +26,8 @@ const std::vector<Direction>& directions() {
       {"orchestrator/loop/", {"base/", "orchestrator/loop/"}},
       {"orchestrator/dispatch/",
        {"base/", "definitions/", "states/", "orchestrator/loop/", "orchestrator/dispatch/"}},
+      // Runs of Maps start and count executions: they stand on the driver and the store (decision 0008).
+      {"orchestrator/maps/map_r", {"base/", "definitions/", "states/", "orchestrator/"}},
       {"orchestrator/maps/",
        {"base/", "definitions/", "states/", "orchestrator/loop/", "orchestrator/maps/"}},
       {"orchestrator/", {"base/", "definitions/", "states/", "orchestrator/"}},
@@ -79,7 +81,8 @@ const std::vector<Ban>& bans() {
        {{"base/clock.", "the clock that is handed in everywhere else"},
         {"tasks/script/process.",
          "watches a process of the user's; its waits are of the machine, not of the engine"},
-        {"service/cli/bench.", "measures"}},
+        {"service/cli/bench.", "measures"},
+        {"service/cli/bench_map.", "measures"}},
        "ask the Clock that was handed in (base/clock.h), in the core the Environment"},
       {R"(\brandom_device\b|\bs?rand\s*\(|\bmt19937)",
        kParts,

@@ -1,4 +1,4 @@
-#include "orchestrator/dispatch/nested_answers.h"
+#include "orchestrator/nested_answers.h"
 
 namespace millrace::orchestrator {
 namespace {

@@ -1,11 +1,11 @@
-#include "orchestrator/dispatch/nested_runner.h"
+#include "orchestrator/nested_runner.h"
 
 #include <charconv>
 #include <utility>
 
 #include "base/random.h"
 #include "orchestrator/aws_errors.h"
-#include "orchestrator/dispatch/nested_answers.h"
+#include "orchestrator/nested_answers.h"
 
 namespace millrace::orchestrator {
 namespace {
