@@ -6,10 +6,10 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
-#include "orchestrator/nested_runner.h"
 #include "orchestrator/driver.h"
 #include "orchestrator/machines.h"
 #include "orchestrator/maps/map_runs.h"
+#include "orchestrator/nested_runner.h"
 #include "orchestrator/queries.h"
 #include "orchestrator/resources.h"
 

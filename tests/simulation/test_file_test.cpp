@@ -220,7 +220,8 @@ TEST_CASE("the same seed draws the same") {
 }
 
 TEST_CASE("a distributed Map: its children are lines, its items come from an object") {
-  const auto suite = read_test_suite(R"j({"definition":{"StartAt":"Each","States":{"Each":{"Type":"Map","MaxConcurrency":1,
+  const auto suite =
+      read_test_suite(R"j({"definition":{"StartAt":"Each","States":{"Each":{"Type":"Map","MaxConcurrency":1,
     "ItemReader":{"Resource":"arn:aws:states:::s3:getObject","ReaderConfig":{"InputType":"JSON"},"Parameters":{"Bucket":"b","Key":"items.json"}},
     "ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"Look","States":{
       "Look":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Next":"Good?"},
@@ -231,7 +232,7 @@ TEST_CASE("a distributed Map: its children are lines, its items come from an obj
       "lines":{"Each[0]":["Look","Good?","Small"],"Each[1]":["Look","Good?","Big"]},"duration":{"atLeast":60}}},
     {"name":"one","objects":{"b/items.json":["z"]},"mocks":{"Look":{"iteration":0,"arguments":"z","return":{"n":9}}},"expect":{"output":[{"n":9}]}},
     {"name":"none","objects":{"b/items.json":"no JSON"},"expect":{"error":"States.ItemReaderFailed"}}]})j",
-      "t.json", kNoFiles);
+                      "t.json", kNoFiles);
   REQUIRE_MESSAGE(suite.has_value(), (suite ? "" : suite.error().message));
   Coverage coverage(*suite->program);
   for (const TestCase& test : suite->cases) {
