@@ -85,7 +85,7 @@ class Driver::Outside final : public Surroundings {
     return driver_.tokens_.mint({id_, FrameId{frame}, visit, attempt});
   }
   bool activity_exists(std::string_view arn) const override {
-    return !driver_.activity_exists_ || driver_.activity_exists_(arn);
+    return !driver_.settings_.callbacks || !driver_.activity_exists_ || driver_.activity_exists_(arn);
   }
 
  private:
@@ -349,6 +349,10 @@ void Driver::start_task(ExecutionId id, const Live& live, states::effect::StartT
   how.heartbeat_seconds = task.heartbeat_seconds;
   how.family = task.resource->family;
   how.by_token = task.resource->pattern == definitions::TaskPattern::WaitForTaskToken;
+  if (!settings_.callbacks) {
+    how.family = definitions::TaskFamily::Service;
+    how.by_token = false;
+  }
   how.under_way = task.under_way;
   router_.start(std::move(request), how);
 }

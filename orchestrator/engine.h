@@ -37,6 +37,8 @@ struct EngineSettings {
   Millis park_after =
       std::chrono::seconds(30);  // an execution that waits longer than this for time alone leaves memory
   ActivitySettings activities;
+  bool callbacks =
+      true;  // tasks by token and activities wait for their workers; false: the runner answers them
   std::string token_secret = "millrace tests";  // signs task tokens; the shell hands in the home's own
   bool nested_executions = true;  // tasks about executions are carried out here, not by the runner
   std::uint64_t seed = 0;         // of the engine's random names and jitter; the shell hands in a random one

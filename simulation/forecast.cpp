@@ -134,6 +134,7 @@ Result<std::shared_ptr<const Trace>> run_alone(const ForecastRequest& request, s
   Scheduler scheduler(seed, Ties::InOrder, request.start);
   ModelRunner runner(scheduler, request.model, seed);
   orchestrator::EngineSettings settings;
+  settings.callbacks = false;
   settings.nested_executions = false;  // a task like the others: the model knows how long it takes
   settings.seed = seed;
   MemoryObjects objects(request.objects, request.start);
@@ -153,6 +154,7 @@ Result<Forecast> run_schedule(const ForecastRequest& request, Gather& gather) {
   Scheduler scheduler(request.seed, Ties::InOrder, request.start);
   ModelRunner runner(scheduler, request.model, request.seed);
   orchestrator::EngineSettings settings;
+  settings.callbacks = false;
   settings.nested_executions = false;  // a task like the others: the model knows how long it takes
   settings.seed = request.seed;
   MemoryObjects objects(request.objects, request.start);

@@ -327,6 +327,7 @@ CaseResult run_case(const TestSuite& suite, const TestCase& test) {
   Scheduler scheduler(test.seed, Ties::InOrder, test.start);
   MockRunner runner(scheduler, test.mocks);
   orchestrator::EngineSettings settings;
+  settings.callbacks = false;
   settings.nested_executions = false;  // mocked like the others
   settings.seed = test.seed;
   MemoryObjects objects(test.objects, test.start);

@@ -242,3 +242,20 @@ TEST_CASE("a distributed Map: its children are lines, its items come from an obj
   }
   CHECK(coverage.covered(CoverageKind::ChoiceRules) == 2);
 }
+
+TEST_CASE("callbacks, activities and nested executions are mocked like any task") {
+  const auto suite = read_test_suite(R"j({"definition":{"StartAt":"Token","States":{
+    "Token":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage.waitForTaskToken","HeartbeatSeconds":10,
+      "Parameters":{"QueueUrl":"q","MessageBody":{"token.$":"$$.Task.Token"}},"ResultPath":"$.a","Next":"Worker"},
+    "Worker":{"Type":"Task","Resource":"arn:aws:states:us-east-1:123456789012:activity:a","ResultPath":"$.b","Next":"Child"},
+    "Child":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2","Parameters":{"StateMachineArn":"m"},"ResultPath":"$.c","End":true}}},
+    "mocks":{"Token":{"return":1,"after":25,"heartbeat":5},"Worker":{"return":2,"after":5},"Child":{"return":{"Output":3}}},"cases":[
+    {"name":"all","expect":{"output":{"a":1,"b":2,"c":{"Output":3}},"duration":{"atLeast":30,"atMost":30}}},
+    {"name":"a token that nobody sends back","mocks":{"Token":{"never":true}},"expect":{"error":"States.HeartbeatTimeout","duration":{"atMost":10}}}]})j",
+                                     "t.json", kNoFiles);
+  REQUIRE_MESSAGE(suite.has_value(), (suite ? "" : suite.error().message));
+  for (const TestCase& test : suite->cases) {
+    for (const std::string& problem : run_case(*suite, test).problems)
+      FAIL_CHECK(test.name << ": " << problem);
+  }
+}
