@@ -273,6 +273,7 @@ ChoiceRule ChoiceRule::compile(JsonView view, std::vector<Problem>& problems) {
 }
 
 void ChoiceRule::variables(VariableNames& names) const {
+  if (!compiled_) return;  // what was there did not compile
   const Compiled& c = *compiled_;
   for (const ChoiceRule& part : c.parts) part.variables(names);
   for (const auto* path : {&c.variable, &c.expected_path}) {
@@ -283,7 +284,8 @@ void ChoiceRule::variables(VariableNames& names) const {
 }
 
 bool ChoiceRule::always() const {
-  return compiled_->shape == Compiled::Shape::Condition && compiled_->constant;
+  // Null: what was there did not compile.
+  return compiled_ && compiled_->shape == Compiled::Shape::Condition && compiled_->constant;
 }
 
 ChoiceRule ChoiceRule::compile_condition(JsonView view, const Site& site, std::vector<Problem>& problems) {
