@@ -15,6 +15,14 @@ struct sqlite3_stmt;
 
 namespace millrace {
 
+// SQLite's integers have a sign; ids and counts of ours keep their bits.
+constexpr std::int64_t as_signed(std::uint64_t v) {
+  return static_cast<std::int64_t>(v);
+}
+constexpr std::uint64_t as_unsigned(std::int64_t v) {
+  return static_cast<std::uint64_t>(v);
+}
+
 // A prepared statement in use: bind, step, read; reset() makes it ready again. Indexes of parameters start at
 // 1, of columns at 0. Bound text and blobs are borrowed until the next reset().
 class Statement {

@@ -9,15 +9,15 @@
 namespace millrace::orchestrator {
 namespace {
 
-struct Submitted {
+struct SubmittedAppend {
   Append append;
   Committer::Done done;
 };
-struct Job {
+struct CommitterJob {
   std::function<void(Store&)> work;
   std::function<void()> done;
 };
-using Item = std::variant<Submitted, Job>;
+using Item = std::variant<SubmittedAppend, CommitterJob>;
 
 // Bytes of an append's documents, each counted once when it comes again in the next event.
 std::size_t document_bytes(const Append& append) {
@@ -60,9 +60,9 @@ class GroupCommitter final : public Committer {
     thread_.join();
   }
 
-  void submit(Append append, Done done) override { put(Submitted{std::move(append), std::move(done)}); }
+  void submit(Append append, Done done) override { put(SubmittedAppend{std::move(append), std::move(done)}); }
   void run(std::function<void(Store&)> job, std::function<void()> done) override {
-    put(Job{std::move(job), std::move(done)});
+    put(CommitterJob{std::move(job), std::move(done)});
   }
 
  private:
@@ -96,7 +96,7 @@ class GroupCommitter final : public Committer {
 
   // One group of appends, or one job; returns what comes after it.
   std::size_t carry_out(std::vector<Item>& items, std::size_t at) {
-    if (auto* job = std::get_if<Job>(&items[at])) {
+    if (auto* job = std::get_if<CommitterJob>(&items[at])) {
       job->work(*store_);
       if (job->done) answer([done = std::move(job->done)] { done(); });
       return at + 1;
@@ -107,7 +107,7 @@ class GroupCommitter final : public Committer {
     for (;
          at < items.size() && group.size() < settings_.group_appends_max && bytes < settings_.group_bytes_max;
          ++at) {
-      auto* submitted = std::get_if<Submitted>(&items[at]);
+      auto* submitted = std::get_if<SubmittedAppend>(&items[at]);
       if (!submitted) break;
       bytes += document_bytes(submitted->append);
       group.push_back(std::move(submitted->append));

@@ -10,7 +10,6 @@
 namespace millrace::orchestrator {
 namespace {
 
-constexpr Millis kRetryAfterStoreError{1000};
 // Steps of executions between two looks at the loop's other work.
 constexpr int kStepsAtATime = 512;
 // Ids of executions in memory: above all stored ones, and different in each process, because jobs remember

@@ -15,7 +15,7 @@ using Read = tl::expected<T, TestStateError>;
 tl::unexpected<TestStateError> refuse(std::string_view code, std::string message) {
   return tl::unexpected<TestStateError>(TestStateError{std::string(code), std::move(message)});
 }
-tl::unexpected<TestStateError> wrong(std::string message) {
+tl::unexpected<TestStateError> wrong_request(std::string message) {
   return refuse("ValidationException", std::move(message));
 }
 
@@ -91,7 +91,7 @@ Payload alone(JsonView state, JsonView language) {
 Read<std::shared_ptr<const definitions::Program>> read_definition(JsonView request, const Limits& limits) {
   const JsonView given = member(request, "definition");
   if (!given || !given.is_string())
-    return wrong(
+    return wrong_request(
         "1 validation error detected: Value null at 'definition' failed to satisfy constraint: Member must "
         "not be null");
   const std::string text = given.string();
@@ -103,7 +103,7 @@ Read<std::shared_ptr<const definitions::Program>> read_definition(JsonView reque
   }
   if (!name) return compiled(alone(parsed->view(), {}).text(), limits);
   const JsonView state = name.is_string() ? find_state(parsed->view(), name.string()) : JsonView();
-  if (!state) return wrong("State not found in definition");
+  if (!state) return wrong_request("State not found in definition");
   return compiled(alone(state, parsed->view().find("QueryLanguage")).text(), limits);
 }
 
@@ -164,9 +164,9 @@ Read<std::optional<Payload>> read_context(JsonView request) {
   if (!given) return std::optional<Payload>();
   const auto parsed = Payload::parse(given.is_string() ? given.string() : std::string(given.text()));
   if (!parsed || !parsed->view().is_object())
-    return wrong("Invalid Context object provided: Context must be a valid JSON object");
+    return wrong_request("Invalid Context object provided: Context must be a valid JSON object");
   const std::string problem = check_context(parsed->view());
-  if (!problem.empty()) return wrong("Invalid Context object provided: " + problem);
+  if (!problem.empty()) return wrong_request("Invalid Context object provided: " + problem);
   return std::optional<Payload>(*parsed);
 }
 
@@ -203,20 +203,21 @@ Read<std::optional<Outcome>> read_mock(JsonView request, const definitions::Node
   const StateType type = node.type();
   const bool mockable = type == StateType::Task || type == StateType::Map || type == StateType::Parallel;
   if (!mockable && (mock || member(request, "context")))
-    return wrong("State type '" + std::string(name_of(type)) + "' is not supported when a mock is specified");
+    return wrong_request("State type '" + std::string(name_of(type)) +
+                         "' is not supported when a mock is specified");
   if (!mock) return std::optional<Outcome>();
   if (const JsonView reveal = member(request, "revealSecrets"); reveal && reveal.boolean())
-    return wrong("TestState does not support RevealSecrets when a mock is specified.");
+    return wrong_request("TestState does not support RevealSecrets when a mock is specified.");
   const JsonView result = member(mock, "result"), error = member(mock, "errorOutput");
   if (static_cast<bool>(result) == static_cast<bool>(error))
-    return wrong("A test mock should have only one of the following fields: [result, errorOutput].");
+    return wrong_request("A test mock should have only one of the following fields: [result, errorOutput].");
   if (error) {
     Failure failure{text_of(error, "error"), text_of(error, "cause"),
                     static_cast<bool>(member(error, "error")), static_cast<bool>(member(error, "cause"))};
     return std::optional(Outcome(tl::unexpected<Failure>(std::move(failure))));
   }
   const auto parsed = Payload::parse(result.is_string() ? result.string() : std::string(result.text()));
-  if (!parsed) return wrong("Mocked result must be valid JSON");
+  if (!parsed) return wrong_request("Mocked result must be valid JSON");
   if (auto problem = check_mock_result(node, mock, *parsed))
     return tl::unexpected<TestStateError>(std::move(*problem));
   return std::optional(Outcome(*parsed));
@@ -264,7 +265,7 @@ std::uint32_t count_of(JsonView configuration, std::string_view name) {
 
 Read<TestStateRequest> read_test_state_request(const Payload& request, const Limits& limits) {
   const JsonView view = request.view();
-  if (!view.is_object()) return wrong("The request must be a JSON object");
+  if (!view.is_object()) return wrong_request("The request must be a JSON object");
   TestStateRequest read;
   MR_TRY(program, read_definition(view, limits));
   read.program = std::move(program);
@@ -280,13 +281,15 @@ Read<TestStateRequest> read_test_state_request(const Payload& request, const Lim
          read_document(view, "input", "InvalidExecutionInput", "Invalid State Machine Execution Input"));
   read.input = std::move(input);
   MR_TRY(variables, read_document(view, "variables", "ValidationException", "Invalid variables provided"));
-  if (!variables.view().is_object()) return wrong("Invalid variables provided: 'must be a JSON object'");
+  if (!variables.view().is_object())
+    return wrong_request("Invalid variables provided: 'must be a JSON object'");
   read.variables = std::move(variables);
   const std::string level = text_of(view, "inspectionLevel");
   if (!level.empty() && level != "INFO" && level != "DEBUG" && level != "TRACE")
-    return wrong("1 validation error detected: Value '" + level +
-                 "' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: "
-                 "[TRACE, INFO, DEBUG]");
+    return wrong_request(
+        "1 validation error detected: Value '" + level +
+        "' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: "
+        "[TRACE, INFO, DEBUG]");
   using Level = TestStateRequest::Level;
   read.level = level == "TRACE" ? Level::Trace : level == "DEBUG" ? Level::Debug : Level::Info;
   read.role_arn = text_of(view, "roleArn");

@@ -11,7 +11,7 @@ namespace {
 constexpr std::int64_t kSecondsMax = 99'999'999;
 constexpr std::chrono::seconds kDelayMax{2'147'483'647};  // the service was recorded to refuse more
 
-tl::unexpected<Failure> wrong(std::string cause) {
+tl::unexpected<Failure> wrong_time(std::string cause) {
   return failed(error_names::kRuntime, std::move(cause));
 }
 
@@ -52,24 +52,24 @@ tl::expected<Instant, Failure> due(const Turn& turn, FrameId id, const definitio
   if (wait.seconds_path) {
     const Outcome value = value_at(*wait.seconds_path, input, turn, id);
     const std::string& path = wait.seconds_path->source();
-    if (!value) return wrong("The SecondsPath parameter does not reference an input value: " + path);
+    if (!value) return wrong_time("The SecondsPath parameter does not reference an input value: " + path);
     const std::string shown = value->view().is_string() ? value->view().string() : std::string(value->text());
     const bool whole = value->view().is_number() && shown.find_first_of(".eE") == std::string::npos;
     const auto seconds = whole ? value->view().integer() : std::nullopt;
     const std::string about = path + " == " + shown;
-    if (!seconds) return wrong("The SecondsPath parameter cannot be parsed as a long value: " + about);
-    if (*seconds < 0) return wrong("The SecondsPath parameter references a negative value: " + about);
+    if (!seconds) return wrong_time("The SecondsPath parameter cannot be parsed as a long value: " + about);
+    if (*seconds < 0) return wrong_time("The SecondsPath parameter references a negative value: " + about);
     if (*seconds > kSecondsMax)
-      return wrong("The SecondsPath parameter references a value that is too large: " + about);
+      return wrong_time("The SecondsPath parameter references a value that is too large: " + about);
     return entered + std::chrono::seconds(*seconds);
   }
   const Outcome value = value_at(*wait.timestamp_path, input, turn, id);
   const std::string& path = wait.timestamp_path->source();
-  if (!value) return wrong("The TimestampPath parameter does not reference an input value: " + path);
+  if (!value) return wrong_time("The TimestampPath parameter does not reference an input value: " + path);
   const std::string text = value->view().is_string() ? value->view().string() : std::string(value->text());
   const auto time = value->view().is_string() ? parse_rfc3339(text) : std::nullopt;
   if (!time) {
-    return wrong(
+    return wrong_time(
         "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format "
         "string: " +
         path + " == " + text);

@@ -4,10 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "definitions/jsonata/not_a_number.h"
+
 namespace millrace::definitions::jsonata {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kDay = 86'400'000;
 constexpr double kTimeMax = 8.64e15;
 

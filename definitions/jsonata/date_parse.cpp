@@ -13,13 +13,13 @@
 #include "definitions/jsonata/regex.h"
 #include "definitions/jsonata/utf16.h"
 
+#include "definitions/jsonata/not_a_number.h"
+
 namespace millrace::definitions::jsonata {
 namespace {
 
 using Kind = IntegerPicture::Kind;
 using Case = IntegerPicture::Case;
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::string escaped(std::u16string_view literal) {
   std::string out;

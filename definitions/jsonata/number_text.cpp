@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <limits>
 
+#include "definitions/jsonata/not_a_number.h"
+
 namespace millrace::definitions::jsonata {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // A magnitude as 0.d1d2d3… * 10^point, without zeros at either end of the digits.
 struct Decimal {

@@ -8,10 +8,11 @@
 
 #include "definitions/jsonata/number_text.h"
 
+#include "definitions/jsonata/not_a_number.h"
+
 namespace millrace::definitions::jsonata {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kRomanMax = 5'000'000;
 
 constexpr std::string_view kFew[] = {"Zero",    "One",     "Two",       "Three",    "Four",

@@ -8,7 +8,6 @@ namespace millrace::orchestrator {
 namespace {
 
 constexpr std::size_t kResultPage = 500;
-constexpr Millis kRetryAfterStoreError{1000};
 
 Failure writer_failure(std::string cause) {
   return {std::string(error_names::kResultWriterFailed), std::move(cause), true, true};

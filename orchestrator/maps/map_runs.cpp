@@ -17,7 +17,6 @@ constexpr std::size_t kReadBytes = std::size_t{1} << 20;  // about so many bytes
 constexpr std::size_t kReadyMax = 1000;                   // children whose input is made ahead
 constexpr std::size_t kUnsavedMax = 10'000;               // results that wait for the disk
 constexpr std::size_t kPage = 10'000;                     // children read back at a time
-constexpr Millis kRetryAfterStoreError{1000};
 
 Failure no_words() {
   Failure failure;

@@ -14,9 +14,6 @@ constexpr char kSelectAlias[] =
     "SELECT family, name, description, version1, weight1, version2, weight2, created, updated FROM aliases "
     "WHERE family=?1 ";
 
-std::int64_t as_signed(std::uint64_t v) {
-  return static_cast<std::int64_t>(v);
-}
 MachineId id_at(const Statement& at, int column) {
   return MachineId{static_cast<std::uint64_t>(at.integer(column))};
 }

@@ -8,13 +8,6 @@ constexpr char kRunColumns[] =
     "stopped, concurrency, tolerated_count, tolerated_percentage, redrives, redriven, counts, output, error, "
     "cause";
 
-std::int64_t as_signed(std::uint64_t v) {
-  return static_cast<std::int64_t>(v);
-}
-std::uint64_t as_unsigned(std::int64_t v) {
-  return static_cast<std::uint64_t>(v);
-}
-
 // The counts of an ended run as one text: numbers in the order of the members, children then items.
 constexpr std::int64_t MapRunCounts::*kCounts[] = {
     &MapRunCounts::pending,         &MapRunCounts::running,        &MapRunCounts::succeeded,

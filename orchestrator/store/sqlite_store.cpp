@@ -32,12 +32,6 @@ tl::unexpected<Error> damaged(std::string what) {
 tl::unexpected<Error> unknown(ExecutionId id) {
   return fail(ErrorCode::NotFound, "there is no execution " + std::to_string(id.value));
 }
-std::int64_t as_signed(std::uint64_t v) {
-  return static_cast<std::int64_t>(v);
-}
-std::uint64_t as_unsigned(std::int64_t v) {
-  return static_cast<std::uint64_t>(v);
-}
 
 void bind_time(Statement& statement, int index, const std::optional<Instant>& time) {
   if (time) {

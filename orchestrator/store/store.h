@@ -15,6 +15,9 @@
 
 namespace millrace::orchestrator {
 
+// How long the engine waits before it asks a store again that has failed.
+inline constexpr Millis kRetryAfterStoreError{1000};
+
 // What one decision adds to one execution.
 struct Append {
   ExecutionRow row;                   // as it is afterwards; row.events counts these events too

@@ -6,6 +6,8 @@
 #include "definitions/graph.h"
 #include "service/cli/graph_layout.h"
 
+#include "service/cli/print.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -38,30 +40,6 @@ constexpr std::string_view kStyle =
     "orient=\"auto\"><path d=\"M0 0.5 8 4 0 7.5z\" fill=\"#64748b\"/></marker>"
     "<marker id=\"red\" viewBox=\"0 0 8 8\" refX=\"7.5\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" "
     "orient=\"auto\"><path d=\"M0 0.5 8 4 0 7.5z\" fill=\"#b91c1c\"/></marker></defs>\n";
-
-// XML has no control characters, not even escaped.
-std::string xml(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return out;
-}
 
 std::string num(double value) {
   char buffer[32];

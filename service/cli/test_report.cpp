@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "service/cli/print.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -36,29 +38,6 @@ std::string seconds(Millis time) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", static_cast<double>(time.count()) / 1000);
   return text;
-}
-
-// Text as it may stand in XML 1.0: what can't be said there becomes U+FFFD.
-std::string xml(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (c == '\n')
-      out += "&#10;";
-    else if (byte < 0x20 && c != '\t')
-      out += "\xEF\xBF\xBD";
-    else
-      out += c;
-  }
-  return out;
 }
 
 Json coverage_json(const Coverage& coverage) {

@@ -7,6 +7,8 @@
 
 #include "base/utf8.h"
 
+#include "service/cli/print.h"
+
 namespace millrace::cli {
 namespace {
 
@@ -88,23 +90,6 @@ std::string notes_of(const Visit& visit, Instant end) {
   if (!visit.left) text += ", still there";
   if (visit.failed) text += ", failed";
   return text;
-}
-
-std::string xml(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (static_cast<unsigned char>(c) < 0x20)
-      out += ' ';
-    else
-      out += c;
-  }
-  return out;
 }
 
 std::string number(double value) {

@@ -10,8 +10,6 @@
 namespace millrace::tasks {
 namespace {
 
-constexpr std::size_t kReadBytes = 64 << 20;
-
 class CommandWorker final : public Worker {
  public:
   explicit CommandWorker(std::string stream) : Worker(std::move(stream)) {}

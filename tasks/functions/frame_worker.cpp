@@ -11,7 +11,7 @@
 namespace millrace::tasks {
 namespace {
 
-constexpr std::size_t kHeadBytes = 5, kReadBytes = 64 << 20;
+constexpr std::size_t kHeadBytes = 5;
 constexpr std::size_t kAnswerBytesMax = 64 << 20;  // more than that is not even read
 
 void append_size(std::string& out, std::size_t size) {

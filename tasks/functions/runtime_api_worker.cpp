@@ -24,7 +24,6 @@ namespace {
 namespace http = boost::beast::http;
 using Request = http::request_parser<http::string_body>;
 
-constexpr std::size_t kReadBytes = 64 << 20;
 constexpr std::string_view kRoot = "/2018-06-01/runtime/";
 
 struct Connection {

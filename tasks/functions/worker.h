@@ -105,6 +105,9 @@ Result<std::unique_ptr<Worker>> start_frame_worker(const Function& function, con
 Result<std::unique_ptr<Worker>> start_command_worker(const Function& function, const std::string& stream);
 Result<std::unique_ptr<Worker>> start_runtime_api_worker(const Function& function, const std::string& stream);
 
+// What a worker may hold unread of one answer.
+inline constexpr std::size_t kReadBytes = 64 << 20;
+
 // Helpers of the kinds.
 Status make_socket_pair(Descriptor& ours, Descriptor& theirs);
 // Appends what can be read now; false when the other end is closed.

@@ -14,8 +14,8 @@ namespace millrace::tasks {
 
 class OutputMetrics {
  public:
-  // [{"Name": "validation:auc", "Regex": "auc=([0-9.]+)"}], ECMAScript without back references; the first
-  // group is the value. InvalidArgument for what is none.
+  // [{"Name": "validation:auc", "Regex": "auc=([0-9.]+)"}], Perl's syntax (PCRE2); the first group is
+  // the value; a search that takes too many steps finds nothing. InvalidArgument for what is none.
   static Result<OutputMetrics> compile(const Json& definitions);
   OutputMetrics(OutputMetrics&&) noexcept;
   ~OutputMetrics();

@@ -160,11 +160,11 @@ int run_child(const std::string& folder, std::optional<Millis> life, Heard& hear
   for (bool open = true; open;) {
     const auto left = std::chrono::duration_cast<Millis>(end - std::chrono::steady_clock::now());
     pollfd waiting{ends[0], POLLIN, 0};
-    if (left <= Millis(0) || poll(&waiting, 1, static_cast<int>(left.count())) == 0) {
+    if (left <= Millis(0) || ::poll(&waiting, 1, static_cast<int>(left.count())) == 0) {
       kill(pid, SIGKILL);
     }
     char buffer[4096];
-    const ssize_t n = read(ends[0], buffer, sizeof buffer);
+    const ssize_t n = ::read(ends[0], buffer, sizeof buffer);
     open = n > 0;
     if (open) said.append(buffer, static_cast<std::size_t>(n));
   }

@@ -21,9 +21,9 @@ using namespace millrace::orchestrator::test;
 
 namespace {
 
-constexpr char kFolder[] = "MILLRACE_MAP_KILL_TEST_FOLDER";
+constexpr char kMapFolder[] = "MILLRACE_MAP_KILL_TEST_FOLDER";
 constexpr int kItems = 3000;
-constexpr int kKills = 12;
+constexpr int kMapKills = 12;
 
 std::string machine(const std::string& type, const std::string& more) {
   return distributed(
@@ -94,7 +94,7 @@ bool run_child(const std::string& folder, std::optional<Millis> life) {
   const pid_t pid = fork();
   REQUIRE(pid >= 0);
   if (pid == 0) {
-    setenv(kFolder, folder.c_str(), 1);
+    setenv(kMapFolder, folder.c_str(), 1);
     execl("/proc/self/exe", "millrace_test_orchestrator", "-tc=map kill: the child", "--no-version=1",
           "--out=/dev/null", nullptr);
     _exit(2);
@@ -112,14 +112,14 @@ bool run_child(const std::string& folder, std::optional<Millis> life) {
 }  // namespace
 
 TEST_CASE("map kill: the child") {
-  if (const char* folder = getenv(kFolder)) be_the_child(folder);
+  if (const char* folder = getenv(kMapFolder)) be_the_child(folder);
 }
 
 TEST_CASE("map kill: runs go on after every kill; nothing is lost, nothing counted twice") {
   char name[] = "/tmp/millrace-map-kill-XXXXXX";
   const std::string folder = mkdtemp(name);
   int kills = 0;
-  for (bool ended = false; kills < kKills && !ended;) {
+  for (bool ended = false; kills < kMapKills && !ended;) {
     ended = run_child(folder, Millis(150 + 37 * kills));
     kills += !ended;
   }

@@ -23,7 +23,7 @@ class Mailer final : public TaskRunner {
   void cancel(const TaskKey&) override {}
 };
 
-struct Case {
+struct CallbackCase {
   Scheduler scheduler{1};
   Mailer mailer;
   World world{scheduler, mailer, EngineSettings{}};
@@ -71,7 +71,7 @@ std::string token_of(const Mailer& mailer) {
 }  // namespace
 
 TEST_CASE("Callback: what is sent carries the token, the token's answer ends the task") {
-  Case c;
+  CallbackCase c;
   const ExecutionId id = c.start(kCallback);
   c.pass(Millis(1000));
   REQUIRE(c.mailer.sent.size() == 1);
@@ -94,7 +94,7 @@ TEST_CASE("Callback: what is sent carries the token, the token's answer ends the
 }
 
 TEST_CASE("Callback: a failure told by token, a heartbeat that keeps the task alive, one that is missed") {
-  Case c;
+  CallbackCase c;
   const ExecutionId id = c.start(kCallback);
   c.pass(std::chrono::seconds(25));
   const std::string token = token_of(c.mailer);
@@ -116,7 +116,7 @@ TEST_CASE("Callback: a failure told by token, a heartbeat that keeps the task al
 }
 
 TEST_CASE("Callback: a token that is none of ours is refused") {
-  Case c;
+  CallbackCase c;
   c.start(kCallback);
   c.pass(Millis(0));
   std::string forged = token_of(c.mailer);
@@ -134,7 +134,7 @@ TEST_CASE("Callback: a token that is none of ours is refused") {
 }
 
 TEST_CASE("Activity: a worker that waits gets the task; its name is in the history") {
-  Case c;
+  CallbackCase c;
   using WorkerTask = Engine::WorkerTask;
   std::optional<WorkerTask> taken;
   c.world.engine().get_activity_task(kActivity, "ann", [&](Result<std::optional<WorkerTask>> task) {
@@ -155,7 +155,7 @@ TEST_CASE("Activity: a worker that waits gets the task; its name is in the histo
 }
 
 TEST_CASE("Activity: tasks wait in order; heartbeats count from when a worker has one; a poll ends empty") {
-  Case c;
+  CallbackCase c;
   using WorkerTask = Engine::WorkerTask;
   const ExecutionId first = c.start(kReview, "1");
   const auto second = c.world.start("m", "", Payload::literal("2"));

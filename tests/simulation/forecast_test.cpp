@@ -36,7 +36,7 @@ Forecast made(const ForecastRequest& request) {
   return std::move(*done);
 }
 
-std::string refusal(const std::string& model) {
+std::string model_refusal(const std::string& model) {
   const auto read = model_of(model);
   return read ? "" : read.error().message;
 }
@@ -157,17 +157,17 @@ TEST_CASE("a loop without an end and without time is refused") {
 }
 
 TEST_CASE("a model that is wrong says where") {
-  CHECK(refusal(R"({"tasks":{"Aks":{}}})") == "m.json: /tasks: the definition has no Task state 'Aks'");
-  CHECK(refusal(R"({})") == "m.json: the model says nothing of 'Ask'");
-  CHECK(refusal(R"({"tasks":{"Ask":{"duration":-1}}})").find("m.json: /tasks/Ask/duration: ") == 0);
-  CHECK(refusal(R"({"tasks":{"Ask":{"duration":{"weibull":1}}}})").find("unknown member 'weibull'") !=
+  CHECK(model_refusal(R"({"tasks":{"Aks":{}}})") == "m.json: /tasks: the definition has no Task state 'Aks'");
+  CHECK(model_refusal(R"({})") == "m.json: the model says nothing of 'Ask'");
+  CHECK(model_refusal(R"({"tasks":{"Ask":{"duration":-1}}})").find("m.json: /tasks/Ask/duration: ") == 0);
+  CHECK(model_refusal(R"({"tasks":{"Ask":{"duration":{"weibull":1}}}})").find("unknown member 'weibull'") !=
         std::string::npos);
-  CHECK(refusal(R"({"tasks":{"Ask":{"duration":{"uniform":[2,1]}}}})").find("/duration/uniform: ") !=
+  CHECK(model_refusal(R"({"tasks":{"Ask":{"duration":{"uniform":[2,1]}}}})").find("/duration/uniform: ") !=
         std::string::npos);
-  CHECK(refusal(R"({"tasks":{"Ask":{"duration":{"lognormal":{"median":2}}}}})")
+  CHECK(model_refusal(R"({"tasks":{"Ask":{"duration":{"lognormal":{"median":2}}}}})")
             .find("/lognormal: must have 'median' and one of") != std::string::npos);
-  CHECK(refusal(R"({"tasks":{"Ask":{"outcomes":[{"probability":0.7},{"probability":0.7}]}}})")
+  CHECK(model_refusal(R"({"tasks":{"Ask":{"outcomes":[{"probability":0.7},{"probability":0.7}]}}})")
             .find("sum to more than 1") != std::string::npos);
-  CHECK(refusal(R"({"tasks":{"Ask":{"outcomes":[{"return":1}]}}})").find("'probability' is missing") !=
+  CHECK(model_refusal(R"({"tasks":{"Ask":{"outcomes":[{"return":1}]}}})").find("'probability' is missing") !=
         std::string::npos);
 }

@@ -33,7 +33,7 @@ class Functions final : public TaskRunner {
 
 constexpr const char* kArn = "arn:aws:states:us-east-1:123456789012:stateMachine:";
 
-struct Case {
+struct NestedCase {
   Scheduler scheduler{1};
   Functions functions;
   World world{scheduler, functions, EngineSettings{}};
@@ -92,7 +92,7 @@ std::string target(const char* more) {
 }  // namespace
 
 TEST_CASE("Nested: startExecution answers when the child has begun") {
-  Case c;
+  NestedCase c;
   c.machine("child", kEcho);
   const ExecutionId id =
       c.run_parent("states:startExecution", target(R"(,"Name":"kid","Input":{"a.$":"$.in"})"));
@@ -108,7 +108,7 @@ TEST_CASE("Nested: startExecution answers when the child has begun") {
 }
 
 TEST_CASE("Nested: .sync answers with the child's description, .sync:2 with documents") {
-  Case c;
+  NestedCase c;
   c.machine("child", kEcho);
   const ExecutionId id = c.run_parent("states:startExecution.sync:2", target(R"(,"Input":"{\"t\":1}")"));
   CHECK(c.types(id) ==
@@ -119,7 +119,7 @@ TEST_CASE("Nested: .sync answers with the child's description, .sync:2 with docu
   CHECK(documents["Input"] == Json{{"t", 1}});
   CHECK(documents["Output"] == Json{{"got", {{"t", 1}}}});
   CHECK(documents["OutputDetails"] == Json{{"Included", true}});
-  Case texts;
+  NestedCase texts;
   texts.machine("child", kEcho);
   const Json text = texts.output(texts.run_parent("states:startExecution.sync", target("")));
   CHECK(text["Input"] == "{}");
@@ -128,7 +128,7 @@ TEST_CASE("Nested: .sync answers with the child's description, .sync:2 with docu
 }
 
 TEST_CASE("Nested: a child that fails fails the .sync task with its description") {
-  Case c;
+  NestedCase c;
   c.machine("child", R"({"StartAt":"F","States":{"F":{"Type":"Fail","Error":"E","Cause":"c"}}})");
   const ExecutionId id = c.run_parent("states:startExecution.sync:2", target(R"(,"Name":"kid")"));
   REQUIRE(c.execution(id).status == ExecutionStatus::Failed);
@@ -142,7 +142,7 @@ TEST_CASE("Nested: a child that fails fails the .sync task with its description"
 }
 
 TEST_CASE("Nested: what can't be started is the API's error in the integration's words") {
-  Case c;
+  NestedCase c;
   const ExecutionId id = c.run_parent("states:startExecution", target(""));
   REQUIRE(c.execution(id).failure);
   CHECK(c.execution(id).failure->error == "StepFunctions.StateMachineDoesNotExistException");
@@ -152,22 +152,22 @@ TEST_CASE("Nested: what can't be started is the API's error in the integration's
                  "child' (Service: AWSStepFunctions; Status Code: 400; Error Code: StateMachineDoesNotExist; "
                  "Request ID: ") == 0);
   CHECK(cause.ends_with("; Proxy: null)"));
-  Case sdk;
+  NestedCase sdk;
   const ExecutionId other = sdk.run_parent("aws-sdk:sfn:startExecution", target(""));
   CHECK(sdk.execution(other).failure->error == "Sfn.StateMachineDoesNotExistException");
   CHECK(sdk.execution(other).failure->cause.ends_with(") (SDK Attempt Count: 1)"));
-  Case wrong;
+  NestedCase wrong;
   wrong.machine("child", kEcho);
   const ExecutionId third = wrong.run_parent("states:startExecution", target(R"(,"Input":"no JSON")"));
   CHECK(wrong.execution(third).failure->error == "StepFunctions.InvalidExecutionInputException");
-  Case name;
+  NestedCase name;
   name.machine("child", kEcho);
   const ExecutionId fourth = name.run_parent("states:startExecution", target(R"(,"Name":"a b")"));
   CHECK(name.execution(fourth).failure->error == "StepFunctions.InvalidNameException");
 }
 
 TEST_CASE("Nested: a name that is taken by somebody else's execution") {
-  Case c;
+  NestedCase c;
   c.machine("child", kEcho);
   REQUIRE(c.world.start("child", "kid", Payload::literal("{}")));
   c.pass(Millis(1000));
@@ -176,7 +176,7 @@ TEST_CASE("Nested: a name that is taken by somebody else's execution") {
 }
 
 TEST_CASE("Nested: who stops the parent stops the child it waits for") {
-  Case c;
+  NestedCase c;
   c.functions.hangs = true;
   c.machine("child", kEcho);
   const ExecutionId id = c.run_parent("states:startExecution.sync", target(R"(,"Name":"kid")"));
@@ -192,7 +192,7 @@ TEST_CASE("Nested: who stops the parent stops the child it waits for") {
 }
 
 TEST_CASE("Nested: describeExecution, listExecutions, stopExecution and redriveExecution of the SDK") {
-  Case c;
+  NestedCase c;
   c.functions.fail_next = true;
   c.machine("child", kEcho);
   REQUIRE(c.world.start("child", "kid", Payload::literal("{}")));
@@ -231,7 +231,7 @@ TEST_CASE("Nested: describeExecution, listExecutions, stopExecution and redriveE
 }
 
 TEST_CASE("Redrive: the engine's answer, and a nested task that gets a new child") {
-  Case c;
+  NestedCase c;
   c.functions.fail_next = true;
   c.machine("child", kEcho);
   const ExecutionId id = c.run_parent("states:startExecution.sync", target(""));
@@ -258,9 +258,9 @@ TEST_CASE("Redrive: the engine's answer, and a nested task that gets a new child
 }
 
 TEST_CASE("Nested: tokens are answered by tasks too; one that is none is told first") {
-  Case c;
+  NestedCase c;
   for (const char* action : {"sendTaskSuccess", "sendTaskFailure", "sendTaskHeartbeat"}) {
-    Case wrong;
+    NestedCase wrong;
     const ExecutionId id = wrong.run_parent(std::string("aws-sdk:sfn:") + action,
                                             R"({"TaskToken":"NoSuchTaskToken","Output":"no JSON"})");
     REQUIRE(wrong.execution(id).failure);

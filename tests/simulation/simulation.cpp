@@ -14,9 +14,9 @@ using states::ExecutionStatus;
 constexpr std::uint64_t kStepsMax = 400'000;
 constexpr std::uint64_t kCalmAfterSteps = 30'000;
 
-class World final : public Observer {
+class CrashingWorld final : public Observer {
  public:
-  explicit World(std::uint64_t seed)
+  explicit CrashingWorld(std::uint64_t seed)
       : seed_(seed),
         random_(Random(seed).derive("world")),
         scheduler_(seed),
@@ -259,7 +259,7 @@ class World final : public Observer {
 }  // namespace
 
 Run simulate(std::uint64_t seed) {
-  return World(seed).run();
+  return CrashingWorld(seed).run();
 }
 
 }  // namespace millrace::simulation

@@ -11,7 +11,7 @@ namespace {
 
 const std::string kTask = R"("Type":"Task","Resource":"arn:aws:states:::lambda:invoke")";
 // A task with a retrier and a catcher, then a Choice, then an item processor with a task of its own.
-const std::string kDefinition =
+const std::string kAskTwice =
     R"({"StartAt":"Ask","States":{
   "Ask":{)" +
     kTask + R"(,"TimeoutSeconds":50,"Retry":[{"ErrorEquals":["Busy"],"IntervalSeconds":10,"MaxAttempts":2}],
@@ -30,8 +30,7 @@ const LoadFile kNoFiles = [](const std::string& path) -> Result<std::string> {
 };
 
 Result<TestSuite> read(const std::string& cases) {
-  return read_test_suite("{\"definition\":" + kDefinition + ",\"cases\":[" + cases + "]}", "t.json",
-                         kNoFiles);
+  return read_test_suite("{\"definition\":" + kAskTwice + ",\"cases\":[" + cases + "]}", "t.json", kNoFiles);
 }
 
 CaseResult run_one(const std::string& members) {
@@ -46,7 +45,7 @@ std::string problems(const std::string& members) {
   return all;
 }
 
-std::string refusal(const std::string& cases) {
+std::string suite_refusal(const std::string& cases) {
   const auto suite = read(cases);
   return suite ? "" : suite.error().message + (suite.error().hint.empty() ? "" : "; " + suite.error().hint);
 }
@@ -122,25 +121,24 @@ TEST_CASE("a mock that is missing or used up is named") {
 }
 
 TEST_CASE("a test file that is wrong says where") {
-  CHECK(refusal(R"({"name":"a","mocks":{"Aks":{"return":1}}})") ==
+  CHECK(suite_refusal(R"({"name":"a","mocks":{"Aks":{"return":1}}})") ==
         "t.json: /cases/0/mocks/Aks: the definition has no state of this name; did you mean 'Ask'?");
-  CHECK(refusal(R"({"name":"a","expects":{}})")
+  CHECK(suite_refusal(R"({"name":"a","expects":{}})")
             .find("t.json: /cases/0: unknown member 'expects'; it may have: name,") == 0);
-  CHECK(refusal(R"({"name":"a","mocks":{"Ask":{"return":1,"throw":{"error":"E"}}}})")
+  CHECK(suite_refusal(R"({"name":"a","mocks":{"Ask":{"return":1,"throw":{"error":"E"}}}})")
             .find("/mocks/Ask: must have one of") != std::string::npos);
-  CHECK(
-      refusal(R"({"name":"a","mocks":{"Ask":{"throw":{}}}})").find("/mocks/Ask/throw: 'error' is missing") !=
-      std::string::npos);
-  CHECK(refusal(R"({"name":"a","mocks":{"Ask":[{"return":1,"times":"always"},{"return":2}]}})")
+  CHECK(suite_refusal(R"({"name":"a","mocks":{"Ask":{"throw":{}}}})")
+            .find("/mocks/Ask/throw: 'error' is missing") != std::string::npos);
+  CHECK(suite_refusal(R"({"name":"a","mocks":{"Ask":[{"return":1,"times":"always"},{"return":2}]}})")
             .find("/mocks/Ask/1: ") != std::string::npos);
-  CHECK(refusal(R"({"name":"a","expect":{"status":"FINE"}})").find("/expect/status: 'FINE' is no status") !=
+  CHECK(suite_refusal(R"({"name":"a","expect":{"status":"FINE"}})")
+            .find("/expect/status: 'FINE' is no status") != std::string::npos);
+  CHECK(suite_refusal(R"({"name":"a","expect":{"path":["Nowhere"]}})").find("no state 'Nowhere'") !=
         std::string::npos);
-  CHECK(refusal(R"({"name":"a","expect":{"path":["Nowhere"]}})").find("no state 'Nowhere'") !=
-        std::string::npos);
-  CHECK(refusal(R"({"name":"a","mocks":{"Ask":{"return":1,"after":-1}}})")
+  CHECK(suite_refusal(R"({"name":"a","mocks":{"Ask":{"return":1,"after":-1}}})")
             .find("/mocks/Ask/after: must not be less than 0") != std::string::npos);
-  CHECK(refusal(R"({"input":{}})") == "t.json: /cases/0: 'name' is missing");
-  CHECK(refusal(R"({"name":"a","mockCase":"Happy"})").find("'mockCase' needs a 'mockConfig'") !=
+  CHECK(suite_refusal(R"({"input":{}})") == "t.json: /cases/0: 'name' is missing");
+  CHECK(suite_refusal(R"({"name":"a","mockCase":"Happy"})").find("'mockCase' needs a 'mockConfig'") !=
         std::string::npos);
   CHECK(read_test_suite("{", "t.json", kNoFiles).error().message.find("t.json: ") == 0);
   CHECK(read_test_suite(R"({"definition":"gone.json","cases":[]})", "t.json", kNoFiles).error().message ==
@@ -158,10 +156,9 @@ TEST_CASE("a MockConfigFile of Step Functions Local") {
   const LoadFile load = [&](const std::string& path) -> Result<std::string> {
     return path == "mocks.json" ? Result<std::string>(text) : kNoFiles(path);
   };
-  const auto suite =
-      read_test_suite("{\"definition\":" + kDefinition + R"(,"mockConfig":"mocks.json","cases":[
+  const auto suite = read_test_suite("{\"definition\":" + kAskTwice + R"(,"mockConfig":"mocks.json","cases":[
     {"name":"c","mockCase":"Happy","expect":{"outputContains":{"got":{"n":3}},"calls":{"Ask":3}}}]})",
-                      "t.json", load);
+                                     "t.json", load);
   REQUIRE_MESSAGE(suite.has_value(), (suite ? "" : suite.error().message));
   CHECK(run_case(*suite, suite->cases[0]).problems.empty());
   const auto config = read_mock_config(text, "mocks.json");

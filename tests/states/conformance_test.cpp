@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <map>
-#include <regex>
 #include <set>
 
 #include "base/json.h"
 #include "definitions/compile.h"
 #include "states/decide.h"
 #include "states/history_json.h"
+#include "tests/support/placeholders.h"
 #include "tests/support/shared.h"
 
 using namespace millrace;
@@ -129,34 +129,11 @@ struct Replay {
 
 bool matches(const Json& expected, const Json& actual);
 
-bool matches_text(const std::string& expected, const std::string& actual) {
-  if (expected == "<<any>>" || expected == "<<optional>>") return true;
-  if (expected.find("<<") == std::string::npos) return expected == actual;
-  // Patterns inside text: everything else is taken as it stands.
-  std::string pattern;
-  static const std::regex kMark("<<[A-Za-z0-9_.:-]+>>");
-  auto begin = expected.cbegin();
-  for (std::sregex_iterator it(expected.begin(), expected.end(), kMark), end; it != end; ++it) {
-    for (auto c = begin; c != expected.cbegin() + it->position(); ++c)
-      pattern += std::string("[") + (*c == '^' ? "\\^" : std::string(1, *c)) + "]";
-    pattern += ".*";
-    begin = expected.cbegin() + it->position() + it->length();
-  }
-  if (expected.size() > 400) return true;
-  for (auto c = begin; c != expected.cend(); ++c)
-    pattern += std::string("[") + (*c == '^' ? "\\^" : std::string(1, *c)) + "]";
-  try {
-    return std::regex_match(actual, std::regex(pattern));
-  } catch (const std::regex_error&) {
-    return false;
-  }
-}
-
 bool matches(const Json& expected, const Json& actual) {
   if (expected.is_string()) {
     const std::string text = expected.get<std::string>();
     if (text == "<<any>>" || text == "<<optional>>" || text == "<<time>>") return true;
-    return actual.is_string() && matches_text(text, actual.get<std::string>());
+    return actual.is_string() && tests::matches_text(text, actual.get<std::string>());
   }
   if (expected.is_object()) {
     if (expected.size() == 1 && expected.contains("$jsonString")) {

@@ -8,11 +8,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <regex>
 
 #include "base/json.h"
 #include "states/test_state.h"
 #include "tests/support/cases.h"
+#include "tests/support/placeholders.h"
 
 using namespace millrace;
 using namespace millrace::states;
@@ -59,27 +59,12 @@ Answered test_state(const Json& request, const Json& outcome) {
   return {read_documents(std::move(*test).answer(reported)), task};
 }
 
-bool matches_text(const std::string& expected, const std::string& actual) {
-  if (expected.find("<<") == std::string::npos) return expected == actual;
-  std::string pattern;
-  for (std::size_t at = 0; at < expected.size();) {
-    if (expected.compare(at, 2, "<<") == 0) {
-      pattern += ".*";
-      at = expected.find(">>", at) + 2;
-    } else {
-      if (!std::isalnum(static_cast<unsigned char>(expected[at]))) pattern += '\\';
-      pattern += expected[at++];
-    }
-  }
-  return std::regex_match(actual, std::regex(pattern));
-}
-
 // The first difference, or empty. "<<optional>>" may be absent, "<<any>>" is anything.
 std::string difference(const Json& expected, const Json& actual, const std::string& at) {
   if (expected.is_string()) {
     const std::string text = expected.get<std::string>();
     if (text == "<<any>>" || text == "<<optional>>") return {};
-    if (actual.is_string() && matches_text(text, actual.get<std::string>())) return {};
+    if (actual.is_string() && tests::matches_text(text, actual.get<std::string>())) return {};
   } else if (expected.is_object() && actual.is_object()) {
     for (const auto& [key, value] : expected.items()) {
       if (!actual.contains(key)) {

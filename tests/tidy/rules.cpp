@@ -113,9 +113,9 @@ const std::vector<Ban>& bans() {
        "programs are run by tasks/script/process.h, as a process group that can be stopped"},
       {R"(<regex>|std::w?regex\b)",
        kParts,
-       {{"tasks/script/metrics.cpp",
-         "MetricDefinitions are regular expressions; the matcher used is the linear one"}},
-       "std::regex is slow, and recursion can end the process on long lines: read the text by hand"},
+       {},
+       "std::regex is slow, and recursion can end the process on long lines: read the text by hand, or take "
+       "PCRE2"},
       {R"(std::c(out|err)\b|\bprintf\s*\(|\bputs\s*\()",
        kParts,
        {{"service/", "the command line"}},

@@ -6,15 +6,12 @@
 #include "tasks/deployment/invoke.h"
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
+#include "tests/tasks/support/parse.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
 
 namespace {
-
-Json parse(const std::string& text) {
-  return Json::parse(text, nullptr, false);
-}
 
 // y = 1 where a > b, of `rows` rows of a grid; with a header, the target in front.
 std::string rows_csv(int rows, bool header, bool target) {

@@ -7,15 +7,12 @@
 
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
+#include "tests/tasks/support/parse.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
 
 namespace {
-
-Json parse(const std::string& text) {
-  return Json::parse(text, nullptr, false);
-}
 
 // A training request whose program is `script` (sh); it finds the home directory in $HOME_DIRECTORY.
 std::string training(const TemporaryHome& home, const std::string& name, const std::string& script) {

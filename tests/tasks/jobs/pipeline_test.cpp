@@ -9,6 +9,7 @@
 #include "tasks/deployment/invoke.h"
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
+#include "tests/tasks/support/parse.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
@@ -27,10 +28,6 @@ std::string customers(int rows) {
            (random.uniform() < 0.1 ? "" : std::to_string(age)) + "," + (leaning > 0 ? "yes" : "no") + "\n";
   }
   return csv;
-}
-
-Json parse(const std::string& text) {
-  return Json::parse(text, nullptr, false);
 }
 
 Json input(const char* name, const char* uri) {

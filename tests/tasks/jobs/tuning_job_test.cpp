@@ -4,15 +4,12 @@
 
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
+#include "tests/tasks/support/parse.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
 
 namespace {
-
-Json parse(const std::string& text) {
-  return Json::parse(text, nullptr, false);
-}
 
 const std::string kTune = "sagemaker:createHyperParameterTuningJob.sync";
 

@@ -6,6 +6,7 @@
 
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
+#include "tests/tasks/support/parse.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
@@ -15,10 +16,6 @@ namespace {
 const std::string kPackage =
     R"({"ModelPackageGroupName":"churn","InferenceSpecification":{"Containers":[{"Image":"xgboost","ModelDataUrl":"s3://b/m/"}]}})";
 const std::string kArn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/churn/";
-
-Json parse(const std::string& text) {
-  return Json::parse(text, nullptr, false);
-}
 
 }  // namespace
 

@@ -14,7 +14,7 @@ using namespace millrace::tasks;
 
 namespace {
 
-Fitted fit(HyperParameters parameters, const Dataset& train, const Dataset* validation = nullptr) {
+Fitted fit_linear(HyperParameters parameters, const Dataset& train, const Dataset* validation = nullptr) {
   auto estimator = make_linear_learner(parameters);
   REQUIRE_MESSAGE(estimator.has_value(), (estimator ? "" : estimator.error().message));
   auto fitted = (*estimator)->fit(train, validation, {});
@@ -30,7 +30,7 @@ std::vector<double> weights_of(const Model& model) {
   return weights;
 }
 
-std::string refusal(HyperParameters parameters) {
+std::string linear_refusal(HyperParameters parameters) {
   const auto estimator = make_linear_learner(parameters);
   return estimator ? "accepted" : estimator.error().message;
 }
@@ -62,13 +62,13 @@ TEST_CASE("linear regression without penalty is the least-squares line") {
   data.X = Matrix(4, 1);
   data.X.values = {0, 1, 2, 3};
   data.y = {1, 2, 2, 4};  // by the normal equations: slope 0.9, intercept 0.9
-  const auto fitted = fit({{"predictor_type", "regressor"}, {"wd", "0"}}, data);
+  const auto fitted = fit_linear({{"predictor_type", "regressor"}, {"wd", "0"}}, data);
   const auto w = weights_of(*fitted.model);
   CHECK(w[0] == doctest::Approx(0.9).epsilon(1e-6));
   CHECK(w[1] == doctest::Approx(0.9).epsilon(1e-6));
   // Weights: the last row does not count.
   data.weights = {1, 1, 1, 0};
-  const auto without = weights_of(*fit({{"predictor_type", "regressor"}, {"wd", "0"}}, data).model);
+  const auto without = weights_of(*fit_linear({{"predictor_type", "regressor"}, {"wd", "0"}}, data).model);
   CHECK(without[0] == doctest::Approx(0.5).epsilon(1e-6));
   CHECK(without[1] == doctest::Approx(7.0 / 6).epsilon(1e-6));
 }
@@ -78,8 +78,9 @@ TEST_CASE("linear-learner: L1 gives exact zeros, and L2 shrinks") {
   const HyperParameters base{{"predictor_type", "regressor"}, {"wd", "0"}};
   HyperParameters lasso = base, ridge = base;
   lasso["l1"] = "0.1", ridge["wd"] = "1";
-  const auto plain = weights_of(*fit(base, data).model), sparse = weights_of(*fit(lasso, data).model),
-             small = weights_of(*fit(ridge, data).model);
+  const auto plain = weights_of(*fit_linear(base, data).model),
+             sparse = weights_of(*fit_linear(lasso, data).model),
+             small = weights_of(*fit_linear(ridge, data).model);
   CHECK(plain[0] == doctest::Approx(3).epsilon(0.02));
   CHECK(plain[8] == doctest::Approx(1).epsilon(0.02));
   for (std::size_t j = 3; j < 8; ++j) {
@@ -103,10 +104,10 @@ TEST_CASE("linear-learner: quantile, absolute and huber losses find quantiles an
   HyperParameters quantile{
       {"predictor_type", "regressor"}, {"loss", "quantile_loss"}, {"quantile", "0.9"},
       {"mini_batch_size", "50"},       {"epochs", "40"},          {"early_stopping_patience", "40"}};
-  CHECK(share_below(*fit(quantile, data).model) == doctest::Approx(0.9).epsilon(0.03));
+  CHECK(share_below(*fit_linear(quantile, data).model) == doctest::Approx(0.9).epsilon(0.03));
   for (std::size_t i = 0; i < 40; ++i) data.y[i] = 10000;
   const auto error = [&](HyperParameters parameters) {
-    return std::abs(weights_of(*fit(parameters, data).model)[2] - 1);
+    return std::abs(weights_of(*fit_linear(parameters, data).model)[2] - 1);
   };
   CHECK(error({{"predictor_type", "regressor"}}) > 100);
   CHECK(error({{"predictor_type", "regressor"}, {"loss", "huber_loss"}, {"huber_delta", "0.002"}}) < 5);
@@ -115,13 +116,13 @@ TEST_CASE("linear-learner: quantile, absolute and huber losses find quantiles an
 TEST_CASE("linear-learner: every optimizer comes near the full-batch answer") {
   const Dataset data = sample_data(SampleTask::Binary, 2000, 4, 4);
   const HyperParameters base{{"predictor_type", "binary_classifier"}, {"wd", "0.01"}};
-  const auto exact = fit(base, data);
+  const auto exact = fit_linear(base, data);
   for (const char* optimizer : {"adam", "sgd", "rmsprop"}) {
     CAPTURE(std::string(optimizer));
     HyperParameters parameters = base;
     parameters["optimizer"] = optimizer, parameters["mini_batch_size"] = "50", parameters["epochs"] = "30",
     parameters["early_stopping_patience"] = "30";
-    CHECK(fit(parameters, data).metrics.at("train:objective_loss") <
+    CHECK(fit_linear(parameters, data).metrics.at("train:objective_loss") <
           exact.metrics.at("train:objective_loss") + 0.01);
   }
 }
@@ -131,9 +132,9 @@ TEST_CASE("linear-learner: a balanced weight of the positive class raises recall
   for (std::size_t i = 0; i < data.y.size(); ++i)
     data.y[i] = data.y[i] > 0.5 && data.X.at(i, 2) > 0.8f ? 1 : 0;
   HyperParameters parameters{{"predictor_type", "binary_classifier"}};
-  const double plain = fit(parameters, data, &data).metrics.at("validation:recall");
+  const double plain = fit_linear(parameters, data, &data).metrics.at("validation:recall");
   parameters["positive_example_weight_mult"] = "balanced";
-  const double balanced = fit(parameters, data, &data).metrics.at("validation:recall");
+  const double balanced = fit_linear(parameters, data, &data).metrics.at("validation:recall");
   CHECK(balanced > plain + 0.1);
 }
 
@@ -142,7 +143,8 @@ TEST_CASE("linear-learner: metrics of a case worked by hand") {
   data.X = Matrix(4, 1);
   data.X.values = {-2, -1, 1, 2};
   data.y = {0, 1, 0, 1};
-  const auto metrics = fit({{"predictor_type", "binary_classifier"}, {"wd", "0.1"}}, data, &data).metrics;
+  const auto metrics =
+      fit_linear({{"predictor_type", "binary_classifier"}, {"wd", "0.1"}}, data, &data).metrics;
   // Scores rise with x: of the four pairs (1, 0), three are in order; two rows are right, one true and one
   // false positive.
   CHECK(metrics.at("validation:roc_auc_score") == doctest::Approx(0.75));
@@ -152,16 +154,16 @@ TEST_CASE("linear-learner: metrics of a case worked by hand") {
 }
 
 TEST_CASE("linear-learner: settings that do not fit each other are refused") {
-  CHECK(refusal({}) ==
+  CHECK(linear_refusal({}) ==
         "hyperparameter 'predictor_type' is required by linear-learner: expected one of "
         "binary_classifier|multiclass_classifier|regressor");
-  CHECK(refusal({{"predictor_type", "multiclass_classifier"}}) ==
+  CHECK(linear_refusal({{"predictor_type", "multiclass_classifier"}}) ==
         "hyperparameter 'num_classes' is required for a multiclass_classifier");
-  CHECK(refusal({{"predictor_type", "regressor"}, {"loss", "hinge_loss"}}) ==
+  CHECK(linear_refusal({{"predictor_type", "regressor"}, {"loss", "hinge_loss"}}) ==
         "loss hinge_loss is not for a regressor");
-  CHECK(refusal({{"predictor_type", "regressor"}, {"learning_rate", "fast"}})
+  CHECK(linear_refusal({{"predictor_type", "regressor"}, {"learning_rate", "fast"}})
             .starts_with("hyperparameter 'learning_rate' is 'fast': expected a number from "));
-  CHECK(refusal({{"predictor_type", "regressor"}, {"learning_rate", "auto"}}) == "accepted");
+  CHECK(linear_refusal({{"predictor_type", "regressor"}, {"learning_rate", "auto"}}) == "accepted");
   const auto estimator = make_linear_learner({{"predictor_type", "regressor"}, {"feature_dim", "7"}});
   const auto fitted = (*estimator)->fit(sample_data(SampleTask::Regression, 10, 3, 6), nullptr, {});
   REQUIRE(!fitted);
@@ -169,7 +171,8 @@ TEST_CASE("linear-learner: settings that do not fit each other are refused") {
 }
 
 TEST_CASE("linear-learner: a forged model with a right checksum and wrong sizes is refused") {
-  const auto fitted = fit({{"predictor_type", "regressor"}}, sample_data(SampleTask::Regression, 50, 3, 7));
+  const auto fitted =
+      fit_linear({{"predictor_type", "regressor"}}, sample_data(SampleTask::Regression, 50, 3, 7));
   std::string bytes = fitted.model->save();
   const auto forge = [&](std::size_t at, char value) {
     std::string forged = bytes.substr(0, bytes.size() - 32);

@@ -17,8 +17,8 @@ Result<Fitted> try_fit(const HyperParameters& parameters, const Dataset& train,
   return estimator->fit(train, validation, context);
 }
 
-Fitted fit(const HyperParameters& parameters, const Dataset& train, const Dataset* validation = nullptr,
-           const FitContext& context = {}) {
+Fitted fit_trees(const HyperParameters& parameters, const Dataset& train, const Dataset* validation = nullptr,
+                 const FitContext& context = {}) {
   auto fitted = try_fit(parameters, train, validation, context);
   REQUIRE_MESSAGE(fitted.has_value(), (fitted ? "" : fitted.error().message));
   return std::move(*fitted);
@@ -36,14 +36,14 @@ TEST_CASE("xgboost: a model of one split worked by hand") {
   data.X.values = {1, 2, 3, 4};
   data.y = {0, 0, 10, 10};
   const auto fitted =
-      fit({{"num_round", "1"}, {"max_depth", "1"}, {"eta", "1"}, {"lambda", "0"}, {"base_score", "0"}}, data,
-          &data);
+      fit_trees({{"num_round", "1"}, {"max_depth", "1"}, {"eta", "1"}, {"lambda", "0"}, {"base_score", "0"}},
+                data, &data);
   const auto p = fitted.model->predict(data.X);
   CHECK(p->values == std::vector<float>{0, 0, 10, 10});
   CHECK(fitted.metrics.at("validation:rmse") == doctest::Approx(0));
   // lambda shrinks a leaf of two rows: 20 / (2 + 2)
-  const auto shrunk =
-      fit({{"num_round", "1"}, {"max_depth", "1"}, {"eta", "1"}, {"lambda", "2"}, {"base_score", "0"}}, data);
+  const auto shrunk = fit_trees(
+      {{"num_round", "1"}, {"max_depth", "1"}, {"eta", "1"}, {"lambda", "2"}, {"base_score", "0"}}, data);
   CHECK(shrunk.model->predict(data.X)->values == std::vector<float>{0, 0, 5, 5});
 }
 
@@ -59,7 +59,7 @@ TEST_CASE("xgboost: early stopping cuts the model to its best round") {
                              {"objective", "binary:logistic"},
                              {"eval_metric", "auc,logloss"},
                              {"early_stopping_rounds", "5"}};
-  const auto fitted = fit(parameters, train, &validation, context);
+  const auto fitted = fit_trees(parameters, train, &validation, context);
   const auto best = std::min_element(losses.begin(), losses.end());
   CHECK(losses.size() < 500);
   CHECK(fitted.rounds == best - losses.begin() + 1);
@@ -70,20 +70,20 @@ TEST_CASE("xgboost: early stopping cuts the model to its best round") {
   // The model so far is the one that exactly so many rounds make.
   parameters.erase("early_stopping_rounds");
   parameters["num_round"] = std::to_string(fitted.rounds);
-  CHECK(fit(parameters, train).model->predict(validation.X)->values ==
+  CHECK(fit_trees(parameters, train).model->predict(validation.X)->values ==
         fitted.model->predict(validation.X)->values);
 }
 
 TEST_CASE("xgboost: SageMaker's accuracy, mse and f1 beside the library's metrics") {
   const Dataset binary = sample_data(SampleTask::Binary, 200, 3, 3);
   const auto a =
-      fit({{"num_round", "3"}, {"objective", "binary:logistic"}, {"eval_metric", "error, accuracy,f1"}},
-          binary, &binary);
+      fit_trees({{"num_round", "3"}, {"objective", "binary:logistic"}, {"eval_metric", "error, accuracy,f1"}},
+                binary, &binary);
   CHECK(a.metrics.at("validation:accuracy") == doctest::Approx(1 - a.metrics.at("validation:error")));
   CHECK(a.metrics.at("validation:f1") > 0.8);
   CHECK(a.metrics.at("validation:f1") < 1);
   const Dataset numbers = sample_data(SampleTask::Regression, 200, 3, 4);
-  const auto b = fit({{"num_round", "3"}, {"eval_metric", "mse,rmse"}}, numbers, &numbers);
+  const auto b = fit_trees({{"num_round", "3"}, {"eval_metric", "mse,rmse"}}, numbers, &numbers);
   CHECK(b.metrics.at("train:mse") ==
         doctest::Approx(b.metrics.at("train:rmse") * b.metrics.at("train:rmse")));
   const auto refused = try_fit({{"num_round", "3"}, {"eval_metric", "f1"}}, numbers);
@@ -93,7 +93,8 @@ TEST_CASE("xgboost: SageMaker's accuracy, mse and f1 beside the library's metric
 
 TEST_CASE("xgboost: every objective that is offered trains; softmax predicts probabilities") {
   Dataset data = sample_data(SampleTask::Classes, 200, 3, 5);
-  const auto softmax = fit({{"num_round", "3"}, {"objective", "multi:softmax"}, {"num_class", "3"}}, data);
+  const auto softmax =
+      fit_trees({{"num_round", "3"}, {"objective", "multi:softmax"}, {"num_class", "3"}}, data);
   CHECK(softmax.model->predict(data.X)->cols == 3);
   std::string_view objectives;
   for (const auto& rule : xgboost_rules()) {
@@ -128,7 +129,7 @@ TEST_CASE("xgboost: the library's refusals come through in its words, without it
 
 TEST_CASE("xgboost: a model whose indices lie is refused") {
   const Dataset data = sample_data(SampleTask::Regression, 100, 3, 7);
-  const Json good = model_of(fit({{"num_round", "2"}}, data));
+  const Json good = model_of(fit_trees({{"num_round", "2"}}, data));
   const auto loads = [&](const std::function<void(Json&)>& change) {
     Json bad = good;
     change(bad);
