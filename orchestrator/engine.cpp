@@ -245,14 +245,16 @@ class Engine::Impl {
   }
 
   void get_activity_task(const std::string& activity, std::string worker,
-                         Reply<std::optional<WorkerTask>> reply) {
-    driver_.router().activities().poll(
+                         Reply<std::optional<WorkerTask>> reply,
+                         const std::function<void(std::function<void()>)>& on_gone) {
+    const std::uint64_t poll = driver_.router().activities().poll(
         activity, std::move(worker),
         [this, reply = std::move(reply)](Result<std::optional<ActivityTask>> task) {
           if (!task) return reply(fail(task.error()));
           if (!*task) return reply(std::optional<WorkerTask>());
           reply(std::optional(WorkerTask{driver_.tokens().mint((*task)->key), (*task)->input}));
         });
+    if (on_gone) on_gone([this, activity, poll] { driver_.router().activities().withdraw(activity, poll); });
   }
 
   Driver& driver() { return driver_; }
@@ -518,8 +520,12 @@ void Engine::send_task_heartbeat(const std::string& token, Reply<void> reply) {
   impl_->heartbeat(token, std::move(reply));
 }
 void Engine::get_activity_task(const std::string& activity, std::string worker,
-                               Reply<std::optional<WorkerTask>> reply) {
-  impl_->get_activity_task(activity, std::move(worker), std::move(reply));
+                               Reply<std::optional<WorkerTask>> reply,
+                               const std::function<void(std::function<void()>)>& on_gone) {
+  impl_->get_activity_task(activity, std::move(worker), std::move(reply), on_gone);
+}
+void Engine::end_polls() {
+  impl_->driver().router().activities().end_polls();
 }
 void Engine::when_ended(ExecutionId id, Reply<Ended> reply) {
   impl_->when_ended(id, std::move(reply));

@@ -138,12 +138,15 @@ class Engine {
   void send_task_failure(const std::string& token, Failure failure, Reply<void> reply);
   void send_task_heartbeat(const std::string& token, Reply<void> reply);
   // Waits for a task of the activity; nothing when none came in time. LimitExceeded: too many workers wait.
+  // `on_gone` (may be empty) is given what to call when the worker goes: it must not be handed the next task.
   struct WorkerTask {
     std::string token;
     Payload input;
   };
   void get_activity_task(const std::string& activity, std::string worker,
-                         Reply<std::optional<WorkerTask>> reply);
+                         Reply<std::optional<WorkerTask>> reply,
+                         const std::function<void(std::function<void()>)>& on_gone = {});
+  void end_polls();  // answers the workers that wait, with nothing: the server is about to stop
   // Called once when the execution has ended; at once (from the loop) if it has. NotFound otherwise.
   void when_ended(ExecutionId id, Reply<Ended> reply);
   // Takes up unfinished executions: call once, before anything else. Replies when all are in hand.

@@ -30,13 +30,14 @@ void Activities::cancel(const TaskKey& key) {
   while (!tasks.empty() && !queued_.contains(tasks.front().key)) tasks.pop_front();
 }
 
-void Activities::poll(const std::string& arn, std::string worker, Reply reply) {
+std::uint64_t Activities::poll(const std::string& arn, std::string worker, Reply reply) {
   Queue& queue = queues_[arn];
   if (queue.pollers.size() >= settings_.pollers_max) {
-    return reply(fail(ErrorCode::LimitExceeded,
-                      "Activity Worker Limit Exceeded: '" + arn + "' has " +
-                          std::to_string(settings_.pollers_max) + " workers waiting",
-                      "let fewer workers poll, or raise pollers_max"));
+    reply(fail(ErrorCode::LimitExceeded,
+               "Activity Worker Limit Exceeded: '" + arn + "' has " + std::to_string(settings_.pollers_max) +
+                   " workers waiting",
+               "let fewer workers poll, or raise pollers_max"));
+    return 0;
   }
   const std::uint64_t id = ++pollers_;
   const Instant until = loop_.clock().now() + settings_.poll_time_max;
@@ -45,6 +46,7 @@ void Activities::poll(const std::string& arn, std::string worker, Reply reply) {
   });
   queue.pollers.push_back({id, std::move(worker), std::move(reply), until, timer});
   match(arn);
+  return id;
 }
 
 void Activities::match(const std::string& arn) {
@@ -76,13 +78,33 @@ void Activities::give(const std::string& arn, ActivityTask task, Poller poller) 
   });
 }
 
-void Activities::give_up(const std::string& arn, std::uint64_t id) {
+std::optional<Activities::Poller> Activities::extract(const std::string& arn, std::uint64_t id) {
   std::deque<Poller>& pollers = queues_[arn].pollers;
   const auto it = std::find_if(pollers.begin(), pollers.end(), [&](const Poller& p) { return p.id == id; });
-  if (it == pollers.end()) return;
-  const Reply reply = std::move(it->reply);
+  if (it == pollers.end()) return std::nullopt;
+  Poller poller = std::move(*it);
   pollers.erase(it);
-  reply(std::optional<ActivityTask>());
+  return poller;
+}
+
+void Activities::give_up(const std::string& arn, std::uint64_t id) {
+  if (const auto poller = extract(arn, id)) poller->reply(std::optional<ActivityTask>());
+}
+
+void Activities::withdraw(const std::string& arn, std::uint64_t id) {
+  const auto poller = extract(arn, id);
+  if (!poller) return;
+  loop_.cancel(poller->timer);
+  poller->reply(std::optional<ActivityTask>());
+}
+
+void Activities::end_polls() {
+  for (auto& [arn, queue] : queues_) {
+    for (Poller& poller : std::exchange(queue.pollers, {})) {
+      loop_.cancel(poller.timer);
+      poller.reply(std::optional<ActivityTask>());
+    }
+  }
 }
 
 }  // namespace millrace::orchestrator

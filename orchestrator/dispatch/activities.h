@@ -38,8 +38,12 @@ class Activities {
 
   void schedule(const std::string& arn, ActivityTask task);
   void cancel(const TaskKey& key);  // if it still waits for a worker
-  // The oldest task of the activity, durably taken; nothing when none came in time.
-  void poll(const std::string& arn, std::string worker, Reply reply);
+  // The oldest task of the activity, durably taken; nothing when none came in time. Returns the poll's id.
+  std::uint64_t poll(const std::string& arn, std::string worker, Reply reply);
+  // The worker does not wait any more: its poll is answered with nothing. A task that is already on its way
+  // goes to it all the same.
+  void withdraw(const std::string& arn, std::uint64_t poll);
+  void end_polls();  // answers all that wait, with nothing
   std::size_t waiting() const { return queued_.size(); }
 
  private:
@@ -57,6 +61,7 @@ class Activities {
   void match(const std::string& arn);
   void give(const std::string& arn, ActivityTask task, Poller poller);
   void give_up(const std::string& arn, std::uint64_t poller);
+  std::optional<Poller> extract(const std::string& arn, std::uint64_t poller);
 
   Loop& loop_;
   Take take_;

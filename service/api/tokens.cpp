@@ -28,22 +28,23 @@ void get_activity_task(Call call) {
   const std::string arn = text_of(call.input, "activityArn");
   const std::string worker = text_of(call.input, "workerName");
   orchestrator::Engine& engine = call.services.engine;
-  engine.resources().activity(
-      arn, [&engine, arn, worker, reply = std::move(call.reply)](Result<ActivityRow> activity) {
-        if (!activity) return reply(refuse(activity.error(), kWorkerErrors));
-        engine.get_activity_task(arn, worker, [reply](Result<WorkerTask> task) {
-          if (!task) return reply(refuse(task.error(), kWorkerErrors));
-          JsonWriter out;
-          out.begin_object();
-          if (*task) {
-            out.key("taskToken").string((*task)->token).key("input").string((*task)->input.text());
-          } else {
-            out.key("taskToken").null();
-          }
-          out.end_object();
-          reply(out.finish());
-        });
-      });
+  engine.resources().activity(arn, [&engine, arn, worker, reply = std::move(call.reply),
+                                    on_gone = std::move(call.on_gone)](Result<ActivityRow> activity) {
+    if (!activity) return reply(refuse(activity.error(), kWorkerErrors));
+    const auto give = [reply](Result<WorkerTask> task) {
+      if (!task) return reply(refuse(task.error(), kWorkerErrors));
+      JsonWriter out;
+      out.begin_object();
+      if (*task) {
+        out.key("taskToken").string((*task)->token).key("input").string((*task)->input.text());
+      } else {
+        out.key("taskToken").null();
+      }
+      out.end_object();
+      reply(out.finish());
+    };
+    engine.get_activity_task(arn, worker, give, on_gone);
+  });
 }
 
 void send_task_success(Call call) {

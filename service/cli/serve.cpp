@@ -73,6 +73,7 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
     if (std::exchange(stopping, true)) std::_Exit(130);
     log::info("stopping: answers what was asked, then ends (once more: at once)");
     server->drain([&] { loop.stop(); });
+    home->engine().end_polls();
   };
   for (const int signal : {SIGINT, SIGTERM}) loop.on_signal(signal, stop);
   home->engine().on_store_error(stop_with);

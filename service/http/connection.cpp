@@ -36,16 +36,22 @@ class Connection::OneExchange final : public Exchange {
   }
   const Request& request() const override { return request_; }
   void respond(Response response) override {
+    answered_ = true;
     gone_ = nullptr;
     if (const auto connection = std::exchange(connection_, nullptr)) connection->answer(response, false);
   }
-  void on_gone(std::function<void()> call) override { gone_ = std::move(call); }
+  void on_gone(std::function<void()> call) override {
+    if (answered_) return;
+    if (went_) return call();
+    gone_ = std::move(call);
+  }
   void client_went() {
     connection_ = nullptr;
-    if (const auto gone = std::exchange(gone_, nullptr)) gone();
+    client_stopped_sending();
   }
   // The client sends nothing more: it may still read, unless somebody wants to know.
   void client_stopped_sending() {
+    went_ = true;
     if (const auto gone = std::exchange(gone_, nullptr)) gone();
   }
 
@@ -53,6 +59,7 @@ class Connection::OneExchange final : public Exchange {
   Request request_;
   std::shared_ptr<Connection> connection_;
   std::function<void()> gone_;
+  bool answered_ = false, went_ = false;
 };
 
 Connection::Connection(std::shared_ptr<Shared> shared)

@@ -31,7 +31,7 @@ class Exchange {
   virtual const Request& request() const = 0;
   // Once. When the client has gone meanwhile, nothing happens.
   virtual void respond(Response response) = 0;
-  // Called at most once, when the client goes (or stops sending) before it was answered.
+  // Called at most once, when the client goes (or stops sending) before it was answered; at once if it has.
   virtual void on_gone(std::function<void()> call) = 0;
 };
 using ExchangePtr = std::shared_ptr<Exchange>;

@@ -182,3 +182,30 @@ TEST_CASE("Activity: tasks wait in order; heartbeats count from when a worker ha
   c.pass(std::chrono::seconds(60));
   CHECK(empty == 1);
 }
+
+TEST_CASE("Activity: a worker that has gone is not handed the next task") {
+  Case c;
+  using WorkerTask = Engine::WorkerTask;
+  std::function<void()> go;
+  int empty = 0;
+  const auto first = [&](Result<std::optional<WorkerTask>> task) {
+    REQUIRE(task);
+    CHECK(!*task);
+    ++empty;
+  };
+  c.world.engine().get_activity_task(kActivity, "ann", first,
+                                     [&](std::function<void()> call) { go = std::move(call); });
+  std::optional<WorkerTask> taken;
+  c.world.engine().get_activity_task(kActivity, "ben", [&](Result<std::optional<WorkerTask>> task) {
+    REQUIRE(task);
+    taken = *task;
+  });
+  REQUIRE(go);
+  go();
+  CHECK(empty == 1);
+  c.start(kReview, "1");
+  c.pass(Millis(100));
+  CHECK(taken.has_value());
+  go();  // too late: nothing happens
+  CHECK(empty == 1);
+}

@@ -17,14 +17,38 @@ class ApiError(Exception):
 class Server:
     """A server on a free port over the home it is given; stop() ends it as SIGTERM does."""
 
-    def __init__(self, home, *options):
-        self.process = subprocess.Popen([program.MILLRACE, "serve", "--listen", "127.0.0.1:0", "--json", "--home", home,
-                                         *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, home, *options, log=None, **how):
+        """Its log goes to the file `log`, else to a pipe, which a server that is asked much may fill; `how` is Popen's."""
+        self.process = self.launch(home, *options, log=log, **how)
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(self.process.stderr.read())
+            self.process.wait(30)
+            self.said = self.process.stderr.read() if log is None else open(log, encoding="utf-8").read()[-2000:]
+            self.close()
+            raise RuntimeError(self.said)
         self.url = json.loads(line)["url"]
         self.port = int(self.url.rsplit(":", 1)[1])
+        self.connection = None
+
+    @staticmethod
+    def launch(home, *options, log=None, **how):
+        """The process, not yet ready."""
+        command = [*how.pop("before", ()), program.MILLRACE, "serve", "--listen", "127.0.0.1:0", "--json", "--home", home, *options]
+        if log is None:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+        with open(log, "ab") as file:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, **how)
+
+    def close(self):
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
+
+    def kill(self):
+        """As a crash does."""
+        self.process.kill()
+        self.process.wait()
+        self.close()
         self.connection = None
 
     def stop(self, number=signal.SIGTERM):
@@ -36,8 +60,7 @@ class Server:
             return self.process.wait(30)
         finally:
             self.process.kill()
-            self.process.stdout.close()
-            self.process.stderr.close()
+            self.close()
 
     def call(self, operation, **parameters):
         if not self.connection:
