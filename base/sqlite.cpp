@@ -8,17 +8,25 @@
 namespace millrace {
 namespace {
 
+// "PATH: " of a database that is open: an error of the disk is worth the file's name.
+std::string place_of(sqlite3* handle) {
+  const char* file = handle ? sqlite3_db_filename(handle, "main") : nullptr;
+  return file && *file ? std::string(file) + ": " : std::string();
+}
+
 Error error_of(sqlite3* handle, int code) {
   const std::string text = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  const std::string place = place_of(handle);
   switch (code & 0xFF) {
     case SQLITE_FULL:
-      return {ErrorCode::OutOfSpace, "the disk is full: " + text, "free some space; nothing was lost"};
+      return {ErrorCode::OutOfSpace, place + "the disk is full: " + text,
+              "free some space; nothing was lost"};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {ErrorCode::Unavailable, "the database is locked: " + text, "another process is using it"};
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return {ErrorCode::DataLoss, "the database is damaged: " + text,
+      return {ErrorCode::DataLoss, place + "the database is damaged: " + text,
               "restore it from a backup; it is left as it is"};
     case SQLITE_CONSTRAINT:
       return {ErrorCode::AlreadyExists, text, {}};
@@ -33,9 +41,10 @@ Error error_of(sqlite3* handle, int code) {
       const int kept = handle ? sqlite3_system_errno(handle) : 0;
       const int cause = kept != 0 ? kept : errno;
       const bool full = cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
-      return full ? Error{ErrorCode::OutOfSpace, "the disk is full: " + text,
+      return full ? Error{ErrorCode::OutOfSpace, place + "the disk is full: " + text,
                           "free some space; nothing was lost"}
-                  : Error{ErrorCode::Internal, "reading or writing failed: " + text, "check the disk"};
+                  : Error{ErrorCode::Internal, place + "reading or writing failed: " + text,
+                          "check the disk; what was acknowledged is there when it can be read again"};
     }
     default:
       return {ErrorCode::Internal, text, {}};
@@ -130,7 +139,7 @@ Result<Database> Database::open(const std::string& path, int flags, const char* 
   Database database;
   database.handle_.reset(raw);
   const auto at_path = [&](Error error) {
-    error.message = path + ": " + error.message;
+    if (error.message.find(path) == std::string::npos) error.message = path + ": " + error.message;
     return fail(std::move(error));
   };
   if (code != SQLITE_OK) return at_path(error_of(raw, code));
@@ -159,6 +168,13 @@ Status Database::checkpoint() {
   const int code =
       sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   if (code != SQLITE_OK) return fail(error_of(handle_.get(), code));
+  return {};
+}
+
+Status Database::settle() {
+  const int code =
+      sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY) return fail(error_of(handle_.get(), code));
   return {};
 }
 

@@ -67,7 +67,9 @@ class Database {
   Result<Statement> prepare(std::string_view sql);
   Status execute(const char* sql);  // constant text only
   Status checkpoint();              // the whole log into the database file; the log is cut to nothing
-  std::int64_t changes() const;     // rows the last statement changed
+  // As much of the log as nobody reads, written and synced into the database file.
+  Status settle();
+  std::int64_t changes() const;  // rows the last statement changed
 
  private:
   struct Closer {

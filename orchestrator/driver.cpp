@@ -285,7 +285,10 @@ void Driver::give_up(ExecutionId id, Live& live, const Result<AppendResult>& res
   }
   if (!created) waiters_.erase(id);
   for (Committed& caller : callers) caller(result);
-  if (!created) return;
+  if (created) try_again(id);
+}
+
+void Driver::try_again(ExecutionId id) {
   due_.push({loop_.clock().now() + kRetryAfterStoreError, id});
   set_timer();
 }
@@ -376,6 +379,7 @@ void Driver::load(ExecutionId id) {
     if (error.code == ErrorCode::NotFound) return;
     log::error("an execution can't be read back",
                {{"execution", std::to_string(id.value)}, {"error", error.message}});
+    driver.try_again(id);
     if (driver.store_error_) driver.store_error_(error);
   };
   committer_.run(

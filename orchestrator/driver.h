@@ -103,6 +103,7 @@ class Driver {
   void step(ExecutionId id, Live& live);
   void on_committed(ExecutionId id, Result<AppendResult> result);
   void give_up(ExecutionId id, Live& live, const Result<AppendResult>& result);
+  void try_again(ExecutionId id);
   void release(ExecutionId id, Live& live);
   void perform(ExecutionId id, const Live& live, states::Effect effect);
   void start_task(ExecutionId id, const Live& live, states::effect::StartTask task);

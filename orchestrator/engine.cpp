@@ -32,9 +32,11 @@ Status check_name(std::string_view name, const Limits& limits) {
   };
   if (name.empty() || !valid_utf8(name) || count_code_points(name) > limits.name_characters_max)
     return wrong();
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte == 0x7F || kForbidden.find(c) != std::string_view::npos) return wrong();
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(name[i]);
+    if (byte <= 0x20 || byte == 0x7F || kForbidden.find(name[i]) != std::string_view::npos) return wrong();
+    // U+0080 to U+009F are control characters, too.
+    if (byte == 0xC2 && static_cast<unsigned char>(name[i + 1]) < 0xA0) return wrong();
   }
   return {};
 }

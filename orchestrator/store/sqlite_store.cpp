@@ -360,6 +360,11 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path) {
   MR_TRY(version, version_of(database, path));
   MR_DO(database.execute(kSettings));
   MR_DO(migrate(database, version));
+  // After a failed fsync the log may hold, in memory only, what the disk never got, and the system takes it
+  // for written: commits behind it would be lost with it at a power cut. Written anew, it is really there. A
+  // full disk is no reason not to start.
+  if (const Status settled = database.settle(); !settled && settled.error().code != ErrorCode::OutOfSpace)
+    return fail(settled.error());
   return store_over(std::move(database), true);
 }
 

@@ -31,7 +31,11 @@ ApiError api_error(const Error& error, const ErrorNames& names) {
   if (!name.empty()) return {std::string(name), error.message, 400};
   log::error("a call failed", {{"code", std::string(name_of(error.code))}, {"error", error.message}});
   if (error.code == ErrorCode::Unavailable) return {"ServiceUnavailable", error.message, 503};
-  return {"InternalFailure", error.message, 500};
+  // What follows is of the machine, with names of files in it: the log's business.
+  if (error.code == ErrorCode::OutOfSpace)
+    return {"ServiceUnavailable", "The disk is full; nothing was recorded. Try again when there is space",
+            503};
+  return {"InternalFailure", "The server can't read or write its state; its log says more", 500};
 }
 
 }  // namespace millrace::api

@@ -11,6 +11,7 @@
 
 #include "orchestrator/machines.h"
 #include "service/cli/bench_home.h"
+#include "service/cli/bench_http.h"
 #include "service/cli/bench_map.h"
 #include "service/cli/command.h"
 #include "service/home.h"
@@ -243,6 +244,51 @@ void show(const Measure& measure_it, const Shared& shared, int& exit_code) {
   for (const auto& [key, value] : line->items()) std::printf("%-28s %s\n", key.c_str(), value.dump().c_str());
 }
 
+CLI::App* add_measure(CLI::App* bench, const char* name, const char* what) {
+  CLI::App* command = bench->add_subcommand(name, what);
+  command->fallthrough();
+  return command;
+}
+void add_directory(CLI::App* command, std::string& directory) {
+  command
+      ->add_option("--dir", directory, "where the database is made (and removed): the disk that is measured")
+      ->capture_default_str();
+}
+
+void add_served(CLI::App* bench, const Shared& shared, int& exit_code) {
+  CLI::App* http = add_measure(bench, "http", "Requests per second of a `millrace serve` of its own");
+  auto load = std::make_shared<HttpBenchOptions>();
+  http->add_option("--connections", load->connections, "clients at a time")
+      ->check(CLI::Range(1, 4000))
+      ->capture_default_str();
+  http->add_option("--seconds", load->seconds, "for each operation")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  add_directory(http, load->directory);
+  http->callback(
+      [load, &shared, &exit_code] { show([&] { return measure_http(*load); }, shared, exit_code); });
+  CLI::App* restart = add_measure(bench, "restart", "From a server's start to its first answer");
+  auto again = std::make_shared<RestartBenchOptions>();
+  restart->add_option("--executions", again->executions, "how many are unfinished")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  restart->add_flag("--tasks", again->tasks, "they wait for an activity instead of time");
+  add_directory(restart, again->directory);
+  restart->callback(
+      [again, &shared, &exit_code] { show([&] { return measure_restart(*again); }, shared, exit_code); });
+  CLI::App* timers = add_measure(bench, "timers", "How late waits are over");
+  auto late = std::make_shared<TimersBenchOptions>();
+  timers->add_option("--executions", late->executions, "how many wait")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  timers->add_option("--seconds", late->seconds, "over which they fall due")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  add_directory(timers, late->directory);
+  timers->callback(
+      [late, &shared, &exit_code] { show([&] { return measure_timers(*late); }, shared, exit_code); });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
@@ -302,6 +348,7 @@ void add_bench(CLI::App& app, const Shared& shared, int& exit_code) {
       ->capture_default_str();
   map->add_option("--dir", maps->directory, "where the database is made (and removed)")
       ->capture_default_str();
+  add_served(bench, shared, exit_code);
   map->callback([maps, &shared, &exit_code] { show([&] { return measure_map(*maps); }, shared, exit_code); });
 }
 

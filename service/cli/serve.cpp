@@ -76,7 +76,11 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
     home->engine().end_polls();
   };
   for (const int signal : {SIGINT, SIGTERM}) loop.on_signal(signal, stop);
-  home->engine().on_store_error(stop_with);
+  // Without space callers are refused and it goes on when there is some again. Any other error of the store,
+  // above all a failed fsync, ends the process: only what is read anew from the disk can be trusted.
+  home->engine().on_store_error([&](const Error& cause) {
+    if (cause.code != ErrorCode::OutOfSpace) stop_with(cause);
+  });
   loop.post([&] {
     home->engine().recover([&](Result<orchestrator::RecoverySummary> summary) {
       if (!summary) return stop_with(summary.error());

@@ -55,10 +55,15 @@ class RequestParser::Impl {
     // The library reads the header from one piece, then parts of the body; it stops where the request ends.
     while (!parser_->is_done() && consumed < bytes.size()) {
       const std::string_view rest = bytes.substr(consumed);
+      const bool in_header = !parser_->is_header_done();
       consumed += parser_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
       if (error == beast::error::need_more) return State::NeedMore;
       if (error) {
         refusal_ = refusal_of(error);
+        return State::Refused;
+      }
+      if (in_header && parser_->is_header_done() && !header_is_plain(rest)) {
+        refusal_ = {400, "the request's header is folded, or its transfer encoding is not served"};
         return State::Refused;
       }
     }
@@ -87,6 +92,18 @@ class RequestParser::Impl {
   Refusal refusal() const { return refusal_; }
 
  private:
+  // What the library lets pass and another server on the way may read in another way: folded lines, and any
+  // transfer encoding but one "chunked" (RFC 9112, 5.2 and 6.1). `bytes` begin with the header.
+  bool header_is_plain(std::string_view bytes) const {
+    const std::string_view header = bytes.substr(0, bytes.find("\r\n\r\n"));
+    if (header.find("\r\n ") != std::string_view::npos || header.find("\r\n\t") != std::string_view::npos)
+      return false;
+    const auto [first, last] = parser_->get().equal_range(beast::field::transfer_encoding);
+    if (first == last) return true;
+    return std::next(first) == last && parser_->get().version() == 11 &&
+           boost::beast::iequals(first->value(), "chunked");
+  }
+
   void renew() {
     parser_.emplace();
     parser_->eager(true);

@@ -9,6 +9,7 @@ The short form is a test; the long one is `--rounds 200 --executions 20000` and 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -31,8 +32,9 @@ ROLE = "arn:aws:iam::123456789012:role/any"
 
 
 class Run:
-    def __init__(self, home, seed):
-        self.home, self.log = home, home.parent / "effects.jsonl"
+    def __init__(self, home, seed, log=None):
+        self.home, self.log = home, log or home.parent / "effects.jsonl"
+        self.server_log = f"{self.log}.server"
         self.ledger = Ledger(seed)
         self.server, self.arns, self.activity = None, {}, None
         self.ready_seconds, self.read = [], 0
@@ -42,7 +44,7 @@ class Run:
 
     def start(self):
         begin = time.monotonic()
-        self.server = Server(self.home, log=f"{self.home}.log")
+        self.server = Server(self.home, log=self.server_log)
         self.ready_seconds.append(time.monotonic() - begin)
         self.ledger.port_now = self.server.port
         self.ledger.up.set()
@@ -53,7 +55,7 @@ class Run:
 
     def start_and_kill_early(self, seconds):
         """Killed while it starts, perhaps before it is ready."""
-        process = Server.launch(self.home, log=f"{self.home}.log")
+        process = Server.launch(self.home, log=self.server_log)
         time.sleep(seconds)
         process.kill()
         process.wait()
@@ -226,7 +228,7 @@ class Check:
 
 
 def check_database(home, wrong):
-    with sqlite3.connect(f"file:{home}/millrace.db?mode=ro", uri=True) as database:
+    with contextlib.closing(sqlite3.connect(f"file:{home}/millrace.db?mode=ro", uri=True)) as database:
         sound = database.execute("PRAGMA integrity_check").fetchall()
         if sound != [("ok",)]:
             wrong(f"integrity check: {sound[:5]}")
@@ -272,6 +274,8 @@ def main():
     if code != 0:
         ledger.wrong(f"the server ended with {code}")
     check_database(run.home, ledger.wrong)
+    if Client.failures:  # a server that is killed answers nothing more; one that lives has no reason to fail
+        ledger.wrong(f"{Client.failures} calls were answered with a failure")
     ready = sorted(run.ready_seconds)
     print(json.dumps({"kills": options.rounds, "asked": len(ledger.asked), "acknowledged": len(ledger.acknowledged),
                       "answers": len(ledger.answered), "stops": len(ledger.stopped), "effects_repeated": check.repeated,

@@ -11,6 +11,10 @@ import time
 LOST = (OSError, http.client.HTTPException, ValueError)  # the connection went, or the answer was cut
 
 
+class Failed(OSError):
+    """The server says that it could not: nothing was acknowledged."""
+
+
 class Refused(Exception):
     def __init__(self, code, message):
         super().__init__(f"{code}: {message}")
@@ -18,7 +22,9 @@ class Refused(Exception):
 
 
 class Client:
-    """One connection to whichever server runs now; `port()` waits for one. Raises one of LOST when it is killed."""
+    """One connection to whichever server runs now; `port()` waits for one. Raises one of LOST when it is killed or fails."""
+
+    failures = 0  # of all clients: answers that the server could not
 
     def __init__(self, port):
         self.port, self.connection = port, None
@@ -35,6 +41,10 @@ class Client:
             self.connection.close()
             self.connection = None
             raise
+        if status >= 500:
+            Client.failures += 1
+            time.sleep(0.01)
+            raise Failed(f"{answer['__type']}: {answer['message']}")
         if status != 200:
             raise Refused(answer["__type"], answer["message"])
         return answer
