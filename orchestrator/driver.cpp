@@ -10,6 +10,8 @@
 namespace millrace::orchestrator {
 namespace {
 
+// Executions that are read back at the same time after a restart.
+constexpr std::size_t kTakeUpAtATime = 64;
 // Steps of executions between two looks at the loop's other work.
 constexpr int kStepsAtATime = 512;
 // Ids of executions in memory: above all stored ones, and different in each process, because jobs remember
@@ -165,11 +167,25 @@ void Driver::when_ended(ExecutionId id, std::function<void(const Ended&)> call) 
 
 void Driver::take_up(const ExecutionRow& row) {
   if (row.tasks_out || !row.due) {
-    deliver(row.id, states::stimulus::TimeCame{});
+    to_take_up_.push_back(row.id);
+    take_up_some();
     return;
   }
   due_.push({*row.due, row.id});
   set_timer();
+}
+
+// A few at a time: what clients ask of the store meanwhile is not behind all of them.
+void Driver::take_up_some() {
+  while (taking_up_ < kTakeUpAtATime && !to_take_up_.empty()) {
+    const ExecutionId id = to_take_up_.front();
+    to_take_up_.pop_front();
+    ++taking_up_;
+    deliver(id, states::stimulus::TimeCame{}, [this](const Result<AppendResult>&) {
+      --taking_up_;
+      take_up_some();
+    });
+  }
 }
 
 // A runner may report from inside start(), and a caller that is answered may start the next execution: what

@@ -52,7 +52,7 @@ class Driver {
   }
   // Called once when the execution has ended, durably. Only for executions that have not.
   void when_ended(ExecutionId id, std::function<void(const Ended&)> call);
-  // Takes up an unfinished execution after a restart: at once when tasks are out, else when it falls due.
+  // Takes up an unfinished execution after a restart: soon when tasks are out, else when it falls due.
   void take_up(const ExecutionRow& row);
 
   // An execution in memory, for what is evaluated where one of its states stands; null when it is not there.
@@ -107,6 +107,7 @@ class Driver {
   void release(ExecutionId id, Live& live);
   void perform(ExecutionId id, const Live& live, states::Effect effect);
   void start_task(ExecutionId id, const Live& live, states::effect::StartTask task);
+  void take_up_some();
   void load(ExecutionId id);
   void fold(ExecutionId id, MachinePtr machine, Origin origin, const std::vector<states::Event>& events);
   void arm(ExecutionId id, Instant due, Instant& armed);
@@ -126,6 +127,8 @@ class Driver {
   std::unordered_map<ExecutionId, std::unique_ptr<Live>> live_;
   std::unordered_map<ExecutionId, std::vector<std::function<void(const Ended&)>>> waiters_;
   std::deque<ExecutionId> ready_;
+  std::deque<ExecutionId> to_take_up_;
+  std::size_t taking_up_ = 0;
   bool busy_ = false;
   bool resumes_ = false;  // a drain that rested goes on from the loop
   std::uint64_t last_in_memory_;

@@ -239,11 +239,18 @@ class Engine::Impl {
   void heartbeat(const std::string& token, Reply<void> reply) {
     const Result<TaskKey> key = driver_.tokens().open(token);
     if (!key) return reply(fail(key.error()));
-    if (!driver_.router().heartbeat(*key)) {
-      return reply(fail(ErrorCode::NotFound, "Task Timed Out: 'Provided task does not exist anymore'",
-                        "the task was answered, has timed out, or its execution has ended"));
-    }
-    reply(Status{});
+    const auto gone = [] {
+      return fail(ErrorCode::NotFound, "Task Timed Out: 'Provided task does not exist anymore'",
+                  "the task was answered, has timed out, or its execution has ended");
+    };
+    if (driver_.router().heartbeat(*key)) return reply(Status{});
+    if (driver_.lend(key->execution)) return reply(gone());
+    // It has ended, or was not yet taken up after a restart: then the task is known when it has been.
+    driver_.deliver(key->execution, states::stimulus::TimeCame{},
+                    [this, key = *key, gone, reply = std::move(reply)](const Result<AppendResult>& taken_up) {
+                      if (!taken_up || !driver_.router().heartbeat(key)) return reply(gone());
+                      reply(Status{});
+                    });
   }
 
   void get_activity_task(const std::string& activity, std::string worker,
@@ -349,12 +356,13 @@ class Engine::Impl {
     const Instant now = loop_.clock().now();
     Origin origin;
     if (request.parent) origin.started_by = parent_text(*request.parent);
-    const states::stimulus::Started started = started_of(target, std::move(request), now);
+    states::stimulus::Started started = started_of(target, std::move(request), now);
     if (ended) driver_.when_ended(id, ended);
     Started answer{id, started.identity.arn, started.identity.name, now, false};
+    Payload input = started.input;
     driver_.start(
-        id, machine, started,
-        [this, machine, answer = std::move(answer), input = started.input, parent = origin.started_by,
+        id, machine, std::move(started),
+        [this, machine, answer = std::move(answer), input = std::move(input), parent = origin.started_by,
          reply = std::move(reply), ended = std::move(ended)](Result<AppendResult> result) mutable {
           if (!result) return reply(fail(result.error()));
           if (*result == AppendResult::Ok) return reply(std::move(answer));
