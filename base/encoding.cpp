@@ -4,7 +4,10 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <algorithm>
+
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace millrace {
 namespace {
@@ -138,6 +141,36 @@ std::string percent_decode(std::string_view text) {
     } else {
       out += text[i];
     }
+  }
+  return out;
+}
+
+std::string escape_xml(std::string_view words) {
+  std::string out;
+  out.reserve(words.size());
+  while (!words.empty()) {
+    char32_t point = 0;
+    const std::size_t bytes = decode_utf8(words, point);
+    const bool allowed = bytes > 0 && (point >= 0x20 || point == '\t' || point == '\n' || point == '\r') &&
+                         (point & 0xFFFE) != 0xFFFE;
+    if (!allowed) {
+      out += "\xEF\xBF\xBD";
+    } else if (point == '&') {
+      out += "&amp;";
+    } else if (point == '<') {
+      out += "&lt;";
+    } else if (point == '>') {
+      out += "&gt;";
+    } else if (point == '"') {
+      out += "&quot;";
+    } else if (point == '\r') {
+      out += "&#13;";  // a bare one is read as a line feed
+    } else if (point == '\'') {
+      out += "&#39;";
+    } else {
+      out += words.substr(0, bytes);
+    }
+    words.remove_prefix(std::max<std::size_t>(bytes, 1));
   }
   return out;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Base64 (RFC 4648, padded), hexadecimal and message digests.
+// Base64 (RFC 4648, padded), hexadecimal, text of XML, and message digests.
 
 #include <optional>
 #include <string>
@@ -13,6 +13,8 @@ std::optional<std::string> base64_decode(std::string_view text);
 std::string hex_encode(std::string_view bytes);
 // %41 is A; a '%' that no two hexadecimal digits follow stays as it is.
 std::string percent_decode(std::string_view text);
+// &, <, >, quotes and carriage returns as entities; what XML 1.0 can't hold and bad UTF-8 become U+FFFD.
+std::string escape_xml(std::string_view text);
 
 enum class Digest { Md5, Sha1, Sha256, Sha384, Sha512 };
 std::string digest(Digest algorithm, std::string_view bytes);      // raw bytes

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
+#include "service/api/protocol.h"
 
 namespace millrace::api {
 namespace {
@@ -29,19 +30,6 @@ http::Response refused(int status, std::string_view code, std::string_view messa
   http::Response response = response_of(status, std::string(out.finish().text()), id);
   response.headers.push_back({"x-amzn-ErrorType", std::string(code)});
   return response;
-}
-
-// The value of a parameter in the query; empty when it is not there.
-std::string parameter(std::string_view query, std::string_view name) {
-  while (!query.empty()) {
-    const std::size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    const std::size_t equals = pair.find('=');
-    if (pair.substr(0, equals) == name && equals != std::string_view::npos)
-      return percent_decode(pair.substr(equals + 1));
-    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
-  }
-  return {};
 }
 
 // A page of the web must not run programs here: browsers say where a request comes from, the AWS clients
@@ -88,7 +76,7 @@ void LambdaApi::handle(http::ExchangePtr exchange) {
   if (from_browser(request))
     return exchange->respond(
         refused(403, "AccessDeniedException", "requests from web pages are refused", id));
-  std::string_view rest = std::string_view(request.path).substr(kRoot.size());
+  std::string_view rest = serves(request) ? std::string_view(request.path).substr(kRoot.size()) : "none";
   const bool get = request.method == "GET";
   if (get && (rest.empty() || rest == "/")) return list(std::move(exchange), id);
   if (rest.starts_with('/')) {

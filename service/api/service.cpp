@@ -1,27 +1,19 @@
 #include "service/api/service.h"
 
 #include "service/api/operations.h"
+#include "service/api/protocol.h"
 
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kStatesTarget = "AWSStepFunctions.";
 constexpr std::string_view kContentType = "application/x-amz-json-1.0";
 
 http::Response response_of(const Answer& answer, std::string request_id) {
+  if (!answer) return error_response(Protocol::AwsJson10, answer.error(), request_id);
   http::Response response;
   response.content_type = kContentType;
   response.headers.push_back({"x-amzn-RequestId", std::move(request_id)});
-  if (answer) {
-    response.body = answer->text();
-    return response;
-  }
-  const ApiError& error = answer.error();
-  response.status = error.status;
-  response.headers.push_back({"x-amzn-ErrorType", error.code});
-  JsonWriter body;
-  body.begin_object().key("__type").string(error.code).key("message").string(error.message).end_object();
-  response.body = body.finish().text();
+  response.body = answer->text();
   return response;
 }
 
@@ -39,21 +31,14 @@ tl::expected<Payload, ApiError> parse_input(const std::string& body) {
 void Service::handle(http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   const std::string_view target = request.header("x-amz-target");
-  if (target.starts_with(kStatesTarget) && request.method == "POST")
-    return aws_json(std::move(exchange), target.substr(kStatesTarget.size()));
-  if (request.path == "/healthz" && (request.method == "GET" || request.method == "HEAD"))
-    return exchange->respond({200, "application/json", {}, R"({"status":"ok"})"});
-  const std::string id = uuid_v4(services_.random);
-  if (!target.empty())
-    return exchange->respond(
-        response_of(refuse("UnknownOperationException",
-                           "no service here has the operation '" + std::string(target) + "'"),
-                    id));
-  exchange->respond(response_of(refuse("UnknownOperationException",
-                                       "there is nothing at " + request.method + " " + request.path +
-                                           "; operations are POST / with the header X-Amz-Target",
-                                       404),
-                                id));
+  if (target.starts_with(kTarget) && request.method == "POST")
+    return aws_json(std::move(exchange), target.substr(kTarget.size()));
+  exchange->respond(
+      response_of(refuse("UnknownOperationException", "Step Functions has nothing at " + request.method +
+                                                          " " + request.path +
+                                                          "; operations are POST / with the header "
+                                                          "X-Amz-Target: AWSStepFunctions.OPERATION"),
+                  uuid_v4(services_.random)));
 }
 
 void Service::aws_json(http::ExchangePtr exchange, std::string_view operation) {

@@ -1,7 +1,7 @@
 #pragma once
-// Service: what an HTTP request means. /healthz, and the AWS JSON protocol: X-Amz-Target to a row of the
-// table of operations, errors in the protocol's shape. Loop thread only. Source: smithy.io "AWS JSON 1.0
-// protocol", and what real clients were seen to send.
+// Service: Step Functions in the AWS JSON protocol: X-Amz-Target to a row of the table of operations, errors
+// in the protocol's shape. Loop thread only. Source: smithy.io "AWS JSON 1.0 protocol", and what real clients
+// were seen to send.
 
 #include "service/api/call.h"
 #include "service/http/server.h"
@@ -10,6 +10,8 @@ namespace millrace::api {
 
 class Service {
  public:
+  static constexpr std::string_view kTarget = "AWSStepFunctions.";
+
   explicit Service(Services services) : services_(std::move(services)) {}
   void handle(http::ExchangePtr exchange);
 

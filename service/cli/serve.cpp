@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "orchestrator/queries.h"
 #include "service/api/lambda.h"
+#include "service/api/router.h"
 #include "service/api/service.h"
+#include "service/api/sts.h"
 #include "service/cli/command.h"
 #include "service/home.h"
 #include "service/http/server.h"
@@ -59,10 +61,18 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
   api::LambdaApi lambda(
       home->tasks()->functions(), {options.region, options.account},
       [&loop](std::function<void()> work) { loop.post(std::move(work)); }, service::draw_seed());
-  MR_TRY(server, http::listen(loop, address, {}, [&](http::ExchangePtr exchange) {
-           if (api::LambdaApi::serves(exchange->request())) return lambda.handle(std::move(exchange));
-           service.handle(std::move(exchange));
-         }));
+  api::StsApi sts(service::draw_seed());
+  api::Router router(options.account, service::draw_seed());
+  using api::Protocol;
+  router.add({"states", Protocol::AwsJson10, api::Service::kTarget, nullptr,
+              [&](http::ExchangePtr exchange, const auto&) { service.handle(std::move(exchange)); }});
+  router.add({"lambda", Protocol::RestJson, "", api::LambdaApi::serves,
+              [&](http::ExchangePtr exchange, const auto&) { lambda.handle(std::move(exchange)); }});
+  router.add(
+      {"sts", Protocol::Query, "", api::StsApi::serves,
+       [&](http::ExchangePtr exchange, const auto& caller) { sts.handle(std::move(exchange), caller); }});
+  MR_TRY(server, http::listen(loop, address, {},
+                              [&](http::ExchangePtr exchange) { router.handle(std::move(exchange)); }));
   std::optional<Error> error;
   const auto stop_with = [&](const Error& cause) {
     if (!error) error = cause;

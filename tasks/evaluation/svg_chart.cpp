@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/encoding.h"
 #include "base/utf8.h"
 
 namespace millrace::tasks {
@@ -243,34 +244,6 @@ std::string shortened(std::string_view label, std::size_t characters) {
 }
 
 }  // namespace
-
-std::string escape_xml(std::string_view words) {
-  std::string out;
-  out.reserve(words.size());
-  while (!words.empty()) {
-    char32_t point = 0;
-    const std::size_t bytes = decode_utf8(words, point);
-    const bool allowed =
-        bytes > 0 && (point >= 0x20 || point == '\t' || point == '\n') && (point & 0xFFFE) != 0xFFFE;
-    if (!allowed) {
-      out += "\xEF\xBF\xBD";
-    } else if (point == '&') {
-      out += "&amp;";
-    } else if (point == '<') {
-      out += "&lt;";
-    } else if (point == '>') {
-      out += "&gt;";
-    } else if (point == '"') {
-      out += "&quot;";
-    } else if (point == '\'') {
-      out += "&#39;";
-    } else {
-      out += words.substr(0, bytes);
-    }
-    words.remove_prefix(std::max<std::size_t>(bytes, 1));
-  }
-  return out;
-}
 
 std::string draw_chart(const Chart& chart) {
   bool bars = false;

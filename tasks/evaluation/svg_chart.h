@@ -35,7 +35,4 @@ std::string draw_chart(const Chart& chart);
 std::string draw_matrix(std::string_view title, std::string_view row_label, std::string_view column_label,
                         std::span<const std::string> labels, std::span<const double> counts);
 
-// &, <, >, quotes as entities; control characters and bad UTF-8 become U+FFFD.
-std::string escape_xml(std::string_view text);
-
 }  // namespace millrace::tasks

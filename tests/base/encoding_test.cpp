@@ -28,6 +28,10 @@ TEST_CASE("percent signs: two digits behind them are a byte, everything else sta
   CHECK(percent_decode("") == "");
 }
 
+TEST_CASE("XML: text that can't end what it stands in") {
+  CHECK(escape_xml("a<b>&\"'\xff\n\x01\r") == "a&lt;b&gt;&amp;&quot;&#39;\xEF\xBF\xBD\n\xEF\xBF\xBD&#13;");
+}
+
 TEST_CASE("digests: of \"abc\", from RFC 1321 and FIPS 180-4") {
   CHECK(digest_hex(Digest::Md5, "abc") == "900150983cd24fb0d6963f7d28e17f72");
   CHECK(digest_hex(Digest::Sha1, "abc") == "a9993e364706816aba3e25717850c26c9cd0d89d");

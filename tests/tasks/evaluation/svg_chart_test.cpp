@@ -55,7 +55,6 @@ TEST_CASE("charts: text can't become markup") {
   CHECK(balanced(svg));
   CHECK(svg.find("<script") == svg.npos);
   CHECK(svg.find("onload=\"") == svg.npos);
-  CHECK(escape_xml("a<b>&\"'\xff\n") == "a&lt;b&gt;&amp;&quot;&#39;\xEF\xBF\xBD\n");
 }
 
 TEST_CASE("charts: no points, one point, equal points and logarithms stay finite") {

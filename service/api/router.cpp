@@ -1,0 +1,78 @@
+#include "service/api/router.h"
+
+#include "base/encoding.h"
+
+namespace millrace::api {
+namespace {
+
+constexpr std::string_view kForm = "application/x-www-form-urlencoded";
+
+// The protocol of an error about a request that no row takes.
+Protocol protocol_of_unknown(const http::Request& request, std::string_view service) {
+  if (service == "s3") return Protocol::RestXml;
+  if (request.header("content-type").starts_with(kForm)) return Protocol::Query;
+  return Protocol::AwsJson10;
+}
+
+ApiError nothing_there(const http::Request& request, std::string_view service) {
+  const std::string_view target = request.header("x-amz-target");
+  if (!target.empty())
+    return {"UnknownOperationException", "no service here has the operation '" + std::string(target) + "'"};
+  const std::string what = request.method + " " + request.path;
+  if (!service.empty())
+    return {"UnknownOperationException",
+            "the service '" + std::string(service) + "' is not served here (" + what + ")", 404};
+  return {"UnknownOperationException",
+          "there is nothing at " + what + "; operations are POST / with the header X-Amz-Target", 404};
+}
+
+bool is_health_check(const http::Request& request) {
+  return request.path == "/healthz" && (request.method == "GET" || request.method == "HEAD");
+}
+
+}  // namespace
+
+std::string scope_service(const http::Request& request) {
+  std::string credential;
+  const std::string_view header = request.header("authorization");
+  constexpr std::string_view kCredential = "Credential=";
+  if (const std::size_t at = header.find(kCredential); at != std::string_view::npos) {
+    const std::string_view rest = header.substr(at + kCredential.size());
+    credential = rest.substr(0, rest.find_first_of(", "));
+  } else {
+    credential = parameter(request.query, "X-Amz-Credential");
+  }
+  // KEY/20260101/us-east-1/SERVICE/aws4_request
+  const std::size_t end = credential.rfind('/');
+  if (end == std::string::npos || end == 0) return {};
+  const std::size_t start = credential.rfind('/', end - 1);
+  return start == std::string::npos ? std::string() : credential.substr(start + 1, end - start - 1);
+}
+
+const ServiceRow* Router::find(const http::Request& request) const {
+  const std::string_view target = request.header("x-amz-target");
+  const std::string service = scope_service(request);
+  const ServiceRow* named = nullptr;
+  for (const ServiceRow& row : rows_) {
+    if (!target.empty()) {
+      if (!row.target.empty() && target.starts_with(row.target)) return &row;
+      continue;
+    }
+    if (!service.empty() && row.name != service) continue;
+    if (row.serves && row.serves(request)) return &row;
+    if (!service.empty() && !named) named = &row;
+  }
+  return named;
+}
+
+void Router::handle(http::ExchangePtr exchange) {
+  const http::Request& request = exchange->request();
+  const ServiceRow* row = find(request);
+  if (row) return row->handle(std::move(exchange), auth::Caller{account_});
+  if (is_health_check(request)) return exchange->respond({200, "application/json", {}, R"({"status":"ok"})"});
+  const std::string service = scope_service(request);
+  exchange->respond(error_response(protocol_of_unknown(request, service), nothing_there(request, service),
+                                   uuid_v4(random_)));
+}
+
+}  // namespace millrace::api

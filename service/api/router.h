@@ -1,0 +1,49 @@
+#pragma once
+// Router: one port, many services. Which service a request is for: the prefix of X-Amz-Target; else the
+// service in the scope of its credential (paths alone are ambiguous: a bucket may be called 'schedules');
+// else the first row whose rule takes its path. What nobody takes gets 404 in the shape of its protocol. Loop
+// thread only.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "service/api/protocol.h"
+#include "service/auth/caller.h"
+#include "service/http/server.h"
+
+namespace millrace::api {
+
+// One service, or one part of a service that has its own protocol or paths.
+struct ServiceRow {
+  std::string_view name;         // in the scope of credentials, and before the ':' of a policy's actions
+  Protocol protocol;             // of errors
+  std::string_view target = {};  // prefix of X-Amz-Target, with its dot; empty: the service has none
+  // Whether a request without X-Amz-Target is this row's; null: none is. Asked of signed requests for this
+  // service, and of requests without a signature, in the order of the table.
+  bool (*serves)(const http::Request&) = nullptr;
+  std::function<void(http::ExchangePtr, const auth::Caller&)> handle;
+};
+
+class Router {
+ public:
+  // `account`: of the callers. `seed`: of request ids.
+  Router(std::string account, std::uint64_t seed) : account_(std::move(account)), random_(seed) {}
+
+  void add(ServiceRow row) { rows_.push_back(std::move(row)); }
+  void handle(http::ExchangePtr exchange);
+
+  // Null: nobody serves it.
+  const ServiceRow* find(const http::Request& request) const;
+
+ private:
+  const std::string account_;
+  std::vector<ServiceRow> rows_;
+  Random random_;
+};
+
+// The service in the scope of the request's credential, in its header or its query; empty: it has none.
+std::string scope_service(const http::Request& request);
+
+}  // namespace millrace::api
