@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "orchestrator/engine.h"
+#include "service/auth/caller.h"
 
 namespace millrace::api {
 
@@ -37,6 +38,7 @@ struct Call {
   std::function<void(Answer)> reply;                        // once
   std::function<void(std::function<void()>)> on_gone = {};  // to be told when nobody waits any more
   Payload document;                                         // what `input` is a view of
+  auth::Caller caller = {};                                 // has the right to this call; not more
 };
 using Operation = void (*)(Call call);
 

@@ -70,27 +70,61 @@ bool LambdaApi::serves(const http::Request& request) {
   return request.path.starts_with(kRoot);
 }
 
+LambdaApi::Asked LambdaApi::read(const http::Request& request) const {
+  using What = Asked::What;
+  Asked asked;
+  if (!serves(request)) return asked;
+  std::string_view rest = std::string_view(request.path).substr(kRoot.size());
+  const bool get = request.method == "GET";
+  if (get && (rest.empty() || rest == "/")) asked.what = What::List;
+  if (asked.what == What::List || !rest.starts_with('/')) return asked;
+  rest.remove_prefix(1);
+  const std::size_t slash = rest.find('/');
+  const std::string_view what = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
+  asked.function = tasks::parse_function_name(percent_decode(rest.substr(0, slash)), place_);
+  const std::string qualifier = parameter(request.query, "Qualifier");
+  if (asked.function && !qualifier.empty()) asked.function->qualifier = qualifier;
+  if (request.method == "POST" && what == "invocations") asked.what = What::Invoke;
+  if (get && what.empty()) asked.what = What::Describe;
+  if (get && what == "configuration") asked.what = What::Configuration;
+  return asked;
+}
+
+std::vector<auth::Demand> LambdaApi::demands(const http::Request& request) const {
+  using What = Asked::What;
+  const Asked asked = read(request);
+  if (asked.what == What::Nothing || !asked.function) return {{"lambda:*", "*"}};
+  if (asked.what == What::List) return {{"lambda:ListFunctions", "*"}};
+  // Functions are found by their name, whatever region and account the request gives them.
+  const std::string arn =
+      "arn:aws:lambda:" + place_.region + ":" + place_.account + ":function:" + asked.function->name;
+  const std::string& qualifier = asked.function->qualifier;
+  return {{asked.what == What::Invoke     ? "lambda:InvokeFunction"
+           : asked.what == What::Describe ? "lambda:GetFunction"
+                                          : "lambda:GetFunctionConfiguration",
+           arn, qualifier.empty() ? "" : arn + ":" + qualifier}};
+}
+
 void LambdaApi::handle(http::ExchangePtr exchange) {
+  using What = Asked::What;
   const http::Request& request = exchange->request();
   const std::string id = uuid_v4(random_);
   if (from_browser(request))
     return exchange->respond(
         refused(403, "AccessDeniedException", "requests from web pages are refused", id));
-  std::string_view rest = serves(request) ? std::string_view(request.path).substr(kRoot.size()) : "none";
-  const bool get = request.method == "GET";
-  if (get && (rest.empty() || rest == "/")) return list(std::move(exchange), id);
-  if (rest.starts_with('/')) {
-    rest.remove_prefix(1);
-    const std::size_t slash = rest.find('/');
-    const std::string_view what =
-        slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
-    auto name = tasks::parse_function_name(percent_decode(rest.substr(0, slash)), place_);
-    if (!name) return exchange->respond(refused(400, "ValidationException", name.error().message, id));
-    const std::string qualifier = parameter(request.query, "Qualifier");
-    if (!qualifier.empty()) name->qualifier = qualifier;
-    if (request.method == "POST" && what == "invocations") return invoke(std::move(exchange), id, *name);
-    if (get && (what.empty() || what == "configuration"))
-      return describe(std::move(exchange), id, *name, !what.empty());
+  const Asked asked = read(request);
+  if (!asked.function)
+    return exchange->respond(refused(400, "ValidationException", asked.function.error().message, id));
+  switch (asked.what) {
+    case What::List:
+      return list(std::move(exchange), id);
+    case What::Invoke:
+      return invoke(std::move(exchange), id, *asked.function);
+    case What::Describe:
+    case What::Configuration:
+      return describe(std::move(exchange), id, *asked.function, asked.what == What::Configuration);
+    case What::Nothing:
+      break;
   }
   exchange->respond(refused(404, "UnknownOperationException",
                             "functions are folders of the home directory: there is nothing at " +

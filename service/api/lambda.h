@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "service/auth/policy.h"
 #include "service/http/server.h"
 #include "tasks/functions/lambda.h"
 
@@ -22,8 +23,16 @@ class LambdaApi {
 
   static bool serves(const http::Request& request);
   void handle(http::ExchangePtr exchange);
+  // What the request's caller needs the right to.
+  std::vector<auth::Demand> demands(const http::Request& request) const;
 
  private:
+  // What a request asks for: of which function, if any.
+  struct Asked {
+    enum class What { Nothing, List, Describe, Configuration, Invoke } what = What::Nothing;
+    Result<tasks::FunctionName> function = tasks::FunctionName{};
+  };
+  Asked read(const http::Request& request) const;
   void invoke(http::ExchangePtr exchange, const std::string& id, const tasks::FunctionName& name);
   void describe(http::ExchangePtr exchange, const std::string& id, const tasks::FunctionName& name,
                 bool configuration_only);

@@ -1,6 +1,7 @@
 #include "service/api/router.h"
 
 #include "base/encoding.h"
+#include "service/api/refusals.h"
 
 namespace millrace::api {
 namespace {
@@ -24,6 +25,15 @@ ApiError nothing_there(const http::Request& request, std::string_view service) {
             "the service '" + std::string(service) + "' is not served here (" + what + ")", 404};
   return {"UnknownOperationException",
           "there is nothing at " + what + "; operations are POST / with the header X-Amz-Target", 404};
+}
+
+std::vector<auth::Demand> usual_demands(const http::Request& request, const ServiceRow& row) {
+  const std::string_view target = request.header("x-amz-target");
+  std::string operation = row.target.empty() || !target.starts_with(row.target)
+                              ? query_parameter(request, "Action")
+                              : std::string(target.substr(row.target.size()));
+  if (operation.empty()) operation = "*";
+  return {{std::string(row.name) + ":" + operation, "*"}};
 }
 
 bool is_health_check(const http::Request& request) {
@@ -68,11 +78,21 @@ const ServiceRow* Router::find(const http::Request& request) const {
 void Router::handle(http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   const ServiceRow* row = find(request);
-  if (row) return row->handle(std::move(exchange), auth::Caller{account_});
-  if (is_health_check(request)) return exchange->respond({200, "application/json", {}, R"({"status":"ok"})"});
-  const std::string service = scope_service(request);
-  exchange->respond(error_response(protocol_of_unknown(request, service), nothing_there(request, service),
-                                   uuid_v4(random_)));
+  if (!row && is_health_check(request))
+    return exchange->respond({200, "application/json", {}, R"({"status":"ok"})"});
+  const std::string scope = scope_service(request);
+  const Protocol protocol = row ? row->protocol : protocol_of_unknown(request, scope);
+  const auto refuse = [&](const ApiError& error) {
+    exchange->respond(error_response(protocol, error, uuid_v4(random_)));
+  };
+  const auto caller = gate_.admit(request, row ? row->name : std::string_view(scope));
+  if (!caller) return refuse(refusal_error(caller.error(), protocol));
+  if (!row) return refuse(nothing_there(request, scope));
+  if (caller->rights) {
+    const auto demands = row->demands ? row->demands(request) : usual_demands(request, *row);
+    if (const auto lacking = caller->lacks(demands)) return refuse(refusal_error(*lacking, protocol));
+  }
+  row->handle(std::move(exchange), *caller);
 }
 
 }  // namespace millrace::api

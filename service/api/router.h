@@ -10,7 +10,7 @@
 
 #include "base/random.h"
 #include "service/api/protocol.h"
-#include "service/auth/caller.h"
+#include "service/auth/gate.h"
 #include "service/http/server.h"
 
 namespace millrace::api {
@@ -24,12 +24,15 @@ struct ServiceRow {
   // service, and of requests without a signature, in the order of the table.
   bool (*serves)(const http::Request&) = nullptr;
   std::function<void(http::ExchangePtr, const auth::Caller&)> handle;
+  // What its caller needs the right to; asked only of callers with a policy. Null: the operation (of
+  // X-Amz-Target or Action, else "*") on resource "*".
+  std::function<std::vector<auth::Demand>(const http::Request&)> demands = nullptr;
 };
 
 class Router {
  public:
-  // `account`: of the callers. `seed`: of request ids.
-  Router(std::string account, std::uint64_t seed) : account_(std::move(account)), random_(seed) {}
+  // `gate` is borrowed. `seed`: of request ids.
+  Router(auth::Gate& gate, std::uint64_t seed) : gate_(gate), random_(seed) {}
 
   void add(ServiceRow row) { rows_.push_back(std::move(row)); }
   void handle(http::ExchangePtr exchange);
@@ -38,7 +41,7 @@ class Router {
   const ServiceRow* find(const http::Request& request) const;
 
  private:
-  const std::string account_;
+  auth::Gate& gate_;
   std::vector<ServiceRow> rows_;
   Random random_;
 };

@@ -1,5 +1,6 @@
 #include "service/api/service.h"
 
+#include "service/api/access.h"
 #include "service/api/operations.h"
 #include "service/api/protocol.h"
 
@@ -28,11 +29,11 @@ tl::expected<Payload, ApiError> parse_input(const std::string& body) {
 
 }  // namespace
 
-void Service::handle(http::ExchangePtr exchange) {
+void Service::handle(http::ExchangePtr exchange, const auth::Caller& caller) {
   const http::Request& request = exchange->request();
   const std::string_view target = request.header("x-amz-target");
   if (target.starts_with(kTarget) && request.method == "POST")
-    return aws_json(std::move(exchange), target.substr(kTarget.size()));
+    return aws_json(std::move(exchange), target.substr(kTarget.size()), caller);
   exchange->respond(
       response_of(refuse("UnknownOperationException", "Step Functions has nothing at " + request.method +
                                                           " " + request.path +
@@ -41,7 +42,14 @@ void Service::handle(http::ExchangePtr exchange) {
                   uuid_v4(services_.random)));
 }
 
-void Service::aws_json(http::ExchangePtr exchange, std::string_view operation) {
+std::vector<auth::Demand> Service::demands(const http::Request& request) const {
+  const std::string_view target = request.header("x-amz-target");
+  if (!target.starts_with(kTarget)) return {{"states:*", "*"}};
+  const orchestrator::EngineSettings& settings = services_.engine.settings();
+  return states_demands(target.substr(kTarget.size()), request.body, {settings.region, settings.account});
+}
+
+void Service::aws_json(http::ExchangePtr exchange, std::string_view operation, const auth::Caller& caller) {
   std::string id = uuid_v4(services_.random);
   const auto reply = [exchange, id](Answer answer) { exchange->respond(response_of(answer, id)); };
   const OperationRow* row = find_operation(operation);
@@ -53,7 +61,7 @@ void Service::aws_json(http::ExchangePtr exchange, std::string_view operation) {
   if (auto wrong = check_input(input->view(), row->input))
     return reply(tl::unexpected<ApiError>(*std::move(wrong)));
   row->run({services_, input->view(), reply,
-            [exchange](std::function<void()> call) { exchange->on_gone(std::move(call)); }, *input});
+            [exchange](std::function<void()> call) { exchange->on_gone(std::move(call)); }, *input, caller});
 }
 
 }  // namespace millrace::api

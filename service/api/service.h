@@ -13,10 +13,12 @@ class Service {
   static constexpr std::string_view kTarget = "AWSStepFunctions.";
 
   explicit Service(Services services) : services_(std::move(services)) {}
-  void handle(http::ExchangePtr exchange);
+  void handle(http::ExchangePtr exchange, const auth::Caller& caller);
+  // What the request's caller needs the right to.
+  std::vector<auth::Demand> demands(const http::Request& request) const;
 
  private:
-  void aws_json(http::ExchangePtr exchange, std::string_view operation);
+  void aws_json(http::ExchangePtr exchange, std::string_view operation, const auth::Caller& caller);
 
   Services services_;
 };

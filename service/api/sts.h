@@ -13,6 +13,8 @@ class StsApi {
   explicit StsApi(std::uint64_t seed) : random_(seed) {}  // of request ids
 
   static bool serves(const http::Request& request);
+  // None: everybody may ask who he is.
+  static std::vector<auth::Demand> demands(const http::Request&) { return {}; }
   void handle(http::ExchangePtr exchange, const auth::Caller& caller);
 
  private:

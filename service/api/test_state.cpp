@@ -2,7 +2,9 @@
 
 #include "states/test_state.h"
 #include "orchestrator/dispatch/one_task.h"
+#include "service/api/access.h"
 #include "service/api/operations.h"
+#include "service/api/refusals.h"
 
 namespace millrace::api {
 namespace {
@@ -23,6 +25,11 @@ void test_state(Call call) {
   if (!test) return call.reply(refuse(test.error()));
   const states::effect::StartTask* task = test->task();
   if (!task) return call.reply(std::move(*test).answer());
+  // Arguments may come from expressions: who may do what this task does is known only now.
+  const auto demands =
+      task_demands(task->resource->arn, task->arguments.view(), {settings.region, settings.account});
+  if (const auto lacking = call.caller.lacks(demands))
+    return call.reply(tl::unexpected<ApiError>(refusal_error(*lacking, Protocol::AwsJson10)));
   orchestrator::TaskRequest request;
   // No execution has this number: those of a home are counted from 1.
   request.key.execution = ExecutionId{services.random.next() | (std::uint64_t{1} << 63)};

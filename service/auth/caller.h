@@ -1,7 +1,13 @@
 #pragma once
-// Caller: who makes a call, as the services see it. Values; any thread.
+// Caller: who makes a call, and what he may do. A value; any thread.
 
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
+
+#include "service/auth/policy.h"
+#include "service/auth/refusal.h"
 
 namespace millrace::auth {
 
@@ -9,9 +15,12 @@ struct Caller {
   std::string account;    // of this server
   std::string name = {};  // the key's; empty: nobody was asked for a key
   std::string key_id = {};
+  std::shared_ptr<const Policy> rights = nullptr;  // null: everything
 
   // "arn:aws:iam::123456789012:user/NAME", or the account's root where no keys are asked for.
-  std::string arn() const { return "arn:aws:iam::" + account + (name.empty() ? ":root" : ":user/" + name); }
+  std::string arn() const;
+  // The first of the demands that he has no right to, in AWS's words (NotAllowed).
+  std::optional<Refusal> lacks(std::span<const Demand> demands) const;
 };
 
 }  // namespace millrace::auth

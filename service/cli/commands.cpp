@@ -14,6 +14,7 @@ void add_eval(CLI::App&, const Shared&, int&);
 void add_functions(CLI::App&, const Shared&, int&);
 void add_invoke(CLI::App&, const Shared&, int&);
 void add_objects(CLI::App&, const Shared&, int&);
+void add_keys(CLI::App&, const Shared&, int&);
 void add_serve(CLI::App&, const Shared&, int&);
 void add_simulate(CLI::App&, const Shared&, int&);
 void add_test(CLI::App&, const Shared&, int&);
@@ -21,12 +22,12 @@ void add_bench(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
-      {"run", add_run},         {"resume", add_resume},       {"validate", add_validate},
-      {"graph", add_graph},     {"list", add_list},           {"describe", add_describe},
-      {"history", add_history}, {"invoke", add_invoke},       {"call", add_call},
-      {"eval", add_eval},       {"functions", add_functions}, {"objects", add_objects},
-      {"serve", add_serve},     {"test", add_test},           {"simulate", add_simulate},
-      {"bench", add_bench},
+      {"run", add_run},           {"resume", add_resume},       {"validate", add_validate},
+      {"graph", add_graph},       {"list", add_list},           {"describe", add_describe},
+      {"history", add_history},   {"invoke", add_invoke},       {"call", add_call},
+      {"eval", add_eval},         {"functions", add_functions}, {"objects", add_objects},
+      {"serve", add_serve},       {"keys", add_keys},           {"test", add_test},
+      {"simulate", add_simulate}, {"bench", add_bench},
   };
   return kCommands;
 }

@@ -64,7 +64,8 @@ class Connection::OneExchange final : public Exchange {
 
 Connection::Connection(std::shared_ptr<Shared> shared)
     : shared_(std::move(shared)), socket_(std::make_unique<uv_tcp_t>()), parser_(shared_->settings.parser) {
-  set_deadline(shared_->settings.idle_time_max);
+  if (shared_->settings.tls) tls_ = shared_->settings.tls->session();
+  set_deadline(tls_ ? shared_->settings.handshake_time_max : shared_->settings.idle_time_max);
 }
 
 Connection::~Connection() = default;
@@ -84,6 +85,7 @@ std::shared_ptr<Connection> Connection::accept(uv_stream_t* listener, std::share
 }
 
 void Connection::set_deadline(Millis after) {
+  if (shaking_hands() && deadline_ != Millis{}) return;  // its time is counted from the start
   deadline_ = shared_->clock->uptime() + after;
 }
 
@@ -118,20 +120,44 @@ void Connection::on_read(ssize_t count, const char* bytes) {
     return;
   }
   if (count < 0 && count != UV_EOF) return close();
-  if (count == UV_EOF) {
-    input_ended_ = true;
-    if (phase_ == Phase::Answering) {
-      close_after_ = true;
-      update_reading();
-      if (const auto exchange = exchange_.lock()) exchange->client_stopped_sending();
-      return;
-    }
-    if (unsent_ == 0) return close();
+  if (count == UV_EOF) return on_input_end();
+  const std::string_view got(bytes, static_cast<std::size_t>(count));
+  if (tls_) return receive_protected(got);
+  input_.append(got);
+  advance();
+  update_reading();
+}
+
+// The client sends nothing more.
+void Connection::on_input_end() {
+  input_ended_ = true;
+  if (phase_ == Phase::Answering) {
     close_after_ = true;
+    update_reading();
+    if (const auto exchange = exchange_.lock()) exchange->client_stopped_sending();
     return;
   }
-  input_.append(bytes, static_cast<std::size_t>(count));
+  if (unsent_ == 0) return close();
+  close_after_ = true;
+}
+
+void Connection::receive_protected(std::string_view bytes) {
+  const bool shaking = shaking_hands();
+  std::string wire;
+  const TlsSession::State state = tls_->receive(bytes, input_, wire);
+  if (!wire.empty()) write(std::move(wire));
+  if (phase_ == Phase::Closed) return;
+  if (state == TlsSession::State::Broken) {
+    if (phase_ != Phase::Reading) return close();
+    if (!tls_->met_plain_http()) return linger();
+    tls_ = nullptr;
+    return refuse({400, "this port speaks HTTPS: call it by https://"});
+  }
+  if (shaking && !shaking_hands()) set_deadline(shared_->settings.idle_time_max);
   advance();
+  if (state == TlsSession::State::Ended && phase_ != Phase::Closed && phase_ != Phase::Lingering &&
+      !input_ended_)
+    return on_input_end();
   update_reading();
 }
 
@@ -181,6 +207,7 @@ void Connection::read_one() {
 
 void Connection::refuse(const Refusal& refusal) {
   if (phase_ == Phase::Closed) return;
+  if (shaking_hands()) return close();
   input_.clear();
   head_only_ = false;
   answer(refusal_response(refusal), true);
@@ -203,6 +230,13 @@ void Connection::answer(const Response& response, bool last) {
 }
 
 void Connection::send(std::string bytes) {
+  if (!tls_) return write(std::move(bytes));
+  std::string wire = tls_->protect(bytes);
+  if (tls_->state() == TlsSession::State::Broken) return close();
+  write(std::move(wire));
+}
+
+void Connection::write(std::string bytes) {
   auto* stream = reinterpret_cast<uv_stream_t*>(socket_.get());
   uv_buf_t buffer = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
   if (unsent_ == 0) {
@@ -242,6 +276,10 @@ void Connection::sent(std::size_t bytes, bool ok) {
 void Connection::linger() {
   if (input_ended_) return close();
   phase_ = Phase::Lingering;
+  if (tls_) {
+    if (std::string wire = tls_->end(); !wire.empty()) write(std::move(wire));
+    if (phase_ == Phase::Closed) return;
+  }
   set_deadline(kLingerTime);
   auto* shutdown = new uv_shutdown_t;
   const int failed = uv_shutdown(shutdown, reinterpret_cast<uv_stream_t*>(socket_.get()),
@@ -269,6 +307,12 @@ void Connection::close() {
   if (phase_ == Phase::Closed) return;
   const auto alive = shared_from_this();
   phase_ = Phase::Closed;
+  if (tls_ && unsent_ == 0) {
+    // Best effort: a client that is gone, or takes nothing, need not hear that we end.
+    std::string wire = tls_->end();
+    const uv_buf_t buffer = uv_buf_init(wire.data(), static_cast<unsigned>(wire.size()));
+    if (!wire.empty()) uv_try_write(reinterpret_cast<uv_stream_t*>(socket_.get()), &buffer, 1);
+  }
   uv_close(reinterpret_cast<uv_handle_t*>(socket_.get()), [](uv_handle_t* handle) {
     // The last one that holds it lets it go, at the end of this call.
     const auto last = std::move(static_cast<Connection*>(handle->data)->self_);

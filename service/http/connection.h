@@ -50,20 +50,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   explicit Connection(std::shared_ptr<Shared> shared);
   void on_read(ssize_t count, const char* bytes);
+  void on_input_end();
+  void receive_protected(std::string_view bytes);
   void advance();
   void read_one();
   void answer(const Response& response, bool last);
   void send(std::string bytes);
+  void write(std::string bytes);  // as they go over the wire
   void sent(std::size_t bytes, bool ok);
   void linger();
   void update_reading();
   void set_deadline(Millis after);
   std::string_view date();
+  // The client can't be told anything yet.
+  bool shaking_hands() const { return tls_ && tls_->state() == TlsSession::State::Handshake; }
   bool idle() const { return phase_ == Phase::Reading && !in_request_ && input_.empty() && unsent_ == 0; }
 
   std::shared_ptr<Shared> shared_;
   std::unique_ptr<uv_tcp_s> socket_;
   std::shared_ptr<Connection> self_;  // while the handle is open
+  std::unique_ptr<TlsSession> tls_;   // null: plain
   RequestParser parser_;
   std::string input_;  // read and not yet consumed
   Phase phase_ = Phase::Reading;
@@ -76,7 +82,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = true;    // of the request being answered
   bool head_only_ = false;    // of it, too
   std::size_t unsent_ = 0;    // bytes of answers that libuv has
-  Millis deadline_;           // uptime
+  Millis deadline_{};         // uptime
   std::weak_ptr<OneExchange> exchange_;
 };
 

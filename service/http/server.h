@@ -1,6 +1,7 @@
 #pragma once
 // Server: HTTP/1.1 on the loop: accepts connections, reads requests one after another (keep-alive,
-// pipelining, Expect: 100-continue), writes answers in order, within named limits. Loop thread only; what a
+// pipelining, Expect: 100-continue), writes answers in order, over TLS if it is given a certificate, within
+// named limits. Loop thread only; what a
 // request means is the handler's business.
 
 #include <functional>
@@ -11,6 +12,7 @@
 #include "orchestrator/loop/loop.h"
 #include "service/http/message.h"
 #include "service/http/parser.h"
+#include "service/http/tls.h"
 
 namespace millrace::http {
 
@@ -22,6 +24,9 @@ struct ServerSettings {
   Millis idle_time_max = std::chrono::seconds(120);    // between requests
   Millis write_time_max = std::chrono::seconds(60);    // without a client taking anything
   Millis drain_time_max = std::chrono::seconds(10);    // for what is being answered when the server stops
+  Millis handshake_time_max =
+      std::chrono::seconds(10);               // of TLS, from the connection to its first plain byte
+  std::shared_ptr<TlsContext> tls = nullptr;  // null: plain HTTP
 };
 
 // One request and the way to answer it; may be kept and answered later.

@@ -94,7 +94,7 @@ Status write_all(int descriptor, std::string_view bytes, std::string_view name) 
   return {};
 }
 
-Status replace_file(const fs::path& path, std::string_view bytes) {
+Status replace_file(const fs::path& path, std::string_view bytes, unsigned mode) {
   static std::atomic<std::uint64_t> serial{0};
   const fs::path directory = path.parent_path().empty() ? fs::path(".") : path.parent_path();
   MR_DO(make_directories(directory));
@@ -103,7 +103,7 @@ Status replace_file(const fs::path& path, std::string_view bytes) {
   const Status written = [&]() -> Status {
     // O_TRUNC: a process of the same number may have left one behind when it was killed.
     const Descriptor file(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666));
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
     if (file.value < 0) return error_of(errno, "can't write", path.string());
     MR_DO(write_all(file.value, bytes, path.string()));
     if (::fsync(file.value) != 0) return error_of(errno, "can't sync", path.string());

@@ -16,8 +16,8 @@ inline constexpr std::string_view kUnfinishedPrefix = ".unfinished-";
 Result<std::string> read_file(const std::filesystem::path& path);
 // A temporary file beside it, written, synced, renamed, the directory synced: after the call the new content
 // is there even if the power fails; before, the old. OutOfSpace leaves nothing behind. Parent directories are
-// made.
-Status replace_file(const std::filesystem::path& path, std::string_view bytes);
+// made. `mode`: its permissions, less the umask.
+Status replace_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0666);
 // All bytes to a descriptor. OutOfSpace when the disk or the quota is full; `name` is for the message.
 Status write_all(int descriptor, std::string_view bytes, std::string_view name);
 

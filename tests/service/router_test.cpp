@@ -33,9 +33,17 @@ http::Header signed_for(const std::string& service) {
                                "/aws4_request, SignedHeaders=host, Signature=00"};
 }
 
+// Of a home without keys.
+auth::Gate& gate() {
+  static const SystemClock kClock;
+  static auth::LiveKeys keys("/nonexistent");
+  static auth::Gate one(keys, kClock, {});
+  return one;
+}
+
 // A router whose rows answer with their own name.
 Router example() {
-  Router router("123456789012", 1);
+  Router router(gate(), 1);
   const auto says = [](std::string name) {
     return [name](http::ExchangePtr exchange, const auth::Caller&) {
       exchange->respond({200, "text/plain", {}, name});
@@ -92,7 +100,7 @@ TEST_CASE("router: without either the paths decide, in the order of the table") 
 }
 
 TEST_CASE("router: what nobody serves is told in the shape of its protocol, never as HTML") {
-  Router router("123456789012", 1);
+  Router router(gate(), 1);
   http::Response answer = ask(router, request("POST", "/", {{"x-amz-target", "AWSEvents.PutEvents"}}));
   CHECK(answer.status == 400);
   CHECK(answer.content_type == "application/x-amz-json-1.0");
