@@ -62,7 +62,7 @@ step::Failed fail_state(Turn& turn, FrameId id, Failure failure, bool may_be_ans
 void abort_children(Turn& turn, FrameId id);
 
 // The result of the state's work -> its output -> …StateExited.
-Step complete(Turn& turn, FrameId id, const Payload& result);
+Step complete(Turn& turn, FrameId id, const Payload& result, std::optional<EventNumber> after = {});
 // The catcher answers the failure: its output -> …StateExited.
 Step catch_failure(Turn& turn, FrameId id, const definitions::Catcher& catcher, const Failure& failure);
 

@@ -258,9 +258,10 @@ void time_came(Turn& turn) {
 
 // Whatever had not finished goes on: frames at the entry of their states as after a long decision, Maps with
 // the items they had not begun.
-void redrive(Turn& turn) {
+void redrive(Turn& turn, const std::string& client_token) {
   turn.emit(EventType::ExecutionRedriven, FrameId{0},
-            detail::ExecutionRedriven{turn.execution().redrives + 1}, turn.execution().visible_events);
+            detail::ExecutionRedriven{turn.execution().redrives + 1, client_token},
+            turn.execution().visible_events);
   std::vector<FrameId> maps;
   std::vector<std::pair<FrameId, waiting::ForMapRun>> runs;
   for (const auto& [id, frame] : turn.execution().frames) {
@@ -329,12 +330,12 @@ step::Failed fail_state(Turn& turn, FrameId id, Failure failure, bool may_be_ans
   return step::Failed{std::move(failure), may_be_answered};
 }
 
-Step complete(Turn& turn, FrameId id, const Payload& result) {
+Step complete(Turn& turn, FrameId id, const Payload& result, std::optional<EventNumber> after) {
   auto exit = state_exit(turn, id, result);
   if (!exit) return fail_state(turn, id, exit.error());
   const definitions::Node& node = turn.node(id);
   turn.emit(exited_event(node.type()), id,
-            detail::StateExited{node.name, std::move(exit->output), std::move(exit->assigned)});
+            detail::StateExited{node.name, std::move(exit->output), std::move(exit->assigned)}, after);
   return step::Next{node.next};
 }
 
@@ -442,8 +443,9 @@ Decision decide(const Program& program, Execution execution, const Stimulus& sti
           [&](const stimulus::TimeCame&) {
             if (!fresh && !turn.ended()) time_came(turn);
           },
-          [&](const stimulus::RedriveRequested&) {
-            if (turn.ended() && turn.execution().status != ExecutionStatus::Succeeded) redrive(turn);
+          [&](const stimulus::RedriveRequested& s) {
+            if (turn.ended() && turn.execution().status != ExecutionStatus::Succeeded)
+              redrive(turn, s.client_token);
           },
           [&](const stimulus::StopRequested& s) {
             if (!fresh && !turn.ended()) end_execution(turn, EventType::ExecutionAborted, s.reason, 0);

@@ -1,10 +1,12 @@
 #include "states/distributed_map.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
 
 #include "base/random.h"
+#include "definitions/variables.h"
 #include "states/behaviour.h"
 #include "states/data_flow.h"
 
@@ -139,6 +141,23 @@ Outcome items_of(Turn& turn, FrameId id, const definitions::Map& map, const Payl
   return wrong(turn, id, "Map state input must be an array but was: " + std::string(items->text()));
 }
 
+// Whether a definition says what could be said only since November 2024: JSONata, or variables.
+bool is_of_2024(const Program& program) {
+  const auto assigns = [](const auto& list) {
+    return std::any_of(list.begin(), list.end(), [](const auto& entry) { return entry.assign.has_value(); });
+  };
+  const auto newer = [&](const definitions::Node& node) {
+    const auto* choice = std::get_if<definitions::Choice>(&node.kind);
+    if (node.language == definitions::QueryLanguage::JsonAta || node.flow.assign ||
+        assigns(node.errors.catchers) || (choice && assigns(choice->branches)))
+      return true;
+    const auto inner = definitions::inner_programs(node);
+    return std::any_of(inner.begin(), inner.end(),
+                       [](const auto& part) { return is_of_2024(*part.program); });
+  };
+  return std::any_of(program.nodes.begin(), program.nodes.end(), newer);
+}
+
 void note_numbers(const Turn& turn, const definitions::Map& map, const MapRunPlan& plan) {
   if (!turn.inspected()) return;
   turn.note(Stage::MaxConcurrency, Payload::literal(std::to_string(plan.concurrency)));
@@ -220,9 +239,13 @@ Step map_run_ended(Turn& turn, FrameId id, const Outcome& outcome) {
     turn.emit(EventType::MapRunFailed, id, detail::Failed{outcome.error()});
     return step::Failed{outcome.error()};
   }
+  // AWS changed how it numbers the exit between June and November 2024: it followed MapRunSucceeded, and
+  // follows the event before that now. Where the recordings of both times can be told apart, each is kept
+  // (docs/language.md).
+  const EventNumber before = turn.frame(id).last;
   turn.emit(EventType::MapRunSucceeded, id, std::monostate{});
   turn.emit(EventType::MapStateSucceeded, id, std::monostate{});
-  return complete(turn, id, *outcome);
+  return complete(turn, id, *outcome, is_of_2024(turn.program()) ? std::optional(before) : std::nullopt);
 }
 
 Step redrive_map_run(Turn& turn, FrameId id, const waiting::ForMapRun& run) {

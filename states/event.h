@@ -207,6 +207,7 @@ struct RetryScheduled {
 // Follows the event that had ended the execution; what had failed goes on
 struct ExecutionRedriven {
   std::uint32_t redrive_count = 0;  // 1, 2, …
+  std::string client_token = {};    // hidden; of the call that asked for it, may be empty
   bool operator==(const ExecutionRedriven&) const = default;
 };
 // Hidden: a branch of a Parallel came to its end

@@ -45,8 +45,10 @@ struct MapRunEnded {
 struct TimeCame {};  // env.now has reached next_due()
 struct StopRequested {
   Failure reason;
-};                           // StopExecution
-struct RedriveRequested {};  // RedriveExecution: an execution that did not succeed goes on
+};                         // StopExecution
+struct RedriveRequested {  // RedriveExecution: an execution that did not succeed goes on
+  std::string client_token = {};
+};
 }  // namespace stimulus
 
 using Stimulus = std::variant<stimulus::Started, stimulus::TaskStarted, stimulus::TaskSubmitted,

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "definitions/jsonata/date_time.h"
 #include "definitions/jsonata/jsonata.h"
 #include "definitions/jsonata/signature.h"
 
@@ -155,6 +156,9 @@ struct Jsonata::Compiled {
   jsonata::Node* root = nullptr;
   std::vector<JsonataReference> references;
   std::vector<std::string> functions;  // that it names
+  // Pictures that calls of $fromMillis, $now and $toMillis name literally.
+  jsonata::KnownPictures<std::vector<jsonata::DatePart>> pictures;
+  jsonata::KnownPictures<jsonata::DateReader> readers;
 
   std::string_view keep(std::string characters) { return strings.emplace_back(std::move(characters)); }
   std::uint32_t number_of(std::string_view name);

@@ -119,6 +119,30 @@ double clip_time(double millis) {
   return std::trunc(millis) + 0.0;
 }
 
+DateFields date_fields(double time) {
+  constexpr std::int64_t kMillisOfDay = 86'400'000;
+  const auto millis = static_cast<std::int64_t>(time);
+  const std::int64_t days = millis / kMillisOfDay - (millis % kMillisOfDay < 0 ? 1 : 0);
+  auto rest = static_cast<int>(millis - days * kMillisOfDay);
+  // As date_of(), which says where it is from.
+  const std::int64_t shifted_days = days + 719'468;
+  const std::int64_t era = (shifted_days >= 0 ? shifted_days : shifted_days - 146'096) / 146'097;
+  const auto day_of_era = static_cast<int>(shifted_days - era * 146'097);
+  const int year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+  const int day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int from_march = (5 * day_of_year + 2) / 153;
+  DateFields out;
+  out.month = from_march < 10 ? from_march + 3 : from_march - 9;
+  out.year = year_of_era + era * 400 + (out.month <= 2 ? 1 : 0);
+  out.day = day_of_year - (153 * from_march + 2) / 5 + 1;
+  out.weekday = static_cast<int>(((days + 3) % 7 + 7) % 7) + 1;
+  out.millis = rest % 1000;
+  out.second = (rest /= 1000) % 60;
+  out.minute = (rest /= 60) % 60;
+  out.hour = rest / 60;
+  return out;
+}
+
 double date_component(double time, char letter) {
   if (std::isnan(time)) return letter == 'P' ? 0 : kNaN;
   const Date date = date_of(time);

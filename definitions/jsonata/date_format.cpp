@@ -1,6 +1,7 @@
 // $fromMillis.
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "base/result.h"
@@ -94,6 +95,93 @@ Checked<std::u16string> marker_text(double time, const Offset& offset, const Dat
   return marker.number ? format_with(value, *marker.number) : name_text(value, marker);
 }
 
+void append_plain(std::string& out, std::int64_t value, const IntegerPicture& picture) {
+  char digits[24];
+  const char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  const auto size = static_cast<std::size_t>(end - digits);
+  const auto least = static_cast<std::size_t>(std::max(picture.mandatory_digits, 0L));
+  if (least > size) out.append(least - size, '0');
+  out.append(digits, size);
+  if (!picture.ordinal) return;
+  const char last = out.back();
+  const bool teen = std::max(size, least) > 1 && out[out.size() - 2] == '1';
+  out += teen ? "th" : last == '1' ? "st" : last == '2' ? "nd" : last == '3' ? "rd" : "th";
+}
+
+void append_name(std::string& out, std::u16string_view name, const DateMarker& marker) {
+  if (marker.width_most) name = name.substr(0, static_cast<std::size_t>(*marker.width_most));
+  for (const char16_t c : name) {
+    char letter = static_cast<char>(c);
+    if (marker.names == Names::Upper && letter >= 'a') letter = static_cast<char>(letter - ('a' - 'A'));
+    if (marker.names == Names::Lower && letter < 'a') letter = static_cast<char>(letter + ('a' - 'A'));
+    out += letter;
+  }
+}
+
+// What nearly every picture is made of, written at once; false, and nothing written, for the rest.
+bool append_common(std::string& out, const DateFields& date, const Offset& offset, const DateMarker& marker) {
+  if (!marker.plain) {
+    switch (marker.component) {
+      case 'M':
+        if (!marker.number) append_name(out, month_name(date.month - 1), marker);
+        return !marker.number;
+      case 'F':
+        if (!marker.number) append_name(out, weekday_name(date.weekday - 1), marker);
+        return !marker.number;
+      case 'P':
+        out +=
+            marker.names == Names::Upper ? (date.hour >= 12 ? "PM" : "AM") : (date.hour >= 12 ? "pm" : "am");
+        return true;
+      case 'Z':
+        if (offset.digits() != 0 || !marker.traditional || marker.number->regular_group <= 0) return false;
+        out += 'Z';
+        return true;
+      default:
+        return false;
+    }
+  }
+  std::int64_t value = 0;
+  switch (marker.component) {
+    case 'Y':
+      if (date.year < 0 || marker.year_digits > 6) return false;
+      value = date.year;
+      if (marker.year_digits >= 0) {
+        std::int64_t modulus = 1;
+        for (long i = 0; i < marker.year_digits; ++i) modulus *= 10;
+        value %= modulus;
+      }
+      break;
+    case 'M':
+      value = date.month;
+      break;
+    case 'D':
+      value = date.day;
+      break;
+    case 'F':
+      value = date.weekday;
+      break;
+    case 'H':
+      value = date.hour;
+      break;
+    case 'h':
+      value = date.hour % 12 == 0 ? 12 : date.hour % 12;
+      break;
+    case 'm':
+      value = date.minute;
+      break;
+    case 's':
+      value = date.second;
+      break;
+    case 'f':
+      value = date.millis;
+      break;
+    default:
+      return false;
+  }
+  append_plain(out, value, *marker.number);
+  return true;
+}
+
 }  // namespace
 
 Checked<std::vector<DatePart>> date_picture(std::string_view picture) {
@@ -110,14 +198,16 @@ Checked<std::string> format_millis(double millis, const std::vector<DatePart>& p
     offset = {std::floor(digits / 100), std::fmod(digits, 100)};
   }
   const double time = clip_time(millis + (60 * offset.hours + offset.minutes) * 60'000);
-  std::u16string out;
+  const bool valid = !std::isnan(time);
+  const DateFields date = valid ? date_fields(time) : DateFields();
+  std::string out;
   for (const DatePart& part : picture) {
     out += part.literal;
-    if (!part.marker) continue;
+    if (!part.marker || (valid && append_common(out, date, offset, *part.marker))) continue;
     MR_TRY(shown, marker_text(time, offset, *part.marker));
-    out += shown;
+    out += utf8_of(shown);
   }
-  return utf8_of(out);
+  return out;
 }
 
 Checked<std::string> from_millis(double millis, std::optional<std::string_view> picture,

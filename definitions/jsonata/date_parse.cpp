@@ -21,9 +21,10 @@ namespace {
 using Kind = IntegerPicture::Kind;
 using Case = IntegerPicture::Case;
 
-std::string escaped(std::u16string_view literal) {
+
+std::string escaped(std::string_view literal) {
   std::string out;
-  for (const char c : utf8_of(literal)) {
+  for (const char c : literal) {
     if (std::string_view(".*+?^${}()|[]\\").find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
@@ -65,7 +66,7 @@ Checked<std::string> number_pattern(const DateMarker& marker) {
 std::string zone_pattern(const DateMarker& marker) {
   const IntegerPicture& number = *marker.number;
   std::string out = marker.component == 'z' ? "GMT[-+][0-9]+" : "[-+][0-9]+";
-  if (number.regular_group > 0) out += escaped(number.separators.front().character) + "[0-9]+";
+  if (number.regular_group > 0) out += escaped(utf8_of(number.separators.front().character)) + "[0-9]+";
   return out;
 }
 
@@ -129,15 +130,9 @@ Checked<std::optional<double>> value_of(std::u16string_view text, const DateMark
 // What the text says, by component.
 using Components = std::map<char, double>;
 
-Checked<std::optional<Components>> read(std::u16string_view text, const std::vector<DatePart>& parts) {
-  std::string pattern = "^";
-  for (const DatePart& part : parts) {
-    MR_TRY(piece, pattern_of(part));
-    pattern += "(" + piece + ")";
-  }
-  const auto regex = JsRegex::compile(pattern + "$", "i");
-  if (!regex) return fault("U1001", regex.error().message);
-  MR_TRY(match, regex->find(text));
+Checked<std::optional<Components>> read(std::u16string_view text, const DateReader& reader) {
+  const std::vector<DatePart>& parts = reader.parts;
+  MR_TRY(match, reader.regex->find(text));
   if (!match) return std::nullopt;
   bool any = false;
   Components out;
@@ -197,9 +192,28 @@ std::string order_of(const Components& given, bool by_day_of_year, bool half_day
 
 }  // namespace
 
-Checked<std::optional<double>> to_millis(std::string_view text, std::string_view picture, double now) {
+Checked<DateReader> date_reader(std::string_view picture) {
+  DateReader reader;
   MR_TRY(parts, parse_date_picture(utf16_of(picture)));
-  MR_TRY(read_components, read(utf16_of(text), parts));
+  std::string pattern = "^";
+  for (const DatePart& part : parts) {
+    MR_TRY(piece, pattern_of(part));
+    pattern += "(" + piece + ")";
+  }
+  auto regex = JsRegex::compile(pattern + "$", "i");
+  if (!regex) return fault("U1001", regex.error().message);
+  reader.parts = std::move(parts);
+  reader.regex = std::make_shared<const JsRegex>(std::move(*regex));
+  return reader;
+}
+
+Checked<std::optional<double>> to_millis(std::string_view text, std::string_view picture, double now) {
+  MR_TRY(reader, date_reader(picture));
+  return to_millis(text, reader, now);
+}
+
+Checked<std::optional<double>> to_millis(std::string_view text, const DateReader& reader, double now) {
+  MR_TRY(read_components, read(utf16_of(text), reader));
   if (!read_components) return std::nullopt;
   Components given = std::move(*read_components);
   const bool by_day_of_year = !is_kind(given, "YMD", "XxWwd") && is_kind(given, "Yd", "XMxWwD");

@@ -23,6 +23,8 @@ constexpr Default kDefaults[] = {
 };
 constexpr std::u16string_view kNumbers = u"YMDdFWwXxHhmsf";
 
+constexpr long kPlainDigitsMax = 20;
+
 constexpr std::u16string_view kMonths[] = {u"January",   u"February", u"March",    u"April",
                                            u"May",       u"June",     u"July",     u"August",
                                            u"September", u"October",  u"November", u"December"};
@@ -52,6 +54,11 @@ void fit_number(DateMarker& marker) {
   } else if (decimal && number.mandatory_digits + number.optional_digits >= 2) {
     marker.year_digits = number.mandatory_digits + number.optional_digits;
   }
+}
+
+bool is_plain(const IntegerPicture& number) {
+  return number.kind == IntegerPicture::Kind::Decimal && number.zero == U'0' && number.separators.empty() &&
+         number.mandatory_digits <= kPlainDigitsMax;
 }
 
 Names names_of(std::u16string_view presentation) {
@@ -91,6 +98,7 @@ Checked<DateMarker> parse_marker(std::u16string text) {
     MR_TRY(number, parse_integer_picture(second ? presentation + u";" + second : presentation));
     marker.number = std::move(number);
     fit_number(marker);
+    marker.plain = is_plain(*marker.number);
   }
   return marker;
 }
@@ -101,13 +109,13 @@ Checked<std::vector<DatePart>> parse_date_picture(std::u16string_view picture) {
   std::vector<DatePart> parts;
   const auto literal = [&](std::size_t begin, std::size_t end) {
     if (end > begin)
-      parts.push_back({replace_all(picture.substr(begin, end - begin), u"]]", u"]"), std::nullopt});
+      parts.push_back({utf8_of(replace_all(picture.substr(begin, end - begin), u"]]", u"]")), std::nullopt});
   };
   std::size_t start = 0;
   for (std::size_t open; (open = picture.find(u'[', start)) != picture.npos;) {
     literal(start, open);
     if (picture.substr(open + 1).starts_with(u"[")) {
-      parts.push_back({u"[", std::nullopt});
+      parts.push_back({"[", std::nullopt});
       start = open + 2;
       continue;
     }

@@ -20,10 +20,11 @@ struct DateMarker {
   long year_digits = -1;     // the year is shown modulo 10^year_digits; -1: in full
   bool traditional = false;  // `t`: Z for no offset
   long parse_digits = 0;     // > 0: exactly so many digits, because a number follows at once
+  bool plain = false;        // `number` is a decimal in ASCII, ungrouped and not padded beyond 20 digits
 };
 
 struct DatePart {
-  std::u16string literal;
+  std::string literal;  // UTF-8
   std::optional<DateMarker> marker;
 };
 

@@ -6,7 +6,6 @@
 // Source: docs.jsonata.org, "Processing model" (sequences, paths, grouping, ordering) and the behaviour of
 // the reference where the documentation leaves it open.
 
-#include <deque>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,7 +13,7 @@
 
 #include "base/environment.h"
 #include "definitions/jsonata/ast.h"
-#include "definitions/jsonata/date_picture.h"
+#include "definitions/jsonata/date_time.h"
 #include "definitions/jsonata/functions.h"
 #include "definitions/jsonata/jsonata.h"
 #include "definitions/jsonata/value.h"
@@ -103,8 +102,9 @@ class Evaluation {
   std::string json_for_message(Value value);
   Value clone(Value value, int depth = 0);
 
-  // A picture of $fromMillis and $now, parsed once for several dates.
+  // A picture of $fromMillis and $now, and of $toMillis, read once for several dates.
   const Checked<std::vector<DatePart>>& date_picture(std::string_view picture);
+  const Checked<DateReader>& date_reader(std::string_view picture);
 
   // Iterates an array of any form; anything else is taken as the only item.
   class Items {
@@ -287,12 +287,8 @@ class Evaluation {
   static constexpr std::uint32_t kSearchesBeforeIndex = 3;
   std::vector<InputIndex> indexes_;
 
-  struct KnownPicture {
-    std::string text;
-    Checked<std::vector<DatePart>> parts;
-  };
-  static constexpr std::size_t kPicturesMax = 8;
-  std::deque<KnownPicture> pictures_;
+  KnownPictures<std::vector<DatePart>> pictures_;  // those that are made as the evaluation goes
+  KnownPictures<DateReader> readers_;
 };
 
 inline Value Evaluation::value_of(const JsonDocument* document, std::uint32_t index) {

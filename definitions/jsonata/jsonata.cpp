@@ -41,6 +41,27 @@ JsonataError told(const Jsonata::Compiled& compiled, const SyntaxError& error) {
   return out;
 }
 
+// Beyond some pictures, and long ones, the rest is read when it is used.
+void read_pictures(Jsonata::Compiled& compiled) {
+  constexpr std::size_t kBytesMax = 1'000;  // of a picture
+  std::size_t room = KnownPictures<DateReader>::kMost;
+  for (const Node& node : compiled.nodes) {
+    if (node.kind != NodeKind::Call || node.a->kind != NodeKind::Variable) continue;
+    const std::string_view name = node.a->text;
+    const bool reads = name == "toMillis";
+    if (!reads && name != "fromMillis" && name != "now") continue;
+    for (const Node* argument : node.items) {
+      if (argument->kind != NodeKind::String || argument->text.size() > kBytesMax || room == 0) continue;
+      --room;
+      if (reads) {
+        compiled.readers.add(argument->text, date_reader);
+      } else {
+        compiled.pictures.add(argument->text, date_picture);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 tl::expected<Jsonata, JsonataError> Jsonata::compile(std::string_view text, JsonataDialect dialect) {
@@ -54,6 +75,7 @@ tl::expected<Jsonata, JsonataError> Jsonata::compile(std::string_view text, Json
   compiled->root = *tree;
   if (auto checked = check_references(*compiled); !checked)
     return tl::unexpected(told(*compiled, checked.error()));
+  read_pictures(*compiled);
   Jsonata made;
   made.compiled_ = std::move(compiled);
   return made;

@@ -87,10 +87,15 @@ Value Evaluation::keep(Payload payload) {
 }
 
 const Checked<std::vector<DatePart>>& Evaluation::date_picture(std::string_view picture) {
-  for (const KnownPicture& known : pictures_)
-    if (known.text == picture) return known.parts;
-  if (pictures_.size() >= kPicturesMax) pictures_.pop_front();
-  return pictures_.emplace_back(KnownPicture{std::string(picture), jsonata::date_picture(picture)}).parts;
+  if (const auto* literal = compiled_.pictures.find(picture)) return *literal;
+  if (const auto* known = pictures_.find(picture)) return *known;
+  return pictures_.add(picture, jsonata::date_picture);
+}
+
+const Checked<DateReader>& Evaluation::date_reader(std::string_view picture) {
+  if (const auto* literal = compiled_.readers.find(picture)) return *literal;
+  if (const auto* known = readers_.find(picture)) return *known;
+  return readers_.add(picture, jsonata::date_reader);
 }
 
 std::uint64_t Evaluation::draw() {

@@ -38,7 +38,9 @@ Value to_millis(Evaluation& evaluation, Arguments arguments) {
     if (!time) return evaluation.fail(time.error().code, arguments[0]);
     return Value::number(*time);
   }
-  const auto time = jsonata::to_millis(text, arguments[1].characters(), millis_now(evaluation));
+  const auto& reader = evaluation.date_reader(arguments[1].characters());
+  if (!reader) return evaluation.fail_with_text(reader.error().code, reader.error().value);
+  const auto time = jsonata::to_millis(text, *reader, millis_now(evaluation));
   if (!time) return evaluation.fail_with_text(time.error().code, time.error().value);
   return *time ? Value::number(**time) : Value();
 }

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/random.h"
+#include "definitions/jsonata/calendar.h"
 #include "definitions/jsonata/case_mapping.h"
 #include "definitions/jsonata/date_time.h"
 #include "definitions/jsonata/integer_format.h"
@@ -383,6 +385,40 @@ TEST_CASE("Integers in words, letters, Roman numerals and other digits, both way
   CHECK(std::isnan(parse_integer("nonsense", "w").value_or(0)));
   CHECK(std::isnan(parse_integer("", "0").value_or(0)));
   CHECK(parse_integer("999499999999999900", "0").value_or(0) == 999499999999999900.0);
+}
+
+TEST_CASE("calendar: the fields by integers are those by components") {
+  const auto same = [](double time) {
+    CAPTURE(time);
+    const DateFields got = date_fields(time);
+    const double fields[] = {static_cast<double>(got.year),   static_cast<double>(got.month),
+                             static_cast<double>(got.day),    static_cast<double>(got.weekday),
+                             static_cast<double>(got.hour),   static_cast<double>(got.minute),
+                             static_cast<double>(got.second), static_cast<double>(got.millis)};
+    for (std::size_t i = 0; i < 8; ++i) CHECK(fields[i] == date_component(time, "YMDFHmsf"[i]));
+  };
+  for (const double time : {0.0, -1.0, 1.0, 951'782'400'000.0, 951'868'799'999.0, -62'167'219'200'000.0,
+                            8.64e15, -8.64e15, -2'203'891'200'000.0})
+    same(time);
+  Random random(5);
+  for (int i = 0; i < 2'000; ++i)
+    same(std::trunc((static_cast<double>(random.below(1'000'001)) / 500'000 - 1) * 8.64e15));
+}
+
+TEST_CASE("fromMillis: common pictures and their rare forms say the same of the same date") {
+  constexpr double kNew = 1'577'836'799'007;  // 2019-12-31T23:59:59.007Z, a Tuesday
+  const std::pair<const char*, const char*> expected[] = {
+      {"[H]:[m]:[s].[f001] [h] [P] [PN]", "23:59:59.007 11 pm PM"},
+      {"[Y,2] [Y01] [Y0001] [M01] [D] [F1]", "19 19 2019 12 31 2"},
+      {"[MNn] [MN] [Mn] [MNn,3-3] [FNn,*-3] [F]", "December DECEMBER december Dec Tue tuesday"},
+      {"[D1o] [M1o] [H1o] [d1o] [W1o]", "31st 12th 23rd 365th 1st"},
+      {"[YI] [Dw] [D\u0660] [[Y]]", "MMXIX thirty-one \u0663\u0661 [Y]"}};
+  for (const auto& [picture, text] : expected) {
+    CAPTURE(picture);
+    CHECK(from_millis(kNew, picture).value_or("") == text);
+  }
+  CHECK(from_millis(-62'198'755'200'000, "[Y]|[Y0001]").value_or("") == "-1|-0001");
+  CHECK(from_millis(kNew, "[D1o]", "-0100").value_or("") == "31st");
 }
 
 TEST_CASE("Dates by pictures") {

@@ -84,6 +84,22 @@ TEST_CASE("distributed Map: a run is asked for, once, and its outcome is the sta
         "MapStateSucceeded(5) MapStateExited(5) ExecutionSucceeded(7) ");
 }
 
+TEST_CASE("distributed Map: with JSONata or variables in the definition, its exit follows MapRunStarted") {
+  const std::string text = with_map("");
+  const std::string newer[] = {text.substr(0, 1) + R"("QueryLanguage":"JSONata",)" + text.substr(1),
+                               text.substr(0, text.find(R"("Type":"Pass")")) + R"("Assign":{"v":1},)" +
+                                   text.substr(text.find(R"("Type":"Pass")"))};
+  for (const std::string& definition : newer) {
+    CAPTURE(definition);
+    Core core(definition);
+    core.start("[1]");
+    core.apply(stimulus::MapRunEnded{core.run().task, Payload::literal("[1]")});
+    CHECK(core.history() ==
+          "ExecutionStarted(0) MapStateEntered(0) MapStateStarted(2) MapRunStarted(3) MapRunSucceeded(4) "
+          "MapStateSucceeded(5) MapStateExited(4) ExecutionSucceeded(7) ");
+  }
+}
+
 TEST_CASE("distributed Map: a run that failed fails the state, which Retry and Catch may answer") {
   Core core(with_map(""));
   core.start("[1]");
