@@ -161,8 +161,22 @@ std::optional<Driver::Lent> Driver::lend(ExecutionId id) {
   return Lent{it->second->machine, it->second->execution};
 }
 
-void Driver::when_ended(ExecutionId id, std::function<void(const Ended&)> call) {
-  waiters_[id].push_back(std::move(call));
+std::uint64_t Driver::when_ended(ExecutionId id, std::function<void(const Ended&)> call) {
+  waiters_[id].push_back({++last_waiter_, std::move(call)});
+  return last_waiter_;
+}
+
+bool Driver::no_longer(ExecutionId id, std::uint64_t call) {
+  const auto found = waiters_.find(id);
+  if (found == waiters_.end()) return false;
+  const bool there = std::erase_if(found->second, [&](const Waiter& w) { return w.number == call; }) > 0;
+  if (found->second.empty()) waiters_.erase(found);
+  return there;
+}
+
+bool Driver::awaits(const TaskKey& task) const {
+  const auto found = live_.find(task.execution);
+  return found != live_.end() && still_awaited(found->second->execution, attempt_of(task));
 }
 
 void Driver::take_up(const ExecutionRow& row) {
@@ -326,7 +340,7 @@ void Driver::release(ExecutionId id, Live& live) {
     }
     if (origin.map_run.value != 0 && map_runs_) map_runs_->child_ended(origin.map_run, ended);
     if (auto waiting = waiters_.extract(id)) {
-      for (auto& call : waiting.mapped()) call(ended);
+      for (const Waiter& waiter : waiting.mapped()) waiter.call(ended);
     }
     return;
   }

@@ -50,8 +50,13 @@ class Driver {
   void activities_known(std::function<bool(std::string_view arn)> exists) {
     activity_exists_ = std::move(exists);
   }
-  // Called once when the execution has ended, durably. Only for executions that have not.
-  void when_ended(ExecutionId id, std::function<void(const Ended&)> call);
+  // Called once when the execution has ended, durably; never for one that has ended already. Answers with a
+  // number of this call.
+  std::uint64_t when_ended(ExecutionId id, std::function<void(const Ended&)> call);
+  // Takes such a call back; false: it was made.
+  bool no_longer(ExecutionId id, std::uint64_t call);
+  // Whether the execution, in memory, waits for this attempt of its task.
+  bool awaits(const TaskKey& task) const;
   // Takes up an unfinished execution after a restart: soon when tasks are out, else when it falls due.
   void take_up(const ExecutionRow& row);
 
@@ -125,7 +130,12 @@ class Driver {
   MapRunPort* map_runs_ = nullptr;
   std::function<void(const Error&)> store_error_;
   std::unordered_map<ExecutionId, std::unique_ptr<Live>> live_;
-  std::unordered_map<ExecutionId, std::vector<std::function<void(const Ended&)>>> waiters_;
+  struct Waiter {
+    std::uint64_t number;
+    std::function<void(const Ended&)> call;
+  };
+  std::unordered_map<ExecutionId, std::vector<Waiter>> waiters_;
+  std::uint64_t last_waiter_ = 0;
   std::deque<ExecutionId> ready_;
   std::deque<ExecutionId> to_take_up_;
   std::size_t taking_up_ = 0;

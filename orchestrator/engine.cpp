@@ -1,5 +1,6 @@
 #include "orchestrator/engine.h"
 
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -16,6 +17,25 @@
 namespace millrace::orchestrator {
 
 namespace {
+
+// What RedriveExecution remembers of its client tokens. Source: RedriveExecution in the API reference.
+constexpr std::size_t kRedriveTokensKept = 10;
+constexpr Millis kRedriveTokenTime = std::chrono::minutes(15);
+
+// When the token redrove the execution, if that is remembered.
+Result<std::optional<Instant>> redriven_by(Store& store, ExecutionId id, const std::string& token,
+                                           Instant now) {
+  MR_TRY(events, store.events(id, 0, ~std::size_t{0}));
+  std::size_t seen = 0;
+  for (auto event = events.rbegin(); event != events.rend() && seen < kRedriveTokensKept; ++event) {
+    const auto* redriven = std::get_if<states::detail::ExecutionRedriven>(&event->details);
+    if (!redriven || redriven->client_token.empty()) continue;
+    if (now - event->time > kRedriveTokenTime) break;
+    if (redriven->client_token == token) return std::optional(event->time);
+    ++seen;
+  }
+  return std::optional<Instant>();
+}
 
 constexpr const char* kOtherProcess = "another process writes to the same home directory";
 
@@ -70,6 +90,20 @@ std::string parent_text(const Parent& parent) {
   return parent.waits ? text.append(kWaits) : text;
 }
 
+namespace {
+// The task in parent_text().
+std::optional<TaskKey> parent_task(std::string_view text) {
+  std::array<std::uint64_t, 4> parts{};
+  for (std::uint64_t& part : parts) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), part);
+    if (error != std::errc()) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    if (text.starts_with('/')) text.remove_prefix(1);
+  }
+  return TaskKey{ExecutionId{parts[0]}, FrameId{parts[1]}, parts[2], static_cast<std::uint32_t>(parts[3])};
+}
+}  // namespace
+
 class Engine::Impl {
  public:
   Impl(Engine& engine, Loop& loop, Committer& committer, TaskRunner& runner, EngineSettings settings,
@@ -109,6 +143,11 @@ class Engine::Impl {
     machines_.resolve(arn, [this, request = std::move(request), reply = std::move(reply),
                             ended = std::move(ended)](Result<StartTarget> target) mutable {
       if (!target) return reply(fail(target.error()));
+      if (request.only && *request.only != target->machine->row.type)
+        return reply(wrong_type(*request.only == MachineType::Express
+                                    ? "only Express state machines run synchronously"
+                                    : "only a Standard execution can be waited for (.sync); an Express one "
+                                      "is run by aws-sdk:sfn:startSyncExecution"));
       if (target->machine->row.type == MachineType::Express)
         return begin_express(*target, std::move(request), std::move(reply), std::move(ended));
       begin(*std::move(target), std::move(request), std::move(reply), std::move(ended));
@@ -121,15 +160,17 @@ class Engine::Impl {
     machines_.resolve(arn, [this, request = std::move(request),
                             reply = std::move(reply)](Result<StartTarget> target) mutable {
       if (!target) return reply(fail(target.error()));
-      if (target->machine->row.type != MachineType::Express) {
-        return reply(invalid("This operation is not supported by this type of state machine",
-                             "only Express state machines run synchronously"));
-      }
+      if (target->machine->row.type != MachineType::Express)
+        return reply(wrong_type("only Express state machines run synchronously"));
       run_sync(*target, std::move(request), std::move(reply));
     });
   }
 
  private:
+  static tl::unexpected<Error> wrong_type(const char* remedy) {
+    return invalid("This operation is not supported by this type of state machine", remedy);
+  }
+
   std::string arn_of(const StartRequest& request) const {
     return request.machine.starts_with("arn:") ? request.machine : machine_arn(settings_, request.machine);
   }
@@ -166,30 +207,47 @@ class Engine::Impl {
                     });
   }
 
-  void redrive_execution(const std::string& arn, Reply<Instant> reply) {
-    queries_.describe(arn, [this, reply = std::move(reply)](Result<ExecutionView> view) {
-      if (!view) return reply(fail(view.error()));
-      const std::string_view why_not = not_redrivable(*view, loop_.clock().now(), settings_.limits);
-      if (!why_not.empty()) return reply(invalid(std::string(why_not)));
-      const ExecutionId id = view->row.id;
-      driver_.deliver(id, states::stimulus::RedriveRequested{}, [this, id, reply](Result<AppendResult> done) {
-        if (!done) return reply(fail(done.error()));
-        queries_.ask<Instant>(
-            [id](Store& store) -> Result<Instant> {
-              MR_TRY(row, store.execution(id));
-              if (row.redriven) return *row.redriven;
-              return fail(ErrorCode::Conflict, "the execution was changed by another call", "try again");
-            },
-            reply);
-      });
-    });
+  void redrive_execution(const std::string& arn, std::string token, Reply<Instant> reply) {
+    queries_.describe(
+        arn, [this, token = std::move(token), reply = std::move(reply)](Result<ExecutionView> view) mutable {
+          if (!view) return reply(fail(view.error()));
+          const Instant now = loop_.clock().now();
+          if (token.empty() || !view->row.redriven || now - *view->row.redriven > kRedriveTokenTime)
+            return redrive(*view, std::move(token), std::move(reply));
+          queries_.ask<std::optional<Instant>>(
+              [id = view->row.id, token, now](Store& store) { return redriven_by(store, id, token, now); },
+              [this, view = *std::move(view), token,
+               reply = std::move(reply)](Result<std::optional<Instant>> earlier) mutable {
+                if (!earlier) return reply(fail(earlier.error()));
+                if (*earlier) return reply(**earlier);
+                redrive(view, std::move(token), std::move(reply));
+              });
+        });
   }
 
+ private:
+  void redrive(const ExecutionView& view, std::string token, Reply<Instant> reply) {
+    const std::string_view why_not = not_redrivable(view, loop_.clock().now(), settings_.limits);
+    if (!why_not.empty()) return reply(invalid(std::string(why_not)));
+    const ExecutionId id = view.row.id;
+    const auto answer = [this, id, reply = std::move(reply)](Result<AppendResult> done) {
+      if (!done) return reply(fail(done.error()));
+      queries_.ask<Instant>(
+          [id](Store& store) -> Result<Instant> {
+            MR_TRY(row, store.execution(id));
+            if (row.redriven) return *row.redriven;
+            return fail(ErrorCode::Conflict, "the execution was changed by another call", "try again");
+          },
+          reply);
+    };
+    driver_.deliver(id, states::stimulus::RedriveRequested{std::move(token)}, answer);
+  }
+
+ public:
+  // It may end between the look at the store and the answer: the ear is there first.
   void when_ended(ExecutionId id, Reply<Ended> reply) {
-    if (driver_.is_live(id)) {
-      driver_.when_ended(id, [reply = std::move(reply)](const Ended& ended) { reply(ended); });
-      return;
-    }
+    const std::uint64_t ear = driver_.when_ended(id, [reply](const Ended& ended) { reply(ended); });
+    if (driver_.is_live(id)) return;
     auto row = std::make_shared<Result<ExecutionRow>>(fail(ErrorCode::Internal, "not read"));
     auto ended = std::make_shared<Result<Ended>>(fail(ErrorCode::Internal, "not read"));
     committer_.run(
@@ -197,10 +255,11 @@ class Engine::Impl {
           *row = store.execution(id);
           if (*row && (*row)->status != states::ExecutionStatus::Running) *ended = read_end(store, **row);
         },
-        [this, id, row, ended, reply = std::move(reply)] {
+        [this, id, ear, row, ended, reply = std::move(reply)] {
+          if (*row && (*row)->status == states::ExecutionStatus::Running) return;
+          if (!driver_.no_longer(id, ear)) return;  // it was told meanwhile
           if (!*row) return reply(fail((*row).error()));
-          if ((*row)->status != states::ExecutionStatus::Running) return reply(std::move(*ended));
-          driver_.when_ended(id, [reply](const Ended& e) { reply(e); });
+          reply(std::move(*ended));
         });
   }
 
@@ -447,21 +506,40 @@ class Engine::Impl {
     }
   }
 
-  // A parent's end is durable before its children are told to stop: after a crash they are told again.
+  // That a parent ended, or went on without its child, is durable before the child is told to stop: after a
+  // crash it is told again.
   void stop_orphans() {
-    auto orphans = std::make_shared<std::vector<ExecutionId>>();
+    struct Child {
+      ExecutionId id;
+      TaskKey task;  // of the parent
+      bool orphan = false;
+    };
+    auto children = std::make_shared<std::vector<Child>>();
+    for (const auto& [child, parent] : std::exchange(waited_for_, {})) {
+      if (const auto task = parent_task(parent)) children->push_back({child, *task});
+    }
+    const auto stop = [this](ExecutionId id) {
+      stop_execution(id, {{}, {}, false, false}, [](const Status&) {});
+    };
     committer_.run(
-        [orphans, children = std::exchange(waited_for_, {})](Store& store) {
-          for (const auto& [child, parent] : children) {
-            std::uint64_t id = 0;
-            std::from_chars(parent.data(), parent.data() + parent.size(), id);
-            const auto row = store.execution(ExecutionId{id});
-            if (row && row->status != states::ExecutionStatus::Running) orphans->push_back(child);
+        [children](Store& store) {
+          for (Child& child : *children) {
+            const auto row = store.execution(child.task.execution);
+            child.orphan = row && row->status != states::ExecutionStatus::Running;
           }
         },
-        [this, orphans] {
-          for (const ExecutionId id : *orphans)
-            stop_execution(id, {{}, {}, false, false}, [](const Status&) {});
+        [this, children, stop] {
+          for (const Child& child : *children) {
+            if (child.orphan) {
+              stop(child.id);
+              continue;
+            }
+            // Once the parent is folded it can tell; a look at the time changes nothing.
+            driver_.deliver(child.task.execution, states::stimulus::TimeCame{},
+                            [this, child, stop](const Result<AppendResult>& looked) {
+                              if (looked && !driver_.awaits(child.task)) stop(child.id);
+                            });
+          }
         });
   }
 
@@ -517,8 +595,8 @@ void Engine::start_sync_execution(StartRequest request, Reply<SyncResult> reply)
 void Engine::stop_execution(ExecutionId id, Failure reason, Reply<void> reply) {
   impl_->stop_execution(id, std::move(reason), std::move(reply));
 }
-void Engine::redrive_execution(const std::string& arn, Reply<Instant> reply) {
-  impl_->redrive_execution(arn, std::move(reply));
+void Engine::redrive_execution(const std::string& arn, std::string client_token, Reply<Instant> reply) {
+  impl_->redrive_execution(arn, std::move(client_token), std::move(reply));
 }
 void Engine::send_task_success(const std::string& token, Payload output, Reply<void> reply) {
   impl_->answer_task(token, std::move(output), std::move(reply));

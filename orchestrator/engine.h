@@ -57,6 +57,7 @@ struct StartRequest {
   std::string name;     // empty: a UUID
   Payload input = Payload::empty_object();
   std::optional<Parent> parent = {};
+  std::optional<MachineType> only = {};  // another type is refused: StateMachineTypeNotSupported
 };
 
 // A synchronous Express execution, from its start to its end.
@@ -130,8 +131,9 @@ class Engine {
   // before.
   void stop_execution(ExecutionId id, Failure reason, Reply<void> reply);
   // An execution that did not succeed goes on from where it failed; replies, when that is durable, with the
-  // time. NotFound; InvalidArgument with AWS's reason when it can't be redriven.
-  void redrive_execution(const std::string& arn, Reply<Instant> reply);
+  // time. NotFound; InvalidArgument with AWS's reason when it can't be redriven. A `client_token` (may be
+  // empty) that redrove the execution in the last 15 minutes gets the answer it got then.
+  void redrive_execution(const std::string& arn, std::string client_token, Reply<Instant> reply);
   // What a task's token (.waitForTaskToken, activities) is answered with; replies when that is durable.
   // InvalidArgument: Invalid Token; NotFound: Task Timed Out, when nobody waits for that attempt any more.
   void send_task_success(const std::string& token, Payload output, Reply<void> reply);

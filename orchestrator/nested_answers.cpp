@@ -28,9 +28,9 @@ void write_document(JsonWriter& out, const std::string& name, const Payload& doc
   out.key(name + "Details").begin_object().key("Included").boolean(true).end_object();
 }
 
-void write_failure(JsonWriter& out, const ExecutionView& view) {
-  if (view.failure && view.failure->has_cause) out.key("Cause").string(view.failure->cause);
-  if (view.failure && view.failure->has_error) out.key("Error").string(view.failure->error);
+void write_failure(JsonWriter& out, const std::optional<Failure>& failure) {
+  if (failure && failure->has_cause) out.key("Cause").string(failure->cause);
+  if (failure && failure->has_error) out.key("Error").string(failure->error);
 }
 
 void write_arns(JsonWriter& out, const states::ExecutionIdentity& identity) {
@@ -44,6 +44,11 @@ bool ends_with_exception(std::string_view name) {
 }
 
 }  // namespace
+
+ExpressBill bill_of(Instant started, Instant stopped) {
+  static constexpr std::int64_t kMemory = 64, kStep = 100;
+  return {((stopped - started).count() / kStep + 1) * kStep, kMemory};
+}
 
 Payload started_answer(const Started& started, bool sdk, const std::string& request_id) {
   JsonWriter out;
@@ -61,7 +66,7 @@ Payload started_answer(const Started& started, bool sdk, const std::string& requ
 Payload child_answer(const ExecutionView& view, bool parsed) {
   JsonWriter out;
   out.begin_object();
-  write_failure(out, view);
+  write_failure(out, view.failure);
   out.key("ExecutionArn").string(view.identity.arn);
   write_document(out, "Input", view.input, parsed);
   out.key("Name").string(view.row.name);
@@ -73,10 +78,31 @@ Payload child_answer(const ExecutionView& view, bool parsed) {
   return out.end_object().finish();
 }
 
+Payload sync_answer(const Started& started, const std::string& machine_arn, const Payload& input,
+                    const Ended& ended, Instant stopped) {
+  const ExpressBill bill = bill_of(started.started, stopped);
+  JsonWriter out;
+  out.begin_object();
+  out.key("BillingDetails").begin_object();
+  out.key("BilledDurationInMilliseconds").number(bill.duration_millis);
+  out.key("BilledMemoryUsedInMB").number(bill.memory_megabytes);
+  out.end_object();
+  write_failure(out, ended.failure);
+  out.key("ExecutionArn").string(started.arn);
+  write_document(out, "Input", input, false);
+  out.key("Name").string(started.name);
+  if (ended.output) write_document(out, "Output", *ended.output, false);
+  out.key("StartDate").string(format_rfc3339(started.started));
+  out.key("StateMachineArn").string(machine_arn);
+  out.key("Status").string(states::name_of(ended.status));
+  out.key("StopDate").string(format_rfc3339(stopped));
+  return out.end_object().finish();
+}
+
 Payload described_answer(const ExecutionView& view, std::string_view not_redrivable) {
   JsonWriter out;
   out.begin_object();
-  write_failure(out, view);
+  write_failure(out, view.failure);
   out.key("ExecutionArn").string(view.identity.arn);
   write_document(out, "Input", view.input, false);
   out.key("Name").string(view.row.name);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "orchestrator/arns.h"
 #include "orchestrator/aws_errors.h"
 #include "orchestrator/nested_answers.h"
 
@@ -72,9 +73,10 @@ struct NestedRunner::Call {
   bool sdk = false;
   Pattern pattern = Pattern::Request;
   bool cancelled = false;
+  bool express = false;  // startSyncExecution: the answer is the child's end
   std::optional<Started> child;
 
-  bool waits() const { return pattern == Pattern::Sync || pattern == Pattern::Sync2; }
+  bool waits() const { return pattern == Pattern::Sync || pattern == Pattern::Sync2 || express; }
   JsonView view() const { return arguments.view(); }
   std::string execution_arn() const { return text_at(view(), "ExecutionArn"); }
 };
@@ -89,6 +91,7 @@ NestedRunner::~NestedRunner() {
 std::optional<NestedRunner::Parsed> NestedRunner::parse(std::string_view resource) {
   static constexpr Action kActions[] = {
       {"startExecution", &NestedRunner::start_execution},
+      {"startSyncExecution", &NestedRunner::start_sync_execution},
       {"describeExecution", &NestedRunner::describe_execution},
       {"listExecutions", &NestedRunner::list_executions},
       {"redriveExecution", &NestedRunner::redrive_execution},
@@ -168,6 +171,11 @@ void NestedRunner::refuse(const CallPtr& call, const Error& error) {
 
 // ---- startExecution
 
+void NestedRunner::start_sync_execution(const CallPtr& call) {
+  call->express = true;
+  start_execution(call);
+}
+
 void NestedRunner::start_execution(const CallPtr& call) {
   StartRequest request;
   request.machine = text_at(call->view(), "StateMachineArn");
@@ -182,10 +190,14 @@ void NestedRunner::start_execution(const CallPtr& call) {
   request.input = *std::move(input);
   request.parent = Parent{call->key, call->waits()};
   std::function<void(const Ended&)> ended;
-  if (call->waits())
-    ended = [alive = self_, call](const Ended&) {
-      if (*alive) (*alive)->on_child_ended(call);
+  if (call->waits()) {
+    request.only = call->express ? MachineType::Express : MachineType::Standard;
+    ended = [alive = self_, call, input = request.input](const Ended& end) {
+      if (!*alive) return;
+      if (call->express) return (*alive)->on_express_ended(call, input, end);
+      (*alive)->on_child_ended(call);
     };
+  }
   engine_.start_execution(
       std::move(request),
       [alive = self_, call](const Result<Started>& started) {
@@ -198,6 +210,7 @@ void NestedRunner::on_started(const CallPtr& call, const Result<Started>& starte
   if (!started) return refuse(call, started.error());
   call->child = *started;
   if (call->cancelled) return stop_child(*call);
+  if (call->express) return;
   Payload answer = started_answer(*started, call->sdk, request_id(call->key));
   if (!call->waits()) return finish(call, std::move(answer));
   call->report(call->key, Submitted{std::move(answer)});
@@ -216,6 +229,14 @@ void NestedRunner::on_child_ended(const CallPtr& call) {
   });
 }
 
+void NestedRunner::on_express_ended(const CallPtr& call, const Payload& input, const Ended& end) {
+  if (call->cancelled || !call->child) return;
+  const std::string given = text_at(call->view(), "StateMachineArn");
+  const auto arn = parse_arn(given, "stateMachine");
+  finish(call, sync_answer(*call->child, arn ? arn->unqualified() : machine_arn(engine_.settings(), given),
+                           input, end, loop_.clock().now()));
+}
+
 // ---- aws-sdk:sfn
 
 void NestedRunner::describe_execution(const CallPtr& call) {
@@ -232,7 +253,10 @@ void NestedRunner::describe_execution(const CallPtr& call) {
 void NestedRunner::list_executions(const CallPtr& call) {
   ListRequest request;
   request.arn = text_at(call->view(), "StateMachineArn");
+  request.map_run = text_at(call->view(), "MapRunArn");
   request.status = status_named(text_at(call->view(), "StatusFilter"));
+  if (const std::string redriven = text_at(call->view(), "RedriveFilter"); !redriven.empty())
+    request.redriven = redriven == "REDRIVEN";
   if (const JsonView most = call->view().find("MaxResults"); most && most.integer().value_or(0) > 0)
     request.limit = static_cast<std::size_t>(std::min<std::int64_t>(*most.integer(), 1000));
   const std::string token = text_at(call->view(), "NextToken");
@@ -271,14 +295,15 @@ void NestedRunner::answer_stopped(const CallPtr& call, const Result<ExecutionRow
 }
 
 void NestedRunner::redrive_execution(const CallPtr& call) {
-  engine_.redrive_execution(call->execution_arn(), [alive = self_, call](const Result<Instant>& redriven) {
+  const auto answer = [alive = self_, call](const Result<Instant>& redriven) {
     if (!*alive) return;
     if (redriven) return (*alive)->finish(call, time_answer("RedriveDate", *redriven));
     if (redriven.error().code != ErrorCode::InvalidArgument) return (*alive)->refuse(call, redriven.error());
     (*alive)->finish(call,
                      tl::unexpected<Failure>(api_failure("ExecutionNotRedrivable", redriven.error().message,
                                                          call->sdk, request_id(call->key))));
-  });
+  };
+  engine_.redrive_execution(call->execution_arn(), text_at(call->view(), "ClientToken"), answer);
 }
 
 void NestedRunner::send_task_success(const CallPtr& call) {

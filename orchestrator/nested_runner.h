@@ -39,6 +39,7 @@ class NestedRunner final : public TaskRunner {
   static std::optional<Parsed> parse(std::string_view resource);
 
   void start_execution(const CallPtr& call);
+  void start_sync_execution(const CallPtr& call);
   void describe_execution(const CallPtr& call);
   void list_executions(const CallPtr& call);
   void stop_execution(const CallPtr& call);
@@ -50,6 +51,7 @@ class NestedRunner final : public TaskRunner {
   std::function<void(Status)> answered(const CallPtr& call);  // by {}
   void on_started(const CallPtr& call, const Result<Started>& started);
   void on_child_ended(const CallPtr& call);
+  void on_express_ended(const CallPtr& call, const Payload& input, const Ended& end);
   void answer_stopped(const CallPtr& call, const Result<ExecutionRow>& row);
   void stop_child(const Call& call);
   void finish(const CallPtr& call, Outcome outcome);

@@ -107,6 +107,7 @@ Result<ExecutionFilter> filter_of(Store& store, const ListRequest& request) {
   ExecutionFilter filter;
   filter.family = machine->family;
   filter.status = request.status;
+  filter.redriven = request.redriven;
   if (arn.is_version()) {
     std::from_chars(arn.qualifier.data(), arn.qualifier.data() + arn.qualifier.size(), filter.version);
   } else {
@@ -123,12 +124,13 @@ Result<ExecutionPage> read_children(Store& store, const ListRequest& request) {
   const std::string machine_arn = ChildNames::of(run.arn).machine_arn;
   ExecutionPage page;
   std::vector<ExecutionRow> rows;
-  if (run.express) {
+  if (run.express) {  // they are started again, not redriven
     for (auto first = static_cast<std::uint32_t>(request.before.value);;) {
       MR_TRY(results, store.map_runs().results(run.id, first, request.limit + 1, false));
       for (const MapResultRow& result : results) {
         first = result.index + 1;
         if (request.status && *request.status != result.status) continue;
+        if (request.redriven.value_or(false)) continue;
         if (rows.size() == request.limit) {
           page.next = ExecutionId{result.index};
           break;
@@ -148,6 +150,7 @@ Result<ExecutionPage> read_children(Store& store, const ListRequest& request) {
     ExecutionFilter filter;
     filter.map_run = run.id;
     filter.status = request.status;
+    filter.redriven = request.redriven;
     MR_TRY(found, store.executions(filter, request.before, request.limit + 1));
     rows = std::move(found);
     if (rows.size() > request.limit) {

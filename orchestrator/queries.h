@@ -40,7 +40,8 @@ struct ListRequest {
   std::string arn;      // of a state machine, a version or an alias
   std::string map_run;  // or of a map run: its children
   std::optional<states::ExecutionStatus> status;
-  ExecutionId before;  // of the page before: `next`
+  std::optional<bool> redriven;  // whether they ever were
+  ExecutionId before;            // of the page before: `next`
   std::size_t limit = 100;
 };
 

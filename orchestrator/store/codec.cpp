@@ -22,7 +22,7 @@ using states::EventDetails;
 using states::EventType;
 namespace detail = states::detail;
 
-constexpr char kVersion = 2, kOldestVersion = 1;
+constexpr char kVersion = 3, kOldestVersion = 1;
 constexpr std::size_t kHeaderBytes = 1 + 8;
 constexpr std::size_t kBaseWindow = 4;           // how many of the last documents a new one is compared with
 constexpr std::size_t kDifferenceBytesMin = 64;  // shorter documents are written whole
@@ -31,7 +31,7 @@ constexpr std::uint64_t kDecodedBytesMax = std::uint64_t{4} << 30;  // of all do
 
 // ---- what each kind of details holds: one list for both directions
 // ------------------------------------------------- Stored in this order; a new field is a new version of the
-// row and stands in a list of its own (kFieldsSince2), behind the others.
+// row and stands in a list of its own (kFieldsSince2, …), behind the others.
 
 template <class D>
 constexpr auto kFields = std::tuple();
@@ -115,6 +115,12 @@ constexpr auto kFieldsSince2 = std::tuple();
 template <>
 constexpr auto kFieldsSince2<states::ExecutionIdentity> = std::tuple(&states::ExecutionIdentity::version_arn,
                                                                      &states::ExecutionIdentity::alias_arn);
+
+template <class D>
+constexpr auto kFieldsSince3 = std::tuple();
+template <>
+constexpr auto kFieldsSince3<detail::ExecutionRedriven> =
+    std::tuple(&detail::ExecutionRedriven::client_token);
 
 // First and last type of each block of EventType.
 constexpr std::pair<EventType, EventType> kTypes[] = {
@@ -339,6 +345,7 @@ class Writer {
   requires(std::tuple_size_v<decltype(kFields<D>)> > 0) void field(const D& d) {
     std::apply([&](auto... members) { (field(d.*members), ...); }, kFields<D>);
     std::apply([&](auto... members) { (field(d.*members), ...); }, kFieldsSince2<D>);
+    std::apply([&](auto... members) { (field(d.*members), ...); }, kFieldsSince3<D>);
   }
   void field(const std::monostate&) {}
 
@@ -447,6 +454,7 @@ class Reader {
   requires(std::tuple_size_v<decltype(kFields<D>)> > 0) void field(D& d) {
     std::apply([&](auto... members) { (field(d.*members), ...); }, kFields<D>);
     if (version_ >= 2) std::apply([&](auto... members) { (field(d.*members), ...); }, kFieldsSince2<D>);
+    if (version_ >= 3) std::apply([&](auto... members) { (field(d.*members), ...); }, kFieldsSince3<D>);
   }
   void field(std::monostate&) {}
 

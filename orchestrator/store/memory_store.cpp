@@ -153,7 +153,8 @@ class MemoryStore final : public Store {
            row.name.find(filter.name_contains) != std::string::npos &&
            (!filter.family || *filter.family == machine.family) &&
            (filter.version == 0 || filter.version == row.version) &&
-           (filter.alias.empty() || filter.alias == row.alias);
+           (filter.alias.empty() || filter.alias == row.alias) &&
+           (!filter.redriven || *filter.redriven == (row.redrives > 0));
   }
 
   MemoryCatalog catalog_;

@@ -185,6 +185,8 @@ class SqliteStore final : public Store {
     if (filter.family) sql += " AND family=?8";
     if (filter.version != 0) sql += " AND version=?9";
     if (!filter.alias.empty()) sql += " AND alias=?10";
+    if (filter.redriven.value_or(false)) sql += " AND redrives>0";
+    if (!filter.redriven.value_or(true)) sql += " AND redrives=0";
     sql += " ORDER BY id DESC LIMIT ?6";
     MR_TRY(statement, statements_.get(sql));
     if (filter.machine) statement->bind(1, as_signed(filter.machine->value));

@@ -41,6 +41,7 @@ struct ExecutionFilter {
   std::optional<MachineId> family = {};  // of one state machine
   std::uint32_t version = 0;             // started by this version or an alias that led to it; 0: any
   std::string alias = {};                // started by this alias; empty: any
+  std::optional<bool> redriven = {};     // whether it ever was
 };
 
 class Store {

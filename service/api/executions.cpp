@@ -2,6 +2,7 @@
 // ListExecutions.
 
 #include "orchestrator/arns.h"
+#include "orchestrator/nested_answers.h"
 #include "orchestrator/queries.h"
 #include "service/api/errors.h"
 #include "service/api/json_words.h"
@@ -57,9 +58,6 @@ void write_failure(JsonWriter& out, const std::optional<Failure>& failure) {
   if (failure && failure->has_cause) out.key("cause").string(failure->cause);
 }
 
-// Billing is by memory in steps of 64 MB and by time in steps of 100 ms; here it costs nothing.
-constexpr std::int64_t kBilledMemory = 64, kBilledStep = 100;
-
 Payload describe_sync(const orchestrator::SyncResult& result, bool with_data, const std::string& trace) {
   JsonWriter out;
   out.begin_object();
@@ -75,10 +73,10 @@ Payload describe_sync(const orchestrator::SyncResult& result, bool with_data, co
     write_failure(out, result.failure);
   }
   if (!trace.empty()) out.key("traceHeader").string(trace);
-  const std::int64_t took = (result.stopped - result.started).count();
+  const orchestrator::ExpressBill bill = orchestrator::bill_of(result.started, result.stopped);
   out.key("billingDetails").begin_object();
-  out.key("billedMemoryUsedInMB").number(kBilledMemory);
-  out.key("billedDurationInMilliseconds").number((took / kBilledStep + 1) * kBilledStep);
+  out.key("billedMemoryUsedInMB").number(bill.memory_megabytes);
+  out.key("billedDurationInMilliseconds").number(bill.duration_millis);
   out.end_object().end_object();
   return out.finish();
 }
@@ -195,6 +193,7 @@ void redrive_execution(Call call) {
   static constexpr ErrorNames kNames = {
       "ExecutionNotRedrivable", "ExecutionDoesNotExist", {}, "ConflictException", "ExecutionLimitExceeded"};
   call.services.engine.redrive_execution(text_of(call.input, "executionArn"),
+                                         text_of(call.input, "clientToken"),
                                          [reply = std::move(call.reply)](Result<Instant> redriven) {
                                            if (!redriven) return reply(refuse(redriven.error(), kNames));
                                            JsonWriter out;
@@ -228,6 +227,8 @@ void list_executions(Call call) {
       return call.reply(refuse(arn.error(), kListErrors));
   }
   request.status = status_named(text_of(call.input, "statusFilter"));
+  if (const std::string redriven = text_of(call.input, "redriveFilter"); !redriven.empty())
+    request.redriven = redriven == "REDRIVEN";
   request.limit = page_size(call.input);
   const std::string scope = "ListExecutions " + request.arn + request.map_run;
   const auto before = page_number(call.input, scope);

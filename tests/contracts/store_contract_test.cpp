@@ -437,6 +437,26 @@ TEST_CASE("store: an execution keeps the version and alias it was started by, an
   });
 }
 
+TEST_CASE("store: executions are listed by whether they were redriven") {
+  for_each_store([](Home& home) {
+    const MachineRow m = value(home.store().put_machine(machine("orders")));
+    Append one = start(1, m.id, "one"), two = start(2, m.id, "two");
+    two.row.redrives = 2;
+    two.row.redriven = from_millis(1'000);
+    commit(home.store(), {one, two});
+    const auto look = [&] {
+      ExecutionFilter filter;
+      filter.family = m.family;
+      filter.redriven = true;
+      CHECK(ids(value(home.store().executions(filter, {}, 9))) == Ids{2});
+      filter.redriven = false;
+      CHECK(ids(value(home.store().executions(filter, {}, 9))) == Ids{1});
+    };
+    look();
+    if (home.reopen()) look();
+  });
+}
+
 TEST_CASE("store: a deleted state machine leaves its name and keeps its histories") {
   for_each_store([](Home& home) {
     Store& store = home.store();

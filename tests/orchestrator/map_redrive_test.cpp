@@ -14,7 +14,7 @@ Ended redrive(MapWorld& world, ExecutionId id) {
       world.ask<std::vector<states::Event>>([&](Store& store) { return store.events(id, 0, 1).value(); });
   const auto& started = std::get<states::detail::ExecutionStarted>(events.front().details);
   Ended result;
-  world.engine->redrive_execution(started.identity.arn, [&](const Result<Instant>& redriven) {
+  world.engine->redrive_execution(started.identity.arn, {}, [&](const Result<Instant>& redriven) {
     REQUIRE_MESSAGE(redriven, (redriven ? "" : redriven.error().message));
     world.engine->when_ended(id, [&](const Result<Ended>& ended) {
       REQUIRE(ended);

@@ -38,7 +38,8 @@ def fill(value, answers, name):
         for part in path.split("."):
             found = found[int(part) if isinstance(found, list) else part]
         return found
-    return re.sub(r"\$\{([^}]*)\}", known, value)
+    alone = re.fullmatch(r"\$\{([^}]*)\}", value)  # then it keeps its type
+    return known(alone) if alone else re.sub(r"\$\{([^}]*)\}", known, value)
 
 
 def differences(expected, actual, path=""):

@@ -238,7 +238,8 @@ TEST_CASE("Redrive: the engine's answer, and a nested task that gets a new child
   REQUIRE(c.execution(id).status == ExecutionStatus::Failed);
   const auto redrive = [&] {
     return c.ask<Instant>([&](auto reply) {
-      c.world.engine().redrive_execution("arn:aws:states:us-east-1:123456789012:execution:parent:p", reply);
+      c.world.engine().redrive_execution("arn:aws:states:us-east-1:123456789012:execution:parent:p", {},
+                                         reply);
     });
   };
   c.functions.fail_next = false;
@@ -250,7 +251,7 @@ TEST_CASE("Redrive: the engine's answer, and a nested task that gets a new child
   REQUIRE(!again);
   CHECK(again.error().message == "Execution is SUCCEEDED and cannot be redriven");
   const auto unknown = c.ask<Instant>([&](auto reply) {
-    c.world.engine().redrive_execution("arn:aws:states:us-east-1:123456789012:execution:parent:nobody",
+    c.world.engine().redrive_execution("arn:aws:states:us-east-1:123456789012:execution:parent:nobody", {},
                                        reply);
   });
   REQUIRE(!unknown);

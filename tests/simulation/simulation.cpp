@@ -163,7 +163,7 @@ class CrashingWorld final : public Observer {
     std::advance(it, static_cast<std::ptrdiff_t>(random_.below(ledger_.shadows().size())));
     const ExecutionId id = it->first;
     const std::string arn = it->second.execution.identity.arn;
-    engine_->redrive_execution(arn, [this, id](const Result<Instant>& redriven) {
+    engine_->redrive_execution(arn, {}, [this, id](const Result<Instant>& redriven) {
       if (redriven && ledger_.find(id)->execution.redriven != *redriven)
         findings_.add("a redrive was acknowledged that is not durable");
     });

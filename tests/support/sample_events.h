@@ -165,7 +165,7 @@ inline std::vector<states::Event> assorted(std::uint64_t seed, std::size_t count
         e.details = detail::MapRunRedriven{name(), small()};
         break;
       case 20:
-        e.details = detail::ExecutionRedriven{small()};
+        e.details = detail::ExecutionRedriven{small(), name()};
         break;
     }
     events.push_back(std::move(e));
