@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -16,11 +17,12 @@
 namespace millrace::cli {
 namespace {
 
+namespace fs = std::filesystem;
 using simulation::Forecast;
 using simulation::Percentiles;
 
 struct SimulateOptions {
-  std::string definition, model, input = "{}", start = "2026-01-01T00:00:00Z", until, every, svg;
+  std::string definition, model, objects, input = "{}", start = "2026-01-01T00:00:00Z", until, every, svg;
   std::vector<std::string> starts;
   std::size_t runs = 0;
   std::uint64_t seed = 1;
@@ -86,6 +88,36 @@ Status read_schedule(const SimulateOptions& options, simulation::ForecastRequest
   return {};
 }
 
+// The files of a folder as objects in memory, FOLDER/bucket/key; hidden files are none.
+Result<simulation::MemoryObjects::Contents> read_objects(const std::string& folder) {
+  constexpr std::uintmax_t kBytesMax = std::uintmax_t{1} << 30;  // of all
+  simulation::MemoryObjects::Contents contents;
+  if (folder.empty()) return contents;
+  std::error_code error;
+  std::uintmax_t bytes = 0;
+  auto walk = fs::recursive_directory_iterator(folder, error);
+  for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
+    if (walk->path().filename().string().starts_with('.')) {
+      walk.disable_recursion_pending();
+      continue;
+    }
+    if (!walk->is_regular_file(error) || error) continue;
+    const std::string name = walk->path().lexically_relative(folder).generic_string();
+    if (name.find('/') == std::string::npos)
+      return invalid("--objects: " + walk->path().string() + " is in no bucket", "name it FOLDER/BUCKET/KEY");
+    bytes += walk->file_size(error);
+    if (bytes > kBytesMax)
+      return invalid("--objects: the files of " + folder + " have more than 1 GiB together",
+                     "simulate with a part of them");
+    MR_TRY(text, read_input(walk->path().string()));
+    contents.emplace(name, std::move(text));
+  }
+  if (error)
+    return invalid("--objects: can't read " + folder + ": " + error.message(),
+                   "a folder of FOLDER/BUCKET/KEY");
+  return contents;
+}
+
 Result<simulation::ForecastRequest> read_request(const SimulateOptions& options) {
   simulation::ForecastRequest request;
   MR_TRY(definition, read_input(options.definition));
@@ -98,6 +130,8 @@ Result<simulation::ForecastRequest> read_request(const SimulateOptions& options)
   request.definition = std::move(definition);
   MR_TRY(input, read_json(options.input));
   request.input = std::move(input);
+  MR_TRY(objects, read_objects(options.objects));
+  request.objects = std::move(objects);
   if (options.model.empty()) {
     MR_TRY(model, simulation::read_model("{}", "--model", *compiled.program));
     request.model = std::move(model);
@@ -271,6 +305,8 @@ void add_simulate(CLI::App& app, const Shared& shared, int& exit_code) {
   command->add_option("--model", options->model,
                       "durations and failures of tasks, by state (docs/testing.md)");
   command->add_option("-i,--input", options->input, "the input of every run")->capture_default_str();
+  command->add_option("--objects", options->objects,
+                      "a folder whose files FOLDER/bucket/key are the objects that item readers read");
   command->add_option("--runs", options->runs, "independent runs; 1 by default")
       ->check(CLI::Range(1, 1'000'000));
   command->add_option("--seed", options->seed, "the same seed forecasts the same")->capture_default_str();

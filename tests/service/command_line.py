@@ -468,6 +468,26 @@ class Simulate(Case):
         self.assertTrue(150 < state["retries"] < 250, state)
         self.assertTrue(60 < made["errors"]["Busy"] < 140, made["errors"])
 
+    def test_a_map_reads_the_objects_of_a_folder(self):
+        each = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "Ask",
+                "States": {"Ask": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}}}
+        reader = {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSONL"},
+                  "Parameters": {"Bucket": "data", "Key": "in/orders.jsonl"}}
+        definition = self.write("map.json", {"StartAt": "M", "States": {"M": {
+            "Type": "Map", "ItemReader": reader, "ItemProcessor": each, "MaxConcurrency": 1, "End": True}}})
+        model = self.write("model.json", {"tasks": {"Ask": {"duration": 10}}})
+        (self.directory / "files/data/in").mkdir(parents=True)
+        (self.directory / "files/data/in/orders.jsonl").write_text('{"n":1}\n{"n":2}\n{"n":3}\n', encoding="utf-8")
+        (self.directory / "files/.hidden").write_text("not an object", encoding="utf-8")
+        run = ["simulate", definition, "--model", model, "--json"]
+        made = json.loads(self.call(*run, "--objects", self.directory / "files").stdout)
+        self.assertEqual(made["statuses"], {"SUCCEEDED": 1})
+        self.assertEqual(made["runs"][0]["durationMillis"], 30_000)
+        self.assertEqual(json.loads(self.call(*run).stdout)["errors"], {"States.ItemReaderFailed": 1})
+        (self.directory / "files/stray").write_text("", encoding="utf-8")
+        self.assertIn("is in no bucket", self.call(*run, "--objects", self.directory / "files", code=2).stderr)
+        self.assertIn("can't read", self.call(*run, "--objects", self.directory / "none", code=2).stderr)
+
     def test_a_timeline(self):
         shown = self.call("simulate", ROOT / "examples/parallel-and-map/definition.json", "-i", ROOT / "examples/parallel-and-map/input.json",
                           "--svg", self.directory / "t.svg").stdout
