@@ -39,6 +39,15 @@ class FileReader final : public ByteReader {
       if (errno != EINTR) return error_of("can't read", name_);
     }
   }
+  Result<std::uint64_t> size() override {
+    struct stat status {};
+    if (::fstat(file_, &status) != 0) return error_of("can't read", name_);
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+  Status seek(std::uint64_t offset) override {
+    if (::lseek(file_, static_cast<off_t>(offset), SEEK_SET) < 0) return error_of("can't read", name_);
+    return {};
+  }
 
  private:
   const int file_;

@@ -17,6 +17,11 @@ class Reader final : public ByteReader {
     at_ += count;
     return count;
   }
+  Result<std::uint64_t> size() override { return std::uint64_t{text_.size()}; }
+  Status seek(std::uint64_t offset) override {
+    at_ = static_cast<std::size_t>(std::min<std::uint64_t>(offset, text_.size()));
+    return {};
+  }
 
  private:
   const std::string text_;

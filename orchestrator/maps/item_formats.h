@@ -41,4 +41,11 @@ std::unique_ptr<ItemReader> read_csv(ByteStream bytes, char delimiter,
                                      std::optional<std::vector<std::string>> headers,
                                      std::size_t item_bytes_max);
 
+// An object a row of a Parquet file, `name`d in errors: flat columns, plain or with dictionaries,
+// uncompressed or by Snappy, gzip or Zstandard. Texts, numbers and booleans are themselves; dates and times
+// texts of RFC 3339, decimals exact numbers, other bytes Base64, what JSON has no number for null. A page of
+// each column is held.
+std::unique_ptr<ItemReader> read_parquet(std::unique_ptr<ByteReader> reader, std::string name,
+                                         std::size_t item_bytes_max);
+
 }  // namespace millrace::orchestrator

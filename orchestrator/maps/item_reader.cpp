@@ -101,20 +101,27 @@ struct Files {
   const definitions::ItemReader& reader;
 };
 
-tl::expected<ByteStream, Failure> open_file(ObjectSource& objects, const std::string& bucket,
-                                            const std::string& key) {
+tl::expected<std::unique_ptr<ByteReader>, Failure> open_object(ObjectSource& objects,
+                                                               const std::string& bucket,
+                                                               const std::string& key) {
   auto opened = objects.open(bucket, key);
-  if (opened) return ByteStream(unzipped(std::move(*opened)));
+  if (opened) return std::move(*opened);
   if (opened.error().code == ErrorCode::NotFound)
     return reader_failed("The specified key does not exist: s3://" + bucket + "/" + key);
   return reader_failed(opened.error().message);
 }
 
+tl::expected<ByteStream, Failure> open_file(ObjectSource& objects, const std::string& bucket,
+                                            const std::string& key) {
+  MR_TRY(opened, open_object(objects, bucket, key));
+  return ByteStream(unzipped(std::move(opened)));
+}
+
 // One file of the format.
 Opened open_format(Files files, ItemFormat format, const std::string& bucket, const std::string& key) {
   if (format == ItemFormat::Parquet) {
-    return reader_failed("Parquet files are not read yet (s3://" + bucket + "/" + key +
-                         "): write the items as JSON lines or CSV.");
+    MR_TRY(opened, open_object(files.objects, bucket, key));
+    return read_parquet(std::move(opened), "s3://" + bucket + "/" + key, kItemBytesMax);
   }
   MR_TRY(bytes, open_file(files.objects, bucket, key));
   if (format == ItemFormat::Csv) {

@@ -18,6 +18,14 @@ class ByteReader {
   virtual ~ByteReader() = default;
   // Up to `most` bytes; 0 at the end.
   virtual Result<std::size_t> read(char* into, std::size_t most) = 0;
+  // Of the whole object; and where the next read() begins. For formats that begin at their end.
+  virtual Result<std::uint64_t> size() { return from_beginning_only(); }
+  virtual Status seek(std::uint64_t) { return from_beginning_only(); }
+
+ private:
+  static tl::unexpected<Error> from_beginning_only() {
+    return fail(ErrorCode::InvalidArgument, "the object can be read from its beginning only");
+  }
 };
 
 // What is written appears as a whole with finish(), or not at all.

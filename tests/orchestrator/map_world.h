@@ -50,6 +50,11 @@ class MemoryObjects final : public ObjectSource {
       at += n;
       return n;
     }
+    Result<std::uint64_t> size() override { return std::uint64_t{text.size()}; }
+    Status seek(std::uint64_t offset) override {
+      at = static_cast<std::size_t>(std::min<std::uint64_t>(offset, text.size()));
+      return {};
+    }
     std::string text;
     std::size_t piece, at = 0;
   };
