@@ -11,6 +11,7 @@ calls only), "${id}" a text of its own in each case. "definition", "input" and "
 
 import json
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -130,6 +131,26 @@ class Api(Case):
         shown = call("DescribeExecution", executionArn=execution)
         self.assertEqual((shown["status"], shown["output"]), ("SUCCEEDED", '{"n":1.10}'))
         self.assertEqual(shown["stateMachineAliasArn"], alias)
+
+    def test_a_client_token_is_remembered_over_a_restart(self):
+        call = self.server.call
+        definition = json.dumps({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}})
+        arn = call("CreateStateMachine", name="fails", definition=definition, roleArn="r")["stateMachineArn"]
+        execution = call("StartExecution", stateMachineArn=arn)["executionArn"]
+
+        def wait_for_end():
+            self.wait_for(lambda: self.server.call("DescribeExecution", executionArn=execution)["status"] == "FAILED", "the end")
+        wait_for_end()
+        first = call("RedriveExecution", executionArn=execution, clientToken="again")
+        wait_for_end()
+        self.server.stop(signal.SIGKILL)
+        self.server = Server(self.home)
+        self.addCleanup(self.server.stop)
+        self.assertEqual(self.server.call("RedriveExecution", executionArn=execution, clientToken="again"), first)
+        self.assertEqual(self.server.call("DescribeExecution", executionArn=execution)["redriveCount"], 1)
+        self.server.call("RedriveExecution", executionArn=execution, clientToken="another")
+        wait_for_end()
+        self.assertEqual(self.server.call("DescribeExecution", executionArn=execution)["redriveCount"], 2)
 
     def test_deleting_stops_what_runs_and_frees_the_name(self):
         call = self.server.call
