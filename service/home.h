@@ -3,6 +3,7 @@
 // With server_main.cpp the only place that makes real clocks, stores and loops. Loop thread only.
 //
 //   HOME/lock          held while a process has the home open
+//   HOME/serve.json    where its server is, while one serves it (serve_file.h)
 //   HOME/millrace.db   definitions, executions, histories
 //   HOME/tasks.db      job records, models, endpoints
 //   HOME/objects/      s3://bucket/key is objects/bucket/key

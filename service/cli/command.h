@@ -25,8 +25,10 @@ enum ExitCode : int {
 
 // Options that stand before or behind any command.
 struct Shared {
-  std::string home;   // as given; see service::home_path
-  bool json = false;  // one JSON document on stdout instead of text
+  std::string home;      // as given; see service::home_path
+  bool json = false;     // one JSON document on stdout instead of text
+  std::string endpoint;  // of a server, as given; see connect.h
+  std::string profile;   // of ~/.aws/credentials, that requests to a server are signed with
 };
 
 // One row of the table in commands.cpp: adds the subcommand, its options and its callback, which sets
@@ -34,6 +36,7 @@ struct Shared {
 struct Command {
   std::string_view name;
   void (*add)(CLI::App& app, const Shared& shared, int& exit_code);
+  bool asks_servers = false;  // takes --endpoint
 };
 
 // "millrace: <message>" and "  hint: <hint>" on stderr, with --json {"error":{"code","message","hint"}}; the

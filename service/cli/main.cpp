@@ -11,6 +11,22 @@
 
 namespace millrace::cli {
 
+namespace {
+
+// A server can't be asked for what runs in this process.
+void check_endpoint(const CLI::App& app, const Shared& shared) {
+  if (shared.endpoint.empty() || app.get_subcommands().empty()) return;
+  const std::string name = app.get_subcommands().front()->get_name();
+  std::string others;
+  for (const Command& command : commands()) {
+    if (command.asks_servers) others += (others.empty() ? "" : ", ") + std::string(command.name);
+    if (command.asks_servers && command.name == name) return;
+  }
+  throw CLI::ValidationError("--endpoint", "`" + name + "` works in this process; servers are asked by " + others);
+}
+
+}  // namespace
+
 int run_main(int argc, char** argv) {
   CLI::App app(
       "Millrace runs workflows written in the Amazon States Language, with machine-learning jobs built in.",
@@ -31,10 +47,15 @@ int run_main(int argc, char** argv) {
   Shared shared;
   int exit_code = kSucceeded;
   app.add_option("--home", shared.home, "the one directory of state")->type_name("DIR");
+  app.add_option("--endpoint", shared.endpoint, "ask this server instead of the home")->type_name("URL");
+  app.add_option("--profile", shared.profile, "whose keys of ~/.aws/credentials sign requests to a server");
   app.add_flag("--json", shared.json, "one JSON document on stdout, for scripts");
   bool verbose = false;
   app.add_flag("-v,--verbose", verbose, "log what the engine does to stderr");
-  app.parse_complete_callback([&] { log::set_level(verbose ? log::Level::Info : log::Level::Warning); });
+  app.parse_complete_callback([&] {
+    log::set_level(verbose ? log::Level::Info : log::Level::Warning);
+    check_endpoint(app, shared);
+  });
   for (const Command& command : commands()) command.add(app, shared, exit_code);
   try {
     app.parse(argc, argv);

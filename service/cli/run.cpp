@@ -1,8 +1,6 @@
 // `millrace run` and `millrace resume`: an engine in this process, watched until what was asked for has
 // ended.
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -174,12 +172,6 @@ void print_end(const orchestrator::Started& started, const orchestrator::Ended& 
     std::fprintf(stderr, "  %s\n", for_people(ended.failure->error, ended.failure->cause).c_str());
 }
 
-Watch::Style style_of(const RunOptions& options) {
-  if (options.quiet) return Watch::Style::None;
-  if (isatty(STDERR_FILENO)) return Watch::Style::Tree;
-  return options.watch ? Watch::Style::Lines : Watch::Style::None;
-}
-
 Result<int> run(const RunOptions& options, const Shared& shared) {
   MR_TRY(text, read_input(options.file));
   MR_TRY(compiled, compile_file(options.file, text));
@@ -191,7 +183,7 @@ Result<int> run(const RunOptions& options, const Shared& shared) {
   home_options.engine.limits.history_events_max = options.history_events_max;
   MR_TRY(home, service::Home::open(std::move(home_options)));
   MR_DO(put_objects(home->tasks()->objects(), options.put));
-  Watch watch(style_of(options), compiled.program, home->loop().clock());
+  Watch watch(Display::style(options.watch, options.quiet), compiled.program, home->loop().clock());
   Session session(*home, watch);
   const Instant began = home->loop().clock().now();
   const auto start = [&](const orchestrator::MachineRow& row) {

@@ -14,6 +14,7 @@
 #include "service/cli/command.h"
 #include "service/home.h"
 #include "service/http/server.h"
+#include "service/serve_file.h"
 
 namespace millrace::cli {
 namespace {
@@ -41,11 +42,13 @@ Result<std::shared_ptr<http::TlsContext>> load_tls(const ServeOptions& options) 
   return http::TlsContext::load(options.certificate, options.key);
 }
 
-void say_ready(const http::Address& address, int port, const std::string& home, bool tls,
-               const Shared& shared) {
+std::string url_of(const http::Address& address, int port, bool tls) {
   const bool v6 = address.host.find(':') != std::string::npos;
-  const std::string url = (tls ? "https://" : "http://") + (v6 ? "[" + address.host + "]" : address.host) +
-                          ":" + std::to_string(port);
+  return (tls ? "https://" : "http://") + (v6 ? "[" + address.host + "]" : address.host) + ":" +
+         std::to_string(port);
+}
+
+void say_ready(const std::string& url, const std::string& home, const Shared& shared) {
   if (shared.json) {
     JsonWriter out;
     out.begin_object().key("url").string(url).key("home").string(home).end_object();
@@ -136,10 +139,14 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
       if (!summary) return stop_with(summary.error());
       if (summary->executions > 0)
         std::fprintf(stderr, "taking up %zu unfinished executions of this home\n", summary->executions);
-      say_ready(address, server->port(), home->path(), tls != nullptr, shared);
+      const std::string url = url_of(address, server->port(), tls != nullptr);
+      if (const Status written = service::write_serve_file(home->path(), url); !written)
+        return stop_with(written.error());
+      say_ready(url, home->path(), shared);
     });
   });
   loop.run();
+  service::remove_serve_file(home->path());
   server.reset();
   if (error) return fail(*std::move(error));
   return kSucceeded;

@@ -39,15 +39,15 @@ std::size_t StateTree::depth_of(FrameId frame) const {
   return depth;
 }
 
-StateRow* StateTree::current(FrameId frame) {
+StateRow* StateRows::current(FrameId frame) {
   const auto found = current_.find(frame);
   return found == current_.end() ? nullptr : found->second;
 }
 
-StateRow* StateTree::enter(const states::Event& event) {
-  std::vector<StateRow*>& siblings = of_frame_[event.frame];
+StateRow* StateRows::enter(const Place& place, const std::string& name, Instant time) {
+  std::vector<StateRow*>& siblings = of_frame_[place.frame];
   const auto seen = std::find_if(siblings.begin(), siblings.end(),
-                                 [&](const StateRow* row) { return row->node == event.node; });
+                                 [&](const StateRow* row) { return row->node == place.node; });
   StateRow* row = nullptr;
   if (seen != siblings.end()) {  // a loop came back: the same row again
     row = *seen;
@@ -56,26 +56,52 @@ StateRow* StateTree::enter(const states::Event& event) {
   } else {
     row = rows_.emplace_back(std::make_unique<StateRow>()).get();
     siblings.push_back(row);
-    row->frame = event.frame;
-    row->node = event.node;
-    row->name = std::get<states::detail::StateEntered>(event.details).name;
-    row->depth = depth_of(event.frame);
-    if (const auto frame = execution_.frames.find(event.frame); frame != execution_.frames.end()) {
-      row->kind = cli::describe(frame->second.program->node(event.node));
-      const auto parent = execution_.frames.find(frame->second.parent);
-      if (parent != execution_.frames.end() &&
-          std::holds_alternative<states::waiting::ForItems>(parent->second.waiting))
-        row->name = "[" + std::to_string(frame->second.index) + "] " + row->name;
-      if (siblings.size() == 1 && parent != execution_.frames.end()) {
-        if (StateRow* above = current(parent->first)) above->children.push_back(event.frame);
-      }
-    }
+    row->frame = place.frame;
+    row->node = place.node;
+    row->name = place.item ? "[" + std::to_string(*place.item) + "] " + name : name;
+    row->depth = place.depth;
+    if (place.program) row->kind = cli::describe(place.program->node(place.node));
+    StateRow* above = place.parent.value != 0 ? current(place.parent) : nullptr;
+    if (above && siblings.size() == 1) above->children.push_back(place.frame);
   }
   row->status = StateRow::Status::Running;
-  row->entered = event.time;
+  row->entered = time;
   ++row->visits;
-  current_[event.frame] = row;
+  current_[place.frame] = row;
   return row;
+}
+
+void StateRows::end(StateRow& row, StateRow::Status status, Instant time) {
+  row.status = status;
+  row.left = time;
+}
+
+void StateRows::exited(StateRow& row, Instant time) {
+  const bool caught = row.status == StateRow::Status::Failed;
+  end(row, caught ? StateRow::Status::Caught : StateRow::Status::Succeeded, time);
+  if (!caught) row.note.clear();
+}
+
+void StateRows::end_all(StateRow::Status status, Instant time) {
+  for (const auto& open : rows_) {
+    if (open->over()) continue;
+    end(*open, status, time);
+    open->note.clear();
+  }
+}
+
+StateRow* StateTree::enter_by(const states::Event& event) {
+  Place place{.frame = event.frame, .node = event.node, .depth = depth_of(event.frame)};
+  if (const auto frame = execution_.frames.find(event.frame); frame != execution_.frames.end()) {
+    place.program = &*frame->second.program;
+    const auto parent = execution_.frames.find(frame->second.parent);
+    if (parent != execution_.frames.end()) {
+      place.parent = parent->first;
+      if (std::holds_alternative<states::waiting::ForItems>(parent->second.waiting))
+        place.item = frame->second.index;
+    }
+  }
+  return enter(place, std::get<states::detail::StateEntered>(event.details).name, event.time);
 }
 
 void StateTree::note_items(StateRow& row) const {
@@ -91,7 +117,7 @@ void StateTree::note_items(StateRow& row) const {
 StateRow* StateTree::apply(const states::Event& event) {
   states::evolve(execution_, *program_, event);
   const std::string_view type = states::name_of(event.type);
-  if (type.ends_with("StateEntered")) return enter(event);
+  if (type.ends_with("StateEntered")) return enter_by(event);
   if (type.starts_with("MapIteration")) {
     const auto frame = execution_.frames.find(event.frame);
     const FrameId parent =
@@ -102,33 +128,21 @@ StateRow* StateTree::apply(const states::Event& event) {
     return nullptr;
   }
   if (event.frame.value == 0 && execution_.ended()) {
-    // Not every state that an end interrupts has an event of its own.
-    for (const auto& open : rows_) {
-      if (open->over()) continue;
-      open->status = type == "ExecutionFailed" ? StateRow::Status::Failed : StateRow::Status::Aborted;
-      open->left = event.time;
-      open->note.clear();
-    }
+    end_all(type == "ExecutionFailed" ? StateRow::Status::Failed : StateRow::Status::Aborted, event.time);
     return nullptr;
   }
   StateRow* row = current(event.frame);
   if (!row) return nullptr;
-  const auto end = [&](StateRow::Status status) {
-    row->status = status;
-    row->left = event.time;
-  };
   if (type.ends_with("StateExited")) {
-    const bool caught = row->status == StateRow::Status::Failed;
-    end(caught ? StateRow::Status::Caught : StateRow::Status::Succeeded);
-    if (!caught) row->note.clear();
+    exited(*row, event.time);
   } else if (const auto* failed = std::get_if<states::detail::TaskFailed>(&event.details)) {
-    end(StateRow::Status::Failed);
+    end(*row, StateRow::Status::Failed, event.time);
     row->note = for_people(failed->failure.error, failed->failure.cause);
   } else if (type.ends_with("StateFailed")) {
-    end(StateRow::Status::Failed);
+    end(*row, StateRow::Status::Failed, event.time);
   } else if (type.ends_with("Aborted")) {
     if (row->over()) return nullptr;
-    end(StateRow::Status::Aborted);
+    end(*row, StateRow::Status::Aborted, event.time);
     row->note.clear();
   } else if (const auto* retry = std::get_if<states::detail::RetryScheduled>(&event.details)) {
     row->status = StateRow::Status::Waiting;
@@ -145,19 +159,19 @@ StateRow* StateTree::apply(const states::Event& event) {
   return row;
 }
 
-void StateTree::collect(FrameId frame, bool whole, std::vector<const StateRow*>& out) const {
+void StateRows::collect(FrameId frame, bool whole, std::vector<const StateRow*>& out) const {
   const auto rows = of_frame_.find(frame);
   if (rows == of_frame_.end()) return;
   for (const StateRow* row : rows->second) {
     out.push_back(row);
     if (!whole && row->over()) continue;
     for (const FrameId child : row->children) {
-      if (whole || execution_.frames.contains(child)) collect(child, whole, out);
+      if (whole || alive(child)) collect(child, whole, out);
     }
   }
 }
 
-std::vector<const StateRow*> StateTree::shown(std::size_t height) const {
+std::vector<const StateRow*> StateRows::shown(std::size_t height) const {
   std::vector<const StateRow*> rows;
   collect(kRoot, true, rows);
   if (height == 0 || rows.size() <= height) return rows;
@@ -167,7 +181,7 @@ std::vector<const StateRow*> StateTree::shown(std::size_t height) const {
   return rows;
 }
 
-std::vector<std::string> StateTree::not_entered() const {
+std::vector<std::string> StateRows::not_entered() const {
   std::vector<std::string> names;
   const auto rows = of_frame_.find(kRoot);
   for (definitions::NodeIndex i = 0; i < program_->nodes.size(); ++i) {

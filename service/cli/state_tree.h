@@ -32,31 +32,63 @@ struct StateRow {
 // SUCCEEDED, FAILED, … as `run --json` writes it.
 std::string_view name_of(StateRow::Status status);
 
-class StateTree {
+// The rows of one execution, however what happened is learnt.
+class StateRows {
  public:
-  explicit StateTree(std::shared_ptr<const definitions::Program> program) : program_(std::move(program)) {}
-
-  // Folds the next event; the row it is about, null when it is about none. Valid until the next call.
-  StateRow* apply(const states::Event& event);
+  virtual ~StateRows() = default;
   StateRow* current(FrameId frame);  // the row a line of control is in; null
   // Rows in the order to show: children below their parent. With more than `height` rows, first those inside
   // what is over are left out, then the oldest. 0: all.
   std::vector<const StateRow*> shown(std::size_t height = 0) const;
   // States of the outermost scope that have not been entered, in the order of the definition.
   std::vector<std::string> not_entered() const;
-  const states::Execution& execution() const { return execution_; }
+  virtual bool over() const = 0;  // the execution has ended
 
- private:
-  StateRow* enter(const states::Event& event);
-  std::size_t depth_of(FrameId frame) const;
-  void collect(FrameId frame, bool whole, std::vector<const StateRow*>& out) const;
-  void note_items(StateRow& row) const;
+ protected:
+  // Where a state was entered: its line of control, and the one that began that, if any did.
+  struct Place {
+    FrameId frame, parent = {};
+    const definitions::Program* program = nullptr;  // of the frame
+    definitions::NodeIndex node = 0;
+    std::size_t depth = 0;
+    std::optional<std::size_t> item = {};  // of a Map's iteration
+  };
+  explicit StateRows(std::shared_ptr<const definitions::Program> program) : program_(std::move(program)) {}
+  StateRow* enter(const Place& place, const std::string& name, Instant time);
+  // What a task's failure, a state's end and its abort mean for its row.
+  static void end(StateRow& row, StateRow::Status status, Instant time);
+  static void exited(StateRow& row, Instant time);
+  // Not every state that an end interrupts has an event of its own.
+  void end_all(StateRow::Status status, Instant time);
+  virtual bool alive(FrameId frame) const = 0;  // a line of control that goes on
 
   std::shared_ptr<const definitions::Program> program_;
-  states::Execution execution_;
+
+ private:
+  void collect(FrameId frame, bool whole, std::vector<const StateRow*>& out) const;
+
   std::vector<std::unique_ptr<StateRow>> rows_;
   std::map<FrameId, std::vector<StateRow*>> of_frame_;  // in the order of entry
   std::map<FrameId, StateRow*> current_;
+};
+
+// Learnt from the engine's own events.
+class StateTree final : public StateRows {
+ public:
+  explicit StateTree(std::shared_ptr<const definitions::Program> program) : StateRows(std::move(program)) {}
+
+  // Folds the next event; the row it is about, null when it is about none. Valid until the next call.
+  StateRow* apply(const states::Event& event);
+  bool over() const override { return execution_.ended(); }
+  const states::Execution& execution() const { return execution_; }
+
+ private:
+  StateRow* enter_by(const states::Event& event);
+  std::size_t depth_of(FrameId frame) const;
+  void note_items(StateRow& row) const;
+  bool alive(FrameId frame) const override { return execution_.frames.contains(frame); }
+
+  states::Execution execution_;
 };
 
 }  // namespace millrace::cli

@@ -120,6 +120,12 @@ std::string tree_line(const StateRow& row, Instant now, std::size_t columns, boo
   return line;
 }
 
+Display::Style Display::style(bool asked, bool quiet) {
+  if (quiet) return Style::None;
+  if (isatty(STDERR_FILENO)) return Style::Tree;
+  return asked ? Style::Lines : Style::None;
+}
+
 void Watch::on_events(ExecutionId id, const states::Execution&, std::span<const states::Event> events) {
   // A start is seen here before its caller knows the id.
   const bool begins = !events.empty() && events.front().type == states::EventType::ExecutionStarted;
@@ -128,37 +134,47 @@ void Watch::on_events(ExecutionId id, const states::Execution&, std::span<const 
   seen_ = true;
   for (const states::Event& event : events) {
     const StateRow* row = tree_.apply(event);
-    if (!row || style_ != Style::Lines) continue;
+    if (!row) continue;
     if (std::holds_alternative<states::detail::RetryScheduled>(event.details))
-      say(*row, "↻");
-    else if (states::name_of(event.type).ends_with("StateEntered"))
-      say(*row, "▶");
-    else if (row->over() || row->status == StateRow::Status::Waiting)
-      say(*row, mark_of(row->status).sign);
+      display_.retried(*row);
+    else if (states::name_of(event.type).ends_with("StateEntered") || row->over() ||
+             row->status == StateRow::Status::Waiting)
+      display_.changed(*row);
   }
-  if (style_ == Style::Tree) draw(false);
+  display_.draw(tree_, false);
 }
 
 void Watch::on_progress(ExecutionId id, FrameId frame, const std::string&, const Payload& progress) {
-  if (style_ == Style::None || id != id_) return;
+  if (display_.style() == Style::None || id != id_) return;
   StateRow* row = tree_.current(frame);
   const std::string text = describe_progress(progress);
   if (!row || row->over() || text.empty()) return;
   row->note = text;
-  if (style_ == Style::Lines) {
+  if (display_.style() == Style::Lines) {
     const Instant now = clock_.now();
     const auto [said, first] = said_.try_emplace(frame, now);
     if (!first && now - said->second < kSayEvery) return;
     said->second = now;
-    return say(*row, "·");
+    return display_.progressed(*row);
   }
   const JsonView fraction = progress.view().find("fraction");
   if (fraction && fraction.is_number() && fraction.number() >= 0)
     row->note = bar(fraction.number()) + " " + text;
-  draw(false);
+  display_.draw(tree_, false);
 }
 
-void Watch::say(const StateRow& row, std::string_view what) {
+void Display::changed(const StateRow& row) {
+  say(row, row.status == StateRow::Status::Running ? "▶" : mark_of(row.status).sign);
+}
+void Display::retried(const StateRow& row) {
+  say(row, "↻");
+}
+void Display::progressed(const StateRow& row) {
+  say(row, "·");
+}
+
+void Display::say(const StateRow& row, std::string_view what) {
+  if (style_ != Style::Lines) return;
   std::string line = format_rfc3339(clock_.now()).substr(11, 8) + " " + std::string(row.depth * 2, ' ') +
                      std::string(what) + " " + on_one_line(row.name);
   if (row.over()) line += "  " + format_duration(row.left - row.entered);
@@ -167,7 +183,8 @@ void Watch::say(const StateRow& row, std::string_view what) {
   std::fprintf(stderr, "%s\n", shorten(line, 400).c_str());
 }
 
-void Watch::draw(bool last) {
+void Display::draw(const StateRows& tree, bool last) {
+  if (style_ != Style::Tree) return;
   const Instant now = clock_.now();
   if (!last && drawn_at_ != Instant::min() && now - drawn_at_ < kDrawEvery) return;
   drawn_at_ = now;
@@ -177,7 +194,7 @@ void Watch::draw(bool last) {
   const std::size_t height =
       std::min(kRowsMax, known ? static_cast<std::size_t>(size.ws_row) - 2 : std::size_t{22});
   const bool colours = std::getenv("NO_COLOR") == nullptr;
-  const auto rows = tree_.shown(last ? 0 : height);
+  const auto rows = tree.shown(last ? 0 : height);
   std::string out;
   if (drawn_ > 0) out += "\x1b[" + std::to_string(drawn_) + "A";
   drawn_ = 0;
@@ -186,8 +203,8 @@ void Watch::draw(bool last) {
     ++drawn_;
   };
   for (const StateRow* row : rows) put(tree_line(*row, now, columns - 1, colours));
-  if (!last && !tree_.execution().ended()) {
-    for (const std::string& name : tree_.not_entered()) {
+  if (!last && !tree.over()) {
+    for (const std::string& name : tree.not_entered()) {
       if (static_cast<std::size_t>(drawn_) >= height) break;
       put(coloured("○ " + shorten(on_one_line(name), columns - 3), "2", colours));
     }
@@ -198,11 +215,11 @@ void Watch::draw(bool last) {
 }
 
 void Watch::tick() {
-  if (style_ == Style::Tree && seen_) draw(false);
+  if (seen_) display_.draw(tree_, false);
 }
 
 void Watch::finish() {
-  if (style_ == Style::Tree && seen_) draw(true);
+  if (seen_) display_.draw(tree_, true);
 }
 
 }  // namespace millrace::cli

@@ -1,6 +1,6 @@
 #pragma once
-// Watch: what people see while an execution runs: on a terminal its tree of states, drawn again as things
-// happen, else a line for each thing. Loop thread only.
+// What people see while an execution runs: on a terminal its tree of states, drawn again as things happen, else
+// a line for each thing. Display draws; Watch hears of an engine in this process. Loop thread only.
 
 #include <map>
 #include <string>
@@ -10,11 +10,34 @@
 
 namespace millrace::cli {
 
-class Watch final : public orchestrator::Observer {
+class Display {
  public:
   enum class Style { None, Lines, Tree };
+  // Tree on a terminal, Lines elsewhere when it is asked for, None when silence is.
+  static Style style(bool asked, bool quiet);
+  Display(Style style, const Clock& clock) : style_(style), clock_(clock) {}
+
+  Style style() const { return style_; }
+  // A row that has just changed: its line, in the style of lines.
+  void changed(const StateRow& row);
+  void retried(const StateRow& row);
+  void progressed(const StateRow& row);
+  void draw(const StateRows& rows, bool last);  // in the style of a tree; not more often than eyes see
+
+ private:
+  void say(const StateRow& row, std::string_view what);
+
+  Style style_;
+  const Clock& clock_;
+  int drawn_ = 0;  // lines on the screen
+  Instant drawn_at_ = Instant::min();
+};
+
+class Watch final : public orchestrator::Observer {
+ public:
+  using Style = Display::Style;
   Watch(Style style, std::shared_ptr<const definitions::Program> program, const Clock& clock)
-      : style_(style), clock_(clock), tree_(std::move(program)) {}
+      : display_(style, clock), clock_(clock), tree_(std::move(program)) {}
 
   // Follows this execution from now on; events of others are passed over.
   void follow(ExecutionId id) { id_ = id; }
@@ -29,17 +52,12 @@ class Watch final : public orchestrator::Observer {
   const StateTree& tree() const { return tree_; }
 
  private:
-  void say(const StateRow& row, std::string_view what);
-  void draw(bool last);
-
-  Style style_;
+  Display display_;
   const Clock& clock_;
   ExecutionId id_;
   StateTree tree_;
   bool seen_ = false;                // anything of the execution
   std::map<FrameId, Instant> said_;  // when a progress line was last printed
-  int drawn_ = 0;                    // lines on the screen
-  Instant drawn_at_ = Instant::min();
 };
 
 // "Training 62 % · round 124/200 · validation:auc 0.9312 · 1.2 s left"
