@@ -62,8 +62,8 @@ std::optional<std::string> find_server(const std::string& home) {
   if (!document || !document->view().is_object()) return std::nullopt;
   const JsonView url = document->view().find("url"), pid = document->view().find("pid");
   if (!url || !url.is_string() || !pid || !pid.is_number()) return std::nullopt;
-  // What a crash left behind: the process is gone, or the lock is another one's. The lock itself is tried last,
-  // so that a process that is about to take it does not find it taken by us.
+  // What a crash left behind: the process is gone, or the lock is another one's. The lock itself is tried
+  // last, so that a process that is about to take it does not find it taken by us.
   if (content_of(std::filesystem::path(home) / "lock") != pid.text()) return std::nullopt;
   if (::kill(static_cast<pid_t>(pid.integer().value_or(0)), 0) != 0 && errno == ESRCH) return std::nullopt;
   if (!is_locked(home)) return std::nullopt;

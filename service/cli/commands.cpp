@@ -19,15 +19,36 @@ void add_serve(CLI::App&, const Shared&, int&);
 void add_simulate(CLI::App&, const Shared&, int&);
 void add_test(CLI::App&, const Shared&, int&);
 void add_bench(CLI::App&, const Shared&, int&);
+void add_deploy(CLI::App&, const Shared&, int&);
+void add_apply(CLI::App&, const Shared&, int&);
+void add_start(CLI::App&, const Shared&, int&);
+void add_stop(CLI::App&, const Shared&, int&);
+void add_redrive(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
-      {"run", add_run},           {"resume", add_resume},       {"validate", add_validate},
-      {"graph", add_graph},       {"list", add_list},           {"describe", add_describe},
-      {"history", add_history},   {"invoke", add_invoke},       {"call", add_call},
-      {"eval", add_eval},         {"functions", add_functions}, {"objects", add_objects},
-      {"serve", add_serve},       {"keys", add_keys},           {"test", add_test},
-      {"simulate", add_simulate}, {"bench", add_bench},
+      {"run", add_run},
+      {"resume", add_resume},
+      {"validate", add_validate},
+      {"graph", add_graph},
+      {"deploy", add_deploy, true},
+      {"apply", add_apply, true},
+      {"start", add_start, true},
+      {"stop", add_stop, true},
+      {"redrive", add_redrive, true},
+      {"list", add_list, true},
+      {"describe", add_describe, true},
+      {"history", add_history, true},
+      {"invoke", add_invoke},
+      {"call", add_call},
+      {"eval", add_eval},
+      {"functions", add_functions},
+      {"objects", add_objects},
+      {"serve", add_serve},
+      {"keys", add_keys},
+      {"test", add_test},
+      {"simulate", add_simulate},
+      {"bench", add_bench},
   };
   return kCommands;
 }

@@ -22,7 +22,8 @@ void check_endpoint(const CLI::App& app, const Shared& shared) {
     if (command.asks_servers) others += (others.empty() ? "" : ", ") + std::string(command.name);
     if (command.asks_servers && command.name == name) return;
   }
-  throw CLI::ValidationError("--endpoint", "`" + name + "` works in this process; servers are asked by " + others);
+  throw CLI::ValidationError("--endpoint",
+                             "`" + name + "` works in this process; servers are asked by " + others);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "definitions/compile.h"
 #include "service/cli/command.h"
+#include "service/cli/deployment.h"
 #include "service/cli/print.h"
 #include "service/cli/show.h"
 #include "service/cli/watch.h"
@@ -27,19 +28,6 @@ struct RunOptions {
   std::size_t payload_bytes_max = Limits{}.payload_bytes_max;
   std::uint64_t history_events_max = Limits{}.history_events_max;
 };
-
-// "fraud" of "examples/fraud/fraud.asl.json"; "hello" of "examples/hello/definition.json".
-std::string machine_name(const std::string& file) {
-  const std::filesystem::path path(file);
-  std::string stem = path.filename().string();
-  stem = stem.substr(0, stem.find('.'));
-  if (stem == "definition" && path.has_parent_path())
-    stem = std::filesystem::absolute(path).parent_path().filename().string();
-  std::string name;
-  for (const char c : stem)
-    name += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' ? c : '-';
-  return name.empty() ? "workflow" : name;
-}
 
 Result<definitions::Compiled> compile_file(const std::string& file, const std::string& text) {
   definitions::Compiled compiled = definitions::compile(text);
@@ -127,22 +115,6 @@ class Session {
   std::optional<orchestrator::Started> started_;
 };
 
-// The states as `run --json` tells of them.
-void write_states(JsonWriter& out, const StateTree& tree) {
-  out.key("states").begin_array();
-  for (const StateRow* row : tree.shown()) {
-    out.begin_object();
-    out.key("name").string(row->name);
-    out.key("kind").string(row->kind);
-    out.key("status").string(name_of(row->status));
-    if (row->over()) out.key("durationMillis").number(std::int64_t{(row->left - row->entered).count()});
-    if (row->visits > 1) out.key("visits").number(static_cast<std::int64_t>(row->visits));
-    if (row->depth > 0) out.key("depth").number(static_cast<std::int64_t>(row->depth));
-    out.end_object();
-  }
-  out.end_array();
-}
-
 void print_json_end(const orchestrator::Started& started, const orchestrator::Ended& ended,
                     const StateTree& tree) {
   const states::Execution& e = tree.execution();
@@ -164,7 +136,7 @@ void print_json_end(const orchestrator::Started& started, const orchestrator::En
   print_line(out.finish().text());
 }
 
-void print_end(const orchestrator::Started& started, const orchestrator::Ended& ended, Millis took) {
+void print_text_end(const orchestrator::Started& started, const orchestrator::Ended& ended, Millis took) {
   if (ended.output) print_line(pretty(ended.output->view()));
   std::fprintf(stderr, "%s %s in %s\n", started.name.c_str(),
                std::string(states::name_of(ended.status)).c_str(), format_duration(took).c_str());
@@ -219,7 +191,7 @@ Result<int> run(const RunOptions& options, const Shared& shared) {
   if (shared.json)
     print_json_end(*session.start(), *session.how(), watch.tree());
   else
-    print_end(*session.start(), *session.how(), home->loop().clock().now() - began);
+    print_text_end(*session.start(), *session.how(), home->loop().clock().now() - began);
   if (const std::size_t others = home->engine().live(); others > 0)
     std::fprintf(stderr,
                  "%zu other executions of this home are unfinished: `millrace resume` goes on with them\n",

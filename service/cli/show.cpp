@@ -1,90 +1,14 @@
 #include "service/cli/show.h"
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "definitions/compile.h"
-#include "states/decide.h"
+#include "service/cli/command.h"
+#include "service/cli/names.h"
+#include "service/cli/print.h"
+#include "service/cli/state_tree.h"
 
 namespace millrace::cli {
-namespace {
-
-constexpr std::size_t kPage = 500;
-
-struct Wanted {
-  std::string machine, name;
-};
-
-Wanted parse(const std::string& which) {
-  if (which.starts_with("arn:")) {
-    const std::size_t last = which.rfind(':');
-    const std::size_t before = which.rfind(':', last - 1);
-    return {which.substr(before + 1, last - before - 1), which.substr(last + 1)};
-  }
-  const std::size_t slash = which.find('/');
-  if (slash == std::string::npos) return {"", which};
-  return {which.substr(0, slash), which.substr(slash + 1)};
-}
-
-Result<orchestrator::ExecutionRow> find_row(orchestrator::Store& store, const std::string& which) {
-  const Wanted wanted = parse(which);
-  orchestrator::ExecutionFilter filter;
-  filter.machine_name = wanted.machine;
-  filter.name_contains = wanted.name;
-  ExecutionId before{};
-  for (;;) {
-    MR_TRY(rows, store.executions(filter, before, kPage));
-    for (const auto& row : rows) {
-      if (row.name == wanted.name) return row;
-    }
-    if (rows.size() < kPage) break;
-    before = rows.back().id;
-  }
-  // A machine's name alone means its newest execution.
-  if (wanted.machine.empty()) {
-    filter.machine_name = which;
-    filter.name_contains.clear();
-    MR_TRY(newest, store.executions(filter, {}, 1));
-    if (!newest.empty()) return newest[0];
-  }
-  return fail(ErrorCode::NotFound, "Execution Does Not Exist: '" + which + "'",
-              "`millrace list` shows the executions of this home");
-}
-
-}  // namespace
-
-Result<Shown> find_execution(orchestrator::Store& store, const std::string& which) {
-  Shown shown;
-  MR_TRY(row, find_row(store, which));
-  shown.row = row;
-  MR_TRY(machine, store.machine(row.machine));
-  shown.machine = std::move(machine);
-  MR_TRY(events, store.events(row.id, 0, ~std::size_t{0}));
-  shown.events = std::move(events);
-  const definitions::Compiled compiled = definitions::compile(shown.machine.definition);
-  if (!compiled.program)
-    return fail(ErrorCode::DataLoss,
-                "the definition of '" + shown.machine.name + "' in this home does not compile");
-  shown.program = compiled.program;
-  for (const states::Event& event : shown.events) states::evolve(shown.execution, *shown.program, event);
-  return shown;
-}
-
-Json describe_json(const Shown& shown) {
-  const states::Execution& e = shown.execution;
-  const auto seconds = [](Instant t) { return static_cast<double>(to_millis(t)) / 1000; };
-  Json json = {{"executionArn", e.identity.arn},
-               {"stateMachineArn", e.identity.machine_arn},
-               {"name", e.identity.name},
-               {"status", std::string(states::name_of(e.status))},
-               {"startDate", seconds(e.started)}};
-  if (e.stopped) json["stopDate"] = seconds(*e.stopped);
-  json["input"] = std::string(e.input.text());
-  if (e.output) json["output"] = std::string(e.output->text());
-  if (e.failure && e.failure->has_error) json["error"] = e.failure->error;
-  if (e.failure && e.failure->has_cause) json["cause"] = e.failure->cause;
-  json["redriveCount"] = e.redrives;
-  return json;
-}
 
 std::string for_people(const std::string& error, const std::string& cause) {
   std::string reason = cause;
@@ -100,12 +24,62 @@ std::string for_people(const std::string& error, const std::string& cause) {
   return error + ": " + reason;
 }
 
-std::string status_line(const Shown& shown) {
-  const states::Execution& e = shown.execution;
-  std::string line =
-      e.identity.machine_name + "/" + e.identity.name + " " + std::string(states::name_of(e.status));
-  if (e.stopped) line += " in " + format_duration(*e.stopped - e.started);
+Instant time_of(const Json& seconds) {
+  return seconds.is_number() ? from_millis(static_cast<std::int64_t>(seconds.get<double>() * 1000 + 0.5))
+                             : Instant();
+}
+
+std::string time_text(const Json& seconds) {
+  return seconds.is_number() ? format_rfc3339(time_of(seconds)) : "";
+}
+
+std::string status_line(const Json& execution) {
+  std::string line = short_name(execution.value("executionArn", "")) + " " + execution.value("status", "");
+  if (execution.contains("stopDate"))
+    line += " in " + format_duration(time_of(execution["stopDate"]) - time_of(execution["startDate"]));
   return line;
+}
+
+void write_states(JsonWriter& out, const StateRows& rows) {
+  out.key("states").begin_array();
+  for (const StateRow* row : rows.shown()) {
+    out.begin_object();
+    out.key("name").string(row->name);
+    out.key("kind").string(row->kind);
+    out.key("status").string(name_of(row->status));
+    if (row->over()) out.key("durationMillis").number(std::int64_t{(row->left - row->entered).count()});
+    if (row->visits > 1) out.key("visits").number(static_cast<std::int64_t>(row->visits));
+    if (row->depth > 0) out.key("depth").number(static_cast<std::int64_t>(row->depth));
+    out.end_object();
+  }
+  out.end_array();
+}
+
+void print_end(const Json& execution, const StateRows* rows, bool json) {
+  const auto output = Payload::parse(execution.value("output", ""));
+  if (!json) {
+    if (output) print_line(pretty(output->view()));
+    std::fprintf(stderr, "%s\n", status_line(execution).c_str());
+    const std::string failure = for_people(execution.value("error", ""), execution.value("cause", ""));
+    if (!failure.empty()) std::fprintf(stderr, "  %s\n", failure.c_str());
+    return;
+  }
+  JsonWriter out;
+  out.begin_object();
+  for (const char* name : {"executionArn", "name", "status"}) out.key(name).string(execution.value(name, ""));
+  out.key("startDate").string(time_text(execution.value("startDate", Json())));
+  if (execution.contains("stopDate")) {
+    out.key("stopDate").string(time_text(execution["stopDate"]));
+    out.key("durationMillis")
+        .number(std::int64_t{(time_of(execution["stopDate"]) - time_of(execution["startDate"])).count()});
+  }
+  if (output) out.key("output").value(*output);
+  for (const char* name : {"error", "cause"}) {
+    if (execution.contains(name)) out.key(name).string(execution.value(name, ""));
+  }
+  if (rows) write_states(out, *rows);
+  out.end_object();
+  print_line(out.finish().text());
 }
 
 }  // namespace millrace::cli

@@ -1,6 +1,6 @@
 #pragma once
-// What people see while an execution runs: on a terminal its tree of states, drawn again as things happen, else
-// a line for each thing. Display draws; Watch hears of an engine in this process. Loop thread only.
+// What people see while an execution runs: on a terminal its tree of states, drawn again as things happen,
+// else a line for each thing. Display draws; Watch hears of an engine in this process. Loop thread only.
 
 #include <map>
 #include <string>

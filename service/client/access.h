@@ -1,7 +1,7 @@
 #pragma once
 // Access: how the command line asks for something: operations of AWS services by name, answered by a server
-// over HTTP or by an engine over a home in this process. Commands know no other way, so that they do and print
-// the same whichever it is. One thread, blocking.
+// over HTTP or by an engine over a home in this process. Commands know no other way, so that they do and
+// print the same whichever it is. One thread, blocking.
 
 #include <memory>
 #include <string>
@@ -25,8 +25,9 @@ inline constexpr AwsService kLogs{"Logs_20140328.", "logs", "1.1"};
 class Access {
  public:
   virtual ~Access() = default;
-  // The answer of one operation. Errors: those of error_of_aws: NotFound, AlreadyExists, Conflict, LimitExceeded, InvalidArgument by that name; Unavailable when nobody answers,
-  // OutcomeUnknown when the answer was lost and repeating would do it twice.
+  // The answer of one operation. Errors: those of error_of_aws: NotFound, AlreadyExists, Conflict,
+  // LimitExceeded, InvalidArgument by that name; Unavailable when nobody answers, OutcomeUnknown when the
+  // answer was lost and repeating would do it twice.
   virtual Result<Payload> call(const AwsService& service, std::string_view operation,
                                const Payload& input) = 0;
   Result<Payload> call(std::string_view operation, const Payload& input) {
@@ -40,8 +41,8 @@ class Access {
   virtual const Clock& clock() const = 0;
 };
 
-// An AWS error as an Error: "Execution Does Not Exist: 'arn' (ExecutionDoesNotExist)", with a remedy where one
-// is known.
+// An AWS error as an Error: "Execution Does Not Exist: 'arn' (ExecutionDoesNotExist)", with a remedy where
+// one is known.
 Error error_of_aws(std::string_view code, std::string_view message, int status);
 // Whether an error that error_of_aws made has this name.
 bool is_aws_error(const Error& error, std::string_view code);

@@ -88,8 +88,9 @@ Result<std::optional<Credentials>> find_credentials(const std::string& profile) 
   if (named && !credentials) {
     return invalid(file + (found == profiles.end() ? " has no profile '" : " has no keys in the profile '") +
                        wanted + "'",
-                   profiles.empty() ? "write [" + wanted + "], aws_access_key_id and aws_secret_access_key there"
-                                    : "there are: " + names_of(profiles));
+                   profiles.empty()
+                       ? "write [" + wanted + "], aws_access_key_id and aws_secret_access_key there"
+                       : "there are: " + names_of(profiles));
   }
   return credentials;
 }

@@ -25,8 +25,9 @@ struct Profile {
 // Lines that are neither a section, a setting, a comment nor empty are passed over.
 std::vector<Profile> parse_profiles(std::string_view text);
 
-// The profile named `profile`; when it is empty AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then AWS_PROFILE,
-// then the profile `default`; nothing when there is none of these. The file is AWS_SHARED_CREDENTIALS_FILE, else
+// The profile named `profile`; when it is empty AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then
+// AWS_PROFILE, then the profile `default`; nothing when there is none of these. The file is
+// AWS_SHARED_CREDENTIALS_FILE, else
 // ~/.aws/credentials. InvalidArgument for a named profile that is not there or has no keys.
 Result<std::optional<Credentials>> find_credentials(const std::string& profile);
 

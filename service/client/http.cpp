@@ -19,7 +19,8 @@ HeaderList list_of(const Headers& headers) {
     }
   };
   for (const auto& [name, value] : headers) add(name + ": " + value);
-  add("Expect:");  // else libcurl asks first whether a longer body is welcome, and waits a second for the answer
+  add("Expect:");  // else libcurl asks first whether a longer body is welcome, and waits a second for the
+                   // answer
   return list;
 }
 
@@ -52,7 +53,7 @@ Connection::Connection(HttpLimits limits) : limits_(limits) {
 Connection::~Connection() = default;
 
 tl::expected<HttpResponse, HttpFailure> Connection::post(const std::string& url, const Headers& headers,
-                                                         std::string_view body) {
+                                                         std::string_view body, Millis most) {
   if (!handle_ || !handle_->curl) return tl::unexpected(HttpFailure{"libcurl can't be set up", false});
   CURL* curl = handle_->curl;
   curl_easy_reset(curl);  // the connection stays
@@ -66,7 +67,7 @@ tl::expected<HttpResponse, HttpFailure> Connection::post(const std::string& url,
   curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list.get());
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits_.connect.count()));
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(limits_.request.count()));
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(most.count()));
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, handle_->error);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);

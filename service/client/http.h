@@ -23,7 +23,8 @@ struct HttpFailure {
 
 struct HttpLimits {
   Millis connect{2'000};
-  Millis request{70'000};  // longer than GetActivityTask's long poll
+  Millis request{70'000};        // longer than GetActivityTask's long poll
+  Millis long_request{330'000};  // StartSyncExecution answers when an Express execution has ended
   std::size_t response_bytes_max = 64u << 20;
 };
 
@@ -34,9 +35,9 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The body goes as it is; `path` is "/" or begins with one.
+  // The body goes as it is; `most` is how long the answer may take.
   tl::expected<HttpResponse, HttpFailure> post(const std::string& url, const Headers& headers,
-                                               std::string_view body);
+                                               std::string_view body, Millis most);
 
  private:
   struct Handle;

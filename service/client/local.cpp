@@ -27,7 +27,8 @@ struct Looking {
   std::unique_ptr<orchestrator::Committer> committer;
   std::unique_ptr<orchestrator::Engine> engine;
 
-  static Result<std::unique_ptr<Looking>> open(const std::string& path, orchestrator::EngineSettings settings) {
+  static Result<std::unique_ptr<Looking>> open(const std::string& path,
+                                               orchestrator::EngineSettings settings) {
     MR_TRY(store, service::open_for_reading(path));
     MR_TRY(last, store->last_execution());
     auto looking = std::make_unique<Looking>();
@@ -95,7 +96,8 @@ class Local final : public Access {
     });
     while (!answer && !broken_) loop_.run();
     if (!answer) return fail(*broken_);
-    if (!*answer) return fail(error_of_aws(answer->error().code, answer->error().message, answer->error().status));
+    if (!*answer)
+      return fail(error_of_aws(answer->error().code, answer->error().message, answer->error().status));
     return **answer;
   }
   void pause(Millis time) override {

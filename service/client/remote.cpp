@@ -31,9 +31,10 @@ std::string text_in(JsonView object, std::string_view name) {
 Error error_of_response(const HttpResponse& response, const std::string& endpoint) {
   const auto document = Payload::parse(response.body);
   if (!document || !document->view().is_object() || !document->view().find("__type")) {
-    return {response.status >= 500 ? ErrorCode::Unavailable : ErrorCode::InvalidArgument,
-            endpoint + " answered HTTP " + std::to_string(response.status) + ", which is no AWS service's answer",
-            "is this the address of `millrace serve`?"};
+    return {
+        response.status >= 500 ? ErrorCode::Unavailable : ErrorCode::InvalidArgument,
+        endpoint + " answered HTTP " + std::to_string(response.status) + ", which is no AWS service's answer",
+        "is this the address of `millrace serve`?"};
   }
   std::string message = text_in(document->view(), "message");
   if (message.empty()) message = text_in(document->view(), "Message");
@@ -77,7 +78,9 @@ class Remote final : public Access {
                     headers, input.text(), clock_.now());
       headers.insert(headers.end(), added.begin(), added.end());
     }
-    const auto response = connection_.post(settings_.endpoint + "/", headers, input.text());
+    const Millis most =
+        operation == "StartSyncExecution" ? settings_.limits.long_request : settings_.limits.request;
+    const auto response = connection_.post(settings_.endpoint + "/", headers, input.text(), most);
     if (!response) {
       again = !response.error().sent || repeatable(operation);
       return unanswered(response.error(), operation);
@@ -85,7 +88,8 @@ class Remote final : public Access {
     if (response->status == 200) {
       auto answer = Payload::parse(response->body.empty() ? "{}" : response->body);
       if (answer) return answer;
-      return fail(ErrorCode::DataLoss, settings_.endpoint + " answered what is no JSON: " + answer.error().message,
+      return fail(ErrorCode::DataLoss,
+                  settings_.endpoint + " answered what is no JSON: " + answer.error().message,
                   "is this the address of `millrace serve`?");
     }
     Error error = error_of_response(*response, settings_.endpoint);
@@ -104,9 +108,10 @@ class Remote final : public Access {
       return fail(ErrorCode::Unavailable, settings_.endpoint + " did not answer: " + failure.reason,
                   "try again; is the server busy, or stopping?");
     }
-    return fail(ErrorCode::OutcomeUnknown,
-                settings_.endpoint + " took " + std::string(operation) + " and did not answer: " + failure.reason,
-                "`millrace describe` shows whether it happened");
+    return fail(
+        ErrorCode::OutcomeUnknown,
+        settings_.endpoint + " took " + std::string(operation) + " and did not answer: " + failure.reason,
+        "`millrace describe` shows whether it happened");
   }
 
   RemoteSettings settings_;
@@ -125,7 +130,8 @@ Result<std::unique_ptr<Access>> open_remote(RemoteSettings settings, const Clock
   const bool known = scheme != std::string::npos && (kind == "http" || kind == "https");
   const std::string host = known ? settings.endpoint.substr(scheme + 3) : "";
   if (host.empty() || host.find_first_of("/ ?#@") != std::string::npos) {
-    return invalid("'" + settings.endpoint + "' is no endpoint", "write http://HOST:PORT, e.g. http://127.0.0.1:8083");
+    return invalid("'" + settings.endpoint + "' is no endpoint",
+                   "write http://HOST:PORT, e.g. http://127.0.0.1:8083");
   }
   return std::unique_ptr<Access>(std::make_unique<Remote>(std::move(settings), host, clock));
 }

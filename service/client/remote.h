@@ -14,9 +14,9 @@ struct RemoteSettings {
   std::optional<Credentials> credentials = {};
   std::string region = "us-east-1";
   HttpLimits limits = {};
-  int attempts_max = 4;       // of one call
-  Millis first_pause{100};    // before the second attempt; doubled for each further one, with jitter
-  std::uint64_t seed = 0;     // of the jitter
+  int attempts_max = 4;     // of one call
+  Millis first_pause{100};  // before the second attempt; doubled for each further one, with jitter
+  std::uint64_t seed = 0;   // of the jitter
 };
 
 // InvalidArgument for what is no http:// or https:// URL.

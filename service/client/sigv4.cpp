@@ -22,7 +22,8 @@ Headers sign_post(const Credentials& credentials, const SignedFor& scope, const 
                   const std::string& path, const Headers& headers, std::string_view body, Instant now) {
   const std::string time = basic_time(now), date = time.substr(0, 8);
   Headers added = {{"x-amz-date", time}};
-  if (!credentials.session_token.empty()) added.emplace_back("x-amz-security-token", credentials.session_token);
+  if (!credentials.session_token.empty())
+    added.emplace_back("x-amz-security-token", credentials.session_token);
   Headers all = headers;
   all.insert(all.end(), added.begin(), added.end());
   all.emplace_back("host", host);

@@ -1,6 +1,6 @@
 #pragma once
-// Signature Version 4 of a POST to the root of a host, which is what AWS JSON services take. Pure; any thread.
-// Source: AWS IAM user guide, "Create a signed AWS API request".
+// Signature Version 4 of a POST to the root of a host, which is what AWS JSON services take. Pure; any
+// thread. Source: AWS IAM user guide, "Create a signed AWS API request".
 
 #include <string>
 #include <utility>

@@ -4,10 +4,12 @@
 
 #include "base/utf8.h"
 #include "definitions/compile.h"
+#include "service/cli/history_tree.h"
 #include "service/cli/print.h"
 #include "service/cli/show.h"
 #include "service/cli/watch.h"
 #include "states/decide.h"
+#include "states/history_json.h"
 
 using namespace millrace;
 using namespace millrace::cli;
@@ -19,17 +21,24 @@ struct Driven {
   std::shared_ptr<const definitions::Program> program;
   states::Execution execution;
   StateTree tree;
+  HistoryTree history;  // learns the same from what AWS's history shows of it
   Limits limits;
   Instant now = from_millis(1'000'000);
 
   explicit Driven(std::string_view definition)
-      : program(definitions::compile(definition).program), tree(program) {
+      : program(definitions::compile(definition).program), tree(program), history(program) {
     REQUIRE(program);
   }
   void hand_in(const states::Stimulus& stimulus) {
     states::Decision decision = states::decide(*program, std::move(execution), stimulus, {now, 1, &limits});
     execution = std::move(decision.next);
-    for (const states::Event& event : decision.events) tree.apply(event);
+    for (const states::Event& event : decision.events) {
+      tree.apply(event);
+      if (!states::visible(event.type)) continue;
+      JsonWriter out;
+      states::write_event(out, event);
+      history.apply(to_json(out.finish().view()));
+    }
   }
   void start(std::string_view input = "{}") {
     hand_in(states::stimulus::Started{{"arn", "name", "machine-arn", "machine", "role"},
@@ -40,11 +49,17 @@ struct Driven {
     const states::Frame& f = execution.frames.at(frame);
     hand_in(states::stimulus::TaskReported{{frame, f.entered, f.attempt}, std::move(outcome)});
   }
-  std::string text(std::size_t height = 0) const {
+  static std::string text_of(const StateRows& rows, std::size_t height) {
     std::string out;
-    for (const StateRow* row : tree.shown(height))
+    for (const StateRow* row : rows.shown(height))
       out += std::string(row->depth, '>') + row->name + " " + std::string(name_of(row->status)) + "\n";
     return out;
+  }
+  std::string text(std::size_t height = 0) const {
+    CHECK(text_of(history, height) == text_of(tree, height));
+    CHECK(history.not_entered() == tree.not_entered());
+    CHECK(history.over() == tree.over());
+    return text_of(tree, height);
   }
 };
 
@@ -91,6 +106,7 @@ TEST_CASE("state tree: iterations carry their number, a loop its visits") {
   map.report(FrameId{3}, Payload::literal("1"));
   CHECK(map.text() == "M RUNNING\n>[0] One RUNNING\n>[1] One SUCCEEDED\n>[2] One RUNNING\n");
   CHECK(map.tree.shown()[0]->note == "1/3 items");
+  CHECK(map.history.shown()[0]->note == "1/3 items");
 
   Driven loop(
       R"({"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"Next":"P"},"P":{"Type":"Pass","Next":"C"},
@@ -103,6 +119,35 @@ TEST_CASE("state tree: iterations carry their number, a loop its visits") {
   CHECK(loop.text() == "W RUNNING\nP SUCCEEDED\nC SUCCEEDED\n");
   CHECK(loop.tree.shown()[0]->visits == 4);
   CHECK(loop.tree.shown()[1]->visits == 3);
+}
+
+TEST_CASE("state tree: what lies in each other, and ends together") {
+  Driven run(
+      R"({"StartAt":"Out","States":{"Out":{"Type":"Map","Next":"After","ItemProcessor":{"StartAt":"Both","States":{
+      "Both":{"Type":"Parallel","Next":"Then","Branches":[
+        {"StartAt":"In","States":{"In":{"Type":"Map","End":true,"ItemsPath":"$.a","ItemProcessor":{
+           "StartAt":"One","States":{"One":{"Type":"Task","Resource":"arn:aws:states:::x:y","Next":"Two"},"Two":{"Type":"Pass","End":true}}}}}},
+        {"StartAt":"B1","States":{"B1":{"Type":"Pass","End":true}}}]},
+      "Then":{"Type":"Pass","End":true}}}},
+    "After":{"Type":"Task","Resource":"arn:aws:states:::x:y","Catch":[{"ErrorEquals":["States.ALL"],"Next":"Last"}],"End":true},
+    "Last":{"Type":"Fail","Error":"Enough"}}})");
+  run.start(R"([{"a":[1,2]},{"a":[3]}])");
+  CHECK(run.text().ends_with("Two SUCCEEDED\n") == false);
+  for (int round = 0; round < 3; ++round) {  // one task after the other, whichever comes first
+    std::vector<FrameId> waiting;
+    for (const auto& [id, frame] : run.execution.frames) {
+      if (std::holds_alternative<states::waiting::ForTask>(frame.waiting)) waiting.push_back(id);
+    }
+    REQUIRE(waiting.size() == static_cast<std::size_t>(3 - round));
+    run.report(waiting[waiting.size() / 2], Payload::literal("1"));
+    CHECK(!run.text().empty());
+  }
+  CHECK(run.text().ends_with("After RUNNING\n"));
+  for (const char* state : {"[1] Both", "[0] One", "[1] One", "[1] Then"})
+    CHECK(run.text().find(state) != std::string::npos);
+  run.report(FrameId{1}, failed("E", "why"));
+  CHECK(run.text().ends_with("After CAUGHT\nLast FAILED\n"));
+  CHECK(run.history.shown().back()->name == "Last");
 }
 
 TEST_CASE("state tree: a retry waits, a caught failure is neither") {
