@@ -24,6 +24,7 @@ void add_apply(CLI::App&, const Shared&, int&);
 void add_start(CLI::App&, const Shared&, int&);
 void add_stop(CLI::App&, const Shared&, int&);
 void add_redrive(CLI::App&, const Shared&, int&);
+void add_logs(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
@@ -39,6 +40,7 @@ std::span<const Command> commands() {
       {"list", add_list, true},
       {"describe", add_describe, true},
       {"history", add_history, true},
+      {"logs", add_logs, true},
       {"invoke", add_invoke},
       {"call", add_call},
       {"eval", add_eval},

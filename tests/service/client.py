@@ -436,6 +436,37 @@ class Requests(Commands):
         self.assertEqual(len(sent), 2)
         self.assertEqual(sent[0], sent[1], "the same name: the same execution")
 
+    def test_logs_of_a_function(self):
+        event = {"logStreamName": "2026/11/21", "message": "one\n", "timestamp": 1795255200000, "eventId": "1"}
+        url, seen = self.listen((200, self.NONE), (200, '{"logGroups":[{"logGroupName":"/aws/lambda/price"}]}'),
+                                (200, json.dumps({"events": [event], "nextToken": "t"})),
+                                (200, json.dumps({"events": [event, {**event, "message": "two", "eventId": "2"}]})))
+        shown = self.call("logs", "price", "--endpoint", url, "--filter", "o", "--since", "2026-11-21").stdout
+        self.assertEqual(shown, "2026-11-21T10:00:00.000Z  one\n2026-11-21T10:00:00.000Z  two\n")
+        sent = json.loads(seen[2][1])
+        self.assertEqual({name: sent[name] for name in ("logGroupName", "startTime", "filterPattern")},
+                         {"logGroupName": "/aws/lambda/price", "startTime": 1795219200000, "filterPattern": "o"})
+        self.assertEqual(seen[2][0]["x-amz-target"], "Logs_20140328.FilterLogEvents")
+        self.assertEqual(seen[2][0]["content-type"], "application/x-amz-json-1.1")
+        self.assertEqual(json.loads(seen[3][1])["nextToken"], "t")
+
+    def test_logs_of_an_execution(self):
+        arn, group = ACCOUNT + "execution:m:one", "arn:aws:logs:us-east-1:123456789012:log-group:/mine:*"
+        states = {"T": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "price"}, "Next": "U"},
+                  "U": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:other:1", "End": True}}
+        machine = {"name": "m", "definition": json.dumps({"StartAt": "T", "States": states}),
+                   "loggingConfiguration": {"level": "ALL", "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": group}}]}}
+        line = {"logStreamName": "s", "timestamp": 100500, "eventId": "1"}
+        url, seen = self.listen((200, json.dumps({"executionArn": arn, "startDate": 100.0, "stopDate": 101.0})), (200, json.dumps(machine)),
+                                (200, json.dumps({"events": [{**line, "timestamp": 100900, "message": "ended"}]})),
+                                (400, '{"__type":"ResourceNotFoundException","message":"no group"}'),
+                                (200, json.dumps({"events": [{**line, "message": "asked"}]})))
+        shown = [json.loads(one)["message"] for one in self.call("logs", arn, "--endpoint", url, "--json").stdout.splitlines()]
+        self.assertEqual(shown, ["asked", "ended"], "in the order of time, whatever their group")
+        asked = [json.loads(body) for _, body in seen[2:]]
+        self.assertEqual([one["logGroupName"] for one in asked], ["/mine", "/aws/lambda/other", "/aws/lambda/price"])
+        self.assertEqual((asked[0]["filterPattern"], asked[0]["startTime"], asked[0]["endTime"]), (f'"{arn}"', 100000, 102000))
+
     def test_no_permission_and_other_answers(self):
         for status, text, code, words, hint in (
                 (403, '{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"User: ada may not"}', 2,
