@@ -75,4 +75,16 @@ std::string format_duration(Millis duration) {
   return buffer;
 }
 
+std::string format_http_date(Instant t) {
+  constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto days = std::chrono::floor<std::chrono::days>(t);
+  const std::chrono::year_month_day date(days);
+  const std::string text = format_rfc3339(t);
+  return std::string(kDays[std::chrono::weekday(days).c_encoding()]) + ", " + text.substr(8, 2) + " " +
+         kMonths[static_cast<unsigned>(date.month()) - 1] + " " + text.substr(0, 4) + " " +
+         text.substr(11, 8) + " GMT";
+}
+
 }  // namespace millrace

@@ -24,6 +24,8 @@ std::string format_rfc3339(Instant t);
 // RFC 3339 as the Amazon States Language restricts it: upper-case T, and Z or a numeric offset; any number of
 // fraction digits (cut to milliseconds). Nothing where the text is something else or the date does not exist.
 std::optional<Instant> parse_rfc3339(std::string_view text);
+// "Sat, 21 Nov 2026 11:09:01 GMT", as HTTP writes times (RFC 9110).
+std::string format_http_date(Instant t);
 // "350 ms", "12.3 s", "4 min 5 s", "2 h 3 min": for people.
 std::string format_duration(Millis duration);
 

@@ -5,6 +5,7 @@
 #include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
 #include "tasks/functions/invoke.h"
+#include "tasks/integrations/data_tasks.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/registry/model_packages.h"
 #include "tasks/storage/s3_operations.h"
@@ -130,6 +131,119 @@ constexpr P kListObjectsParameters[] = {
     {"StartAfter", "string", false, "a key"},
     {"ContinuationToken", "string", false, "NextContinuationToken of the page before"},
 };
+constexpr P kTableName[] = {{"TableName", "string", true, "name or ARN"}};
+constexpr P kListTablesParameters[] = {{"Limit", "number", false, "100; at most that"},
+                                       {"ExclusiveStartTableName", "string", false, "of the page before"}};
+constexpr P kCreateTableParameters[] = {
+    {"TableName", "string", true, "unique"},
+    {"AttributeDefinitions", "array", true, "AttributeName, AttributeType S, N or B: of keys only"},
+    {"KeySchema", "array", true, "AttributeName, KeyType HASH, then perhaps RANGE"},
+    {"GlobalSecondaryIndexes", "array", false, "IndexName, KeySchema, Projection"},
+    {"LocalSecondaryIndexes", "array", false, "IndexName, KeySchema, Projection"},
+    {"BillingMode", "string", false, "accepted, without effect"},
+};
+constexpr P kGetItemParameters[] = {
+    {"TableName", "string", true, "name or ARN"},
+    {"Key", "map", true, "the key's attributes in DynamoDB JSON"},
+    {"ProjectionExpression", "string", false, "paths"},
+    {"ExpressionAttributeNames", "map", false, "#name: attribute"},
+    {"ConsistentRead", "boolean", false, "accepted: every read is consistent"},
+};
+constexpr P kPutItemParameters[] = {
+    {"TableName", "string", true, "name or ARN"},
+    {"Item", "map", true, "all attributes in DynamoDB JSON"},
+    {"ConditionExpression", "string", false, "else ConditionalCheckFailedException"},
+    {"ExpressionAttributeNames", "map", false, "#name: attribute"},
+    {"ExpressionAttributeValues", "map", false, ":name: value"},
+    {"ReturnValues", "string", false, "NONE (default), ALL_OLD"},
+};
+constexpr P kDeleteItemParameters[] = {
+    {"TableName", "string", true, "name or ARN"},
+    {"Key", "map", true, "the key's attributes in DynamoDB JSON"},
+    {"ConditionExpression", "string", false, "else ConditionalCheckFailedException"},
+    {"ExpressionAttributeNames", "map", false, "#name: attribute"},
+    {"ExpressionAttributeValues", "map", false, ":name: value"},
+    {"ReturnValues", "string", false, "NONE (default), ALL_OLD"},
+};
+constexpr P kUpdateItemParameters[] = {
+    {"TableName", "string", true, "name or ARN"},
+    {"Key", "map", true, "the key's attributes in DynamoDB JSON"},
+    {"UpdateExpression", "string", false, "SET, REMOVE, ADD, DELETE"},
+    {"ConditionExpression", "string", false, "else ConditionalCheckFailedException"},
+    {"ExpressionAttributeNames", "map", false, "#name: attribute"},
+    {"ExpressionAttributeValues", "map", false, ":name: value"},
+    {"ReturnValues", "string", false, "NONE (default), ALL_OLD, UPDATED_OLD, ALL_NEW, UPDATED_NEW"},
+};
+constexpr P kScanParameters[] = {
+    {"TableName", "string", true, "name or ARN"},
+    {"IndexName", "string", false, "a secondary index"},
+    {"FilterExpression", "string", false, "of what is read"},
+    {"ProjectionExpression", "string", false, "paths"},
+    {"ExpressionAttributeNames", "map", false, "#name: attribute"},
+    {"ExpressionAttributeValues", "map", false, ":name: value"},
+    {"Limit", "number", false, "items to look at; a page ends at 1 MB"},
+    {"ExclusiveStartKey", "map", false, "LastEvaluatedKey of the page before"},
+    {"Select", "string", false, "COUNT: only the number"},
+    {"Segment", "number", false, "with TotalSegments"},
+    {"TotalSegments", "number", false, "of scans side by side"},
+};
+constexpr P kQueryParameters[] = {
+    {"TableName", "string", true, "name or ARN"},
+    {"KeyConditionExpression", "string", true, "hash = :v, perhaps AND a condition of the range key"},
+    {"IndexName", "string", false, "a secondary index"},
+    {"FilterExpression", "string", false, "of what is read"},
+    {"ProjectionExpression", "string", false, "paths"},
+    {"ExpressionAttributeNames", "map", false, "#name: attribute"},
+    {"ExpressionAttributeValues", "map", false, ":name: value"},
+    {"ScanIndexForward", "boolean", false, "false: descending"},
+    {"Limit", "number", false, "items to look at; a page ends at 1 MB"},
+    {"ExclusiveStartKey", "map", false, "LastEvaluatedKey of the page before"},
+    {"Select", "string", false, "COUNT: only the number"},
+};
+constexpr P kBatchItemsParameters[] = {{"RequestItems", "map", true, "by table"}};
+constexpr P kTransactParameters[] = {{"TransactItems", "array", true, "Get"}};
+constexpr P kTransactWriteParameters[] = {
+    {"TransactItems", "array", true, "Put, Update, Delete, ConditionCheck"},
+    {"ClientRequestToken", "string", false, "the same within 10 minutes is done once"}};
+constexpr P kQueueUrl[] = {{"QueueUrl", "string", true, "URL, ARN or name"}};
+constexpr P kQueueName[] = {{"QueueName", "string", true}};
+constexpr P kSendParameters[] = {
+    {"QueueUrl", "string", true, "URL, ARN or name"},
+    {"MessageBody", "any", true, "text; what is no text is sent as JSON"},
+    {"MessageAttributes", "map", false, "DataType, StringValue or BinaryValue by name"},
+    {"DelaySeconds", "number", false, "0 to 900; else the queue's"},
+    {"MessageGroupId", "string", false, "of a FIFO queue"},
+    {"MessageDeduplicationId", "string", false, "of a FIFO queue"},
+};
+constexpr P kReceiveParameters[] = {
+    {"QueueUrl", "string", true, "URL, ARN or name"},
+    {"MaxNumberOfMessages", "number", false, "1 (default) to 10"},
+    {"WaitTimeSeconds", "number", false, "0 to 20; else the queue's"},
+    {"VisibilityTimeout", "number", false, "0 to 43200; else the queue's"},
+    {"MessageAttributeNames", "array", false, "names, All"},
+    {"MessageSystemAttributeNames", "array", false, "names, All"},
+};
+constexpr P kReceiptParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"},
+                                    {"ReceiptHandle", "string", true, "of receiveMessage"}};
+constexpr P kVisibilityParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"},
+                                       {"ReceiptHandle", "string", true, "of receiveMessage"},
+                                       {"VisibilityTimeout", "number", true, "0 to 43200 from now"}};
+constexpr P kBatchEntriesParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"},
+                                         {"Entries", "array", true, "up to 10, each with an Id"}};
+constexpr P kCreateQueueParameters[] = {
+    {"QueueName", "string", true, "ends in .fifo when it is one"},
+    {"Attributes", "map", false, "VisibilityTimeout, DelaySeconds, RedrivePolicy, FifoQueue, …"},
+};
+constexpr P kQueueAttributesParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"},
+                                            {"AttributeNames", "array", false, "names, All"}};
+constexpr P kListQueuesParameters[] = {{"QueueNamePrefix", "string", false},
+                                       {"MaxResults", "number", false, "1000; at most that"},
+                                       {"NextToken", "string", false, "of the page before"}};
+constexpr P kSetQueueParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"},
+                                     {"Attributes", "map", true, "those that change"}};
+constexpr P kTagQueueParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"}, {"Tags", "map", true}};
+constexpr P kUntagQueueParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"},
+                                       {"TagKeys", "array", true}};
 constexpr P kFunctionName[] = {{"FunctionName", "string", true, "name or ARN"}};
 constexpr P kTrainingJobName[] = {{"TrainingJobName", "string", true}};
 constexpr P kProcessingJobName[] = {{"ProcessingJobName", "string", true}};
@@ -162,9 +276,23 @@ Outcome stop(TaskCall& call) {
 
 constexpr std::string_view kService = "sagemaker";
 
-// service, operation, summary, optimized, sync, parameters, function; one row a line
+// service, operation, summary, optimized, sync, parameters, function, callback, begin; one row a line
 // clang-format off
 const TaskKind kCatalog[] = {
+    {"dynamodb", "batchGetItem", "Up to 100 items by their keys", false, false, kBatchItemsParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "batchWriteItem", "Puts and deletes up to 25 items", false, false, kBatchItemsParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "createTable", "Makes a table with its keys and indexes", false, false, kCreateTableParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "deleteItem", "Deletes an item", true, false, kDeleteItemParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "deleteTable", "Deletes a table and all of its items", false, false, kTableName, nullptr, false, begin_dynamodb},
+    {"dynamodb", "describeTable", "A table's keys, indexes and size", false, false, kTableName, nullptr, false, begin_dynamodb},
+    {"dynamodb", "getItem", "An item by its key", true, false, kGetItemParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "listTables", "Names of tables, in pages", false, false, kListTablesParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "putItem", "Writes a whole item", true, false, kPutItemParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "query", "Items of one partition, in order of the range key", false, false, kQueryParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "scan", "All items of a table or index, in pages", false, false, kScanParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "transactGetItems", "Up to 100 items as of one moment", false, false, kTransactParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "transactWriteItems", "Up to 100 writes, all or none", false, false, kTransactWriteParameters, nullptr, false, begin_dynamodb},
+    {"dynamodb", "updateItem", "Changes attributes of an item", true, false, kUpdateItemParameters, nullptr, false, begin_dynamodb},
     {"lambda", "getFunction", "A function's configuration", false, false, kFunctionName, get_function},
     {"lambda", "invoke", "Runs a function of HOME/functions", true, false, kInvokeFunctionParameters, invoke_function},
     {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},
@@ -216,6 +344,24 @@ const TaskKind kCatalog[] = {
     {"s3", "listObjectsV2", "The objects below a prefix, in pages", false, false, kListObjectsParameters, s3_list_objects},
     {"s3", "putObject", "Writes an object", false, false, kPutObjectParameters, s3_put_object},
     {"sagemakerruntime", "invokeEndpoint", "Scores rows by an endpoint", false, false, kInvokeParameters, invoke_endpoint_task},
+    {"sqs", "changeMessageVisibility", "When a received message is visible again", false, false, kVisibilityParameters, nullptr, false, begin_sqs},
+    {"sqs", "changeMessageVisibilityBatch", "The same for up to 10", false, false, kBatchEntriesParameters, nullptr, false, begin_sqs},
+    {"sqs", "createQueue", "Makes a queue", false, false, kCreateQueueParameters, nullptr, false, begin_sqs},
+    {"sqs", "deleteMessage", "Deletes a message that was received", false, false, kReceiptParameters, nullptr, false, begin_sqs},
+    {"sqs", "deleteMessageBatch", "The same for up to 10", false, false, kBatchEntriesParameters, nullptr, false, begin_sqs},
+    {"sqs", "deleteQueue", "Deletes a queue and its messages", false, false, kQueueUrl, nullptr, false, begin_sqs},
+    {"sqs", "getQueueAttributes", "A queue's settings and numbers of messages", false, false, kQueueAttributesParameters, nullptr, false, begin_sqs},
+    {"sqs", "getQueueUrl", "The URL of a queue", false, false, kQueueName, nullptr, false, begin_sqs},
+    {"sqs", "listDeadLetterSourceQueues", "Queues that send their dead letters to this one", false, false, kQueueUrl, nullptr, false, begin_sqs},
+    {"sqs", "listQueueTags", "A queue's tags", false, false, kQueueUrl, nullptr, false, begin_sqs},
+    {"sqs", "listQueues", "URLs of queues, in pages", false, false, kListQueuesParameters, nullptr, false, begin_sqs},
+    {"sqs", "purgeQueue", "Deletes all messages of a queue", false, false, kQueueUrl, nullptr, false, begin_sqs},
+    {"sqs", "receiveMessage", "Up to 10 messages, hidden from others for a while", false, false, kReceiveParameters, nullptr, false, begin_sqs},
+    {"sqs", "sendMessage", "Sends a message", true, false, kSendParameters, nullptr, true, begin_sqs},
+    {"sqs", "sendMessageBatch", "Sends up to 10 messages", false, false, kBatchEntriesParameters, nullptr, false, begin_sqs},
+    {"sqs", "setQueueAttributes", "Changes a queue's settings", false, false, kSetQueueParameters, nullptr, false, begin_sqs},
+    {"sqs", "tagQueue", "Adds tags", false, false, kTagQueueParameters, nullptr, false, begin_sqs},
+    {"sqs", "untagQueue", "Removes tags", false, false, kUntagQueueParameters, nullptr, false, begin_sqs},
 };
 // clang-format on
 
@@ -261,13 +407,17 @@ std::optional<TaskResource> find_task(std::string_view resource) {
   if (colon == std::string_view::npos) return std::nullopt;
   const std::string_view service = rest.substr(0, colon);
   std::string_view operation = rest.substr(colon + 1);
+  constexpr std::string_view kToken = ".waitForTaskToken";
+  const bool token = operation.ends_with(kToken);
+  if (token) operation.remove_suffix(kToken.size());
   constexpr std::string_view kSync = ".sync";
   const bool sync =
       operation.size() > kSync.size() && operation.substr(operation.size() - kSync.size()) == kSync;
   if (sync) operation.remove_suffix(kSync.size());
   const TaskKind* kind = find_operation(service, operation);
   if (!kind || (sync && (sdk || !kind->sync)) || (!sdk && !kind->optimized)) return std::nullopt;
-  return TaskResource{kind, sync};
+  if (token && !sdk && !kind->callback) return std::nullopt;
+  return TaskResource{kind, sync, !sdk};
 }
 
 std::span<const JobKind* const> job_kinds() {

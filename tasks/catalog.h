@@ -13,10 +13,11 @@ namespace millrace::tasks {
 std::span<const TaskKind> catalog();
 
 // What a Resource asks for: arn:aws:states:::sagemaker:createTrainingJob.sync,
-// arn:aws:states:::aws-sdk:sagemaker:….
+// arn:aws:states:::aws-sdk:sagemaker:…, each perhaps with .waitForTaskToken, which changes nothing here.
 struct TaskResource {
   const TaskKind* kind = nullptr;
   bool sync = false;
+  bool optimized = false;  // not by aws-sdk:
 };
 // Nothing when no kind serves it: another service, an operation we don't have, .sync where there is none.
 std::optional<TaskResource> find_task(std::string_view resource);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "tasks/catalog.h"
 #include "tasks/functions/invoke.h"
+#include "tasks/integrations/data_services.h"
 #include "tasks/request_ids.h"
 #include "tasks/runner_context.h"
 #include "tasks/worker_pool.h"
@@ -60,6 +61,7 @@ struct RunnerCore {
   // Closed by the runner's destructor, calls first: they may hand jobs to the other.
   std::unique_ptr<WorkerPool> job_pool = {}, call_pool = {};
   std::unique_ptr<FunctionHost> functions = {};
+  std::unique_ptr<DataServices> data = {};
 };
 
 namespace {
@@ -184,6 +186,15 @@ void start_function(RunnerCore& core, LambdaForm form, const std::string& resour
       });
 }
 
+// Loop thread. Tables and queues have threads of their own, so that many tasks share one of their
+// transactions.
+void begin_deferred(RunnerCore& core, const std::shared_ptr<Attempt>& attempt, Send send) {
+  const TaskKind& kind = *attempt->resource.kind;
+  kind.begin({kind, attempt->arguments, attempt->key, attempt->resource.optimized, *core.data, core.ids,
+              std::shared_ptr<const std::atomic<bool>>(attempt, &attempt->cancelled),
+              [send = std::move(send)](Outcome outcome) { send(std::move(outcome)); }});
+}
+
 // Jobs without a workflow behind them that an earlier process did not finish.
 void continue_background_jobs(RunnerCore& core) {
   for (const JobKind* kind : job_kinds()) {
@@ -230,6 +241,9 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
       core->settings.functions.empty() ? home / "functions" : std::filesystem::path(core->settings.functions);
   functions.logs = home / "logs" / "functions";
   core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
+  core->data = std::make_unique<DataServices>(
+      core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
+      mix(seed, 3));
   core->job_pool =
       std::make_unique<WorkerPool>(std::max(1, core->settings.jobs_at_once), core->settings.waiting_max);
   core->call_pool =
@@ -242,6 +256,7 @@ TaskLibraryRunner::~TaskLibraryRunner() {
   core_->suspended = true;
   core_->listeners.clear();
   core_->functions->shut_down();
+  core_->data->shut_down();
   core_->call_pool.reset();
   core_->job_pool.reset();
 }
@@ -281,6 +296,7 @@ void TaskLibraryRunner::start(TaskRequest request, Report report) {
     return;
   }
   attempt->resource = *resource;
+  if (resource->kind->begin) return begin_deferred(*core_, attempt, std::move(send));
   if (!submit(*core_, attempt, send)) send(refused());
 }
 
@@ -308,6 +324,8 @@ void TaskLibraryRunner::call(const std::string& service, const std::string& oper
   };
   if (!attempt->resource.kind)
     send(Outcome(sagemaker_failure("ValidationException", "unknown operation " + service + ":" + operation)));
+  else if (attempt->resource.kind->begin)
+    begin_deferred(*core_, attempt, std::move(send));
   else if (!submit(*core_, attempt, send))
     send(refused());
 }
@@ -317,6 +335,9 @@ FunctionHost& TaskLibraryRunner::functions() {
 }
 Jobs& TaskLibraryRunner::jobs() {
   return *core_->jobs;
+}
+DataServices& TaskLibraryRunner::data() {
+  return *core_->data;
 }
 ObjectStore& TaskLibraryRunner::objects() {
   return core_->objects;

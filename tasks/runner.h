@@ -18,6 +18,7 @@
 
 namespace millrace::tasks {
 
+class DataServices;
 struct RunnerCore;
 
 class TaskLibraryRunner final : public orchestrator::TaskRunner {
@@ -33,7 +34,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     Millis heartbeat_interval{200};  // progress is reported at most this often
     std::uint64_t seed = 0;          // of the ids of requests
     std::string functions;           // their folder; empty: HOME/functions
-    LambdaPlace place;               // in the ARNs of functions
+    LambdaPlace place;               // in ARNs
   };
   // Runs a function on the loop thread, soon; callable from any thread.
   using Post = std::function<void(std::function<void()>)>;
@@ -56,6 +57,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   FunctionHost& functions();  // any thread
   Jobs& jobs();               // any thread
   ObjectStore& objects();     // any thread
+  DataServices& data();       // any thread: tables and queues
 
  private:
   explicit TaskLibraryRunner(std::shared_ptr<RunnerCore> core);

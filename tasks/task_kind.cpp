@@ -27,9 +27,7 @@ std::string_view code_for(ErrorCode code) {
 
 // The names of services in errors.
 constexpr std::pair<std::string_view, std::string_view> kPrefixes[] = {
-    {"events", "EventBridge"},
-    {"lambda", "Lambda"},
-    {"s3", "S3"},
+    {"events", "EventBridge"}, {"dynamodb", "DynamoDb"}, {"lambda", "Lambda"}, {"s3", "S3"}, {"sqs", "Sqs"},
 
 };
 

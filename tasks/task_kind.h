@@ -2,7 +2,9 @@
 // TaskKind: one row of catalog.cpp: a task kind with its parameters, which are also its documentation, and
 // TaskCall: what one call of it is handed. Worker thread.
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +16,7 @@
 
 namespace millrace::tasks {
 
+class DataServices;
 class FunctionHost;
 class RequestIds;
 struct LambdaPlace;
@@ -36,6 +39,20 @@ struct TaskCall {
   const LambdaPlace* place = nullptr;  // where those functions say they live
 };
 
+struct TaskKind;
+
+// One call of a kind that waits for others instead of working.
+struct DeferredCall {
+  const TaskKind& kind;
+  Payload arguments;
+  std::string key;         // as in TaskCall
+  bool optimized = false;  // not by aws-sdk:
+  DataServices& services;  // of the home
+  RequestIds& ids;
+  std::shared_ptr<const std::atomic<bool>> cancelled;  // true: nobody waits for the answer any more
+  std::function<void(Outcome)> answer;                 // once, from any thread
+};
+
 struct Parameter {
   std::string_view name;
   std::string_view type;  // "string", "object", "array", "map"
@@ -51,6 +68,9 @@ struct TaskKind {
   bool sync = false;       // has ….sync: a job, which may take long
   std::span<const Parameter> parameters;
   Outcome (*run)(TaskCall& call);
+  bool callback = false;  // the optimized form has ….waitForTaskToken; that of the SDK always has
+  // Instead of run: called on the loop thread, must not block.
+  void (*begin)(DeferredCall call) = nullptr;
 };
 
 // A failed operation as the service would answer it: ValidationException for what repeating can't help,

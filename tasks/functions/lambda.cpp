@@ -38,25 +38,12 @@ std::string text_member(JsonView object, std::string_view key) {
   return value && value.is_string() ? value.string() : "";
 }
 
-// "Sat, 21 Nov 2026 11:09:01 GMT"
-std::string http_date(Instant now) {
-  constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const auto days = std::chrono::floor<std::chrono::days>(now);
-  const std::chrono::year_month_day date(days);
-  const std::string text = format_rfc3339(now);
-  return std::string(kDays[std::chrono::weekday(days).c_encoding()]) + ", " + text.substr(8, 2) + " " +
-         kMonths[static_cast<unsigned>(date.month()) - 1] + " " + text.substr(0, 4) + " " +
-         text.substr(11, 8) + " GMT";
-}
-
 // The metadata of the optimized integration: what AWS's HTTP answer would have carried.
 void write_metadata(JsonWriter& out, int status, const std::string& version, std::size_t bytes,
                     const std::string& request_id, Instant now) {
   const std::pair<const char*, std::string> headers[] = {
       {"Connection", "keep-alive"},         {"Content-Length", std::to_string(bytes)},
-      {"Content-Type", "application/json"}, {"Date", http_date(now)},
+      {"Content-Type", "application/json"}, {"Date", format_http_date(now)},
       {"X-Amz-Executed-Version", version},  {"x-amzn-RequestId", request_id},
   };
   const auto wanted = [&](const char* name) {

@@ -1,0 +1,37 @@
+#pragma once
+// DataServices: the tables and queues of one home, each opened when it is asked for first. Any thread.
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "tasks/integrations/dynamodb/tables.h"
+#include "tasks/integrations/sqs/queues.h"
+
+namespace millrace::tasks {
+
+class DataServices {
+ public:
+  // HOME/tables.db and HOME/queues.db. The clock is borrowed.
+  DataServices(std::string home, ServicePlace place, const Clock& clock, std::uint64_t seed)
+      : home_(std::move(home)), place_(std::move(place)), clock_(clock), seed_(seed) {}
+
+  // Errors: those of opening the file (DataLoss when it is damaged), each time.
+  Result<dynamodb::Tables*> tables();
+  Result<sqs::Queues*> queues();
+  const Clock& clock() const { return clock_; }
+  const ServicePlace& place() const { return place_; }
+  // Answers what was asked, ends long polls. Nothing may be asked afterwards.
+  void shut_down();
+
+ private:
+  const std::string home_;
+  const ServicePlace place_;
+  const Clock& clock_;
+  const std::uint64_t seed_;
+  std::mutex mutex_;  // over the two that follow
+  std::unique_ptr<dynamodb::Tables> tables_;
+  std::unique_ptr<sqs::Queues> queues_;
+};
+
+}  // namespace millrace::tasks

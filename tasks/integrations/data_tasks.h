@@ -1,0 +1,14 @@
+#pragma once
+// Tables and queues as task kinds: requests, answers and errors as Step Functions shows them, in the
+// optimized form (dynamodb:getItem, with the metadata of the HTTP answer) and in the SDK's
+// (aws-sdk:dynamodb:getItem). Loop thread; answers come from the services' threads. Source: AWS Step
+// Functions developer guide, service integrations.
+
+#include "tasks/task_kind.h"
+
+namespace millrace::tasks {
+
+void begin_dynamodb(DeferredCall call);
+void begin_sqs(DeferredCall call);
+
+}  // namespace millrace::tasks
