@@ -6,6 +6,8 @@
 //   HOME/serve.json    where its server is, while one serves it (serve_file.h)
 //   HOME/millrace.db   definitions, executions, histories
 //   HOME/tasks.db      job records, models, endpoints
+//   HOME/tables.db     DynamoDB tables, when there are any
+//   HOME/queues.db     SQS queues, when there are any
 //   HOME/objects/      s3://bucket/key is objects/bucket/key
 //   HOME/functions/    local functions, a folder each
 //   HOME/logs/         logs of jobs and functions

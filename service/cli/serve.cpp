@@ -6,9 +6,11 @@
 
 #include "base/log.h"
 #include "orchestrator/queries.h"
+#include "service/api/dynamodb.h"
 #include "service/api/lambda.h"
 #include "service/api/router.h"
 #include "service/api/service.h"
+#include "service/api/sqs.h"
 #include "service/api/sts.h"
 #include "service/auth/gate.h"
 #include "service/cli/command.h"
@@ -84,9 +86,11 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
   MR_TRY(home, service::Home::open(std::move(home_options)));
   orchestrator::UvLoop& loop = home->loop();
   api::Service service({home->engine(), loop, home->runner(), Random(service::draw_seed())});
-  api::LambdaApi lambda(
-      home->tasks()->functions(), {options.region, options.account},
-      [&loop](std::function<void()> work) { loop.post(std::move(work)); }, service::draw_seed());
+  const auto post = [&loop](std::function<void()> work) { loop.post(std::move(work)); };
+  api::LambdaApi lambda(home->tasks()->functions(), {options.region, options.account}, post,
+                        service::draw_seed());
+  api::DynamoApi tables(home->tasks()->data(), post, service::draw_seed());
+  api::SqsApi queues(home->tasks()->data(), post, service::draw_seed());
   api::StsApi sts(service::draw_seed());
   auth::GateSettings gate_settings = options.gate;
   gate_settings.account = options.account;
@@ -102,6 +106,12 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
   router.add({"lambda", Protocol::RestJson, "", api::LambdaApi::serves,
               [&](ExchangePtr exchange, const Caller&) { lambda.handle(std::move(exchange)); },
               [&](const http::Request& request) { return lambda.demands(request); }});
+  router.add({"dynamodb", Protocol::AwsJson10, "DynamoDB_20120810.", nullptr,
+              [&](ExchangePtr exchange, const Caller&) { tables.handle(std::move(exchange)); }});
+  for (const auto& [protocol, target] :
+       {std::pair(Protocol::AwsJson10, "AmazonSQS."), std::pair(Protocol::Query, "")})
+    router.add({"sqs", protocol, target, api::SqsApi::serves,
+                [&](ExchangePtr exchange, const Caller&) { queues.handle(std::move(exchange)); }});
   router.add({"sts", Protocol::Query, "", api::StsApi::serves,
               [&](ExchangePtr exchange, const Caller& caller) { sts.handle(std::move(exchange), caller); },
               api::StsApi::demands});

@@ -1,0 +1,26 @@
+#pragma once
+// SQS's older protocol: requests as forms, answers as XML, from and to the documents of its JSON protocol.
+// Pure. Source: Amazon SQS API reference, "AWS Query protocol"; what boto3 and the AWS CLI of Debian 12 send.
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "tasks/integrations/service_answer.h"
+
+namespace millrace::api {
+
+// The members of an application/x-www-form-urlencoded text, decoded; of equal names the last one.
+std::map<std::string, std::string> parse_form(std::string_view text);
+// "Attribute.1.Name" and the like as the request's document; Action, Version and what signs the request are
+// left out.
+Payload sqs_input_of_form(const std::map<std::string, std::string>& form);
+// <SendMessageResponse>…
+std::string sqs_answer_xml(std::string_view operation, const Payload& answer, std::string_view request_id);
+std::string sqs_error_xml(std::string_view code, std::string_view message, bool sender,
+                          std::string_view request_id);
+// "AWS.SimpleQueueService.NonExistentQueue" of "QueueDoesNotExist": the name of an error in this protocol,
+// which the clients of both go by.
+std::string sqs_query_code(std::string_view code);
+
+}  // namespace millrace::api
