@@ -120,7 +120,26 @@ constexpr P kObjectParameters[] = {{"Bucket", "string", true}, {"Key", "string",
 constexpr P kGetObjectParameters[] = {
     {"Bucket", "string", true}, {"Key", "string", true}, {"Range", "string", false, "bytes=0-99"}};
 constexpr P kPutObjectParameters[] = {
-    {"Bucket", "string", true}, {"Key", "string", true}, {"Body", "any", false, "written as JSON text"}};
+    {"Bucket", "string", true},
+    {"Key", "string", true},
+    {"Body", "any", false, "written as JSON text"},
+    {"IfNoneMatch", "string", false, "*: only when there is no such object"},
+    {"IfMatch", "string", false, "only over the object with this ETag"},
+};
+constexpr P kBucketParameters[] = {{"Bucket", "string", true}};
+constexpr P kDeleteObjectsParameters[] = {
+    {"Bucket", "string", true}, {"Delete", "object", true, "Objects: up to 1000 with a Key; Quiet"}};
+constexpr P kObjectAttributesParameters[] = {
+    {"Bucket", "string", true},
+    {"Key", "string", true},
+    {"ObjectAttributes", "array", true, "ETag, ObjectSize, StorageClass; others are left out"}};
+constexpr P kListObjectsV1Parameters[] = {
+    {"Bucket", "string", true},
+    {"Prefix", "string", false},
+    {"Delimiter", "string", false, "what is alike up to it behind the prefix is one of CommonPrefixes"},
+    {"MaxKeys", "number", false, "1000; at most that"},
+    {"Marker", "string", false, "a key to begin behind"},
+};
 constexpr P kCopyObjectParameters[] = {
     {"Bucket", "string", true}, {"Key", "string", true}, {"CopySource", "string", true, "bucket/key"}};
 constexpr P kListObjectsParameters[] = {
@@ -337,10 +356,16 @@ const TaskKind kCatalog[] = {
     {kService, "updateEndpointWeightsAndCapacities", "Changes the weights of an endpoint's variants", false, false, kWeightParameters, update_endpoint_weights_and_capacities},
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
     {"s3", "copyObject", "Copies an object", false, false, kCopyObjectParameters, s3_copy_object},
+    {"s3", "createBucket", "Makes a bucket", false, false, kBucketParameters, s3_create_bucket},
+    {"s3", "deleteBucket", "Deletes an empty bucket", false, false, kBucketParameters, s3_delete_bucket},
     {"s3", "deleteObject", "Deletes an object", false, false, kObjectParameters, s3_delete_object},
+    {"s3", "deleteObjects", "Deletes up to 1000 objects", false, false, kDeleteObjectsParameters, s3_delete_objects},
     {"s3", "getObject", "An object's content", false, false, kGetObjectParameters, s3_get_object},
+    {"s3", "getObjectAttributes", "An object's size and digest", false, false, kObjectAttributesParameters, s3_get_object_attributes},
+    {"s3", "headBucket", "Whether there is such a bucket", false, false, kBucketParameters, s3_head_bucket},
     {"s3", "headObject", "An object's size, time and digest", false, false, kObjectParameters, s3_head_object},
     {"s3", "listBuckets", "All buckets", false, false, {}, s3_list_buckets},
+    {"s3", "listObjects", "The objects below a prefix, in pages by Marker", false, false, kListObjectsV1Parameters, s3_list_objects_v1},
     {"s3", "listObjectsV2", "The objects below a prefix, in pages", false, false, kListObjectsParameters, s3_list_objects},
     {"s3", "putObject", "Writes an object", false, false, kPutObjectParameters, s3_put_object},
     {"sagemakerruntime", "invokeEndpoint", "Scores rows by an endpoint", false, false, kInvokeParameters, invoke_endpoint_task},

@@ -3,13 +3,17 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/encoding.h"
+#include "base/random.h"
 #include "tasks/arguments.h"
 #include "tasks/artifacts/object_store.h"
+#include "tasks/functions/lambda.h"
 #include "tasks/request_ids.h"
 
 namespace millrace::tasks {
@@ -71,6 +75,12 @@ tl::expected<Stored, Failure> find_object(TaskCall& call) {
   S3_TRY(bucket, arguments.text("Bucket"));
   S3_TRY(key, arguments.text("Key"));
   return find_object(call, bucket, key);
+}
+
+// Held while an object is looked at and then written: the conditions of two puts do not both hold.
+std::mutex& lock_of(const std::string& uri) {
+  static std::array<std::mutex, 32> locks;
+  return locks[hash64(uri) % locks.size()];
 }
 
 // "2026-11-21T11:09:01Z": S3's times have no fraction.
@@ -156,6 +166,35 @@ Page page_of(const std::vector<ObjectInfo>& objects, const std::string& bucket, 
   return page;
 }
 
+// Why a conditional put is refused; nothing when it may go on.
+std::optional<tl::unexpected<Failure>> broken_condition(TaskCall& call, const std::string& uri,
+                                                        const std::string& none_match,
+                                                        const std::string& match) {
+  if (none_match.empty() && match.empty()) return std::nullopt;
+  if (!none_match.empty() && none_match != "*")
+    return s3_failure(call, "S3Exception", 501,
+                      "A header you provided implies functionality that is not implemented");
+  const auto there = call.context.objects().read(uri);
+  if (!there && there.error().code != ErrorCode::NotFound) return refused(call, there.error());
+  if (!there && !match.empty()) return refused(call, there.error());
+  const bool same = there && (match == etag_of(*there) || "\"" + match + "\"" == etag_of(*there));
+  if ((there && !none_match.empty()) || (!match.empty() && !same))
+    return s3_failure(call, "S3Exception", 412,
+                      "At least one of the pre-conditions you specified did not hold");
+  return std::nullopt;
+}
+
+// The folder of Bucket; NoSuchBucketException when there is none.
+tl::expected<fs::path, Failure> find_bucket(TaskCall& call) {
+  const Arguments arguments(call.arguments);
+  S3_TRY(bucket, arguments.text("Bucket"));
+  S3_TRY(folder, call.context.objects().path_of("s3://" + bucket));
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    return s3_failure(call, "NoSuchBucketException", 404, "The specified bucket does not exist");
+  return folder;
+}
+
 }  // namespace
 
 Outcome s3_get_object(TaskCall& call) {
@@ -196,7 +235,12 @@ Outcome s3_put_object(TaskCall& call) {
   std::string body;
   if (const auto found = call.arguments.find("Body"); found != call.arguments.end())
     body = to_payload(*found).text();
-  const auto written = call.context.objects().write("s3://" + bucket + "/" + key, body);
+  S3_TRY(none_match, arguments.text_or("IfNoneMatch", ""));
+  S3_TRY(match, arguments.text_or("IfMatch", ""));
+  const std::string uri = "s3://" + bucket + "/" + key;
+  const std::lock_guard lock(lock_of(uri));
+  if (auto broken = broken_condition(call, uri, none_match, match)) return *std::move(broken);
+  const auto written = call.context.objects().write(uri, body);
   if (!written) return refused(call, written.error());
   Json answer;
   answer["ETag"] = etag_of(body);
@@ -286,6 +330,130 @@ Outcome s3_list_objects(TaskCall& call) {
   if (page.truncated && !page.last.empty()) answer["NextContinuationToken"] = base64_encode(page.last);
   answer["Prefix"] = prefix;
   if (!start.empty()) answer["StartAfter"] = start;
+  return to_payload(answer);
+}
+
+Outcome s3_list_objects_v1(TaskCall& call) {
+  const Arguments arguments(call.arguments);
+  const auto folder = find_bucket(call);
+  if (!folder) return tl::unexpected<Failure>(folder.error());
+  S3_TRY(bucket, arguments.text("Bucket"));
+  S3_TRY(prefix, arguments.text_or("Prefix", ""));
+  S3_TRY(delimiter, arguments.text_or("Delimiter", ""));
+  S3_TRY(marker, arguments.text_or("Marker", ""));
+  S3_TRY(max, arguments.integer_or("MaxKeys", kKeysMax));
+  if (max < 0)
+    return s3_failure(call, "S3Exception", 400,
+                      "Argument maxKeys must be an integer between 0 and 2147483647");
+  max = std::min(max, kKeysMax);
+  auto objects = call.context.objects().list("s3://" + bucket + "/", true);
+  if (!objects && objects.error().code != ErrorCode::NotFound) return refused(call, objects.error());
+  const Page page =
+      page_of(objects.value_or(std::vector<ObjectInfo>()), bucket, prefix, delimiter, marker, max, call);
+  Json answer;
+  if (!page.prefixes.empty()) answer["CommonPrefixes"] = page.prefixes;
+  if (!page.contents.empty()) answer["Contents"] = page.contents;
+  if (!delimiter.empty()) answer["Delimiter"] = delimiter;
+  answer["IsTruncated"] = page.truncated;
+  answer["Marker"] = marker;
+  answer["MaxKeys"] = max;
+  answer["Name"] = bucket;
+  // Without a delimiter the last key is where the next page begins.
+  if (page.truncated && !delimiter.empty()) answer["NextMarker"] = page.last;
+  answer["Prefix"] = prefix;
+  return to_payload(answer);
+}
+
+Outcome s3_get_object_attributes(TaskCall& call) {
+  const auto object = find_object(call);
+  if (!object) return tl::unexpected<Failure>(object.error());
+  const Arguments arguments(call.arguments);
+  S3_TRY(bucket, arguments.text("Bucket"));
+  S3_TRY(key, arguments.text("Key"));
+  S3_TRY(names, arguments.texts("ObjectAttributes"));
+  if (names.empty()) return s3_failure(call, "S3Exception", 400, "The ObjectAttributes header is empty");
+  Json answer;
+  answer["LastModified"] = s3_time(object->modified);
+  for (const std::string& name : names) {
+    if (name == "ETag") {
+      S3_TRY(body, call.context.objects().read("s3://" + bucket + "/" + key));
+      answer["ETag"] = digest_hex(Digest::Md5, body);  // without quotes in this answer alone
+    } else if (name == "ObjectSize") {
+      answer["ObjectSize"] = object->bytes;
+    } else if (name == "StorageClass") {
+      answer["StorageClass"] = "STANDARD";
+    } else if (name != "Checksum" && name != "ObjectParts") {
+      return s3_failure(call, "S3Exception", 400, "Invalid attribute name specified.");
+    }
+  }
+  return to_payload(answer);
+}
+
+Outcome s3_delete_objects(TaskCall& call) {
+  const auto folder = find_bucket(call);
+  if (!folder) return tl::unexpected<Failure>(folder.error());
+  const Arguments arguments(call.arguments);
+  S3_TRY(bucket, arguments.text("Bucket"));
+  S3_TRY(wanted, arguments.object("Delete"));
+  S3_TRY(objects, wanted.list("Objects"));
+  S3_TRY(quiet, wanted.boolean_or("Quiet", false));
+  if (objects.empty() || objects.size() > static_cast<std::size_t>(kKeysMax))
+    return s3_failure(
+        call, "S3Exception", 400,
+        "The XML you provided was not well-formed or did not validate against our published schema");
+  Json deleted = Json::array(), errors = Json::array();
+  for (const Arguments& one : objects) {
+    S3_TRY(key, one.text("Key"));
+    const auto object = find_object(call, bucket, key);
+    const bool gone = !object && object.error().error == "S3.NoSuchKeyException";
+    const Status removed =
+        object ? call.context.objects().remove_prefix("s3://" + bucket + "/" + key) : Status();
+    if (gone || (object && removed)) {
+      deleted.push_back({{"Key", key}});
+    } else {
+      errors.push_back({{"Code", "InternalError"},
+                        {"Key", key},
+                        {"Message", object ? removed.error().message : object.error().cause}});
+    }
+  }
+  Json answer = Json::object();
+  if (!quiet && !deleted.empty()) answer["Deleted"] = std::move(deleted);
+  if (!errors.empty()) answer["Errors"] = std::move(errors);
+  return to_payload(answer);
+}
+
+Outcome s3_create_bucket(TaskCall& call) {
+  const Arguments arguments(call.arguments);
+  S3_TRY(bucket, arguments.text("Bucket"));
+  S3_TRY(folder, call.context.objects().path_of("s3://" + bucket));
+  std::error_code error;
+  if (fs::is_directory(folder, error))
+    return s3_failure(call, "BucketAlreadyOwnedByYouException", 409,
+                      "Your previous request to create the named bucket succeeded and you already own it.");
+  fs::create_directories(folder, error);
+  if (error)
+    return s3_failure(call, "S3Exception", 500, "can't make " + folder.string() + ": " + error.message());
+  Json answer;
+  answer["Location"] = "/" + bucket;
+  return to_payload(answer);
+}
+
+Outcome s3_delete_bucket(TaskCall& call) {
+  const auto folder = find_bucket(call);
+  if (!folder) return tl::unexpected<Failure>(folder.error());
+  std::error_code error;
+  if (fs::remove(*folder, error)) return Payload::empty_object();
+  if (error == std::errc::directory_not_empty)
+    return s3_failure(call, "S3Exception", 409, "The bucket you tried to delete is not empty");
+  return s3_failure(call, "S3Exception", 500, "can't remove " + folder->string() + ": " + error.message());
+}
+
+Outcome s3_head_bucket(TaskCall& call) {
+  const auto folder = find_bucket(call);
+  if (!folder) return tl::unexpected<Failure>(folder.error());
+  Json answer;
+  answer["AccessPointAlias"] = false;
+  answer["BucketRegion"] = call.place ? call.place->region : "us-east-1";
   return to_payload(answer);
 }
 

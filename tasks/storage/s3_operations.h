@@ -13,7 +13,13 @@ Outcome s3_put_object(TaskCall& call);
 Outcome s3_head_object(TaskCall& call);
 Outcome s3_delete_object(TaskCall& call);
 Outcome s3_copy_object(TaskCall& call);
-Outcome s3_list_objects(TaskCall& call);  // ListObjectsV2
+Outcome s3_delete_objects(TaskCall& call);
+Outcome s3_get_object_attributes(TaskCall& call);
+Outcome s3_list_objects(TaskCall& call);     // ListObjectsV2
+Outcome s3_list_objects_v1(TaskCall& call);  // ListObjects
 Outcome s3_list_buckets(TaskCall& call);
+Outcome s3_create_bucket(TaskCall& call);
+Outcome s3_delete_bucket(TaskCall& call);
+Outcome s3_head_bucket(TaskCall& call);
 
 }  // namespace millrace::tasks

@@ -23,7 +23,8 @@ TEST_CASE("Runner: serves what the catalog has, in the forms the resource may ta
   CHECK(serves("arn:aws:states:::aws-sdk:sagemaker:describeModel"));
   CHECK(serves("arn:aws:states:::aws-sdk:s3:getObject"));
   CHECK(!serves("arn:aws:states:::s3:getObject"));
-  CHECK(!serves("arn:aws:states:::aws-sdk:s3:createBucket"));
+  CHECK(serves("arn:aws:states:::aws-sdk:s3:createBucket"));
+  CHECK(!serves("arn:aws:states:::aws-sdk:s3:putBucketPolicy"));
   CHECK(serves("arn:aws:lambda:us-east-1:123456789012:function:f"));
   CHECK(serves("arn:aws:states:::lambda:invoke"));
   CHECK(serves("arn:aws:states:::lambda:invoke.waitForTaskToken"));

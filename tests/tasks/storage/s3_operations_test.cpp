@@ -134,3 +134,57 @@ TEST_CASE("S3: listings by prefix and delimiter, in pages") {
     CHECK(seen == (*delimiter ? "a.txt [in/] [out/] z " : "a.txt in/1 in/2 in/deep/3 in/deep/4 out/5 z "));
   }
 }
+
+TEST_CASE("S3: buckets are made once and deleted when they are empty") {
+  S3 s3;
+  CHECK(s3.run("headBucket", R"({"Bucket":"b"})")
+            .starts_with("S3.NoSuchBucketException: The specified bucket"));
+  CHECK(s3.run("createBucket", R"({"Bucket":"b"})") == R"({"Location":"/b"})");
+  CHECK(s3.run("createBucket", R"({"Bucket":"b"})").starts_with("S3.BucketAlreadyOwnedByYouException: "));
+  CHECK(s3.answer("headBucket", R"({"Bucket":"b"})")["BucketRegion"] == "us-east-1");
+  s3.answer("putObject", R"({"Bucket":"b","Key":"a/x","Body":1})");
+  CHECK(
+      s3.run("deleteBucket", R"({"Bucket":"b"})")
+          .starts_with(
+              "S3.S3Exception: The bucket you tried to delete is not empty (Service: S3, Status Code: 409"));
+  s3.run("deleteObject", R"({"Bucket":"b","Key":"a/x"})");
+  CHECK(s3.run("deleteBucket", R"({"Bucket":"b"})") == "{}");
+  CHECK(s3.run("deleteBucket", R"({"Bucket":"b"})").starts_with("S3.NoSuchBucketException: "));
+}
+
+TEST_CASE("S3: conditional puts") {
+  S3 s3;
+  const std::string broken =
+      "S3.S3Exception: At least one of the pre-conditions you specified did not hold (Service: S3, Status "
+      "Code: 412";
+  const Json first = s3.answer("putObject", R"({"Bucket":"b","Key":"k","Body":1,"IfNoneMatch":"*"})");
+  CHECK(s3.run("putObject", R"({"Bucket":"b","Key":"k","Body":2,"IfNoneMatch":"*"})").starts_with(broken));
+  CHECK(s3.run("putObject", R"({"Bucket":"b","Key":"k","Body":2,"IfMatch":"other"})").starts_with(broken));
+  CHECK(s3.run("putObject", R"({"Bucket":"b","Key":"none","Body":2,"IfMatch":"other"})")
+            .starts_with("S3.NoSuchKeyException"));
+  CHECK(s3.home.read("objects/b/k") == "1");
+  const Json match = {{"Bucket", "b"}, {"Key", "k"}, {"Body", 2}, {"IfMatch", first["ETag"]}};
+  s3.answer("putObject", match.dump());
+  CHECK(s3.home.read("objects/b/k") == "2");
+  CHECK(s3.run("putObject", match.dump()).starts_with(broken));
+}
+
+TEST_CASE("S3: many objects are deleted at once, and listed as the older listing has them") {
+  S3 s3;
+  for (const char* key : {"a/1", "a/2", "b", "c"})
+    s3.answer("putObject", Json({{"Bucket", "b"}, {"Key", key}, {"Body", 7}}).dump());
+  const Json page = s3.answer("listObjects", R"({"Bucket":"b","Delimiter":"/","MaxKeys":2})");
+  CHECK(page["CommonPrefixes"][0]["Prefix"] == "a/");
+  CHECK(page["Contents"][0]["Key"] == "b");
+  CHECK(page["NextMarker"] == "b");
+  CHECK(s3.answer("listObjects", R"({"Bucket":"b","Marker":"b"})")["Contents"][0]["Key"] == "c");
+  CHECK(s3.answer("getObjectAttributes",
+                  R"({"Bucket":"b","Key":"b","ObjectAttributes":["ETag","ObjectSize"]})")["ETag"] ==
+        "8f14e45fceea167a5a36dedd4bea2543");
+  const Json deleted =
+      s3.answer("deleteObjects", R"({"Bucket":"b","Delete":{"Objects":[{"Key":"a/1"},{"Key":"none"}]}})");
+  CHECK(deleted == Json::parse(R"({"Deleted":[{"Key":"a/1"},{"Key":"none"}]})"));
+  CHECK(s3.run("deleteObjects", R"({"Bucket":"b","Delete":{"Objects":[{"Key":"a/2"}],"Quiet":true}})") ==
+        "{}");
+  CHECK(s3.answer("listObjects", R"({"Bucket":"b"})")["Contents"].size() == 2);
+}
