@@ -249,6 +249,13 @@ std::vector<const Action*> removals(const Update& update) {
   return out;
 }
 
+int depth_of(const Value& value) {
+  int below = 0;
+  for (const Value& one : value.list) below = std::max(below, value.is_set() ? 0 : depth_of(one));
+  for (const auto& [name, one] : value.map) below = std::max(below, depth_of(one));
+  return below + 1;
+}
+
 using Rest = std::pair<const Path*, std::size_t>;  // a path, and how many of its steps are behind
 
 std::optional<Value> project_value(const Value& value, const std::vector<Rest>& paths) {
@@ -313,6 +320,11 @@ Checked<bool> apply(const Update& update, Item& item) {
     if (action.kind == Action::Kind::Delete) MR_DO(delete_at(changed, action));
   }
   for (const Action* action : removals(update)) MR_DO(remove_at(changed, action->path));
+  // What was put together may be deeper than what may be read.
+  for (const auto& [name, value] : changed)
+    if (depth_of(value) > kDepthMax)
+      return validation("Nesting Levels have exceeded supported limits: maximum allowed nesting level is " +
+                        std::to_string(kDepthMax));
   item = std::move(changed);
   return true;
 }
