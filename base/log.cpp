@@ -1,21 +1,35 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
-#include <mutex>
+#include "base/payload.h"
 
 namespace millrace::log {
 namespace {
 
-constexpr const char* kPattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
+constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
+// The rest of the object is the message.
+constexpr const char* kJsonPattern = "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",\"level\":\"%l\",%v";
 
-std::shared_ptr<spdlog::logger>& logger() {
-  static std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = spdlog::stderr_color_mt("millrace");
-    made->set_pattern(kPattern, spdlog::pattern_time_type::utc);
-    made->set_level(spdlog::level::warn);
+struct Output {
+  std::shared_ptr<spdlog::logger> logger;
+  bool json = false, payloads = false;
+};
+
+Output make_output(spdlog::sink_ptr sink, const Settings& settings, bool json) {
+  Output made{std::make_shared<spdlog::logger>("millrace", std::move(sink)), json, settings.payloads};
+  made.logger->set_pattern(json ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc);
+  made.logger->flush_on(spdlog::level::info);
+  return made;
+}
+
+Output& output() {
+  static Output instance = [] {
+    Output made = make_output(std::make_shared<spdlog::sinks::stderr_color_sink_mt>(), {}, false);
+    made.logger->set_level(spdlog::level::warn);
     return made;
   }();
   return instance;
@@ -37,60 +51,77 @@ spdlog::level::level_enum translate(Level level) {
   return spdlog::level::info;
 }
 
+void add_quoted(std::string& line, std::string_view value) {
+  line += '"';
+  for (const char c : value) {
+    if (c == '\n' || c == '\r') {
+      line += c == '\n' ? "\\n" : "\\r";
+      continue;
+    }
+    if (c == '"' || c == '\\') line += '\\';
+    line += c;
+  }
+  line += '"';
+}
+
+std::string as_text(std::string_view message, std::initializer_list<Field> fields) {
+  std::string line(message);
+  for (const auto& [name, value] : fields) {
+    line.append(1, ' ').append(name).append(1, '=');
+    const bool bare = !value.empty() && value.find_first_of(" \"=\n\r\t") == std::string::npos;
+    if (bare) {
+      line += value;
+    } else {
+      add_quoted(line, value);
+    }
+  }
+  return line;
+}
+
+// Without the opening brace, which is the pattern's.
+std::string as_json(std::string_view message, std::initializer_list<Field> fields) {
+  JsonWriter out;
+  out.begin_object().key("message").string(message);
+  for (const auto& [name, value] : fields) out.key(name).string(value);
+  out.end_object();
+  return std::string(out.finish().text().substr(1));
+}
+
 }  // namespace
 
 void set_level(Level level) {
-  logger()->set_level(translate(level));
+  output().logger->set_level(translate(level));
 }
 
-bool set_file(const std::string& path) {
+bool configure(const Settings& settings) {
+  const bool json = settings.format == Format::Json ||
+                    (settings.format == Format::Auto && (!settings.file.empty() || ::isatty(2) == 0));
   try {
     spdlog::sink_ptr sink;
-    if (path.empty()) {
+    if (settings.file.empty()) {
       sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
     } else {
-      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+      sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(settings.file, settings.file_bytes_max,
+                                                                    settings.files_max);
     }
-    auto made = std::make_shared<spdlog::logger>("millrace", sink);
-    made->set_pattern(kPattern, spdlog::pattern_time_type::utc);
-    made->set_level(logger()->level());
-    made->flush_on(spdlog::level::warn);
-    logger() = std::move(made);
+    Output made = make_output(std::move(sink), settings, json);
+    made.logger->set_level(translate(settings.level));
+    output() = std::move(made);
     return true;
   } catch (const spdlog::spdlog_ex&) {
     return false;
   }
 }
 
+bool payloads() {
+  return output().payloads;
+}
+
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
-  auto& out = *logger();
-  if (!out.should_log(translate(level))) return;
-  std::string line(message);
-  for (const auto& [name, value] : fields) {
-    line += ' ';
-    line += name;
-    line += '=';
-    const bool bare = !value.empty() && value.find_first_of(" \"=\n\r\t") == std::string::npos;
-    if (bare) {
-      line += value;
-      continue;
-    }
-    line += '"';
-    for (const char c : value) {
-      if (c == '"' || c == '\\') line += '\\';
-      if (c == '\n') {
-        line += "\\n";
-        continue;
-      }
-      if (c == '\r') {
-        line += "\\r";
-        continue;
-      }
-      line += c;
-    }
-    line += '"';
-  }
-  out.log(translate(level), spdlog::string_view_t(line));
+  const Output& out = output();
+  if (!out.logger->should_log(translate(level))) return;
+  const std::string line = out.json ? as_json(message, fields) : as_text(message, fields);
+  out.logger->log(translate(level), spdlog::string_view_t(line));
 }
 
 }  // namespace millrace::log
