@@ -124,8 +124,11 @@ bool Statement::is_null(int column) const {
 }
 
 Result<Database> Database::open(const std::string& path) {
-  return open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-              "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON");
+  return open(
+      path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+      // The first counts for new files only: what is freed can be given back later, a few pages at a time.
+      "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
+      "foreign_keys=ON");
 }
 
 Result<Database> Database::open_readonly(const std::string& path) {
@@ -176,6 +179,20 @@ Status Database::settle() {
       sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (code != SQLITE_OK && (code & 0xFF) != SQLITE_BUSY) return fail(error_of(handle_.get(), code));
   return {};
+}
+
+Status Database::copy_to(const std::string& path) {
+  // Without a log of its own: the copy is one file.
+  MR_TRY(copy, open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "PRAGMA synchronous=FULL"));
+  sqlite3_backup* backup = sqlite3_backup_init(copy.handle_.get(), "main", handle_.get(), "main");
+  if (!backup) return fail(error_of(copy.handle_.get(), SQLITE_ERROR));
+  // All at once: one snapshot of the log, which writers do not wait for. In steps, a write from another
+  // process would make it begin again.
+  sqlite3_backup_step(backup, -1);
+  const int code = sqlite3_backup_finish(backup);
+  if (code != SQLITE_OK) return fail(error_of(copy.handle_.get(), code));
+  // The copy's header says WAL, as the original's: back to one file that is whole without another.
+  return copy.execute("PRAGMA journal_mode=DELETE");
 }
 
 std::int64_t Database::changes() const {

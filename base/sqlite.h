@@ -70,6 +70,8 @@ class Database {
   // As much of the log as nobody reads, written and synced into the database file.
   Status settle();
   std::int64_t changes() const;  // rows the last statement changed
+  // The database as it is now into a new file, whatever is written meanwhile; flushed. Holds up nobody.
+  Status copy_to(const std::string& path);
 
  private:
   struct Closer {

@@ -17,6 +17,10 @@ class MemoryMapRuns final : public MapRunTable {
   Status add_results(MapRunId run, std::span<const MapResultRow> results) override;
   Result<std::vector<MapResultRow>> results(MapRunId run, std::uint32_t first, std::size_t limit,
                                             bool documents) override;
+  void remove(MapRunId id) {
+    runs_.erase(id);
+    results_.erase(id);
+  }
 
  private:
   std::map<MapRunId, MapRunRow> runs_;

@@ -93,7 +93,41 @@ class MemoryStore final : public Store {
   }
   MapRunTable& map_runs() override { return map_runs_; }
   Result<ExecutionId> last_execution() override {
-    return executions_.empty() ? ExecutionId{} : executions_.rbegin()->first;
+    return executions_.empty() ? highest_ : std::max(highest_, executions_.rbegin()->first);
+  }
+  Status reserve(ExecutionId up_to) override {
+    highest_ = std::max(highest_, up_to);
+    return {};
+  }
+  Result<RemovedEnded> remove_ended(const RemoveEnded& request) override {
+    MR_TRY(highest, last_execution());
+    RemovedEnded removed{0, request.after, false};
+    std::size_t looked = 0;
+    auto at = executions_.upper_bound(request.after);
+    for (; at != executions_.end() && looked < request.limit; ++looked) {
+      const ExecutionRow row = at->second.row;
+      if (row.started >= request.before) break;
+      ++at;
+      removed.next = row.id;
+      if (row.map_run.value != 0 || row.status == states::ExecutionStatus::Running ||
+          *row.stopped >= request.before)
+        continue;
+      MR_TRY(runs, map_runs_.of(row.id, {}, ~std::size_t{0}));
+      if (std::any_of(runs.begin(), runs.end(),
+                      [](const MapRunRow& run) { return run.status == MapRunStatus::Running; }))
+        continue;
+      for (const MapRunRow& run : runs) {
+        for (const ExecutionId child : std::exchange(children_[run.id], {})) forget(child);
+        children_.erase(run.id);
+        map_runs_.remove(run.id);
+      }
+      at = executions_.upper_bound(row.id);  // its children are gone
+      forget(row.id);
+      ++removed.executions;
+    }
+    highest_ = highest;
+    removed.done = looked < request.limit;
+    return removed;
   }
 
   Catalog& catalog() override { return catalog_; }
@@ -115,6 +149,10 @@ class MemoryStore final : public Store {
     std::vector<std::uint64_t> ends = {0};  // events after each commit
   };
 
+  void forget(ExecutionId id) {
+    std::erase_if(names_, [&](const auto& entry) { return entry.second == id; });
+    executions_.erase(id);
+  }
   static std::string family_key(MachineId family) { return "machine " + std::to_string(family.value); }
   static tl::unexpected<Error> unknown(ExecutionId id) {
     return fail(ErrorCode::NotFound, "there is no execution " + std::to_string(id.value));
@@ -159,6 +197,7 @@ class MemoryStore final : public Store {
 
   MemoryCatalog catalog_;
   std::map<ExecutionId, Kept> executions_;
+  ExecutionId highest_;                                               // that is never given again
   std::map<std::pair<std::string, std::string>, ExecutionId> names_;  // (state machine or map run, name)
   std::map<std::string, std::string> facts_;
   std::map<MapRunId, std::set<ExecutionId>> children_;

@@ -1,10 +1,12 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "base/metrics.h"
 #include "base/sqlite.h"
 #include "orchestrator/store/codec.h"
 #include "orchestrator/store/sqlite_catalog.h"
 #include "orchestrator/store/sqlite_map_runs.h"
+#include "orchestrator/store/sqlite_retention.h"
 #include "orchestrator/store/sqlite_schema.h"
 #include "orchestrator/store/store.h"
 
@@ -120,9 +122,12 @@ class SqliteStore final : public Store {
       results.push_back(result);
       if (result == AppendResult::Ok) MR_DO(add_history(append));
     }
+    const metrics::Stopwatch watch;
     MR_DO(transaction.commit());
+    last_sync_ = watch.elapsed();
     return results;
   }
+  std::chrono::nanoseconds last_sync() const override { return last_sync_; }
 
   Result<std::vector<states::Event>> events(ExecutionId id, std::uint64_t after, std::size_t limit) override {
     MR_TRY(row, execution(id));
@@ -217,8 +222,21 @@ class SqliteStore final : public Store {
   }
   MapRunTable& map_runs() override { return *map_runs_; }
   Result<ExecutionId> last_execution() override {
-    MR_TRY(highest, number_of(database_, "SELECT max(id) FROM executions"));
+    MR_TRY(highest, highest_execution(database_));
     return ExecutionId{as_unsigned(highest)};
+  }
+  Result<RemovedEnded> remove_ended(const RemoveEnded& request) override {
+    MR_DO(writable());
+    return remove_ended_rows(database_, request);
+  }
+  Status vacuum(std::size_t pages) override {
+    MR_DO(writable());
+    return database_.execute(("PRAGMA incremental_vacuum(" + std::to_string(pages) + ")").c_str());
+  }
+  Status reserve(ExecutionId up_to) override {
+    MR_DO(writable());
+    MR_TRY(highest, highest_execution(database_));
+    return reserve_executions(database_, std::max(highest, as_signed(up_to.value)));
   }
 
   Catalog& catalog() override { return catalog_; }
@@ -311,6 +329,7 @@ class SqliteStore final : public Store {
   SqliteCatalog catalog_;
   Statements statements_{database_};
   std::unordered_map<MachineId, std::int64_t> families_;
+  std::chrono::nanoseconds last_sync_{};
 };
 
 // The version of the file's tables, 0 for a new file. DataLoss when it is not one of ours, Unavailable when

@@ -3,6 +3,7 @@
 // sits before it (committer.h), not in it. Implementations: memory, SQLite; every one runs
 // tests/contracts/store_contract_test.cpp.
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -44,6 +45,18 @@ struct ExecutionFilter {
   std::optional<bool> redriven = {};     // whether it ever was
 };
 
+// What retention asks for.
+struct RemoveEnded {
+  Instant before;           // executions that ended before it
+  ExecutionId after;        // with an id above this one
+  std::size_t limit = 200;  // looked at in one transaction, and removed with their map runs' children
+};
+struct RemovedEnded {
+  std::size_t executions = 0;
+  ExecutionId next;   // ask again with `after` = this
+  bool done = false;  // there is nothing more to remove
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -52,6 +65,9 @@ class Store {
   // does not fail its neighbours. Errors fail the whole group, nothing of it is written: OutOfSpace,
   // DataLoss, Internal.
   virtual Result<std::vector<AppendResult>> commit(std::span<const Append> group) = 0;
+
+  // How long the last commit() took to make its transaction durable, of all its time. For metrics.
+  virtual std::chrono::nanoseconds last_sync() const { return {}; }
 
   // Events after the first `after` ones, in order, at most about `limit` (whole commits are returned).
   // NotFound when there is no such execution; DataLoss when a row can't be read back (checksum, format).
@@ -72,6 +88,13 @@ class Store {
   virtual Result<ExecutionRow> child_named(const std::string& name) = 0;  // NotFound; of any map run
   virtual MapRunTable& map_runs() = 0;
   virtual Result<ExecutionId> last_execution() = 0;  // the highest id ever used; 0 when there is none
+  // Removes executions with their histories, map runs and these runs' children, a few at a time; children go
+  // with their run, whatever their own age. Names are free again, ids are not. One transaction.
+  virtual Result<RemovedEnded> remove_ended(const RemoveEnded& request) = 0;
+  // Gives up to `pages` free pages back to the file system. Nothing where the file does not allow it.
+  virtual Status vacuum(std::size_t /*pages*/) { return {}; }
+  // Ids up to this one are never given to new executions.
+  virtual Status reserve(ExecutionId up_to) = 0;
 
   virtual Catalog& catalog() = 0;
   // The catalog's functions that are asked for everywhere.

@@ -575,3 +575,88 @@ TEST_CASE("store: facts") {
     if (home.reopen()) CHECK(value(home.store().fact("key")) == bytes);
   });
 }
+
+TEST_CASE("store: what ended long ago is removed in small steps, its name is free, its id is not") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineRow m = value(store.put_machine(machine("m")));
+    for (std::uint64_t id = 1; id <= 6; ++id) commit(store, {start(id, m.id, "e" + std::to_string(id))});
+    for (const std::uint64_t id : {1, 2, 4, 5, 6})
+      commit(store, {end(value(store.execution(ExecutionId{id})))});
+    // e3 runs on; e5 and e6 began too late.
+    const Instant before = from_millis(1'700'000'000'005);
+    RemoveEnded request{before + Millis(5), {}, 2};
+    request.before = from_millis(1'700'000'000'010);  // e1 ended at …006, e2 at …007, e4 at …009, e5 at …010
+    std::size_t removed = 0;
+    int steps = 0;
+    for (bool done = false; !done; ++steps) {
+      const RemovedEnded step = value(store.remove_ended(request));
+      CHECK(step.executions <= 2);
+      removed += step.executions;
+      request.after = step.next;
+      done = step.done;
+      REQUIRE(steps < 10);
+    }
+    CHECK(removed == 3);
+    CHECK(steps > 1);
+    CHECK(ids(value(store.executions({}, {}, 100))) == Ids{6, 5, 3});
+    CHECK(code(store.events(ExecutionId{1}, 0, 10)) == ErrorCode::NotFound);
+    CHECK(code(store.execution_named(m.id, "e4")) == ErrorCode::NotFound);
+    CHECK(value(store.events(ExecutionId{5}, 0, 10)).size() > 0);
+    CHECK(commit(store, {start(7, m.id, "e1")}) == Results{AppendResult::Ok});
+    // The newest goes as well, and its id is remembered.
+    commit(store, {end(value(store.execution(ExecutionId{7}))), end(value(store.execution(ExecutionId{3})))});
+    const RemovedEnded rest = value(store.remove_ended({from_millis(1'800'000'000'000), {}, 100}));
+    CHECK(rest.executions == 4);
+    CHECK(rest.done);
+    if (home.reopen()) CHECK(value(home.store().last_execution()).value == 7);
+    CHECK(value(home.store().last_execution()).value == 7);
+    REQUIRE(home.store().reserve(ExecutionId{1000}));
+    REQUIRE(home.store().reserve(ExecutionId{10}));
+    CHECK(value(home.store().last_execution()).value == 1000);
+  });
+}
+
+TEST_CASE(
+    "store: a removed execution takes its map runs and their children along; one that runs keeps them") {
+  for_each_store([](Home& home) {
+    Store& store = home.store();
+    const MachineRow m = value(store.put_machine(machine("m")));
+    commit(store, {start(1, m.id, "parent")});
+    MapRunRow run;
+    run.arn = "arn:map-run";
+    run.execution = ExecutionId{1};
+    run.machine = m.id;
+    run.started = from_millis(1'700'000'000'001);
+    run = value(store.map_runs().put(run));
+    for (std::uint64_t id = 2; id <= 6; ++id) {
+      Append child = start(id, m.id, "child" + std::to_string(id));
+      child.row.map_run = run.id;
+      commit(store, {child});
+      commit(store, {end(value(store.execution(ExecutionId{id})))});
+    }
+    const Instant late = from_millis(1'800'000'000'000);
+    const auto remove_all = [&] {
+      RemoveEnded request{late, {}, 2};
+      std::size_t removed = 0;
+      for (int steps = 0; steps < 20; ++steps) {
+        const RemovedEnded step = value(store.remove_ended(request));
+        removed += step.executions;
+        request.after = step.next;
+        if (step.done) return removed;
+      }
+      FAIL("it does not come to an end");
+      return removed;
+    };
+    CHECK(remove_all() == 0);  // the parent runs
+    CHECK(value(store.children(run.id, {}, 10)).size() == 5);
+    commit(store, {end(value(store.execution(ExecutionId{1})))});
+    CHECK(remove_all() == 0);  // the map run does
+    run.status = MapRunStatus::Succeeded;
+    value(store.map_runs().put(run));
+    CHECK(remove_all() == 1);
+    CHECK(value(store.children(run.id, {}, 10)).empty());
+    CHECK(code(store.map_runs().get(run.id)) == ErrorCode::NotFound);
+    CHECK(code(store.execution(ExecutionId{4})) == ErrorCode::NotFound);
+  });
+}

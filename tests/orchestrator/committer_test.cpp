@@ -57,6 +57,10 @@ class ProbedStore final : public Store {
   }
   MapRunTable& map_runs() override { return probe_.memory->map_runs(); }
   Result<ExecutionId> last_execution() override { return probe_.memory->last_execution(); }
+  Result<RemovedEnded> remove_ended(const RemoveEnded& request) override {
+    return probe_.memory->remove_ended(request);
+  }
+  Status reserve(ExecutionId up_to) override { return probe_.memory->reserve(up_to); }
   Catalog& catalog() override { return probe_.memory->catalog(); }
   Result<std::string> fact(const std::string& name) override { return probe_.memory->fact(name); }
   Status put_fact(const std::string& name, const std::string& value) override {
