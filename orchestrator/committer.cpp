@@ -6,6 +6,8 @@
 #include <thread>
 #include <variant>
 
+#include "base/log.h"
+
 namespace millrace::orchestrator {
 namespace {
 
@@ -60,7 +62,10 @@ class GroupCommitter final : public Committer {
     thread_.join();
   }
 
-  void submit(Append append, Done done) override { put(SubmittedAppend{std::move(append), std::move(done)}); }
+  void submit(Append append, Done done) override {
+    if (settings_.metrics.submitted) settings_.metrics.submitted->add();
+    put(SubmittedAppend{std::move(append), std::move(done)});
+  }
   void run(std::function<void(Store&)> job, std::function<void()> done) override {
     put(CommitterJob{std::move(job), std::move(done)});
   }
@@ -113,13 +118,35 @@ class GroupCommitter final : public Committer {
       group.push_back(std::move(submitted->append));
       dones.push_back(std::move(submitted->done));
     }
-    auto results = store_->commit(group);
+    auto results = commit(group);
     answer([results = std::move(results), dones = std::move(dones)] {
       for (std::size_t i = 0; i < dones.size(); ++i) {
         dones[i](results ? Result<AppendResult>((*results)[i]) : Result<AppendResult>(fail(results.error())));
       }
     });
     return at;
+  }
+
+  Result<std::vector<AppendResult>> commit(std::span<const Append> group) {
+    const metrics::Stopwatch watch;
+    auto results = store_->commit(group);
+    const auto took = watch.elapsed();
+    const CommitMetrics& metrics = settings_.metrics;
+    if (metrics.seconds) {
+      metrics.seconds->observe(took);
+      metrics.sync_seconds->observe(store_->last_sync());
+      metrics.group_appends->observe(static_cast<double>(group.size()));
+      metrics.committed->add(group.size());
+      if (!results) metrics.failed->add();
+    }
+    if (took > settings_.slow_commit) {
+      log::warning("the store is slow",
+                   {{"milliseconds", std::to_string(std::chrono::duration_cast<Millis>(took).count())},
+                    {"sync_milliseconds",
+                     std::to_string(std::chrono::duration_cast<Millis>(store_->last_sync()).count())},
+                    {"appends", std::to_string(group.size())}});
+    }
+    return results;
   }
 
   // On the loop thread, unless the committer is gone by then.

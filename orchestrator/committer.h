@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "orchestrator/engine_metrics.h"
 #include "orchestrator/loop/loop.h"
 #include "orchestrator/store/store.h"
 
@@ -33,6 +34,8 @@ void ask_store(Committer& committer, std::function<Result<T>(Store&)> question,
 struct CommitterSettings {
   std::size_t group_appends_max = 2048;    // larger groups hurt the slowest answer
   std::size_t group_bytes_max = 8u << 20;  // of documents, roughly
+  Millis slow_commit{1000};                // a group that takes longer is logged
+  CommitMetrics metrics = {};              // what is counted; borrowed
 };
 // Owns the store and its thread. Destruction commits what was submitted, then joins.
 std::unique_ptr<Committer> make_committer(std::unique_ptr<Store> store, Loop& loop,

@@ -112,7 +112,7 @@ Driver::Driver(Loop& loop, Committer& committer, TaskRunner& runner, Machines& m
                      done(result && *result == AppendResult::Ok);
                    });
           },
-          settings.activities),
+          settings.activities, settings.metrics.tasks),
       last_in_memory_(kInMemoryIds | (mix(settings.seed, kInMemoryIds) >> 34) << 32),
       self_(std::make_shared<Driver*>(this)) {}
 
@@ -266,21 +266,26 @@ void Driver::step(ExecutionId id, Live& live) {
     release(id, live);
     return;
   }
+  if (observer_) live.tally = tally_of(append.events);
   if (live.origin.in_memory) return count(id, live, std::move(append.events));
   append.row = row_of(id, *live.machine, live.execution);
   append.row.map_run = live.origin.map_run;
   append.row.map_items = live.origin.items;
   append.row.started_by = live.origin.started_by;
-  if (observer_) live.shown = append.events;
+  if (observer_ && observer_->wants(observed(id, live))) live.shown = append.events;
   live.committing = true;
   committer_.submit(std::move(append), [alive = self_, id](Result<AppendResult> result) {
     if (*alive) (*alive)->on_committed(id, std::move(result));
   });
 }
 
+Observed Driver::observed(ExecutionId id, const Live& live) {
+  return {id, *live.machine, live.execution, live.origin.in_memory, live.origin.map_run.value != 0};
+}
+
 // What was decided is so, and what waited for that is done.
 void Driver::count(ExecutionId id, Live& live, std::vector<states::Event> events) {
-  if (observer_) observer_->on_events(id, live.execution, events);
+  if (observer_) observer_->on_step(observed(id, live), live.tally, events);
   live.created = true;
   release(id, live);
 }
@@ -487,6 +492,8 @@ void Driver::on_timer() {
   const Instant now = loop_.clock().now();
   while (!due_.empty() && due_.top().when <= now) {
     const ExecutionId id = due_.top().id;
+    if (settings_.metrics.timer_lateness_seconds)
+      settings_.metrics.timer_lateness_seconds->observe(now - due_.top().when);
     due_.pop();
     if (id.value > kInMemoryIds && !live_.contains(id))
       continue;  // it has ended, and nothing is stored of it

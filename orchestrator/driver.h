@@ -72,6 +72,7 @@ class Driver {
   void observe(Observer* observer) { observer_ = observer; }
   void on_store_error(std::function<void(const Error&)> handler) { store_error_ = std::move(handler); }
   std::size_t live() const { return live_.size(); }
+  std::size_t timers() const { return due_.size(); }
   bool is_live(ExecutionId id) const { return live_.contains(id); }
 
  private:
@@ -92,7 +93,8 @@ class Driver {
     // Of the append under way:
     std::vector<states::Effect> effects;
     std::vector<Committed> committed;
-    std::vector<states::Event> shown;  // for the observer
+    std::vector<states::Event> shown;  // for the observer, if it wants them
+    StepTally tally;                   // for the observer
     Instant armed = Instant::max();    // the earliest pair of this execution in due_
   };
   struct Due {
@@ -105,6 +107,7 @@ class Driver {
   void make_ready(ExecutionId id);
   void drain();
   void count(ExecutionId id, Live& live, std::vector<states::Event> events);
+  static Observed observed(ExecutionId id, const Live& live);
   void step(ExecutionId id, Live& live);
   void on_committed(ExecutionId id, Result<AppendResult> result);
   void give_up(ExecutionId id, Live& live, const Result<AppendResult>& result);

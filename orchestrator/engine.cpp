@@ -82,6 +82,32 @@ namespace {
 constexpr std::string_view kWaits = " waits";
 }  // namespace
 
+StepTally tally_of(std::span<const states::Event> events) {
+  using states::EventType;
+  StepTally tally;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const states::EventDetails& details = events[i].details;
+    if (std::holds_alternative<states::detail::StateEntered>(details)) {
+      ++tally.transitions;
+    } else if (std::holds_alternative<states::detail::RetryScheduled>(details)) {
+      ++tally.retries;
+    } else if (std::holds_alternative<states::detail::TaskFailed>(details)) {
+      const bool again = i + 1 < events.size() &&
+                         std::holds_alternative<states::detail::RetryScheduled>(events[i + 1].details);
+      tally.failures += !again;
+    } else if (std::holds_alternative<states::detail::ExecutionStarted>(details)) {
+      tally.started = true;
+    } else if (std::holds_alternative<states::detail::ExecutionRedriven>(details)) {
+      tally.redriven = true;
+    }
+    // The only events of the execution itself that end it.
+    const EventType type = events[i].type;
+    if (type >= EventType::ExecutionSucceeded && type <= EventType::ExecutionTimedOut) tally.ended = true;
+    if (type == EventType::ExecutionRedriven) tally.ended = false;
+  }
+  return tally;
+}
+
 std::string parent_text(const Parent& parent) {
   std::string text = std::to_string(parent.task.execution.value);
   for (const std::uint64_t part :
@@ -285,12 +311,13 @@ class Engine::Impl {
   void answer_task(const std::string& token, Outcome outcome, Reply<void> reply) {
     const Result<TaskKey> key = driver_.tokens().open(token);
     if (!key) return reply(fail(key.error()));
+    const bool succeeded = outcome.has_value();
     driver_.answer(*key,
                    states::stimulus::TaskReported{{key->frame, key->visit, key->attempt}, std::move(outcome)},
-                   [this, key = *key, reply = std::move(reply)](Result<AppendResult> result) {
+                   [this, key = *key, succeeded, reply = std::move(reply)](Result<AppendResult> result) {
                      if (!result) return reply(fail(result.error()));
                      if (*result != AppendResult::Ok) return reply(fail(ErrorCode::Conflict, kOtherProcess));
-                     driver_.router().forget(key);
+                     driver_.router().forget(key, succeeded);
                      reply(Status{});
                    });
   }
@@ -647,6 +674,11 @@ const EngineSettings& Engine::settings() const {
 }
 std::size_t Engine::live() const {
   return impl_->driver().live();
+}
+EngineGauges Engine::gauges() const {
+  Driver& driver = impl_->driver();
+  return {driver.live(), driver.router().tasks_out(), driver.router().activities().waiting(),
+          driver.timers()};
 }
 
 }  // namespace millrace::orchestrator

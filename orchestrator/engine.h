@@ -11,6 +11,7 @@
 #include "orchestrator/committer.h"
 #include "orchestrator/dispatch/activities.h"
 #include "orchestrator/dispatch/runner.h"
+#include "orchestrator/engine_metrics.h"
 #include "orchestrator/loop/loop.h"
 #include "orchestrator/store/store.h"
 #include "states/decide.h"
@@ -41,6 +42,7 @@ struct EngineSettings {
       true;  // tasks by token and activities wait for their workers; false: the runner answers them
   std::string token_secret = "millrace tests";  // signs task tokens; the shell hands in the home's own
   bool nested_executions = true;  // tasks about executions are carried out here, not by the runner
+  EngineMetrics metrics = {};     // what is counted; borrowed
   std::uint64_t seed = 0;         // of the engine's random names and jitter; the shell hands in a random one
 };
 
@@ -89,14 +91,39 @@ struct RecoverySummary {
   std::size_t tasks = 0;       // those of them that had tasks out: started again
 };
 
+struct Machine;
+
+// What observers are shown: an execution as it is now, and what it runs.
+struct Observed {
+  ExecutionId id;
+  const Machine& machine;
+  const states::Execution& execution;
+  bool in_memory = false;  // Express: nothing of it is stored
+  bool child = false;      // of a map run
+};
+
+// What the events of one append come to.
+struct StepTally {
+  bool started = false, redriven = false, ended = false;
+  std::uint32_t transitions = 0;  // states entered
+  std::uint32_t retries = 0;      // attempts that will be made again
+  std::uint32_t failures = 0;     // of attempts that will not
+};
+StepTally tally_of(std::span<const states::Event> events);
+
 // Sees what happens, after it is durable. Loop thread. `execution` is as it is after `events`.
 class Observer {
  public:
   virtual ~Observer() = default;
-  virtual void on_events(ExecutionId id, const states::Execution& execution,
-                         std::span<const states::Event> events) = 0;
-  virtual void on_progress(ExecutionId id, FrameId frame, const std::string& state_name,
-                           const Payload& progress) = 0;
+  // Whether it wants the events of what this execution does next; asked before each append. Keeping them
+  // costs a copy.
+  virtual bool wants(const Observed&) { return true; }
+  // Something is durable. `events` is empty when they were not wanted.
+  virtual void on_step(const Observed& what, const StepTally&, std::span<const states::Event> events) {
+    if (!events.empty()) on_events(what.id, what.execution, events);
+  }
+  virtual void on_events(ExecutionId, const states::Execution&, std::span<const states::Event>) {}
+  virtual void on_progress(ExecutionId, FrameId, const std::string& /*state_name*/, const Payload&) {}
 };
 
 class Machines;
@@ -159,10 +186,11 @@ class Engine {
   void observe(Observer* observer);  // null: none; borrowed
 
   std::size_t live() const;  // executions in memory
-  Machines& machines();      // what may be done with state machines, versions, aliases
-  Queries& queries();        // what may be asked about executions
-  Resources& resources();    // tags and activities
-  MapRuns& map_runs();       // runs of Distributed Maps: describe, update
+  EngineGauges gauges() const;
+  Machines& machines();    // what may be done with state machines, versions, aliases
+  Queries& queries();      // what may be asked about executions
+  Resources& resources();  // tags and activities
+  MapRuns& map_runs();     // runs of Distributed Maps: describe, update
   const EngineSettings& settings() const;
 
  private:

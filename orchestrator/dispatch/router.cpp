@@ -12,11 +12,12 @@ states::TaskAttempt attempt_of(const TaskKey& key) {
 }  // namespace
 
 Router::Router(Loop& loop, TaskRunner& runner, Deliver deliver, OnProgress on_progress, Activities::Take take,
-               const ActivitySettings& activities)
+               const ActivitySettings& activities, TaskSeriesOf series)
     : loop_(loop),
       runner_(runner),
       deliver_(std::move(deliver)),
       on_progress_(std::move(on_progress)),
+      series_of_(std::move(series)),
       activities_(
           loop,
           // The heartbeats of an activity are counted from when a worker has it.
@@ -47,6 +48,11 @@ void Router::start(TaskRequest request, const Dispatch& how) {
   it->second.heartbeat_seconds = how.heartbeat_seconds;
   it->second.by_token = how.by_token;
   it->second.activity = how.family == definitions::TaskFamily::Activity;
+  if (series_of_) {
+    it->second.series = series_of_(request.resource);
+    it->second.started = loop_.clock().now();
+    if (it->second.series) it->second.series->started->add();
+  }
   if (!it->second.activity || how.under_way) begin_heartbeat(key, it->second);
   if (how.under_way) return;
   if (it->second.activity) return activities_.schedule(request.resource, {key, std::move(request.arguments)});
@@ -85,9 +91,16 @@ bool Router::heartbeat(const TaskKey& key) {
   return true;
 }
 
-void Router::forget(const TaskKey& key) {
+void Router::count_end(const Out& out, metrics::Counter* TaskSeries::*outcome) const {
+  if (!out.series) return;
+  (out.series->*outcome)->add();
+  out.series->seconds->observe(loop_.clock().now() - out.started);
+}
+
+void Router::forget(const TaskKey& key, bool succeeded) {
   const auto it = out_.find(key);
   if (it == out_.end()) return;
+  count_end(it->second, succeeded ? &TaskSeries::succeeded : &TaskSeries::failed);
   if (it->second.timer != 0) loop_.cancel(it->second.timer);
   out_.erase(it);
 }
@@ -112,6 +125,7 @@ void Router::on_report(const TaskKey& key, TaskReport report) {
     return;
   }
   if (out.timer != 0) loop_.cancel(out.timer);
+  count_end(out, outcome ? &TaskSeries::succeeded : &TaskSeries::failed);
   out_.erase(it);
   deliver_(key.execution, states::stimulus::TaskReported{attempt_of(key), std::move(outcome)});
 }
@@ -134,6 +148,7 @@ void Router::watch_heartbeat(const TaskKey& key, Out& out) {
       return;
     }
     const bool activity = it->second.activity;
+    router.count_end(it->second, &TaskSeries::heartbeat_timed_out);
     router.out_.erase(it);
     if (!activity) router.runner_.cancel(key);
     router.deliver_(key.execution, states::stimulus::HeartbeatMissed{attempt_of(key)});

@@ -11,6 +11,7 @@
 #include "definitions/resource.h"
 #include "orchestrator/dispatch/activities.h"
 #include "orchestrator/dispatch/runner.h"
+#include "orchestrator/dispatch/task_series.h"
 #include "orchestrator/loop/loop.h"
 #include "states/stimulus.h"
 
@@ -33,7 +34,7 @@ class Router {
 
   // `take`: see Activities.
   Router(Loop& loop, TaskRunner& runner, Deliver deliver, OnProgress on_progress, Activities::Take take,
-         const ActivitySettings& activities);
+         const ActivitySettings& activities, TaskSeriesOf series = {});
   ~Router();
 
   // Starts an attempt; one that is out already is left alone. A resource that no one serves fails at once
@@ -43,7 +44,7 @@ class Router {
   // A worker or whoever has the token is alive; false: nobody waits for it.
   bool heartbeat(const TaskKey& key);
   // It was answered by its token.
-  void forget(const TaskKey& key);
+  void forget(const TaskKey& key, bool succeeded);
   Activities& activities() { return activities_; }
   std::size_t tasks_out() const { return out_.size(); }
 
@@ -54,15 +55,19 @@ class Router {
     bool by_token = false, activity = false;
     Instant heartbeat_due;
     TimerHandle timer = 0;
+    const TaskSeries* series = nullptr;  // null: not counted
+    Instant started;
   };
   void on_report(const TaskKey& key, TaskReport report);
   void begin_heartbeat(const TaskKey& key, Out& out);
   void watch_heartbeat(const TaskKey& key, Out& out);
+  void count_end(const Out& out, metrics::Counter* TaskSeries::*outcome) const;
 
   Loop& loop_;
   TaskRunner& runner_;
   Deliver deliver_;
   OnProgress on_progress_;
+  TaskSeriesOf series_of_;
   std::map<TaskKey, Out> out_;
   Activities activities_;
   std::shared_ptr<Router*> self_;  // reports that come after this router are dropped
