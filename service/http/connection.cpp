@@ -2,9 +2,11 @@
 
 #include <uv.h>
 
+#include <cstdio>
 #include <utility>
 
 #include "base/check.h"
+#include "base/metrics.h"
 
 namespace millrace::http {
 namespace {
@@ -27,6 +29,55 @@ Response refusal_response(const Refusal& refusal) {
 
 }  // namespace
 
+class Connection::Stream final : public BodyStream {
+ public:
+  Stream(std::shared_ptr<Connection> connection, bool chunked, bool keep, bool silent)
+      : connection_(std::move(connection)), chunked_(chunked), keep_(keep), silent_(silent) {}
+  ~Stream() override {
+    if (connection_) connection_->close();
+  }
+  bool write(std::string bytes) override {
+    if (!connection_ || silent_ || bytes.empty()) return connection_ != nullptr;
+    if (!chunked_) {
+      connection_->send(std::move(bytes));
+    } else {
+      char size[20];
+      const int length = std::snprintf(size, sizeof size, "%zx\r\n", bytes.size());
+      bytes.insert(0, size, static_cast<std::size_t>(length)).append("\r\n");
+      connection_->send(std::move(bytes));
+    }
+    return connection_ != nullptr;  // sending may have found that the client has gone
+  }
+  std::size_t unsent() const override { return connection_ ? connection_->unsent_ : 0; }
+  void on_room(std::function<void()> call) override { room_ = std::move(call); }
+  void on_gone(std::function<void()> call) override { gone_ = std::move(call); }
+  void end() override {
+    const auto connection = std::exchange(connection_, nullptr);
+    gone_ = nullptr;
+    room_ = nullptr;
+    if (!connection) return;
+    if (chunked_ && !silent_) connection->send("0\r\n\r\n");
+    connection->stream_.reset();
+    connection->answered(keep_ && !connection->close_after_ && !connection->shared_->draining);
+  }
+  void client_went() {
+    connection_ = nullptr;
+    room_ = nullptr;
+    tell_gone();
+  }
+  void tell_gone() {
+    if (const auto gone = std::exchange(gone_, nullptr)) gone();
+  }
+  void has_room() {
+    if (const auto room = room_) room();  // a copy: it may end the stream
+  }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  const bool chunked_, keep_, silent_;
+  std::function<void()> room_, gone_;
+};
+
 class Connection::OneExchange final : public Exchange {
  public:
   OneExchange(Request request, std::shared_ptr<Connection> connection)
@@ -38,7 +89,25 @@ class Connection::OneExchange final : public Exchange {
   void respond(Response response) override {
     answered_ = true;
     gone_ = nullptr;
-    if (const auto connection = std::exchange(connection_, nullptr)) connection->answer(response, false);
+    const auto connection = std::exchange(connection_, nullptr);
+    if (!connection) return;
+    count(*connection, response.status);
+    connection->answer(response, false);
+  }
+  BodyStreamPtr stream(Response head) override {
+    answered_ = true;
+    gone_ = nullptr;
+    const auto connection = std::exchange(connection_, nullptr);
+    if (!connection) return std::make_shared<Stream>(nullptr, false, false, true);
+    count(*connection, head.status);
+    const bool chunked = !connection->http10_;
+    const bool keep =
+        chunked && connection->keep_alive_ && !connection->close_after_ && !connection->shared_->draining;
+    auto stream = std::make_shared<Stream>(connection, chunked, keep, connection->head_only_);
+    connection->stream_ = stream;
+    connection->send(serialize_head(head, connection->date(), keep, chunked));
+    stream->write(std::move(head.body));
+    return stream;
   }
   void on_gone(std::function<void()> call) override {
     if (answered_) return;
@@ -48,6 +117,10 @@ class Connection::OneExchange final : public Exchange {
   void client_went() {
     connection_ = nullptr;
     client_stopped_sending();
+  }
+  void count(const Connection& connection, int status) const {
+    if (const auto& answered = connection.shared_->settings.answered)
+      answered(request_, status, watch_.elapsed());
   }
   // The client sends nothing more: it may still read, unless somebody wants to know.
   void client_stopped_sending() {
@@ -60,6 +133,7 @@ class Connection::OneExchange final : public Exchange {
   std::shared_ptr<Connection> connection_;
   std::function<void()> gone_;
   bool answered_ = false, went_ = false;
+  const metrics::Stopwatch watch_;
 };
 
 Connection::Connection(std::shared_ptr<Shared> shared)
@@ -135,6 +209,7 @@ void Connection::on_input_end() {
     close_after_ = true;
     update_reading();
     if (const auto exchange = exchange_.lock()) exchange->client_stopped_sending();
+    if (const auto stream = stream_.lock()) stream->tell_gone();
     return;
   }
   if (unsent_ == 0) return close();
@@ -199,6 +274,7 @@ void Connection::read_one() {
   Request request = parser_.take();
   keep_alive_ = request.keep_alive;
   head_only_ = request.method == "HEAD";
+  http10_ = request.http10;
   phase_ = Phase::Answering;
   auto exchange = std::make_shared<OneExchange>(std::move(request), shared_from_this());
   exchange_ = exchange;
@@ -217,6 +293,11 @@ void Connection::answer(const Response& response, bool last) {
   if (phase_ == Phase::Closed) return;
   const bool keep = keep_alive_ && !last && !close_after_ && !shared_->draining;
   send(serialize(response, date(), keep, head_only_));
+  answered(keep);
+}
+
+// The answer is written; the next request may come.
+void Connection::answered(bool keep) {
   if (phase_ == Phase::Closed) return;
   phase_ = Phase::Reading;
   if (!keep) {
@@ -247,8 +328,9 @@ void Connection::write(std::string bytes) {
   }
   auto* write = new Write{{}, std::move(bytes), shared_from_this()};
   write->request.data = write;
+  // From when the client was last seen to take something, however much is written to it meanwhile.
+  if (unsent_ == 0) set_deadline(shared_->settings.write_time_max);
   unsent_ += write->bytes.size();
-  set_deadline(shared_->settings.write_time_max);
   buffer = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
   const int failed = uv_write(&write->request, stream, &buffer, 1, [](uv_write_t* request, int status) {
     const std::unique_ptr<Write> done(static_cast<Write*>(request->data));
@@ -264,6 +346,11 @@ void Connection::sent(std::size_t bytes, bool ok) {
   unsent_ -= bytes;
   if (phase_ == Phase::Closed) return;
   if (!ok) return close();
+  if (const auto stream = stream_.lock()) {
+    if (unsent_ > 0) return set_deadline(shared_->settings.write_time_max);
+    update_reading();
+    return stream->has_room();
+  }
   if (unsent_ > 0) return set_deadline(shared_->settings.write_time_max);
   if (close_after_ && phase_ == Phase::Reading) return linger();
   if (phase_ == Phase::Reading) set_deadline(shared_->settings.idle_time_max);
@@ -291,7 +378,8 @@ void Connection::linger() {
   update_reading();
 }
 
-void Connection::end_if_idle() {
+void Connection::drain() {
+  if (const auto stream = stream_.lock()) return stream->tell_gone();
   if (idle()) close();
 }
 
@@ -318,6 +406,7 @@ void Connection::close() {
     const auto last = std::move(static_cast<Connection*>(handle->data)->self_);
   });
   if (const auto exchange = exchange_.lock()) exchange->client_went();
+  if (const auto stream = stream_.lock()) stream->client_went();
   if (shared_->on_closed) shared_->on_closed(this);
 }
 

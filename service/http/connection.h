@@ -35,12 +35,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   ~Connection();
   void refuse(const Refusal& refusal);  // answers and closes
-  void end_if_idle();
+  void drain();  // the server is about to stop: ends when it is idle, tells those who stream
   void check_deadline(Millis uptime);
   void close();
 
  private:
   class OneExchange;
+  class Stream;
   enum class Phase {
     Reading,    // for the next request, or in one
     Answering,  // the handler has it
@@ -55,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void advance();
   void read_one();
   void answer(const Response& response, bool last);
+  void answered(bool keep);
   void send(std::string bytes);
   void write(std::string bytes);  // as they go over the wire
   void sent(std::size_t bytes, bool ok);
@@ -81,9 +83,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool advancing_ = false;    // an answer given at once does not recurse
   bool keep_alive_ = true;    // of the request being answered
   bool head_only_ = false;    // of it, too
+  bool http10_ = false;       // of it, too
   std::size_t unsent_ = 0;    // bytes of answers that libuv has
   Millis deadline_{};         // uptime
   std::weak_ptr<OneExchange> exchange_;
+  std::weak_ptr<Stream> stream_;  // while one is open
 };
 
 }  // namespace millrace::http

@@ -54,19 +54,40 @@ std::string imf_date(long long seconds) {
   return text;
 }
 
-std::string serialize(const Response& response, std::string_view date, bool keep_alive, bool head_only) {
-  std::string out;
-  out.reserve(256 + response.body.size());
+namespace {
+void add_status(std::string& out, const Response& response) {
   out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
-  out.append(reason_phrase(response.status)).append("\r\n");
-  out.append("Content-Type: ").append(response.content_type);
-  out.append("\r\nContent-Length: ").append(std::to_string(response.body.size()));
+  out.append(reason_phrase(response.status));
+}
+void end_head(std::string& out, const Response& response, std::string_view date, bool keep_alive) {
   out.append("\r\nDate: ").append(date);
   for (const Header& header : response.headers)
     out.append("\r\n").append(header.name).append(": ").append(header.value);
   if (!keep_alive) out.append("\r\nConnection: close");
   out.append("\r\n\r\n");
-  if (!head_only) out.append(response.body);
+}
+}  // namespace
+
+std::string serialize(const Response& response, std::string_view date, bool keep_alive, bool head_only) {
+  std::string out;
+  out.reserve(256 + response.body.size());
+  add_status(out, response);
+  const bool empty = response.status == 204;  // has neither a body nor a length (RFC 9110, 8.6)
+  if (!empty) {
+    out.append("\r\nContent-Type: ").append(response.content_type);
+    out.append("\r\nContent-Length: ").append(std::to_string(response.body.size()));
+  }
+  end_head(out, response, date, keep_alive);
+  if (!head_only && !empty) out.append(response.body);
+  return out;
+}
+
+std::string serialize_head(const Response& response, std::string_view date, bool keep_alive, bool chunked) {
+  std::string out;
+  add_status(out, response);
+  out.append("\r\nContent-Type: ").append(response.content_type);
+  if (chunked) out.append("\r\nTransfer-Encoding: chunked");
+  end_head(out, response, date, keep_alive);
   return out;
 }
 

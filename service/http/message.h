@@ -19,6 +19,7 @@ struct Request {
   std::vector<Header> headers;
   std::string body;
   bool keep_alive = true;
+  bool http10 = false;  // HTTP/1.0: it knows no chunks
 
   // The value of the first header of that name (lower case); empty when there is none.
   std::string_view header(std::string_view name) const;
@@ -33,6 +34,9 @@ struct Response {
 
 // The bytes of an answer: status line, headers, body (left out for HEAD). `date` is an IMF-fixdate.
 std::string serialize(const Response& response, std::string_view date, bool keep_alive, bool head_only);
+// The same of an answer whose body comes later: without Content-Length, in chunks or up to the connection's
+// end.
+std::string serialize_head(const Response& response, std::string_view date, bool keep_alive, bool chunked);
 // "Sat, 21 Nov 2026 10:00:00 GMT"; seconds since 1970.
 std::string imf_date(long long seconds);
 std::string_view reason_phrase(int status);

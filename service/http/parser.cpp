@@ -85,6 +85,7 @@ class RequestParser::Impl {
       request.headers.push_back({lower(view(field.name_string())), std::string(view(field.value()))});
     }
     request.keep_alive = message.keep_alive();
+    request.http10 = message.version() == 10;
     request.body = std::move(message.body());
     renew();
     return request;

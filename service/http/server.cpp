@@ -17,7 +17,7 @@ class UvServer final : public Server {
  public:
   UvServer(orchestrator::UvLoop& loop, ServerSettings settings, Handler handler)
       : loop_(loop), shared_(std::make_shared<Shared>()), listener_(new uv_tcp_t) {
-    shared_->settings = settings;
+    shared_->settings = std::move(settings);
     shared_->handler = std::move(handler);
     shared_->clock = &loop.clock();
     shared_->on_closed = [this](Connection* connection) { closed(connection); };
@@ -69,7 +69,7 @@ class UvServer final : public Server {
     shared_->draining = true;
     drained_ = std::move(done);
     drain_until_ = loop_.clock().uptime() + shared_->settings.drain_time_max;
-    for (Connection* connection : std::unordered_set<Connection*>(connections_)) connection->end_if_idle();
+    for (Connection* connection : std::unordered_set<Connection*>(connections_)) connection->drain();
     look_whether_drained();
   }
 
@@ -119,7 +119,7 @@ class UvServer final : public Server {
 
 Result<std::unique_ptr<Server>> listen(orchestrator::UvLoop& loop, const Address& address,
                                        ServerSettings settings, Handler handler) {
-  auto server = std::make_unique<UvServer>(loop, settings, std::move(handler));
+  auto server = std::make_unique<UvServer>(loop, std::move(settings), std::move(handler));
   MR_DO(server->start(address));
   return std::unique_ptr<Server>(std::move(server));
 }

@@ -4,6 +4,7 @@
 // named limits. Loop thread only; what a
 // request means is the handler's business.
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,7 +28,25 @@ struct ServerSettings {
   Millis handshake_time_max =
       std::chrono::seconds(10);               // of TLS, from the connection to its first plain byte
   std::shared_ptr<TlsContext> tls = nullptr;  // null: plain HTTP
+  // Called for each answer to a request, when it is begun; for metrics. May be empty.
+  std::function<void(const Request&, int status, std::chrono::nanoseconds)> answered = {};
 };
+
+// The body of an answer that is made bit by bit. Dropped without end(), the connection is closed: what was
+// sent can't be taken for the whole.
+class BodyStream {
+ public:
+  virtual ~BodyStream() = default;
+  // False: nobody reads any more. What is written is kept until the client takes it: ask unsent() first.
+  virtual bool write(std::string bytes) = 0;
+  virtual std::size_t unsent() const = 0;  // bytes of this connection that the client has not taken
+  // Called each time that all that was written is on its way.
+  virtual void on_room(std::function<void()> call) = 0;
+  // Called at most once, when the client goes or the server is about to stop; end() may follow.
+  virtual void on_gone(std::function<void()> call) = 0;
+  virtual void end() = 0;
+};
+using BodyStreamPtr = std::shared_ptr<BodyStream>;
 
 // One request and the way to answer it; may be kept and answered later.
 class Exchange {
@@ -36,7 +55,12 @@ class Exchange {
   virtual const Request& request() const = 0;
   // Once. When the client has gone meanwhile, nothing happens.
   virtual void respond(Response response) = 0;
-  // Called at most once, when the client goes (or stops sending) before it was answered; at once if it has.
+  // Instead of respond(): the answer's head now (its body comes first), the rest as it is written. Chunks, or
+  // with HTTP/1.0 up to the end of the connection; what is written to HEAD goes nowhere. Requests that follow
+  // on the connection wait for its end.
+  virtual BodyStreamPtr stream(Response head) = 0;
+  // Called at most once, when the client goes (or stops sending) before it was answered; at once if it
+  // has.
   virtual void on_gone(std::function<void()> call) = 0;
 };
 using ExchangePtr = std::shared_ptr<Exchange>;
