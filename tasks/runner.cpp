@@ -235,7 +235,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
                                                   false,
                                                   {},
                                                   RequestIds(seed)});
-  FunctionHost::Settings functions;
+  FunctionHost::Settings functions = core->settings.function_host;
   functions.seed = mix(seed, 1);
   functions.functions =
       core->settings.functions.empty() ? home / "functions" : std::filesystem::path(core->settings.functions);

@@ -30,11 +30,12 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     int threads_per_job = 0;  // 0: as many as the machine has
     std::size_t waiting_max =
         10'000;  // of each sort; more are refused with SageMaker.ResourceLimitExceededException
-    Millis stop_grace{120'000};      // what a script has to end after SIGTERM, then SIGKILL
-    Millis heartbeat_interval{200};  // progress is reported at most this often
-    std::uint64_t seed = 0;          // of the ids of requests
-    std::string functions;           // their folder; empty: HOME/functions
-    LambdaPlace place;               // in ARNs
+    Millis stop_grace{120'000};                 // what a script has to end after SIGTERM, then SIGKILL
+    Millis heartbeat_interval{200};             // progress is reported at most this often
+    std::uint64_t seed = 0;                     // of the ids of requests
+    std::string functions;                      // their folder; empty: HOME/functions
+    LambdaPlace place;                          // in ARNs
+    FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
   };
   // Runs a function on the loop thread, soon; callable from any thread.
   using Post = std::function<void(std::function<void()>)>;

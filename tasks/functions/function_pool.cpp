@@ -46,6 +46,12 @@ FunctionPool::FunctionPool(const FunctionHost::Settings& settings, const Clock& 
 
 FunctionPool::~FunctionPool() = default;
 
+void FunctionPool::say(std::string_view text) {
+  const Instant now = clock_.now();
+  log_.write(now, text);
+  if (settings_.also_log) settings_.also_log(name_, now, text);
+}
+
 bool FunctionPool::cancel(std::uint64_t id) {
   const auto waiting =
       std::find_if(queue_.begin(), queue_.end(), [&](const FunctionJob& job) { return job.id == id; });
@@ -57,7 +63,7 @@ bool FunctionPool::cancel(std::uint64_t id) {
       std::find_if(seats_.begin(), seats_.end(), [&](const auto& s) { return s->job && s->job->id == id; });
   if (seat == seats_.end()) return false;
   take_log(**seat);
-  log_.write(clock_.now(), "RequestId: " + (*seat)->job->request_id + " cancelled by its workflow\n");
+  say("RequestId: " + (*seat)->job->request_id + " cancelled by its workflow\n");
   seats_.erase(seat);
   return true;
 }
@@ -149,7 +155,7 @@ void FunctionPool::begin(Seat& seat) {
   job.request_id = ids_.next();
   take_log(seat);
   seat.tail = "START RequestId: " + job.request_id + " Version: " + job.invocation.version + "\n";
-  log_.write(clock_.now(), seat.tail);
+  say(seat.tail);
   WorkerRequest request;
   request.id = job.request_id;
   request.arn = job.invocation.arn;
@@ -164,7 +170,7 @@ void FunctionPool::begin(Seat& seat) {
 void FunctionPool::take_log(Seat& seat) {
   const std::string output = seat.worker->take_output();
   if (output.empty()) return;
-  log_.write(clock_.now(), output);
+  say(output);
   seat.tail += output;
   if (seat.tail.size() > 2 * kTailBytes) seat.tail.erase(0, seat.tail.size() - kTailBytes);
 }
@@ -190,7 +196,7 @@ void FunctionPool::answer(Seat& seat, InvocationAnswer answer) {
   if (!seat.tail.empty() && seat.tail.back() != '\n') seat.tail += '\n';
   const std::string end = "END RequestId: " + job.request_id + "\nREPORT RequestId: " + job.request_id +
                           "\tDuration: " + std::to_string(took) + " ms\n";
-  log_.write(clock_.now(), end);
+  say(end);
   answer.request_id = job.request_id;
   if (job.invocation.tail) {
     answer.log_tail = seat.tail + end;

@@ -59,8 +59,9 @@ class FunctionPool {
   RequestIds& ids_;
   const std::string name_;
   std::optional<Function> function_;
-  std::uint64_t revision_ = 0;  // counts the versions of its files that were seen
-  Millis look_again_{0};        // uptime
+  std::uint64_t revision_ = 0;      // counts the versions of its files that were seen
+  Millis look_again_{0};            // uptime
+  void say(std::string_view text);  // to the logs
   FunctionLog log_;
   std::deque<FunctionJob> queue_;
   Seats seats_;

@@ -52,6 +52,8 @@ class FunctionHost {
     std::size_t waiting_max = 100'000;           // invocations of all functions together
     std::uint64_t seed = 0;                      // of the ids of requests
     std::size_t response_bytes_max = 6'291'556;  // as Lambda has it
+    // Told what goes into a function's log, on the host's thread; must not block. May be empty.
+    std::function<void(const std::string& function, Instant now, std::string_view text)> also_log = {};
   };
   using Reply = std::function<void(InvocationAnswer)>;
 
