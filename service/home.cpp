@@ -85,25 +85,25 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
                    "choose another one with --home");
   }
   home->path_ = path.string();
-  MR_TRY(lock, lock_home(path));
-  home->lock_ = lock;
+  MR_TRY(lock, HomeLock::take(home->path_));
+  home->lock_ = std::move(lock);
   MR_TRY(store,
          named(orchestrator::open_sqlite_store((path / "millrace.db").string()), path / "millrace.db"));
   MR_TRY(last, store->last_execution());
   MR_TRY(secret, token_secret(*store));
   options.engine.token_secret = std::move(secret);
   home->loop_ = orchestrator::make_uv_loop(home->clock_);
-  home->committer_ = orchestrator::make_committer(std::move(store), *home->loop_);
+  home->committer_ = orchestrator::make_committer(std::move(store), *home->loop_, options.store);
   home->objects_ = make_home_objects(path / "objects");
   home->background_ = orchestrator::make_background(*home->loop_);
   options.engine.maps = {home->objects_.get(), home->background_.get()};
   if (options.runner) {
     home->runner_ = std::move(options.runner);
   } else {
-    tasks::TaskLibraryRunner::Settings settings;
+    tasks::TaskLibraryRunner::Settings settings = std::move(options.tasks);
     settings.home = home->path_;
     settings.seed = draw_seed();
-    if (!options.functions.empty()) settings.functions = fs::absolute(options.functions).string();
+    if (!settings.functions.empty()) settings.functions = fs::absolute(settings.functions).string();
     settings.place = {options.engine.region, options.engine.account};
     orchestrator::UvLoop* loop = home->loop_.get();
     const auto post = [loop](std::function<void()> work) { loop->post(std::move(work)); };
@@ -130,7 +130,15 @@ Home::~Home() {
   runner_.reset();
   committer_.reset();
   loop_.reset();
-  if (lock_ >= 0) ::close(lock_);
+}
+
+HomeLock::~HomeLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<HomeLock> HomeLock::take(const std::string& home) {
+  MR_TRY(fd, lock_home(home));
+  return HomeLock(fd);
 }
 
 Result<std::unique_ptr<orchestrator::Store>> open_for_reading(const std::string& path) {

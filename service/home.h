@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "orchestrator/engine.h"
@@ -27,11 +28,31 @@ namespace millrace::service {
 // --home, else MILLRACE_HOME, else .millrace in the working directory.
 std::string home_path(const std::string& option);
 
+// The one right to write a home; it goes with the object, and with the process however it ends.
+class HomeLock {
+ public:
+  HomeLock() = default;
+  HomeLock(HomeLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  HomeLock& operator=(HomeLock&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~HomeLock();
+  // Unavailable when another process has it (the message names it), InvalidArgument when the directory can't
+  // be written.
+  static Result<HomeLock> take(const std::string& home);
+
+ private:
+  explicit HomeLock(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
 struct HomeOptions {
   std::string path;
   orchestrator::EngineSettings engine;                    // its seed is drawn here
   std::unique_ptr<orchestrator::TaskRunner> runner = {};  // instead of the task library
-  std::string functions = {};                             // the folder of functions; empty: HOME/functions
+  orchestrator::CommitterSettings store = {};
+  tasks::TaskLibraryRunner::Settings tasks = {};  // its home and seed are set here
 };
 
 class Home {
@@ -43,6 +64,7 @@ class Home {
 
   orchestrator::UvLoop& loop() { return *loop_; }
   orchestrator::Engine& engine() { return *engine_; }
+  orchestrator::Committer& committer() { return *committer_; }
   orchestrator::TaskRunner& runner() {
     return runner_ ? *runner_ : static_cast<orchestrator::TaskRunner&>(*library_);
   }
@@ -52,7 +74,7 @@ class Home {
  private:
   Home() = default;
   std::string path_;
-  int lock_ = -1;
+  HomeLock lock_;
   SystemClock clock_;
   std::unique_ptr<orchestrator::UvLoop> loop_;
   std::unique_ptr<orchestrator::Committer> committer_;

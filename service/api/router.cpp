@@ -81,6 +81,7 @@ void Router::handle(http::ExchangePtr exchange) {
   if (!row && is_health_check(request))
     return exchange->respond({200, "application/json", {}, R"({"status":"ok"})"});
   const std::string scope = scope_service(request);
+  if (row && row->open && scope.empty()) return row->handle(std::move(exchange), auth::Caller{});
   const Protocol protocol = row ? row->protocol : protocol_of_unknown(request, scope);
   const auto refuse = [&](const ApiError& error) {
     exchange->respond(error_response(protocol, error, uuid_v4(random_)));

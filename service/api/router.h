@@ -27,6 +27,7 @@ struct ServiceRow {
   // What its caller needs the right to; asked only of callers with a policy. Null: the operation (of
   // X-Amz-Target or Action, else "*") on resource "*".
   std::function<std::vector<auth::Demand>(const http::Request&)> demands = nullptr;
+  bool open = false;  // to everybody who does not sign
 };
 
 class Router {

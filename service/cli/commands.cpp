@@ -25,6 +25,11 @@ void add_start(CLI::App&, const Shared&, int&);
 void add_stop(CLI::App&, const Shared&, int&);
 void add_redrive(CLI::App&, const Shared&, int&);
 void add_logs(CLI::App&, const Shared&, int&);
+void add_config(CLI::App&, const Shared&, int&);
+void add_doctor(CLI::App&, const Shared&, int&);
+void add_backup(CLI::App&, const Shared&, int&);
+void add_restore(CLI::App&, const Shared&, int&);
+void add_vacuum(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
@@ -51,6 +56,11 @@ std::span<const Command> commands() {
       {"test", add_test},
       {"simulate", add_simulate},
       {"bench", add_bench},
+      {"config", add_config},
+      {"doctor", add_doctor},
+      {"backup", add_backup},
+      {"restore", add_restore},
+      {"vacuum", add_vacuum},
   };
   return kCommands;
 }

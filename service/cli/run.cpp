@@ -150,7 +150,7 @@ Result<int> run(const RunOptions& options, const Shared& shared) {
   MR_TRY(input, read_json(options.input));
   service::HomeOptions home_options;
   home_options.path = service::home_path(shared.home);
-  home_options.functions = options.functions;
+  home_options.tasks.functions = options.functions;
   home_options.engine.limits.payload_bytes_max = options.payload_bytes_max;
   home_options.engine.limits.history_events_max = options.history_events_max;
   MR_TRY(home, service::Home::open(std::move(home_options)));

@@ -6,30 +6,31 @@
 
 #include "base/log.h"
 #include "orchestrator/queries.h"
+#include "orchestrator/retention.h"
 #include "service/api/dynamodb.h"
 #include "service/api/lambda.h"
+#include "service/api/logs.h"
 #include "service/api/router.h"
 #include "service/api/service.h"
 #include "service/api/sqs.h"
 #include "service/api/sts.h"
 #include "service/auth/gate.h"
 #include "service/cli/command.h"
+#include "service/cli/serve_options.h"
 #include "service/home.h"
 #include "service/http/server.h"
+#include "service/http/tls.h"
+#include "service/ops/event_streams.h"
+#include "service/ops/function_logs.h"
+#include "service/ops/log_writer.h"
+#include "service/ops/observer_hub.h"
+#include "service/ops/operator_log.h"
+#include "service/ops/server_metrics.h"
+#include "service/ops/state_machine_logs.h"
 #include "service/serve_file.h"
 
 namespace millrace::cli {
 namespace {
-
-struct ServeOptions {
-  http::ServerSettings http;
-  auth::GateSettings gate;
-  std::string listen = "127.0.0.1:8083";
-  std::string region = "us-east-1", account = "123456789012", functions;
-  std::string certificate, key;  // of TLS
-  std::size_t payload_bytes_max = Limits{}.payload_bytes_max;
-  std::uint64_t history_events_max = Limits{}.history_events_max;
-};
 
 Status check_address(const http::Address& address, bool keys) {
   if (http::is_loopback(address) || keys) return {};
@@ -39,9 +40,18 @@ Status check_address(const http::Address& address, bool keys) {
 }
 
 // Null: plain HTTP.
-Result<std::shared_ptr<http::TlsContext>> load_tls(const ServeOptions& options) {
-  if (options.certificate.empty()) return std::shared_ptr<http::TlsContext>();
-  return http::TlsContext::load(options.certificate, options.key);
+Result<std::shared_ptr<http::TlsContext>> load_tls(const service::Configuration& configuration) {
+  const std::string &certificate = configuration.tls_certificate, &key = configuration.tls_key;
+  if (certificate.empty() && key.empty()) return std::shared_ptr<http::TlsContext>();
+  if (certificate.empty() || key.empty())
+    return invalid("HTTPS needs a certificate and its key", "--tls-cert FILE --tls-key FILE");
+  return http::TlsContext::load(certificate, key);
+}
+
+void warn_of_plain_http(const http::Address& address) {
+  if (http::is_loopback(address)) return;
+  log::warning("requests travel unencrypted: others can read them, though not change or repeat them for long",
+               {{"remedy", "--tls-cert FILE --tls-key FILE"}});
 }
 
 std::string url_of(const http::Address& address, int port, bool tls) {
@@ -59,68 +69,144 @@ void say_ready(const std::string& url, const std::string& home, const Shared& sh
     print_line("millrace serves " + home + " at " + url);
     print_line(
         "  StartSyncExecution, TestState: clients need AWS_DISABLE_HOST_PREFIX_INJECTION=true (docs/api.md "
-        "says "
-        "more)");
+        "says more)");
   }
   std::fflush(stdout);
 }
 
-Result<int> serve(const ServeOptions& options, const Shared& shared) {
-  MR_TRY(address, http::parse_address(options.listen));
-  auth::LiveKeys keys(service::home_path(shared.home));
-  MR_DO(keys.refresh());
-  MR_DO(check_address(address, keys.required()));
-  MR_TRY(tls, load_tls(options));
-  if (!tls && !http::is_loopback(address))
-    log::warning(
-        "requests travel unencrypted: others can read them, though not change or repeat them for long",
-        {{"remedy", "--tls-cert FILE --tls-key FILE"}});
-  service::HomeOptions home_options;
-  home_options.path = service::home_path(shared.home);
-  home_options.functions = options.functions;
-  home_options.engine.region = options.region;
-  home_options.engine.account = options.account;
-  home_options.engine.role_arn = "arn:aws:iam::" + options.account + ":role/millrace";
-  home_options.engine.limits.payload_bytes_max = options.payload_bytes_max;
-  home_options.engine.limits.history_events_max = options.history_events_max;
-  MR_TRY(home, service::Home::open(std::move(home_options)));
-  orchestrator::UvLoop& loop = home->loop();
-  api::Service service({home->engine(), loop, home->runner(), Random(service::draw_seed())});
-  const auto post = [&loop](std::function<void()> work) { loop.post(std::move(work)); };
-  api::LambdaApi lambda(home->tasks()->functions(), {options.region, options.account}, post,
-                        service::draw_seed());
-  api::DynamoApi tables(home->tasks()->data(), post, service::draw_seed());
-  api::SqsApi queues(home->tasks()->data(), post, service::draw_seed());
-  api::StsApi sts(service::draw_seed());
-  auth::GateSettings gate_settings = options.gate;
-  gate_settings.account = options.account;
-  auth::Gate gate(keys, loop.clock(), std::move(gate_settings));
-  api::Router router(gate, service::draw_seed());
-  using api::Protocol;
-  using auth::Caller;
-  using http::ExchangePtr;
-  router.add(
-      {"states", Protocol::AwsJson10, api::Service::kTarget, nullptr,
-       [&](ExchangePtr exchange, const Caller& caller) { service.handle(std::move(exchange), caller); },
-       [&](const http::Request& request) { return service.demands(request); }});
-  router.add({"lambda", Protocol::RestJson, "", api::LambdaApi::serves,
-              [&](ExchangePtr exchange, const Caller&) { lambda.handle(std::move(exchange)); },
-              [&](const http::Request& request) { return lambda.demands(request); }});
-  router.add({"dynamodb", Protocol::AwsJson10, "DynamoDB_20120810.", nullptr,
-              [&](ExchangePtr exchange, const Caller&) { tables.handle(std::move(exchange)); }});
-  for (const auto& [protocol, target] :
-       {std::pair(Protocol::AwsJson10, "AmazonSQS."), std::pair(Protocol::Query, "")})
-    router.add({"sqs", protocol, target, api::SqsApi::serves,
-                [&](ExchangePtr exchange, const Caller&) { queues.handle(std::move(exchange)); }});
-  router.add({"sts", Protocol::Query, "", api::StsApi::serves,
-              [&](ExchangePtr exchange, const Caller& caller) { sts.handle(std::move(exchange), caller); },
-              api::StsApi::demands});
-  http::ServerSettings http_settings = options.http;
-  http_settings.tls = tls;
-  MR_TRY(server, http::listen(loop, address, http_settings,
-                              [&](ExchangePtr exchange) { router.handle(std::move(exchange)); }));
+// What serves requests, put together over an open home. Members that are used by others come first.
+class Serving {
+ public:
+  // `log_store` may be null: then nothing is logged there, and its API does not answer.
+  Serving(const service::Configuration& configuration, auth::LiveKeys& keys, service::ServerMetrics& metrics,
+          service::Home& home, service::FunctionLogs& function_logs,
+          std::unique_ptr<service::LogStore> log_store)
+      : metrics_(metrics),
+        home_(home),
+        function_logs_(function_logs),
+        gate_(keys, clock_, gate_settings(configuration)),
+        router_(gate_, service::draw_seed()),
+        states_({home.engine(), home.loop(), home.runner(), Random(service::draw_seed())}),
+        lambda_(home.tasks()->functions(), configuration.tasks.place, post(), service::draw_seed()),
+        tables_(home.tasks()->data(), post(), service::draw_seed()),
+        queues_(home.tasks()->data(), post(), service::draw_seed()),
+        sts_(service::draw_seed()),
+        events_(home.engine(), home.loop(), configuration.events, service::draw_seed(), metrics.registry()),
+        retention_(home.loop(), home.committer(), configuration.retention,
+                   [&removed = metrics.registry().counter("millrace_executions_removed_total",
+                                                          "Executions that retention removed")](
+                       std::size_t count) { removed.add(count); }) {
+    observers_.add(&metrics_);
+    observers_.add(&operator_log_);
+    observers_.add(&events_);
+    if (log_store) open_logs(configuration, std::move(log_store));
+    add_services(configuration);
+    home.engine().observe(&observers_);
+  }
+  ~Serving() {
+    home_.engine().observe(nullptr);
+    function_logs_.connect(nullptr);
+    log_writer_.reset();  // its last work may be for the API beside it
+  }
+
+  // Once unfinished executions are taken up.
+  void start() { retention_.start(); }
+
+  void handle(http::ExchangePtr exchange) { router_.handle(std::move(exchange)); }
+
+ private:
+  using Caller = auth::Caller;
+  using ExchangePtr = http::ExchangePtr;
+  using Protocol = api::Protocol;
+
+  static auth::GateSettings gate_settings(const service::Configuration& configuration) {
+    auth::GateSettings settings = configuration.gate;
+    settings.account = configuration.engine.account;
+    return settings;
+  }
+  std::function<void(std::function<void()>)> post() {
+    return [&loop = home_.loop()](std::function<void()> work) { loop.post(std::move(work)); };
+  }
+
+  // One row a service: docs/api.md.
+  void add_services(const service::Configuration& configuration) {
+    router_.add(
+        {"states", Protocol::AwsJson10, api::Service::kTarget, nullptr,
+         [this](ExchangePtr exchange, const Caller& caller) { states_.handle(std::move(exchange), caller); },
+         [this](const http::Request& request) { return states_.demands(request); }});
+    router_.add({"lambda", Protocol::RestJson, "", api::LambdaApi::serves,
+                 [this](ExchangePtr exchange, const Caller&) { lambda_.handle(std::move(exchange)); },
+                 [this](const http::Request& request) { return lambda_.demands(request); }});
+    router_.add({"dynamodb", Protocol::AwsJson10, "DynamoDB_20120810.", nullptr,
+                 [this](ExchangePtr exchange, const Caller&) { tables_.handle(std::move(exchange)); }});
+    for (const auto& [protocol, target] :
+         {std::pair(Protocol::AwsJson10, "AmazonSQS."), std::pair(Protocol::Query, "")})
+      router_.add({"sqs", protocol, target, api::SqsApi::serves,
+                   [this](ExchangePtr exchange, const Caller&) { queues_.handle(std::move(exchange)); }});
+    if (logs_)
+      router_.add({"logs", Protocol::AwsJson11, api::LogsApi::kTarget, nullptr,
+                   [this](ExchangePtr exchange, const Caller&) { logs_->handle(std::move(exchange)); }});
+    router_.add(
+        {"sts", Protocol::Query, "", api::StsApi::serves,
+         [this](ExchangePtr exchange, const Caller& caller) { sts_.handle(std::move(exchange), caller); },
+         api::StsApi::demands});
+    router_.add({"millrace", Protocol::AwsJson10, "", service::EventStreams::serves,
+                 [this](ExchangePtr exchange, const Caller&) { events_.handle(std::move(exchange)); },
+                 [](const http::Request&) { return demand("millrace:StreamEvents"); }});
+    if (configuration.metrics.enabled)
+      router_.add({"millrace", Protocol::AwsJson10, "", service::ServerMetrics::serves,
+                   [this](ExchangePtr exchange, const Caller&) { metrics_.handle(exchange); },
+                   [](const http::Request&) { return demand("millrace:GetMetrics"); },
+                   configuration.metrics.open});
+  }
+  static std::vector<auth::Demand> demand(const char* action) { return {{action, "*"}}; }
+
+  void open_logs(const service::Configuration& configuration, std::unique_ptr<service::LogStore> store) {
+    log_writer_ = std::make_unique<service::LogWriter>(std::move(store), clock_, configuration.logs,
+                                                       metrics_.registry());
+    logs_.emplace(*log_writer_, api::LogsPlace{configuration.engine.region, configuration.engine.account},
+                  post(), clock_, service::draw_seed());
+    machine_logs_.emplace(*log_writer_);
+    observers_.add(&*machine_logs_);
+    function_logs_.connect(log_writer_.get());
+  }
+
+  const SystemClock clock_;
+  service::ServerMetrics& metrics_;
+  service::Home& home_;
+  service::FunctionLogs& function_logs_;
+  auth::Gate gate_;
+  api::Router router_;
+  api::Service states_;
+  api::LambdaApi lambda_;
+  api::DynamoApi tables_;
+  api::SqsApi queues_;
+  api::StsApi sts_;
+  service::OperatorLog operator_log_;
+  service::EventStreams events_;
+  orchestrator::Retention retention_;
+  service::ObserverHub observers_;
+  std::unique_ptr<service::LogWriter> log_writer_;
+  std::optional<api::LogsApi> logs_;
+  std::optional<service::StateMachineLogs> machine_logs_;
+};
+
+void reload_on_hangup(orchestrator::UvLoop& loop, const std::shared_ptr<http::TlsContext>& tls) {
+  if (!tls) return;
+  loop.on_signal(SIGHUP, [tls] {
+    const Status done = tls->reload();
+    if (done) return log::info("the certificate was read again");
+    log::error("the certificate can't be read; the one before stays", {{"error", done.error().message}});
+  });
+}
+
+// Runs the loop until it is told to stop, or the store can't go on.
+using StopWith = std::function<void(const Error&)>;
+Result<int> run_until_stopped(service::Home& home, http::Server& server,
+                              const std::function<void(StopWith)>& begin) {
+  orchestrator::UvLoop& loop = home.loop();
   std::optional<Error> error;
-  const auto stop_with = [&](const Error& cause) {
+  const StopWith stop_with = [&](const Error& cause) {
     if (!error) error = cause;
     loop.stop();
   };
@@ -128,78 +214,76 @@ Result<int> serve(const ServeOptions& options, const Shared& shared) {
   const auto stop = [&] {
     if (std::exchange(stopping, true)) std::_Exit(130);
     log::info("stopping: answers what was asked, then ends (once more: at once)");
-    server->drain([&] { loop.stop(); });
-    home->engine().end_polls();
+    server.drain([&] { loop.stop(); });
+    home.engine().end_polls();
   };
   for (const int signal : {SIGINT, SIGTERM}) loop.on_signal(signal, stop);
-  if (tls) {
-    loop.on_signal(SIGHUP, [&] {
-      const Status done = tls->reload();
-      if (done) return log::info("the certificate was read again");
-      log::error("the certificate can't be read; the one before stays", {{"error", done.error().message}});
-    });
-  }
   // Without space callers are refused and it goes on when there is some again. Any other error of the store,
   // above all a failed fsync, ends the process: only what is read anew from the disk can be trusted.
-  home->engine().on_store_error([&](const Error& cause) {
+  home.engine().on_store_error([&](const Error& cause) {
     if (cause.code != ErrorCode::OutOfSpace) stop_with(cause);
   });
-  loop.post([&] {
-    home->engine().recover([&](Result<orchestrator::RecoverySummary> summary) {
+  loop.post([&] { begin(stop_with); });
+  loop.run();
+  if (error) return fail(*std::move(error));
+  return kSucceeded;
+}
+
+Result<int> serve(const ServeFlags& flags, const Shared& shared) {
+  MR_TRY(configuration, service::load_checked(sources_of(flags, shared)));
+  MR_TRY(address, http::parse_address(configuration.listen));
+  auth::LiveKeys keys(service::home_path(shared.home));
+  MR_DO(keys.refresh());
+  MR_DO(check_address(address, keys.required()));
+  if (!log::configure(configuration.log))
+    return invalid("can't write the log " + configuration.log.file, "see `millrace config explain log.file`");
+  MR_TRY(tls, load_tls(configuration));
+  if (!tls) warn_of_plain_http(address);
+  configuration.http.tls = tls;
+  service::ServerMetrics metrics(configuration.metrics);
+  configuration.engine.metrics = metrics.engine_metrics();
+  configuration.store.metrics = metrics.commit_metrics();
+  configuration.http.answered = [&metrics](const http::Request& request, int status,
+                                           std::chrono::nanoseconds took) {
+    metrics.answered(request, status, took);
+  };
+  service::HomeOptions home_options;
+  home_options.path = service::home_path(shared.home);
+  home_options.engine = configuration.engine;
+  home_options.store = configuration.store;
+  home_options.tasks = configuration.tasks;
+  service::FunctionLogs function_logs;
+  home_options.tasks.function_host.also_log = [&function_logs](const std::string& function, Instant now,
+                                                               std::string_view text) {
+    function_logs.write(function, now, text);
+  };
+  MR_TRY(home, service::Home::open(std::move(home_options)));
+  std::unique_ptr<service::LogStore> log_store;
+  if (configuration.logs.enabled) {
+    MR_TRY(opened, service::open_log_store(home->path() + "/logs.db"));
+    log_store = std::move(opened);
+  }
+  Serving serving(configuration, keys, metrics, *home, function_logs, std::move(log_store));
+  MR_TRY(server, http::listen(home->loop(), address, configuration.http,
+                              [&](http::ExchangePtr exchange) { serving.handle(std::move(exchange)); }));
+  metrics.watch(home->engine(), *server, home->path());
+  reload_on_hangup(home->loop(), tls);
+  auto ended = run_until_stopped(*home, *server, [&](const StopWith& stop_with) {
+    home->engine().recover([&, stop_with](Result<orchestrator::RecoverySummary> summary) {
       if (!summary) return stop_with(summary.error());
+      metrics.recovered(summary->executions);
+      serving.start();
       if (summary->executions > 0)
-        std::fprintf(stderr, "taking up %zu unfinished executions of this home\n", summary->executions);
+        log::info("taking up unfinished executions", {{"executions", std::to_string(summary->executions)},
+                                                      {"with_tasks", std::to_string(summary->tasks)}});
       const std::string url = url_of(address, server->port(), tls != nullptr);
       if (const Status written = service::write_serve_file(home->path(), url); !written)
         return stop_with(written.error());
       say_ready(url, home->path(), shared);
     });
   });
-  loop.run();
   service::remove_serve_file(home->path());
-  server.reset();
-  if (error) return fail(*std::move(error));
-  return kSucceeded;
-}
-
-// A limit in seconds as an option.
-void add_seconds(CLI::App& command, const char* name, Millis& limit, const char* words) {
-  command
-      .add_option_function<double>(
-          name,
-          [&limit](const double& seconds) { limit = Millis(static_cast<std::int64_t>(seconds * 1000)); },
-          words)
-      ->check(CLI::Range(0.001, 1e6))
-      ->type_name("SECONDS")
-      ->default_str(std::to_string(limit.count() / 1000))
-      ->group("Limits");
-}
-template <class Number>
-void add_count(CLI::App& command, const char* name, Number& limit, const char* words) {
-  command.add_option(name, limit, words)
-      ->check(CLI::PositiveNumber)
-      ->type_name("N")
-      ->capture_default_str()
-      ->group("Limits");
-}
-
-void add_limits(CLI::App& command, ServeOptions& options) {
-  http::ServerSettings& http = options.http;
-  add_count(command, "--payload-bytes-max", options.payload_bytes_max, "of one document; AWS's by default");
-  add_count(command, "--history-events-max", options.history_events_max, "of one history; AWS's by default");
-  add_count(command, "--header-bytes-max", http.parser.header_bytes_max, "of one request; beyond it 431");
-  add_count(command, "--body-bytes-max", http.parser.body_bytes_max, "of one request; beyond it 413");
-  add_count(command, "--connections-max", http.connections_max, "at once; beyond it 503");
-  add_count(command, "--unanswered-bytes-max", http.unanswered_bytes_max,
-            "of a connection's waiting requests and unread answers; beyond it nothing more is read from it");
-  add_seconds(command, "--request-seconds-max", http.request_time_max,
-              "from a request's first byte to its last");
-  add_seconds(command, "--idle-seconds-max", http.idle_time_max, "of a connection between requests");
-  add_seconds(command, "--write-seconds-max", http.write_time_max, "without a client taking anything");
-  add_seconds(command, "--drain-seconds-max", http.drain_time_max, "for running answers when it stops");
-  add_seconds(command, "--handshake-seconds-max", http.handshake_time_max, "of TLS");
-  add_seconds(command, "--clock-skew-seconds-max", options.gate.skew,
-              "between a signature's time and this clock, each way; 900 where the service is S3");
+  return ended;
 }
 
 }  // namespace
@@ -207,35 +291,15 @@ void add_limits(CLI::App& command, ServeOptions& options) {
 void add_serve(CLI::App& app, const Shared& shared, int& exit_code) {
   CLI::App* command = app.add_subcommand("serve", "Serve the AWS Step Functions API over HTTP");
   command->fallthrough();
-  auto options = std::make_shared<ServeOptions>();
-  command->add_option("--listen", options->listen, "where to listen; port 0 takes a free one")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
-  command->add_option("--region", options->region, "of the ARNs it makes")->capture_default_str();
-  command->add_option("--account", options->account, "of the ARNs it makes")->capture_default_str();
-  command->add_option("--functions", options->functions, "the folder of functions instead of HOME/functions");
-  CLI::Option* certificate =
-      command
-          ->add_option("--tls-cert", options->certificate,
-                       "serve HTTPS: the certificate and its chain, PEM; SIGHUP reads it again")
-          ->type_name("FILE");
-  CLI::Option* key = command->add_option("--tls-key", options->key, "its key, PEM")->type_name("FILE");
-  certificate->needs(key);
-  key->needs(certificate);
-  command
-      ->add_option(
-          "--host-name", options->gate.host_names,
-          "a public host name it is called by, as behind a proxy; only asked where there are no keys")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  add_limits(*command, *options);
+  auto flags = std::make_shared<ServeFlags>();
+  add_serve_flags(*command, *flags);
   command->footer(
       "SIGTERM and SIGINT let running answers end; unfinished executions go on at the next start.\n"
       "Examples:\n"
       "  millrace serve --listen 127.0.0.1:8083\n"
       "  aws stepfunctions list-state-machines --endpoint-url http://127.0.0.1:8083");
-  command->callback([options, &shared, &exit_code] {
-    const auto code = serve(*options, shared);
+  command->callback([flags, &shared, &exit_code] {
+    const auto code = serve(*flags, shared);
     exit_code = code ? *code : report(code.error(), shared);
   });
 }

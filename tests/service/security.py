@@ -391,7 +391,7 @@ class Tls(Secured):
         self.assertIn(b"HTTPS", answer)
 
     def test_what_is_no_handshake_costs_only_itself(self):
-        self.start("--handshake-seconds-max", "1")
+        self.start("--set", "http.handshake_time_max=1s")
         idle = socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
         self.addCleanup(idle.close)
         for data in (b"\x00" * 100, b"\x16\x03\x01\xff\xff" + b"a" * 1000, os.urandom(5000), b"\x16\x03\x01\x00\x05hello"):
