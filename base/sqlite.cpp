@@ -82,6 +82,14 @@ Statement& Statement::bind_null(int index) {
   return *this;
 }
 
+Statement& Statement::bind_time(int index, const std::optional<Instant>& time) {
+  return time ? bind(index, std::int64_t{to_millis(*time)}) : bind_null(index);
+}
+std::optional<Instant> Statement::time(int column) const {
+  if (is_null(column)) return std::nullopt;
+  return from_millis(integer(column));
+}
+
 Result<bool> Statement::step() {
   const int code = sqlite3_step(handle_.get());
   if (code == SQLITE_ROW) return true;

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "base/time.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -35,6 +37,7 @@ class Statement {
   Statement& bind(int index, std::string_view text);
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
+  Statement& bind_time(int index, const std::optional<Instant>& time);  // milliseconds since 1970, or null
   // True: a row is there. False: done. Error: OutOfSpace for a full disk, Unavailable when locked, DataLoss
   // when the file is damaged, AlreadyExists for a broken unique constraint, else Internal.
   Result<bool> step();
@@ -44,6 +47,7 @@ class Statement {
 
   std::int64_t integer(int column) const;
   double real(int column) const;
+  std::optional<Instant> time(int column) const;  // as bind_time() keeps it
   std::string_view text(int column) const;  // valid until the next step or reset
   std::string_view blob(int column) const;
   bool is_null(int column) const;

@@ -35,17 +35,6 @@ void read_counts(std::string_view text, MapRunRow& run) {
   }
 }
 
-std::optional<Instant> time_at(const Statement& from, int column) {
-  if (from.is_null(column)) return std::nullopt;
-  return from_millis(from.integer(column));
-}
-void bind_time(Statement& into, int index, const std::optional<Instant>& time) {
-  if (time) {
-    into.bind(index, to_millis(*time));
-  } else {
-    into.bind_null(index);
-  }
-}
 void bind_document(Statement& into, int index, const std::optional<Payload>& document) {
   if (document) {
     into.bind(index, document->text());
@@ -100,12 +89,12 @@ Result<MapRunRow> run_at(const Statement& from) {
     return fail(ErrorCode::DataLoss, "the row of map run " + run.arn + " is damaged");
   run.status = static_cast<MapRunStatus>(from.integer(10));
   run.started = from_millis(from.integer(11));
-  run.stopped = time_at(from, 12);
+  run.stopped = from.time(12);
   run.concurrency = from.integer(13);
   run.tolerated_count = from.integer(14);
   run.tolerated_percentage = from.real(15);
   run.redrives = static_cast<std::uint32_t>(from.integer(16));
-  run.redriven = time_at(from, 17);
+  run.redriven = from.time(17);
   read_counts(from.text(18), run);
   MR_TRY(output, document_at(from, 19));
   run.output = std::move(output);
@@ -156,10 +145,10 @@ class SqliteMapRuns final : public MapRunTable {
         .bind(10, std::int64_t{run.express})
         .bind(11, static_cast<std::int64_t>(run.status))
         .bind(12, to_millis(run.started));
-    bind_time(statement, 13, run.stopped);
+    statement.bind_time(13, run.stopped);
     statement.bind(14, run.concurrency).bind(15, run.tolerated_count).bind(16, run.tolerated_percentage);
     statement.bind(17, std::int64_t{run.redrives});
-    bind_time(statement, 18, run.redriven);
+    statement.bind_time(18, run.redriven);
     statement.bind(19, std::string_view(counts));
     bind_document(statement, 20, run.output);
     bind_failure(statement, 21, run.failure);

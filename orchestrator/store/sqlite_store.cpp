@@ -35,18 +35,6 @@ tl::unexpected<Error> unknown(ExecutionId id) {
   return fail(ErrorCode::NotFound, "there is no execution " + std::to_string(id.value));
 }
 
-void bind_time(Statement& statement, int index, const std::optional<Instant>& time) {
-  if (time) {
-    statement.bind(index, to_millis(*time));
-  } else {
-    statement.bind_null(index);
-  }
-}
-std::optional<Instant> time_at(const Statement& statement, int column) {
-  if (statement.is_null(column)) return std::nullopt;
-  return from_millis(statement.integer(column));
-}
-
 Result<ExecutionRow> execution_at(const Statement& from) {
   const std::int64_t status = from.integer(3);
   if (status < 0 || status > static_cast<std::int64_t>(states::ExecutionStatus::Aborted) ||
@@ -59,8 +47,8 @@ Result<ExecutionRow> execution_at(const Statement& from) {
   row.name = from.text(2);
   row.status = static_cast<states::ExecutionStatus>(status);
   row.started = from_millis(from.integer(4));
-  row.stopped = time_at(from, 5);
-  row.due = time_at(from, 6);
+  row.stopped = from.time(5);
+  row.due = from.time(6);
   row.tasks_out = from.integer(7) != 0;
   row.events = as_unsigned(from.integer(8));
   row.map_run = MapRunId{as_unsigned(from.integer(9))};
@@ -68,7 +56,7 @@ Result<ExecutionRow> execution_at(const Statement& from) {
   row.version = static_cast<std::uint32_t>(from.integer(11));
   row.alias = from.text(12);
   row.redrives = static_cast<std::uint32_t>(from.integer(13));
-  row.redriven = time_at(from, 14);
+  row.redriven = from.time(14);
   row.started_by = from.text(15);
   return row;
 }
@@ -278,8 +266,8 @@ class SqliteStore final : public Store {
         .bind(3, family)
         .bind(4, row.name);
     s.bind(5, static_cast<std::int64_t>(row.status)).bind(6, to_millis(row.started));
-    bind_time(s, 7, row.stopped);
-    bind_time(s, 8, row.due);
+    s.bind_time(7, row.stopped);
+    s.bind_time(8, row.due);
     s.bind(9, std::int64_t{row.tasks_out}).bind(10, as_signed(row.events));
     s.bind(11, as_signed(row.map_run.value)).bind(12, std::int64_t{row.map_items});
     s.bind(13, std::int64_t{row.version}).bind(14, row.alias).bind(15, row.started_by);
@@ -294,11 +282,11 @@ class SqliteStore final : public Store {
     const ExecutionRow& row = append.row;
     Statement& s = update_execution_;
     s.bind(1, static_cast<std::int64_t>(row.status));
-    bind_time(s, 2, row.stopped);
-    bind_time(s, 3, row.due);
+    s.bind_time(2, row.stopped);
+    s.bind_time(3, row.due);
     s.bind(4, std::int64_t{row.tasks_out}).bind(5, as_signed(row.events));
     s.bind(6, std::int64_t{row.redrives});
-    bind_time(s, 7, row.redriven);
+    s.bind_time(7, row.redriven);
     s.bind(8, as_signed(row.id.value)).bind(9, as_signed(append.expected));
     MR_DO(s.run());
     return database_.changes() == 1 ? AppendResult::Ok : AppendResult::Conflict;
