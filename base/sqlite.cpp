@@ -33,7 +33,7 @@ Error error_of(sqlite3* handle, int code) {
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
-      return {ErrorCode::InvalidArgument, "can't write the database: " + text,
+      return {ErrorCode::InvalidArgument, place + "can't write the database: " + text,
               "check the path and its permissions"};
     case SQLITE_IOERR: {
       // SQLite reports ENOSPC as SQLITE_FULL, but a quota or file size limit only as a failed write. It does

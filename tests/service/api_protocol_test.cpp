@@ -103,7 +103,7 @@ TEST_CASE("api: errors of the engine have AWS's names") {
         "StateMachineDoesNotExist");
   CHECK(api_error({ErrorCode::NotFound, "gone"}, kExecutionErrors).code == "ExecutionDoesNotExist");
   CHECK(api_error({ErrorCode::InvalidArgument, "Invalid Arn: 'x'"}, kMachineErrors).code == "InvalidArn");
-  CHECK(api_error({ErrorCode::OutOfSpace, "disk full"}, kMachineErrors).status == 500);
+  CHECK(api_error({ErrorCode::OutOfSpace, "disk full"}, kMachineErrors).status == 503);
   CHECK(api_error({ErrorCode::Unavailable, "busy"}, kMachineErrors).status == 503);
 }
 

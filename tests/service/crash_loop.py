@@ -115,12 +115,14 @@ class Run:
 
     def settle(self):
         """Waits until nothing runs any more."""
+        while self.ledger.allowed > 0:
+            time.sleep(0.1)
         client, until = Client(self.ledger.port), time.monotonic() + SETTLE_SECONDS
         while True:
             running = sum(len(client.call("ListExecutions", stateMachineArn=arn, statusFilter="RUNNING")["executions"])
                           for arn in self.arns.values())
-            waits = self.ledger.allowed > 0 or not self.ledger.to_stop.empty()
-            lost = [n for n, (m, _) in self.ledger.asked.items() if m == "long" and n not in self.ledger.stopping]
+            waits = not self.ledger.to_stop.empty()
+            lost = [n for n, (m, _) in list(self.ledger.asked.items()) if m == "long" and n not in self.ledger.stopping]
             for name in lost:  # those whose start was never answered, if they are there
                 arn = f"{self.arns['long'].replace(':stateMachine:', ':execution:')}:{name}"
                 self.ledger.stopping.add(name)

@@ -102,7 +102,7 @@ ssize_t pwrite64(int fd, const void* data, size_t size, off64_t at) {
     errno = static_cast<int>(error);
     return -1;
   }
-  return call(fd, data, error < 0 ? size / 2 : size, at);
+  return call(fd, data, error < 0 ? (size + 1) / 2 : size, at);
 }
 ssize_t pwrite(int fd, const void* data, size_t size, off_t at) {
   return pwrite64(fd, data, size, at);

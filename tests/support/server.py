@@ -4,6 +4,7 @@ import http.client
 import json
 import signal
 import subprocess
+from pathlib import Path
 
 import program
 
@@ -23,7 +24,7 @@ class Server:
         line = self.process.stdout.readline()
         if not line:
             self.process.wait(30)
-            self.said = self.process.stderr.read() if log is None else open(log, encoding="utf-8").read()[-2000:]
+            self.said = self.process.stderr.read() if log is None else Path(log).read_text(encoding="utf-8")[-2000:]
             self.close()
             raise RuntimeError(self.said)
         self.url = json.loads(line)["url"]
@@ -49,7 +50,9 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.close()
-        self.connection = None
+        if self.connection:
+            self.connection.close()
+            self.connection = None
 
     def stop(self, number=signal.SIGTERM):
         """The exit code, once it has ended."""
