@@ -10,6 +10,10 @@
 namespace millrace::orchestrator {
 namespace {
 
+<<<<<<< HEAD
+=======
+constexpr Millis kBetweenFailures{1000};  // in the log
+>>>>>>> 86ecfac (The power cut without fsync must find losses; a full disk does not flood the log)
 // Executions that are read back at the same time after a restart.
 constexpr std::size_t kTakeUpAtATime = 64;
 // Steps of executions between two looks at the loop's other work.
@@ -313,7 +317,7 @@ void Driver::give_up(ExecutionId id, Live& live, const Result<AppendResult>& res
   }
   live_.erase(id);
   if (!result) {
-    log::error("commit failed", {{"execution", std::to_string(id.value)}, {"error", result.error().message}});
+    log_failed_commit(result.error());
     if (store_error_) store_error_(result.error());
   } else if (*result == AppendResult::Conflict) {
     log::error("append refused: the history has another length", {{"execution", std::to_string(id.value)}});
@@ -321,6 +325,16 @@ void Driver::give_up(ExecutionId id, Live& live, const Result<AppendResult>& res
   if (!created) waiters_.erase(id);
   for (Committed& caller : callers) caller(result);
   if (created) try_again(id);
+}
+
+// A full disk fails every commit: the log, which may lie on it, gets a line a second.
+void Driver::log_failed_commit(const Error& error) {
+  ++failed_commits_;
+  const Millis now = loop_.clock().uptime();
+  if (failure_logged_ && now - *failure_logged_ < kBetweenFailures) return;
+  log::error("commit failed",
+             {{"error", error.message}, {"failed", std::to_string(std::exchange(failed_commits_, 0))}});
+  failure_logged_ = now;
 }
 
 void Driver::try_again(ExecutionId id) {

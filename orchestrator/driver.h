@@ -111,6 +111,7 @@ class Driver {
   void step(ExecutionId id, Live& live);
   void on_committed(ExecutionId id, Result<AppendResult> result);
   void give_up(ExecutionId id, Live& live, const Result<AppendResult>& result);
+  void log_failed_commit(const Error& error);
   void try_again(ExecutionId id);
   void release(ExecutionId id, Live& live);
   void perform(ExecutionId id, const Live& live, states::Effect effect);
@@ -140,6 +141,8 @@ class Driver {
   std::unordered_map<ExecutionId, std::vector<Waiter>> waiters_;
   std::uint64_t last_waiter_ = 0;
   std::deque<ExecutionId> ready_;
+  std::size_t failed_commits_ = 0;  // since the last line in the log
+  std::optional<Millis> failure_logged_;
   std::deque<ExecutionId> to_take_up_;
   std::size_t taking_up_ = 0;
   bool busy_ = false;

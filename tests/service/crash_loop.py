@@ -37,6 +37,7 @@ class Run:
         self.server_log = f"{self.log}.server"
         self.ledger = Ledger(seed)
         self.server, self.arns, self.activity = None, {}, None
+        self.how = {}  # the server is started, beside what is usual
         self.ready_seconds, self.read = [], 0
         workflows.put_function(home, self.log)
 
@@ -44,7 +45,7 @@ class Run:
 
     def start(self):
         begin = time.monotonic()
-        self.server = Server(self.home, log=self.server_log)
+        self.server = Server(self.home, log=self.server_log, **self.how)
         self.ready_seconds.append(time.monotonic() - begin)
         self.ledger.port_now = self.server.port
         self.ledger.up.set()

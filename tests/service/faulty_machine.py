@@ -193,6 +193,8 @@ class Disk(Faulty):
             refused += 1
             time.sleep(0.05)
         self.faults.end()
+        self.assertGreater(refused, 15)
+        self.assertLess(len(self.said().splitlines()), 15, "the log is not flooded")
         begin = time.monotonic()
         self.start(server, "after")
         self.assertLess(time.monotonic() - begin, 1)
