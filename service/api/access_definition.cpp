@@ -1,5 +1,5 @@
-// The rights that the states of a definition need. The walk takes every member of a name, should one be there
-// twice: whichever of them the workflow will run, it was demanded.
+// The rights that the states of a definition need. Of a member that is there twice the last counts, here as
+// where it is compiled: that is how documents are read.
 
 #include <algorithm>
 #include <cctype>
@@ -96,39 +96,34 @@ void add_object_demands(std::vector<Demand>& demands, const std::string& action,
 
 void walk_machine(std::vector<Demand>& demands, JsonView machine, const ArnPlace& place);
 
-// A Task, or the reader or writer of a Map: its Resources, with all its arguments.
-void walk_resources(std::vector<Demand>& demands, JsonView state, const ArnPlace& place) {
-  std::vector<JsonView> arguments;
-  for (const auto& [key, value] : state.members()) {
-    if (key.equals("Parameters") || key.equals("Arguments")) arguments.push_back(value);
-  }
-  if (arguments.empty()) arguments.emplace_back();
-  for (const auto& [key, value] : state.members()) {
-    if (!key.equals("Resource") || !value.is_string()) continue;
-    for (const JsonView given : arguments) {
-      for (Demand& demand : task_demands(value.string(), given, place)) demands.push_back(std::move(demand));
-    }
+// A Task, or the reader or writer of a Map.
+void walk_resource(std::vector<Demand>& demands, JsonView state, const ArnPlace& place) {
+  const JsonView resource = state.find("Resource");
+  if (!resource || !resource.is_string()) return;
+  // A state has one of them, as its query language has it; what has both is asked for both.
+  const JsonView parameters = state.find("Parameters"), arguments = state.find("Arguments");
+  for (const JsonView given : {parameters, arguments}) {
+    if (!given && (parameters || arguments)) continue;
+    for (Demand& demand : task_demands(resource.string(), given, place)) demands.push_back(std::move(demand));
   }
 }
 
 void walk_state(std::vector<Demand>& demands, JsonView state, const ArnPlace& place) {
   if (!state.is_object()) return;
-  walk_resources(demands, state, place);
+  walk_resource(demands, state, place);
   for (const auto& [key, value] : state.members()) {
     if (key.equals("Iterator") || key.equals("ItemProcessor")) walk_machine(demands, value, place);
     if ((key.equals("ItemReader") || key.equals("ResultWriter")) && value.is_object())
-      walk_resources(demands, value, place);
+      walk_resource(demands, value, place);
     if (!key.equals("Branches") || !value.is_array()) continue;
     for (const JsonView branch : value.elements()) walk_machine(demands, branch, place);
   }
 }
 
 void walk_machine(std::vector<Demand>& demands, JsonView machine, const ArnPlace& place) {
-  if (!machine.is_object()) return;
-  for (const auto& [key, states] : machine.members()) {
-    if (!key.equals("States") || !states.is_object()) continue;
-    for (const auto& [name, state] : states.members()) walk_state(demands, state, place);
-  }
+  const JsonView states = machine.is_object() ? machine.find("States") : JsonView();
+  if (!states || !states.is_object()) return;
+  for (const auto& [name, state] : states.members()) walk_state(demands, state, place);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ import signal
 import socket
 import ssl
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -292,7 +293,9 @@ class Tls(Secured):
     def connect(self, context=None):
         plain = socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
         self.addCleanup(plain.close)
-        return (context or self.context()).wrap_socket(plain, server_hostname="127.0.0.1")
+        wrapped = (context or self.context()).wrap_socket(plain, server_hostname="127.0.0.1")
+        self.addCleanup(wrapped.close)
+        return wrapped
 
     def call_bytes(self, operation="ListStateMachines", body=b"{}"):
         return (b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AWSStepFunctions." + operation.encode() + b"\r\nContent-Length: "
@@ -437,6 +440,22 @@ class Tls(Secured):
                         ("--tls-cert", self.directory / "none", "--tls-key", self.pem_key)):
             self.assertRegex(self.call("serve", "--listen", "127.0.0.1:0", *options, code=2).stderr, "can't use the (certificate|key)")
         self.call("serve", "--tls-cert", self.pem, code=2)
+
+    def test_clients_that_go_without_a_word(self):
+        self.start()
+        for _ in range(20):
+            client = self.connect()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(self.call_bytes() * 50)
+            client.close()
+        for _ in range(20):  # in the middle of the handshake
+            client = socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"\x16\x03\x01\x02\x00\x01")
+            client.close()
+        client = self.connect()
+        client.sendall(self.call_bytes())
+        self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200"))
 
     def test_many_clients_at_once(self):
         self.start()
