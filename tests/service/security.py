@@ -19,6 +19,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+from random import Random
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import program  # noqa: E402
@@ -532,6 +534,52 @@ class Clients(Secured):
         connection.request("GET", url.split(str(self.server.port), 1)[1].replace("Expires=60", "Expires=61"))
         self.assertEqual(connection.getresponse().status, 403)
         connection.close()
+
+    def test_random_requests_signed_by_botocore(self):
+        try:
+            from botocore.auth import SigV4Auth
+            from botocore.awsrequest import AWSRequest
+            from botocore.credentials import Credentials
+        except ImportError:
+            self.skipTest("botocore is not there")
+        key = self.key()
+        self.serve()
+        random = Random(4711)
+        letters = "abcXYZ019-_.~ !*'()$&+,;=:@/?#[]%äß中"
+
+        def text(longest):
+            return "".join(random.choice(letters) for _ in range(random.randint(1, longest)))
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        self.addCleanup(connection.close)
+
+        def send(method, target, body, headers):
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            return response.getheader("x-amzn-errortype"), response.read()
+        refusals = {"InvalidSignatureException", "IncompleteSignatureException"}
+        for number in range(400):
+            segments = [quote(text(8), safe="") for _ in range(random.randint(0, 3))]
+            path = "/2015-03-31/functions/" + "/".join(s for s in segments if s not in (".", ".."))
+            query = "&".join(quote(text(5), safe="") + "=" + quote(text(8), safe="") for _ in range(random.randint(0, 4)))
+            body = text(40).encode() if random.random() < 0.5 else b""
+            path = path.rstrip("/") if random.random() < 0.5 else path
+            target = path + ("?" + query if query else "")
+            headers = {"Content-Type": "application/json; a=\"b  c\"", "X-Amz-Thing": "  a   " + str(number) + " "}
+            method = random.choice(("GET", "POST", "PUT", "DELETE"))
+            request = AWSRequest(method=method, url=self.server.url + target, data=body, headers=headers)
+            SigV4Auth(Credentials(*key), "lambda", "us-east-1").add_auth(request)
+            signed = {**dict(request.headers.items()), "Host": f"127.0.0.1:{self.server.port}"}
+            code, answer = send(method, target, body, signed)
+            self.assertNotIn(code, refusals, (method, target, answer))
+            changes = [("PATCH", target, body, signed), (method, target + ("&" if query else "?") + "extra=1", body, signed),
+                       (method, target, body + b"x", signed), (method, target, body, {**signed, "X-Amz-Thing": "b"}),
+                       (method, target.replace("functions/", "functions/x", 1) if "functions/" in target else target + "x",
+                        body, signed),
+                       (method, target, body, {k: v for k, v in signed.items() if k != "X-Amz-Thing"}),
+                       (method, target, body, {**signed, "X-Amz-More": "1"}),
+                       (method, target, body, {**signed, "Content-Type": "text/plain"})]
+            code, answer = send(*random.choice(changes))
+            self.assertIn(code, refusals, (method, target, answer))
 
     def test_command_line(self):
         if not shutil.which("aws"):
