@@ -5,8 +5,6 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kForm = "application/x-www-form-urlencoded";
-
 std::string json_error(std::string_view type_member, std::string_view message_member, const ApiError& error) {
   JsonWriter body;
   body.begin_object();
@@ -64,8 +62,12 @@ std::string parameter(std::string_view text, std::string_view name) {
   return {};
 }
 
+bool is_form(const http::Request& request) {
+  return request.header("content-type").starts_with("application/x-www-form-urlencoded");
+}
+
 std::string query_parameter(const http::Request& request, std::string_view name) {
-  if (!request.header("content-type").starts_with(kForm)) return parameter(request.query, name);
+  if (!is_form(request)) return parameter(request.query, name);
   std::string body = request.body;  // in a form a blank is a plus
   for (char& c : body) c = c == '+' ? ' ' : c;
   const std::string found = parameter(body, name);

@@ -17,7 +17,9 @@ http::Response error_response(Protocol protocol, const ApiError& error, const st
 
 // The value of the first parameter of that name in "a=b&c=d", decoded; empty when it is not there.
 std::string parameter(std::string_view text, std::string_view name);
-// The same of a request of the Query protocol: in its form body, else in its query string.
+// Whether the body is a form: "a=b&c=d".
+bool is_form(const http::Request& request);
+// The parameter of a request of the Query protocol: in its form body, else in its query string.
 std::string query_parameter(const http::Request& request, std::string_view name);
 
 }  // namespace millrace::api

@@ -5,7 +5,7 @@
 namespace millrace::api {
 namespace {
 
-struct Row {
+struct RefusalRow {
   auth::Refusal::Kind kind;
   std::string_view json;  // AWS JSON: 400; REST JSON: 403
   struct {
@@ -14,44 +14,44 @@ struct Row {
   } query, s3;
 };
 
-using Kind = auth::Refusal::Kind;
-constexpr Row kRows[] = {
-    {Kind::Missing,
+using RefusalKind = auth::Refusal::Kind;
+constexpr RefusalRow kRefusalRows[] = {
+    {RefusalKind::Missing,
      "MissingAuthenticationTokenException",
      {"MissingAuthenticationToken", 403},
      {"AccessDenied", 403}},
-    {Kind::Incomplete,
+    {RefusalKind::Incomplete,
      "IncompleteSignatureException",
      {"IncompleteSignature", 400},
      {"AuthorizationHeaderMalformed", 400}},
-    {Kind::UnknownKey,
+    {RefusalKind::UnknownKey,
      "UnrecognizedClientException",
      {"InvalidClientTokenId", 403},
      {"InvalidAccessKeyId", 403}},
-    {Kind::WrongScope,
+    {RefusalKind::WrongScope,
      "InvalidSignatureException",
      {"SignatureDoesNotMatch", 403},
      {"AuthorizationHeaderMalformed", 400}},
-    {Kind::WrongSignature,
+    {RefusalKind::WrongSignature,
      "InvalidSignatureException",
      {"SignatureDoesNotMatch", 403},
      {"SignatureDoesNotMatch", 403}},
-    {Kind::OutOfTime,
+    {RefusalKind::OutOfTime,
      "InvalidSignatureException",
      {"SignatureDoesNotMatch", 403},
      {"RequestTimeTooSkewed", 403}},
-    {Kind::WrongPayload,
+    {RefusalKind::WrongPayload,
      "InvalidSignatureException",
      {"SignatureDoesNotMatch", 403},
      {"XAmzContentSHA256Mismatch", 400}},
-    {Kind::NotAllowed, "AccessDeniedException", {"AccessDenied", 403}, {"AccessDenied", 403}},
+    {RefusalKind::NotAllowed, "AccessDeniedException", {"AccessDenied", 403}, {"AccessDenied", 403}},
 };
-static_assert(std::size(kRows) == static_cast<std::size_t>(Kind::NotAllowed) + 1);
+static_assert(std::size(kRefusalRows) == static_cast<std::size_t>(RefusalKind::NotAllowed) + 1);
 
 }  // namespace
 
 ApiError refusal_error(const auth::Refusal& refusal, Protocol protocol) {
-  const Row* row = kRows;
+  const RefusalRow* row = kRefusalRows;
   while (row->kind != refusal.kind) ++row;
   switch (protocol) {
     case Protocol::AwsJson10:

@@ -6,12 +6,10 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kForm = "application/x-www-form-urlencoded";
-
 // The protocol of an error about a request that no row takes.
 Protocol protocol_of_unknown(const http::Request& request, std::string_view service) {
   if (service == "s3") return Protocol::RestXml;
-  if (request.header("content-type").starts_with(kForm)) return Protocol::Query;
+  if (is_form(request)) return Protocol::Query;
   return Protocol::AwsJson10;
 }
 

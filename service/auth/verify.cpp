@@ -7,7 +7,7 @@
 namespace millrace::auth {
 namespace {
 
-using Kind = Refusal::Kind;
+using RefusalKind = Refusal::Kind;
 
 constexpr std::string_view kHashHeader = "x-amz-content-sha256";
 constexpr std::string_view kUnsigned = "UNSIGNED-PAYLOAD";
@@ -27,15 +27,17 @@ std::optional<Refusal> check_headers(const http::Request& request, const SignedC
   const auto is_signed = [&](std::string_view name) {
     return std::binary_search(claim.headers.begin(), claim.headers.end(), name);
   };
-  if (!is_signed("host")) return Refusal{Kind::Incomplete, "'Host' must be a 'SignedHeader' in the request"};
+  if (!is_signed("host"))
+    return Refusal{RefusalKind::Incomplete, "'Host' must be a 'SignedHeader' in the request"};
   for (const http::Header& header : request.headers) {
     if (must_be_signed(header.name, claim.presigned) && !is_signed(header.name))
-      return Refusal{Kind::Incomplete, "'" + header.name + "' must be a 'SignedHeader' in the request"};
+      return Refusal{RefusalKind::Incomplete,
+                     "'" + header.name + "' must be a 'SignedHeader' in the request"};
   }
   for (const std::string& name : claim.headers) {
     const auto has = [&](const http::Header& header) { return header.name == name; };
     if (std::none_of(request.headers.begin(), request.headers.end(), has))
-      return Refusal{Kind::Incomplete, "The signed header '" + name + "' is not in the request"};
+      return Refusal{RefusalKind::Incomplete, "The signed header '" + name + "' is not in the request"};
   }
   return std::nullopt;
 }
@@ -49,15 +51,15 @@ std::optional<Refusal> check_time(const SignedClaim& claim, const VerifyRules& r
   const std::string then = claim.time, clock = format_basic_time(now);
   const Millis valid = claim.presigned ? Millis(claim.expires_seconds * 1000) : rules.skew;
   if (claim.at < now - valid)
-    return Refusal{Kind::OutOfTime,
+    return Refusal{RefusalKind::OutOfTime,
                    "Signature expired: " + then + " is now earlier than " + format_basic_time(now - valid) +
                        " (" + clock + " - " +
                        (claim.presigned ? std::to_string(claim.expires_seconds) + " s" : minutes(valid)) +
                        ")"};
   if (claim.at > now + rules.skew)
-    return Refusal{Kind::OutOfTime, "Signature not yet current: " + then + " is still later than " +
-                                        format_basic_time(now + rules.skew) + " (" + clock + " + " +
-                                        minutes(rules.skew) + ")"};
+    return Refusal{RefusalKind::OutOfTime, "Signature not yet current: " + then + " is still later than " +
+                                               format_basic_time(now + rules.skew) + " (" + clock + " + " +
+                                               minutes(rules.skew) + ")"};
   return std::nullopt;
 }
 
@@ -78,24 +80,24 @@ std::optional<Refusal> verify(const http::Request& request, const SignedClaim& c
                               const VerifyRules& rules) {
   const bool s3 = rules.service == "s3";
   if (claim.service != rules.service)
-    return Refusal{Kind::WrongScope,
+    return Refusal{RefusalKind::WrongScope,
                    "Credential should be scoped to correct service: '" + std::string(rules.service) + "'."};
   if (auto wrong = check_headers(request, claim)) return wrong;
   if (auto wrong = check_time(claim, rules)) return wrong;
   // What the signature can't tell apart must not be different things to the service behind.
   if (!s3 && normal_path(request.path) != request.path)
-    return Refusal{Kind::Incomplete,
+    return Refusal{RefusalKind::Incomplete,
                    "The path is not in its normal form: it has empty, '.' or '..' segments"};
   const auto hash = payload_hash(request, claim, s3);
   if (!hash)
-    return Refusal{Kind::WrongPayload,
+    return Refusal{RefusalKind::WrongPayload,
                    "The provided 'x-amz-content-sha256' header does not match what was computed."};
   const std::string canonical = canonical_request(request, claim, *hash, s3);
   const std::string to_sign = string_to_sign(claim, canonical);
   const std::string key = signing_key(secret, claim.date, claim.region, claim.service);
   if (equal_in_constant_time(signature_of(key, to_sign), claim.signature)) return std::nullopt;
   return Refusal{
-      Kind::WrongSignature,
+      RefusalKind::WrongSignature,
       "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
       "Access Key and signing method. Consult the service documentation for details.\n\nThe Canonical String "
       "for this request should have been\n'" +

@@ -25,7 +25,7 @@ Result<std::string> policy_text(const std::string& argument) {
   return std::string(document.text());
 }
 
-Result<int> create(const KeyOptions& options, const std::string& home, const Shared& shared) {
+Result<int> make_key(const KeyOptions& options, const std::string& home, const Shared& shared) {
   std::string policy;
   if (!options.policy.empty()) {
     MR_TRY(text, policy_text(options.policy));
@@ -42,7 +42,7 @@ Result<int> create(const KeyOptions& options, const std::string& home, const Sha
   return kSucceeded;
 }
 
-Result<int> list(const std::string& home, const Shared& shared) {
+Result<int> list_keys(const std::string& home, const Shared& shared) {
   MR_TRY(keys, auth::load_keys(home));
   Json rows = Json::array();
   for (const auth::Key& key : keys) {
@@ -62,7 +62,7 @@ Result<int> list(const std::string& home, const Shared& shared) {
   return kSucceeded;
 }
 
-Result<int> remove(const KeyOptions& options, const std::string& home) {
+Result<int> remove_key(const KeyOptions& options, const std::string& home) {
   MR_DO(auth::delete_key(home, options.which));
   MR_TRY(keys, auth::load_keys(home));
   if (keys.empty())
@@ -72,7 +72,7 @@ Result<int> remove(const KeyOptions& options, const std::string& home) {
   return kSucceeded;
 }
 
-Result<int> policy(const KeyOptions& options, const std::string& home) {
+Result<int> key_policy(const KeyOptions& options, const std::string& home) {
   if (options.remove || !options.policy.empty()) {
     std::string text;
     if (!options.remove) {
@@ -109,16 +109,16 @@ void add_keys(CLI::App& app, const Shared& shared, int& exit_code) {
     return sub;
   };
   CLI::App* creating = add("create", "Make a key, and show its secret, this once",
-                           [&shared](const auto& o, const auto& home) { return create(o, home, shared); });
+                           [&shared](const auto& o, const auto& home) { return make_key(o, home, shared); });
   creating->add_option("NAME", options->which, "whose it is: a user's or a program's name")->required();
   creating->add_option("--policy", options->policy, "what it may do: a file, '-' or JSON; else everything");
   add("list", "Show the keys, without their secrets",
-      [&shared](const auto&, const auto& home) { return list(home, shared); });
+      [&shared](const auto&, const auto& home) { return list_keys(home, shared); });
   CLI::App* deleting =
-      add("delete", "Delete a key", [](const auto& o, const auto& home) { return remove(o, home); });
+      add("delete", "Delete a key", [](const auto& o, const auto& home) { return remove_key(o, home); });
   deleting->add_option("NAME", options->which, "the key's name or id")->required();
   CLI::App* deciding = add("policy", "Show or set what a key may do",
-                           [](const auto& o, const auto& home) { return policy(o, home); });
+                           [](const auto& o, const auto& home) { return key_policy(o, home); });
   deciding->add_option("NAME", options->which, "the key's name or id")->required();
   CLI::Option* file =
       deciding->add_option("POLICY", options->policy, "a file, '-' or JSON; without it: show");
