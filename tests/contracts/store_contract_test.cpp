@@ -440,10 +440,12 @@ TEST_CASE("store: an execution keeps the version and alias it was started by, an
 TEST_CASE("store: executions are listed by whether they were redriven") {
   for_each_store([](Home& home) {
     const MachineRow m = value(home.store().put_machine(machine("orders")));
-    Append one = start(1, m.id, "one"), two = start(2, m.id, "two");
-    two.row.redrives = 2;
-    two.row.redriven = from_millis(1'000);
+    const Append one = start(1, m.id, "one"), two = start(2, m.id, "two");
     commit(home.store(), {one, two});
+    Append again = end(two.row, ExecutionStatus::Failed);
+    again.row.redrives = 2;
+    again.row.redriven = from_millis(1'000);
+    commit(home.store(), {again});
     const auto look = [&] {
       ExecutionFilter filter;
       filter.family = m.family;
