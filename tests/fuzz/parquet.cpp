@@ -30,7 +30,7 @@ class Bytes final : public ByteReader {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  constexpr int kRowsMax = 2'000;  // a run may say any number
+  constexpr int kRowsMax = 100;  // a run may say any number
   const auto items = read_parquet(std::make_unique<Bytes>(fuzz::text_of(data, size)), "s3://b/k", 1 << 20);
   for (int i = 0; i < kRowsMax; ++i) {
     const auto item = items->next();
