@@ -56,16 +56,21 @@ std::string count_of(std::size_t count, bool more) {
          (count == 1 && !more ? " execution" : " executions");
 }
 
-void print_preview(const Verb& verb, const std::vector<Selected>& chosen, bool more) {
+Status print_preview(client::Access& access, const Verb& verb, std::vector<Selected>& chosen, bool more) {
   std::fprintf(stderr, "to %s: %s\n", verb.name, count_of(chosen.size(), more).c_str());
   for (std::size_t i = 0; i < chosen.size() && i < kPreviewShown; ++i) {
-    const Selected& one = chosen[i];
-    const std::string error = one.described.is_object() ? one.described.value("error", "") : "";
-    std::fprintf(stderr, "  %s/%s  %s  %s  %s\n", one.machine.c_str(), one.name.c_str(), one.status.c_str(),
-                 format_rfc3339(one.started).c_str(), error.c_str());
+    Selected& one = chosen[i];
+    if (!one.described.is_object()) {
+      MR_TRY(described, ask(access, "DescribeExecution", {{"executionArn", one.arn}}));
+      one.described = std::move(described);
+    }
+    const std::string error = one.described.value("error", "");
+    std::fprintf(stderr, "  %s/%s  %s  %s%s%s\n", one.machine.c_str(), one.name.c_str(), one.status.c_str(),
+                 format_rfc3339(one.started).c_str(), error.empty() ? "" : "  ", error.c_str());
   }
   if (chosen.size() > kPreviewShown)
     std::fprintf(stderr, "  … and %zu more\n", chosen.size() - kPreviewShown);
+  return {};
 }
 
 // Asks on a terminal; elsewhere only --yes will do.
@@ -109,7 +114,7 @@ Result<std::vector<std::string>> chosen_arns(client::Access& access, const Verb&
     print_json(Json{{"selected", std::move(preview)}, {"more", summary.more}});
     return arns;
   }
-  print_preview(verb, chosen, summary.more);
+  MR_DO(print_preview(access, verb, chosen, summary.more));
   if (options.dry_run || chosen.empty()) return arns;
   MR_DO(confirm(verb, chosen.size(), options));
   for (const Selected& one : chosen) arns.push_back(one.arn);

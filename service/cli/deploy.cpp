@@ -18,8 +18,10 @@ struct DeployOptions {
 
 Json document_of(const MachineSpec& spec, const MachinePlan& plan, const MachineDone& done) {
   static constexpr const char* kDone[] = {"created", "updated", "unchanged", "deleted"};
-  Json json = {
-      {"name", spec.name}, {"action", kDone[static_cast<int>(plan.action)]}, {"stateMachineArn", done.arn}};
+  const bool same = plan.action == Action::Update && plan.change.empty() && !plan.new_role;  // an alias moves
+  Json json = {{"name", spec.name},
+               {"action", kDone[static_cast<int>(same ? Action::Unchanged : plan.action)]},
+               {"stateMachineArn", done.arn}};
   if (!done.revision.empty()) json["revisionId"] = done.revision;
   if (!done.version_arn.empty()) json["stateMachineVersionArn"] = done.version_arn;
   if (!done.aliases.empty()) json["aliases"] = done.aliases;

@@ -121,7 +121,8 @@ Status describe_map_run(client::Access& access, const std::string& arn, const Sh
   print_members(run, {"status", "itemCounts", "executionCounts"});
   for (const char* counts : {"itemCounts", "executionCounts"}) {
     std::string line;
-    for (const auto& [key, value] : run.value(counts, Json::object()).items()) {
+    const Json all = run.value(counts, Json::object());
+    for (const auto& [key, value] : all.items()) {
       if (value != 0 || key == "total") line += (line.empty() ? "" : ", ") + key + " " + value.dump();
     }
     std::printf("  %-24s %s\n", counts, line.c_str());

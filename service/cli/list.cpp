@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "base/utf8.h"
 #include "service/cli/command.h"
 #include "service/cli/connect.h"
 #include "service/cli/names.h"
@@ -150,15 +149,10 @@ const std::vector<ListKind>& list_kinds() {
 }
 
 void print_table(const std::vector<Column>& columns, const std::vector<Json>& items) {
-  for (const Column& column : columns) std::printf("%-*s ", column.width, column.title);
-  std::printf("\n");
-  for (const Json& item : items) {
+  const auto print_cells = [&](const auto& text_of) {
     std::string line;
     for (const Column& column : columns) {
-      const auto found = item.find(column.member);
-      const std::string text = found == item.end() ? ""
-                               : column.time       ? time_text(*found)
-                                                   : found->get<std::string>();
+      const std::string text = text_of(column);
       line += text;
       if (const auto wide = static_cast<std::size_t>(column.width); text.size() < wide)
         line.append(wide - text.size(), ' ');
@@ -166,6 +160,14 @@ void print_table(const std::vector<Column>& columns, const std::vector<Json>& it
     }
     while (line.ends_with(' ')) line.pop_back();
     print_line(line);
+  };
+  print_cells([](const Column& column) { return std::string(column.title); });
+  for (const Json& item : items) {
+    print_cells([&](const Column& column) {
+      const auto found = item.find(column.member);
+      if (found == item.end()) return std::string();
+      return column.time ? time_text(*found) : found->get<std::string>();
+    });
   }
 }
 
@@ -174,7 +176,7 @@ Status list_kind(client::Access& access, const ListKind& kind, const std::string
   if (!kind.of.empty()) {
     if (of.empty())
       return invalid("`millrace list " + std::string(kind.name) + "` of what?",
-                     std::string("name a ") + (kind.of == "executionArn" ? "n execution" : "state machine") +
+                     std::string("name ") + (kind.of == "executionArn" ? "an execution" : "a state machine") +
                          " behind it");
     if (kind.of == "executionArn") {
       MR_TRY(arn, find_execution(access, of));

@@ -37,10 +37,11 @@ int run_main(int argc, char** argv) {
       "  millrace validate examples/hello/definition.json\n"
       "  millrace run examples/hello/definition.json --input examples/hello/input.json --watch\n"
       "  millrace list; millrace describe hello; millrace history hello\n"
+      "  millrace serve & millrace deploy examples/hello/definition.json; millrace start hello --watch\n"
       "  millrace graph examples/fraud/definition.json -o fraud.svg\n"
       "  `millrace COMMAND --help` explains each command.\n\n"
       "Exit codes: 0 succeeded; 1 the execution failed, timed out or was aborted; 2 usage or bad input;\n"
-      "3 the environment (home in use, disk full, damaged database).\n"
+      "3 the environment (home in use, no server, disk full, damaged database).\n"
       "State lives in one directory: --home DIR, else $MILLRACE_HOME, else ./.millrace");
   app.set_version_flag("--version", std::string("millrace ") + service::version());
   app.require_subcommand(1);

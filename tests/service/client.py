@@ -238,7 +238,7 @@ class Bulk(Commands):
         self.failed()
         shown = self.call("redrive", "--machine", "needs", "--dry-run").stderr
         self.assertIn("to redrive: 3 executions", shown)
-        self.assertIn("needs/r2  FAILED", shown)
+        self.assertRegex(shown, r"needs/r2  FAILED  \S+  ValueError\n")
         self.assertIn("add --yes", self.call("redrive", "--machine", "needs", code=2, stdin=subprocess.DEVNULL).stderr)
         self.assertEqual(self.json("describe", "r1")["redriveCount"], 0, "nothing was done")
         done = self.json("redrive", "--machine", "needs", "--where", 'input.key = "k1"', "--yes", "--wait")
@@ -424,7 +424,8 @@ class Requests(Commands):
         self.assertIn("busy (ServiceUnavailable)", self.error("list", "machines", "--endpoint", url, code=3)["message"])
         self.assertEqual(len(seen), 4)
         url, seen = self.listen((0, ""))
-        lost = self.error("redrive", ACCOUNT + "execution:a:b", "--endpoint", url, code=2)
+        lost = self.json("redrive", ACCOUNT + "execution:a:b", "--endpoint", url, code=2)
+        self.assertIn("took RedriveExecution and did not answer", lost["executions"][0]["error"])
         self.assertEqual(len(seen), 1, "a redrive is not sent twice")
 
     def test_a_start_whose_answer_is_lost_happens_once(self):

@@ -175,7 +175,7 @@ class Looking(Case):
         rows = json.loads(self.call("list", "--status", "SUCCEEDED", "--json").stdout)["executions"]
         self.assertEqual([row["name"] for row in rows], ["one"])
         self.assertIn("is no status", self.call("list", "--status", "DONE", code=2).stderr)
-        self.assertEqual(self.call("list", "--machine", "other").stdout, "")
+        self.assertIn("State Machine Does Not Exist: 'other'", self.call("list", "--machine", "other", code=2).stderr)
 
     def test_describe(self):
         for which in ("one", "hello/one", "hello", "arn:aws:states:us-east-1:123456789012:execution:hello:one"):
