@@ -67,6 +67,44 @@ FrameId HistoryTree::add_line(FrameId parent, const definitions::Program* progra
   return line;
 }
 
+const std::string& HistoryTree::state_name(const StateRow& row) const {
+  return lines_.at(row.frame).program->node(row.node).name;
+}
+
+void HistoryTree::go_on(Instant time) {
+  interrupted_.clear();
+  for (auto& [id, line] : lines_) {
+    StateRow* row = current(id);
+    const auto fell = [](const StateRow& r) {
+      return r.status == StateRow::Status::Failed || r.status == StateRow::Status::Aborted;
+    };
+    if (!row || line.given_up || !fell(*row)) continue;
+    // Inside something that was caught or went on otherwise nothing is taken up again.
+    const StateRow* around = line.parent.value != 0 ? current(line.parent) : nullptr;
+    if (around && (around->over() ||
+                   std::find(around->children.begin(), around->children.end(), id) == around->children.end()))
+      continue;
+    row->status = StateRow::Status::Running;  // before the lines inside, which have higher numbers
+    row->left = time;
+    line.open = true;
+    interrupted_.push_back(id);
+  }
+}
+
+FrameId HistoryTree::resumed(std::string_view type, const std::string& name) {
+  for (auto at = interrupted_.begin(); at != interrupted_.end(); ++at) {
+    const StateRow& row = *current(*at);
+    if (row.over()) continue;
+    const bool fits =
+        name.empty() ? row.kind.starts_with("Task") && type.ends_with("Scheduled") : state_name(row) == name;
+    if (!fits) continue;
+    const FrameId line = *at;
+    if (name.empty()) interrupted_.erase(at);  // the next task is another one's
+    return line;
+  }
+  return kRootLine;
+}
+
 bool HistoryTree::alive(FrameId frame) const {
   const auto found = lines_.find(frame);
   return found != lines_.end() && found->second.open;
@@ -163,7 +201,11 @@ StateRow* HistoryTree::apply(const Json& event) {
       end_all(type == "ExecutionFailed" ? StateRow::Status::Failed : StateRow::Status::Aborted,
               time_of_event(event));
     }
-    line_of_[id] = line_before(event);  // after a redrive things go on from here
+    line_of_[id] = line_before(event);
+    if (type == "ExecutionRedriven") {
+      redriven_ = id;
+      go_on(time_of_event(event));
+    }
     return nullptr;
   }
   const std::string name = details_of(event).value("name", "");
@@ -177,7 +219,8 @@ StateRow* HistoryTree::apply(const Json& event) {
     iteration(event, type);
     return nullptr;
   }
-  FrameId line = line_before(event);
+  const bool after_redrive = redriven_ != 0 && number_in(event, "previousEventId") == redriven_;
+  FrameId line = after_redrive ? resumed(type, name) : line_before(event);
   const auto in_state = [&](const auto& fits) {
     const FrameId found = up(line, [&](FrameId at, const Line&) {
       const StateRow* row = current(at);
@@ -185,17 +228,20 @@ StateRow* HistoryTree::apply(const Json& event) {
     });
     if (found.value != 0) line = found;
   };
-  const auto own_name = [&](const StateRow& row) { return lines_[row.frame].program->node(row.node).name; };
   // What a Parallel or Map says of itself follows what happened in one of its lines.
   if (!name.empty())
-    in_state([&](const StateRow& row) { return own_name(row) == name; });
+    in_state([&](const StateRow& row) { return state_name(row) == name; });
   else if (type.starts_with("ParallelState"))
     in_state([](const StateRow& row) { return row.kind.starts_with("Parallel") && !row.over(); });
   else if (type.starts_with("MapState") || type.starts_with("MapRun"))
     in_state([](const StateRow& row) { return row.kind.starts_with("Map") && !row.over(); });
   line_of_[id] = line;
   if (type == "ParallelStateStarted") starts_branches_[id] = true;
-  if (const StateRow* row = current(line)) state_of_[id] = own_name(*row);
+  if (type == "ParallelStateStarted" || type == "MapStateStarted") {
+    const StateRow* row = current(line);
+    for (const FrameId inside : row ? row->children : std::vector<FrameId>()) lines_[inside].given_up = true;
+  }
+  if (const StateRow* row = current(line)) state_of_[id] = state_name(*row);
   return about(line, event, type);
 }
 

@@ -30,12 +30,17 @@ class HistoryTree final : public StateRows {
     std::size_t depth = 0;
     std::optional<std::size_t> item = {};
     bool open = true;
+    bool given_up = false;                  // of an attempt of a Parallel or Map that was tried again
     std::size_t items = 0, items_done = 0;  // of the Map state this line is in
   };
 
   StateRow* entered(const Json& event, const std::string& name);
   void iteration(const Json& event, std::string_view type);
   FrameId line_before(const Json& event) const;
+  // After a redrive, events follow it and not what failed: the line that goes on with this one.
+  void go_on(Instant time);
+  FrameId resumed(std::string_view type, const std::string& name);
+  const std::string& state_name(const StateRow& row) const;
   // `from` or the nearest line around it for which `fits`; {0} when there is none.
   template <class Fits>
   FrameId up(FrameId from, Fits fits) const;
@@ -48,6 +53,8 @@ class HistoryTree final : public StateRows {
   std::map<std::int64_t, std::string> state_of_;                   // by event
   std::map<std::int64_t, bool> starts_branches_;                   // ParallelStateStarted
   std::map<std::pair<FrameId, std::size_t>, FrameId> iterations_;  // by Map's line and index
+  std::int64_t redriven_ = 0;                                      // the last ExecutionRedriven
+  std::vector<FrameId> interrupted_ = {};  // lines that had not finished then, in the order they began
   bool over_ = false;
 };
 

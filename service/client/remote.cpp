@@ -102,7 +102,9 @@ class Remote final : public Access {
   tl::unexpected<Error> unanswered(const HttpFailure& failure, std::string_view operation) const {
     if (!failure.sent) {
       return fail(ErrorCode::Unavailable, "no server at " + settings_.endpoint + ": " + failure.reason,
-                  "start one with `millrace serve`, or leave --endpoint out to use the home directory");
+                  "start one with `millrace serve`, or leave the endpoint (--endpoint, MILLRACE_ENDPOINT) "
+                  "out to use the "
+                  "home directory");
     }
     if (repeatable(operation)) {
       return fail(ErrorCode::Unavailable, settings_.endpoint + " did not answer: " + failure.reason,

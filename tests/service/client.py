@@ -244,6 +244,9 @@ class Bulk(Commands):
         done = self.json("redrive", "--machine", "needs", "--where", 'input.key = "k1"', "--yes", "--wait")
         self.assertEqual([(row["result"], row["status"]) for row in done["executions"]], [("redriven", "SUCCEEDED")])
         self.assertEqual(self.json("describe", "r1")["redriveCount"], 1)
+        shown = self.call("describe", "r1").stdout
+        self.assertRegex(shown, r"✓ First .*\n.*✓ Read ")
+        self.assertIn("LambdaFunctionSucceeded", self.call("history", "r1", "--state", "Read").stdout)
         rest = self.json("redrive", "--machine", "needs", "--yes", "--wait", code=1)
         self.assertEqual((rest["redriven"], [row["status"] for row in rest["executions"]]), (2, ["FAILED", "FAILED"]))
         refused = self.call("redrive", "r1", "r2", "--wait", code=2)

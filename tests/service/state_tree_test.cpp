@@ -99,6 +99,21 @@ TEST_CASE("state tree: a failed branch, the other one aborted, the failure's rea
   CHECK(run.tree.shown()[1]->note == "States.TaskFailed: no such column");
 }
 
+TEST_CASE("history tree: after a redrive what fell goes on where it was") {
+  Driven run(kParallel);
+  const auto text = [&] { return Driven::text_of(run.history, 0); };
+  run.start();
+  run.report(FrameId{3}, failed("E", "why"));
+  CHECK(text() == "Both FAILED\n>A1 ABORTED\n>B1 FAILED\n");
+  run.hand_in(states::stimulus::RedriveRequested{});
+  CHECK(text() == "Both RUNNING\n>A1 RUNNING\n>B1 RUNNING\n");
+  CHECK(!run.history.over());
+  run.report(FrameId{3}, Payload::literal("2"));
+  CHECK(text() == "Both RUNNING\n>A1 RUNNING\n>B1 SUCCEEDED\n");
+  run.report(FrameId{2}, Payload::literal("1"));
+  CHECK(text() == "Both SUCCEEDED\n>A1 SUCCEEDED\n>A2 SUCCEEDED\n>B1 SUCCEEDED\nAfter RUNNING\n");
+}
+
 TEST_CASE("state tree: iterations carry their number, a loop its visits") {
   Driven map(R"({"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{
     "StartAt":"One","States":{"One":{"Type":"Task","Resource":"arn:aws:states:::x:y","End":true}}}}}})");
