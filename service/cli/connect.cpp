@@ -24,7 +24,7 @@ std::string chosen_endpoint(const Shared& shared) {
   return variable("AWS_ENDPOINT_URL");
 }
 
-const Clock& system_clock() {
+const Clock& wall_clock() {
   static const SystemClock clock;
   return clock;
 }
@@ -46,7 +46,7 @@ Result<std::unique_ptr<client::Access>> connect(const Shared& shared, client::Us
   const std::string host = scheme == std::string::npos ? "" : settings.endpoint.substr(scheme + 3);
   settings.region = client::find_region(host.substr(0, host.find_first_of(":/")));
   settings.seed = service::draw_seed();
-  return client::open_remote(std::move(settings), system_clock());
+  return client::open_remote(std::move(settings), wall_clock());
 }
 
 }  // namespace millrace::cli

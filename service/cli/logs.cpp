@@ -30,6 +30,7 @@ struct LogSource {
   std::string group, stream_prefix = {}, pattern = {};
   std::int64_t from = 0;
   std::optional<std::int64_t> until = {};
+  bool named = false;               // by the user: it has to be there
   std::set<std::string> seen = {};  // by eventId, those at `from`
 };
 
@@ -110,9 +111,9 @@ Status add_execution(client::Access& access, const std::string& arn, std::vector
 
 Result<std::vector<LogSource>> sources_of(client::Access& access, const std::string& which) {
   std::vector<LogSource> sources;
-  if (which.starts_with("/")) return std::vector<LogSource>{{.group = which}};
+  if (which.starts_with("/")) return std::vector<LogSource>{{.group = which, .named = true}};
   if (which.find(":log-group:") != std::string::npos)
-    return std::vector<LogSource>{{.group = group_name(which)}};
+    return std::vector<LogSource>{{.group = group_name(which), .named = true}};
   if (which.starts_with("arn:aws:lambda:"))
     return std::vector<LogSource>{{.group = "/aws/lambda/" + function_name(which)}};
   if (which.find('/') != std::string::npos || parts_of(which).type == "execution") {
@@ -152,7 +153,8 @@ Status read_lines(client::Access& access, LogSource& source, const LogOptions& o
   if (!pattern.empty()) input["filterPattern"] = pattern;
   for (;;) {
     const auto page = ask_logs(access, "FilterLogEvents", input);
-    if (!page && page.error().code == ErrorCode::NotFound) return {};  // nothing was logged there yet
+    if (!page && page.error().code == ErrorCode::NotFound && !source.named)
+      return {};  // nothing was logged there yet
     if (!page) return fail(page.error());
     for (const Json& event : page->value("events", Json::array())) {
       const std::int64_t time = event.value("timestamp", std::int64_t{0});

@@ -56,6 +56,8 @@ Error error_of_aws(std::string_view code, std::string_view message, int status) 
     error.hint = meaning.hint;
     break;
   }
+  // What follows the first paragraph of a refused signature is of use to those who write clients.
+  error.message.resize(std::min(error.message.size(), error.message.find("\n\n")));
   if (error.message.empty()) error.message = "refused by the server";
   if (!code.empty()) error.message += " (" + std::string(code) + ")";
   return error;
