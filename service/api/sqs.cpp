@@ -119,14 +119,13 @@ void SqsApi::call(http::ExchangePtr exchange, std::string operation, Payload inp
   tasks::ServiceCall asked{std::move(operation), std::move(input)};
   asked.gone = gone;
   asked.base_url = base_url_of(exchange->request());
-  // The exchange is the loop's: whoever lets go of the last handle does it there.
-  std::shared_ptr<http::Exchange> kept(exchange.get(), [post = post_, exchange](http::Exchange*) mutable {
-    post([exchange = std::move(exchange)] {});
-  });
-  (*queues)->call(
-      std::move(asked), [kept = std::move(kept), post = post_, shown](ServiceAnswer answer) mutable {
-        post([kept = std::move(kept), shown, answer = std::move(answer)] { kept->respond(shown(answer)); });
-      });
+  (*queues)->call(std::move(asked),
+                  [exchange = std::move(exchange), post = post_, shown](ServiceAnswer answer) mutable {
+                    // The exchange is the loop's: it goes there, and is let go of there.
+                    post([exchange = std::move(exchange), shown, answer = std::move(answer)] {
+                      exchange->respond(shown(answer));
+                    });
+                  });
 }
 
 }  // namespace millrace::api

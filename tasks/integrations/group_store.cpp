@@ -71,7 +71,7 @@ void GroupStore::State::wake(std::vector<Taken>& group, bool all) {
       ++it;
       continue;
     }
-    if (!is_gone(it->piece)) group.push_back({std::move(it->piece), it->deadline});
+    group.push_back({std::move(it->piece), it->deadline});
     it = waiting.erase(it);
   }
   touched.clear();
@@ -118,6 +118,7 @@ void GroupStore::State::carry_out(std::vector<Taken>& group, bool last_turn) {
     if (!transaction) status = fail(transaction.error());
     for (std::size_t i = 0; status && i < group.size(); ++i) {
       Piece& piece = group[i].piece;
+      if (is_gone(piece)) continue;
       Turn turn{database, clock.now()};
       turn.deadline = group[i].deadline;
       turn.last = last_turn || (turn.deadline && *turn.deadline <= turn.now) ||

@@ -46,7 +46,7 @@ class GroupStore {
   struct Piece {
     std::function<End(Turn&)> work;
     std::function<void(const Status&)> done;             // once; an error: nothing was kept
-    std::shared_ptr<const std::atomic<bool>> gone = {};  // nobody wants the answer any more: it has no turn
+    std::shared_ptr<const std::atomic<bool>> gone = {};  // nobody wants the answer: it has no turn (more)
   };
 
   static Result<std::unique_ptr<GroupStore>> open(Settings settings, const Clock& clock);

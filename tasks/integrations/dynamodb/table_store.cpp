@@ -54,6 +54,7 @@ Checked<Item> item_of(std::string_view text) {
 }  // namespace
 
 Result<TableStore> TableStore::open(Database& database) {
+  // CROSS JOIN: entries lead, in their order, items follow.
   TableStore store;
   const std::pair<Statement&, std::string_view> statements[] = {
       {store.find_, "SELECT name, id, uuid, created, request FROM definition WHERE name = ?1"},
@@ -82,12 +83,14 @@ Result<TableStore> TableStore::open(Database& database) {
        "SELECT hash, range, document, hash, range FROM item WHERE table_id = ?1 AND hash = ?3 AND range <= "
        "?4 ORDER BY range DESC"},
       {store.query_index_,
-       "SELECT e.hash, e.range, i.document, i.hash, i.range FROM entry e JOIN item i ON i.table_id = ?1 AND "
+       "SELECT e.hash, e.range, i.document, i.hash, i.range FROM entry e CROSS JOIN item i ON i.table_id = "
+       "?1 AND "
        "i.hash = e.item_hash AND i.range = e.item_range"
        " WHERE e.index_id = ?2 AND e.hash = ?3 AND (e.range, e.item_hash, e.item_range) >= (?4, ?5, ?6)"
        " ORDER BY e.range, e.item_hash, e.item_range"},
       {store.query_index_back_,
-       "SELECT e.hash, e.range, i.document, i.hash, i.range FROM entry e JOIN item i ON i.table_id = ?1 AND "
+       "SELECT e.hash, e.range, i.document, i.hash, i.range FROM entry e CROSS JOIN item i ON i.table_id = "
+       "?1 AND "
        "i.hash = e.item_hash AND i.range = e.item_range"
        " WHERE e.index_id = ?2 AND e.hash = ?3 AND (e.range, e.item_hash, e.item_range) <= (?4, ?5, ?6)"
        " ORDER BY e.range DESC, e.item_hash DESC, e.item_range DESC"},
@@ -95,7 +98,8 @@ Result<TableStore> TableStore::open(Database& database) {
        "SELECT hash, range, document, hash, range FROM item WHERE table_id = ?1 AND (hash, range) >= (?3, "
        "?4) ORDER BY hash, range"},
       {store.scan_index_,
-       "SELECT e.hash, e.range, i.document, i.hash, i.range FROM entry e JOIN item i ON i.table_id = ?1 AND "
+       "SELECT e.hash, e.range, i.document, i.hash, i.range FROM entry e CROSS JOIN item i ON i.table_id = "
+       "?1 AND "
        "i.hash = e.item_hash AND i.range = e.item_range"
        " WHERE e.index_id = ?2 AND (e.hash, e.range, e.item_hash, e.item_range) >= (?3, ?4, ?5, ?6)"
        " ORDER BY e.hash, e.range, e.item_hash, e.item_range"},

@@ -14,7 +14,9 @@ const char* const kQueuesSchema =
     " first_received INTEGER NOT NULL);"
     "CREATE INDEX IF NOT EXISTS message_visible ON message (queue_id, visible_at);"
     "CREATE INDEX IF NOT EXISTS message_sent ON message (queue_id, sent);"
-    "CREATE INDEX IF NOT EXISTS message_group ON message (queue_id, group_id, visible_at);"
+    "CREATE INDEX IF NOT EXISTS message_group ON message (queue_id, group_id, visible_at) WHERE group_id <> "
+    "'';"
+    "CREATE INDEX IF NOT EXISTS message_order ON message (queue_id, sequence) WHERE group_id <> '';"
     "CREATE TABLE IF NOT EXISTS duplicate ("
     " queue_id INTEGER NOT NULL, scope TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT "
     "NOT NULL,"
@@ -103,9 +105,9 @@ Result<QueueStore> QueueStore::open(Database& database) {
       {store.visible_fifo_,
        "SELECT sequence, id, body, attributes, system, group_id, deduplication_id, source, sent, receives, "
        "first_received FROM message m"
-       " WHERE queue_id = ?1 AND visible_at <= ?2 AND NOT EXISTS (SELECT 1 FROM message e WHERE e.queue_id = "
-       "?1"
-       " AND e.group_id = m.group_id AND e.visible_at > ?2 AND (e.receives > 0 OR e.sequence < m.sequence))"
+       " WHERE queue_id = ?1 AND group_id <> '' AND +visible_at <= ?2 AND NOT EXISTS (SELECT 1 FROM message e"
+       " WHERE e.queue_id = ?1 AND e.group_id = m.group_id AND e.group_id <> '' AND e.visible_at > ?2 AND "
+       "(e.receives > 0 OR e.sequence < m.sequence))"
        " ORDER BY sequence LIMIT ?3"},
       {store.expire_, "DELETE FROM message WHERE queue_id = ?1 AND sent <= ?2"},
       {store.next_visible_, "SELECT min(visible_at) FROM message WHERE queue_id = ?1 AND visible_at > ?2"},
