@@ -36,7 +36,7 @@ double measure(const Ask& ask, int count, int under_way) {
     changed.wait(lock, [&] { return busy < under_way; });
     ++busy;
     lock.unlock();
-    ask(i, [&](const ServiceAnswer& answer) {
+    ask(i + under_way * 1'000'000, [&](const ServiceAnswer& answer) {
       if (!answer) give_up(answer.error().message);
       const std::lock_guard done(mutex);
       --busy;

@@ -155,11 +155,9 @@ Checked<Write> parse_write(Session& session, Write::Kind kind, JsonView input) {
   write.item = std::move(item);
   MR_TRY(show, one_of(input, "ReturnValuesOnConditionCheckFailure", "NONE", {"ALL_OLD", "NONE"}));
   write.show_item = show == "ALL_OLD";
-  const auto expressions =
-      kind == Write::Kind::Modify
-          ? std::initializer_list<std::string_view>{"UpdateExpression", "ConditionExpression"}
-          : std::initializer_list<std::string_view>{"ConditionExpression"};
-  MR_TRY(placeholders, placeholders_of(input, expressions));
+  MR_TRY(placeholders, kind == Write::Kind::Modify
+                           ? placeholders_of(input, {"UpdateExpression", "ConditionExpression"})
+                           : placeholders_of(input, {"ConditionExpression"}));
   if (kind == Write::Kind::Modify && member(input, "UpdateExpression")) {
     MR_TRY(text, text_of(input, "UpdateExpression"));
     MR_TRY(update, parse_update(text, placeholders));
