@@ -8,8 +8,8 @@ Usage: data_api.py MILLRACE
 import hashlib
 import http.client
 import json
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -169,7 +169,13 @@ class Http(DataCase):
 
     def test_a_poll_does_not_hold_up_the_end(self):
         self.queues("CreateQueue", QueueName="q")
-        poll = threading.Thread(target=lambda: self.queues("ReceiveMessage", QueueUrl="q", WaitTimeSeconds=20))
+        def ask():
+            try:
+                self.queues("ReceiveMessage", QueueUrl="q", WaitTimeSeconds=20)
+            except OSError:
+                pass  # cut off: the server gives answers ten seconds to end
+
+        poll = threading.Thread(target=ask)
         poll.start()
         time.sleep(0.3)
         begin = time.monotonic()

@@ -106,7 +106,8 @@ void run_case(const Json& one) {
     REQUIRE_MESSAGE(answer, (answer ? "" : answer.error().code + ": " + answer.error().message));
     const Json given = to_json(answer->view());
     if (step.contains("answer")) CHECK_MESSAGE(matches(world.filled(step["answer"]), given), given.dump());
-    for (const auto& [name, pointer] : step.value("keep", Json::object()).items())
+    const Json keep = step.value("keep", Json::object());
+    for (const auto& [name, pointer] : keep.items())
       world.kept[name] = given.at(Json::json_pointer(pointer.template get<std::string>()));
   }
 }
