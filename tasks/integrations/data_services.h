@@ -16,12 +16,12 @@ class DataServices {
   DataServices(std::string home, ServicePlace place, const Clock& clock, std::uint64_t seed)
       : home_(std::move(home)), place_(std::move(place)), clock_(clock), seed_(seed) {}
 
-  // Errors: those of opening the file (DataLoss when it is damaged), each time.
+  // Errors: those of opening the file (DataLoss when it is damaged), each time; Unavailable after shut_down().
   Result<dynamodb::Tables*> tables();
   Result<sqs::Queues*> queues();
   const Clock& clock() const { return clock_; }
   const ServicePlace& place() const { return place_; }
-  // Answers what was asked, ends long polls. Nothing may be asked afterwards.
+  // Answers what was asked, ends long polls.
   void shut_down();
 
  private:
@@ -29,7 +29,8 @@ class DataServices {
   const ServicePlace place_;
   const Clock& clock_;
   const std::uint64_t seed_;
-  std::mutex mutex_;  // over the two that follow
+  std::mutex mutex_;  // over what follows
+  bool closed_ = false;
   std::unique_ptr<dynamodb::Tables> tables_;
   std::unique_ptr<sqs::Queues> queues_;
 };
