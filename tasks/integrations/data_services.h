@@ -16,7 +16,8 @@ class DataServices {
   DataServices(std::string home, ServicePlace place, const Clock& clock, std::uint64_t seed)
       : home_(std::move(home)), place_(std::move(place)), clock_(clock), seed_(seed) {}
 
-  // Errors: those of opening the file (DataLoss when it is damaged), each time; Unavailable after shut_down().
+  // Errors: those of opening the file (DataLoss when it is damaged), each time; Unavailable after
+  // shut_down().
   Result<dynamodb::Tables*> tables();
   Result<sqs::Queues*> queues();
   const Clock& clock() const { return clock_; }
