@@ -1,9 +1,13 @@
 #include "base/log.h"
 
+#include <poll.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
 
 #include "base/payload.h"
 
@@ -13,6 +17,46 @@ namespace {
 constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
 // The rest of the object is the message.
 constexpr const char* kJsonPattern = "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",\"level\":\"%l\",%v";
+
+// Standard error, which may be a pipe that nobody reads: rather than wait for its reader, and with it stop
+// the engine, lines are lost, and how many is said as soon as there is room.
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit StderrSink(bool json) : json_(json) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    if (lost_ > 0 && !put(say_lost())) {
+      ++lost_;
+      return;
+    }
+    lost_ = 0;
+    if (!put({line.data(), line.size()})) ++lost_;
+  }
+  void flush_() override {}
+
+ private:
+  std::string say_lost() const {
+    const std::string what = std::to_string(lost_) + " lines of this log were lost: nobody read them";
+    return json_ ? R"({"level":"warning","message":")" + what + "\"}\n" : what + "\n";
+  }
+  // A pipe that has room takes a piece of that size at once.
+  static constexpr std::size_t kPiece = 4096;
+  static bool put(std::string_view text) {
+    while (!text.empty()) {
+      pollfd out{2, POLLOUT, 0};
+      if (::poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0) return false;
+      const ssize_t written = ::write(2, text.data(), std::min(text.size(), kPiece));
+      if (written <= 0) return false;
+      text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+  }
+  const bool json_;
+  std::size_t lost_ = 0;
+};
 
 struct Output {
   std::shared_ptr<spdlog::logger> logger;
@@ -28,7 +72,7 @@ Output make_output(spdlog::sink_ptr sink, const Settings& settings, bool json) {
 
 Output& output() {
   static Output instance = [] {
-    Output made = make_output(std::make_shared<spdlog::sinks::stderr_color_sink_mt>(), {}, false);
+    Output made = make_output(std::make_shared<StderrSink>(false), {}, false);
     made.logger->set_level(spdlog::level::warn);
     return made;
   }();
@@ -99,7 +143,7 @@ bool configure(const Settings& settings) {
   try {
     spdlog::sink_ptr sink;
     if (settings.file.empty()) {
-      sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+      sink = std::make_shared<StderrSink>(json);
     } else {
       sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(settings.file, settings.file_bytes_max,
                                                                     settings.files_max);
