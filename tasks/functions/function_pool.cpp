@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/log.h"
 #include "base/payload.h"
 
 namespace millrace::tasks {
@@ -260,6 +261,8 @@ bool FunctionPool::handle(Seat& seat, WorkerMessage message) {
     failed.error = std::move(message.body);
   } else {
     const std::string end = seat.worker->how_it_ended();
+    log::warning("a function's process ended before it answered",
+                 {{"function", name_}, {"how", end}, {"request", seat.job->request_id}});
     take_log(seat);
     failed.error = function_error(
         "Runtime.ExitError",
