@@ -284,7 +284,7 @@ class Events(Served):
         self.addCleanup(slow.close)
         slow.connect()
         import socket
-        slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         slow.request("GET", "/v1/events")
         machine = self.create("failing", {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E", "Cause": "x" * 32000}}})
         for i in range(400):
