@@ -10,10 +10,7 @@
 namespace millrace::orchestrator {
 namespace {
 
-<<<<<<< HEAD
-=======
 constexpr Millis kBetweenFailures{1000};  // in the log
->>>>>>> 86ecfac (The power cut without fsync must find losses; a full disk does not flood the log)
 // Executions that are read back at the same time after a restart.
 constexpr std::size_t kTakeUpAtATime = 64;
 // Steps of executions between two looks at the loop's other work.

@@ -218,7 +218,6 @@ Result<int> run_until_stopped(service::Home& home, http::Server& server,
     home.engine().end_polls();
   };
   for (const int signal : {SIGINT, SIGTERM}) loop.on_signal(signal, stop);
-<<<<<<< HEAD
   // A client that is gone is an error of its connection, not the end of the server. Programs of tasks start
   // with every signal as it is by default.
   std::signal(SIGPIPE, SIG_IGN);
@@ -226,26 +225,6 @@ Result<int> run_until_stopped(service::Home& home, http::Server& server,
   // above all a failed fsync, ends the process: only what is read anew from the disk can be trusted.
   home.engine().on_store_error([&](const Error& cause) {
     if (cause.code != ErrorCode::OutOfSpace) stop_with(cause);
-=======
-  // A client that is gone is an error of its connection, not the end of the server. Programs of tasks start
-  // with every signal as it is by default.
-  std::signal(SIGPIPE, SIG_IGN);
-  if (tls) {
-    loop.on_signal(SIGHUP, [&] {
-      const Status done = tls->reload();
-      if (done) return log::info("the certificate was read again");
-      log::error("the certificate can't be read; the one before stays", {{"error", done.error().message}});
-    });
-  }
-  home->engine().on_store_error(stop_with);
-  loop.post([&] {
-    home->engine().recover([&](Result<orchestrator::RecoverySummary> summary) {
-      if (!summary) return stop_with(summary.error());
-      if (summary->executions > 0)
-        std::fprintf(stderr, "taking up %zu unfinished executions of this home\n", summary->executions);
-      say_ready(address, server->port(), home->path(), tls != nullptr, shared);
-    });
->>>>>>> b530420 (Serve: a client that is gone does not end the server; definitions with both Parameters and Arguments are asked for both)
   });
   loop.post([&] { begin(stop_with); });
   loop.run();
