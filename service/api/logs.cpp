@@ -44,7 +44,7 @@ constexpr Shape kGroupName{
     .min = 1, .max = 512, .pattern = R"([\.\-_/#A-Za-z0-9]+)", .matches = is_group_name};
 constexpr Shape kIdentifier{.min = 1, .max = 2048};
 constexpr Shape kStreamName{.min = 1, .max = 512, .pattern = "[^:*]*", .matches = is_stream_name};
-constexpr Shape kText{}, kFlag{.kind = Kind::Boolean};
+constexpr Shape kLogsText{}, kLogsFlag{.kind = Kind::Boolean};
 constexpr Shape kLimit{.kind = Kind::Integer, .min = 1, .max = 50};
 constexpr Shape kEventsLimit{.kind = Kind::Integer, .min = 1, .max = 10'000};
 constexpr Shape kTime{.kind = Kind::Integer, .min = 0};
@@ -55,38 +55,38 @@ constexpr Shape kTagMap{.kind = Kind::Structure, .name = "Tags"};
 constexpr std::string_view kOrders[] = {"LogStreamName", "LastEventTime"};
 constexpr Shape kOrder{.values = kOrders};
 constexpr Shape kStreamNames{.kind = Kind::List, .min = 1, .max = 100, .element = &kStreamName};
-constexpr Shape kTagKeys{.kind = Kind::List, .element = &kText};
+constexpr Shape kLogsTagKeys{.kind = Kind::List, .element = &kLogsText};
 constexpr Member kEventMembers[] = {{"timestamp", &kTime, true}, {"message", &kMessage, true}};
 constexpr Shape kEvent{.kind = Kind::Structure, .name = "InputLogEvent", .members = kEventMembers};
 constexpr Shape kEvents{.kind = Kind::List, .min = 1, .max = 10'000, .element = &kEvent};
 
 constexpr Member kCreateGroup[] = {
-    {"logGroupName", &kGroupName, true}, {"tags", &kTagMap}, {"logGroupClass", &kText}};
+    {"logGroupName", &kGroupName, true}, {"tags", &kTagMap}, {"logGroupClass", &kLogsText}};
 constexpr Member kGroup[] = {{"logGroupName", &kGroupName, true}};
 constexpr Member kDescribeGroups[] = {{"logGroupNamePrefix", &kGroupName},
-                                      {"logGroupNamePattern", &kText},
+                                      {"logGroupNamePattern", &kLogsText},
                                       {"limit", &kLimit},
-                                      {"nextToken", &kText}};
+                                      {"nextToken", &kLogsText}};
 constexpr Member kStream[] = {{"logGroupName", &kGroupName, true}, {"logStreamName", &kStreamName, true}};
 constexpr Member kDescribeStreams[] = {{"logGroupName", &kGroupName},
                                        {"logGroupIdentifier", &kIdentifier},
                                        {"logStreamNamePrefix", &kStreamName},
                                        {"orderBy", &kOrder},
-                                       {"descending", &kFlag},
+                                       {"descending", &kLogsFlag},
                                        {"limit", &kLimit},
-                                       {"nextToken", &kText}};
+                                       {"nextToken", &kLogsText}};
 constexpr Member kPut[] = {{"logGroupName", &kGroupName, true},
                            {"logStreamName", &kStreamName, true},
                            {"logEvents", &kEvents, true},
-                           {"sequenceToken", &kText}};
+                           {"sequenceToken", &kLogsText}};
 constexpr Member kGet[] = {{"logGroupName", &kGroupName},
                            {"logGroupIdentifier", &kIdentifier},
                            {"logStreamName", &kStreamName, true},
                            {"startTime", &kTime},
                            {"endTime", &kTime},
                            {"limit", &kEventsLimit},
-                           {"startFromHead", &kFlag},
-                           {"nextToken", &kText}};
+                           {"startFromHead", &kLogsFlag},
+                           {"nextToken", &kLogsText}};
 constexpr Member kFilter[] = {{"logGroupName", &kGroupName},
                               {"logGroupIdentifier", &kIdentifier},
                               {"logStreamNames", &kStreamNames},
@@ -95,13 +95,14 @@ constexpr Member kFilter[] = {{"logGroupName", &kGroupName},
                               {"endTime", &kTime},
                               {"filterPattern", &kPattern},
                               {"limit", &kEventsLimit},
-                              {"interleaved", &kFlag},
-                              {"nextToken", &kText}};
+                              {"interleaved", &kLogsFlag},
+                              {"nextToken", &kLogsText}};
 constexpr Member kRetention[] = {{"logGroupName", &kGroupName, true}, {"retentionInDays", &kDays, true}};
 constexpr Member kTagGroup[] = {{"logGroupName", &kGroupName, true}, {"tags", &kTagMap, true}};
-constexpr Member kUntagGroup[] = {{"logGroupName", &kGroupName, true}, {"tags", &kTagKeys, true}};
-constexpr Member kTagResource[] = {{"resourceArn", &kIdentifier, true}, {"tags", &kTagMap, true}};
-constexpr Member kUntagResource[] = {{"resourceArn", &kIdentifier, true}, {"tagKeys", &kTagKeys, true}};
+constexpr Member kUntagGroup[] = {{"logGroupName", &kGroupName, true}, {"tags", &kLogsTagKeys, true}};
+constexpr Member kLogsTagResource[] = {{"resourceArn", &kIdentifier, true}, {"tags", &kTagMap, true}};
+constexpr Member kLogsUntagResource[] = {{"resourceArn", &kIdentifier, true},
+                                         {"tagKeys", &kLogsTagKeys, true}};
 constexpr Member kListTags[] = {{"resourceArn", &kIdentifier, true}};
 
 tl::unexpected<ApiError> wrong(std::string message) {
@@ -496,9 +497,10 @@ constexpr LogsOperation kOperations[] = {
     {"PutLogEvents", put_events, kPut},
     {"PutRetentionPolicy", put_retention, kRetention},
     {"TagLogGroup", [](const LogsCall& c) { return tag(c, group_by_name(c)); }, kTagGroup},
-    {"TagResource", [](const LogsCall& c) { return tag(c, group_by_arn(c)); }, kTagResource},
+    {"TagResource", [](const LogsCall& c) { return tag(c, group_by_arn(c)); }, kLogsTagResource},
     {"UntagLogGroup", [](const LogsCall& c) { return untag(c, group_by_name(c), "tags"); }, kUntagGroup},
-    {"UntagResource", [](const LogsCall& c) { return untag(c, group_by_arn(c), "tagKeys"); }, kUntagResource},
+    {"UntagResource", [](const LogsCall& c) { return untag(c, group_by_arn(c), "tagKeys"); },
+     kLogsUntagResource},
 };
 
 http::Response response_of(const Answer& answer, std::string request_id) {

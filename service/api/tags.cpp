@@ -12,7 +12,7 @@ using Tags = std::vector<orchestrator::TagRow>;
 
 constexpr ErrorNames kTagErrors = {"ValidationException", "ResourceNotFound", {}, {}, "TooManyTags"};
 
-std::function<void(Result<Tags>)> empty_reply(std::function<void(Answer)> reply) {
+std::function<void(Result<Tags>)> tags_changed(std::function<void(Answer)> reply) {
   return [reply = std::move(reply)](Result<Tags> tags) {
     if (!tags) return reply(refuse(tags.error(), kTagErrors));
     reply(empty_answer());
@@ -23,14 +23,14 @@ std::function<void(Result<Tags>)> empty_reply(std::function<void(Answer)> reply)
 
 void tag_resource(Call call) {
   call.services.engine.resources().tag(text_of(call.input, "resourceArn"), tags_of(call.input),
-                                       empty_reply(std::move(call.reply)));
+                                       tags_changed(std::move(call.reply)));
 }
 
 void untag_resource(Call call) {
   std::vector<std::string> keys;
   for (const JsonView key : member(call.input, "tagKeys").elements()) keys.push_back(key.string());
   call.services.engine.resources().untag(text_of(call.input, "resourceArn"), std::move(keys),
-                                         empty_reply(std::move(call.reply)));
+                                         tags_changed(std::move(call.reply)));
 }
 
 void list_tags_for_resource(Call call) {

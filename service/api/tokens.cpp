@@ -15,7 +15,7 @@ constexpr ErrorNames kTokenErrors = {"InvalidToken", "TaskTimedOut"};
 constexpr ErrorNames kWorkerErrors = {
     "InvalidArn", "ActivityDoesNotExist", {}, {}, "ActivityWorkerLimitExceeded"};
 
-std::function<void(Status)> empty_reply(std::function<void(Answer)> reply) {
+std::function<void(Status)> token_taken(std::function<void(Answer)> reply) {
   return [reply = std::move(reply)](Status done) {
     if (!done) return reply(refuse(done.error(), kTokenErrors));
     reply(empty_answer());
@@ -54,7 +54,7 @@ void send_task_success(Call call) {
     return call.reply(
         refuse("InvalidOutput", "Invalid Output: '" + parser_words(text, output.error()) + "'"));
   call.services.engine.send_task_success(text_of(call.input, "taskToken"), *std::move(output),
-                                         empty_reply(std::move(call.reply)));
+                                         token_taken(std::move(call.reply)));
 }
 
 void send_task_failure(Call call) {
@@ -62,12 +62,12 @@ void send_task_failure(Call call) {
                   static_cast<bool>(member(call.input, "error")),
                   static_cast<bool>(member(call.input, "cause"))};
   call.services.engine.send_task_failure(text_of(call.input, "taskToken"), std::move(failure),
-                                         empty_reply(std::move(call.reply)));
+                                         token_taken(std::move(call.reply)));
 }
 
 void send_task_heartbeat(Call call) {
   call.services.engine.send_task_heartbeat(text_of(call.input, "taskToken"),
-                                           empty_reply(std::move(call.reply)));
+                                           token_taken(std::move(call.reply)));
 }
 
 }  // namespace millrace::api

@@ -63,12 +63,6 @@ std::string chain(int length, bool tasks) {
   return Json{{"StartAt", "S0"}, {"States", states}}.dump();
 }
 
-double percentile(std::vector<double>& sorted, double p) {
-  if (sorted.empty()) return 0;
-  return sorted[std::min(sorted.size() - 1,
-                         static_cast<std::size_t>(p * static_cast<double>(sorted.size())))];
-}
-
 // Keeps `concurrency` executions going until the time is over, then lets them end.
 class ClosedLoop {
  public:
@@ -107,8 +101,8 @@ class ClosedLoop {
     line[tasks ? "task_steps_per_s" : "transitions_per_s"] = std::round(steps / wall);
     line["executions_per_s"] = std::round(executions / wall);
     line[tasks ? "cpu_us_per_task_step" : "cpu_us_per_transition"] = std::round(cpu / steps * 1e8) / 100;
-    line["p50_ms"] = std::round(percentile(latencies_ms_, 0.50) * 1000) / 1000;
-    line["p99_ms"] = std::round(percentile(latencies_ms_, 0.99) * 1000) / 1000;
+    line["p50_ms"] = percentile(latencies_ms_, 0.50);
+    line["p99_ms"] = percentile(latencies_ms_, 0.99);
     line["document_bytes"] = input_.size();
     return line;
   }

@@ -1,6 +1,8 @@
 #include "service/cli/bench_home.h"
 
 #include <sys/resource.h>
+#include <algorithm>
+#include <cmath>
 
 #include <filesystem>
 
@@ -46,6 +48,12 @@ std::uintmax_t TemporaryHome::bytes() const {
     if (entry.is_regular_file()) sum += entry.file_size();
   }
   return sum;
+}
+
+double percentile(const std::vector<double>& sorted, double p) {
+  if (sorted.empty()) return 0;
+  const auto at = static_cast<std::size_t>(p * static_cast<double>(sorted.size()));
+  return std::round(sorted[std::min(at, sorted.size() - 1)] * 1000) / 1000;
 }
 
 double cpu_seconds() {

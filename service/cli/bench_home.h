@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "service/home.h"
 
@@ -24,7 +25,8 @@ class TemporaryHome {
   std::string path_;
 };
 
-double cpu_seconds();             // of this process
-std::size_t peak_memory_bytes();  // the most that was resident
+double percentile(const std::vector<double>& sorted, double p);  // to three decimals; 0 of nothing
+double cpu_seconds();                                            // of this process
+std::size_t peak_memory_bytes();                                 // the most that was resident
 
 }  // namespace millrace::cli

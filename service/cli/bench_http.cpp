@@ -20,12 +20,6 @@ constexpr const char* kRole = "arn:aws:iam::123456789012:role/bench";
 constexpr const char* kOnePass = R"({"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}})";
 constexpr int kStartsAtATime = 512;
 
-double percentile(const std::vector<double>& sorted, double p) {
-  if (sorted.empty()) return 0;
-  const auto at = static_cast<std::size_t>(p * static_cast<double>(sorted.size()));
-  return std::round(sorted[std::min(at, sorted.size() - 1)] * 1000) / 1000;
-}
-
 Result<std::string> member_of(const Result<std::string>& answer, const char* name) {
   if (!answer) return fail(answer.error());
   MR_TRY(document, Payload::parse(*answer));

@@ -9,7 +9,6 @@ namespace {
 using definitions::Jsonata;
 using definitions::JsonataError;
 using definitions::JsonataResult;
-using Kind = EvalAnswer::Kind;
 
 struct GivenContext final : definitions::Context {
   explicit GivenContext(const Payload& given) : document(given) {}
@@ -19,14 +18,14 @@ struct GivenContext final : definitions::Context {
 
 EvalAnswer answered(Payload result) {
   EvalAnswer answer;
-  answer.kind = Kind::Result;
+  answer.kind = EvalAnswer::Kind::Result;
   answer.result = std::move(result);
   return answer;
 }
 
 EvalAnswer refused(std::string code, std::string message) {
   EvalAnswer answer;
-  answer.kind = Kind::Error;
+  answer.kind = EvalAnswer::Kind::Error;
   answer.code = std::move(code);
   answer.message = std::move(message);
   answer.refused = true;
@@ -60,14 +59,14 @@ EvalAnswer evaluate_jsonata(const EvalRequest& request, definitions::JsonataDial
   JsonataResult result =
       compiled->evaluate(request.data ? request.data->view() : JsonView(), bindings, environment);
   switch (result.kind) {
-    case JsonataResult::Kind::Value:
+    case JsonataResult::EvalAnswer::Kind::Value:
       return answered(std::move(result.value));
-    case JsonataResult::Kind::Undefined:
+    case JsonataResult::EvalAnswer::Kind::Undefined:
       return {};
-    case JsonataResult::Kind::Unsupported:
+    case JsonataResult::EvalAnswer::Kind::Unsupported:
       return answered(
           failed("NotJson", "the result is a function or a regular expression, which JSON does not have"));
-    case JsonataResult::Kind::Error:
+    case JsonataResult::EvalAnswer::Kind::Error:
       break;
   }
   return failed_as(result.error, false);
@@ -87,7 +86,7 @@ EvalAnswer evaluate_path(const EvalRequest& request, const definitions::Scope& s
   const auto found = path->query(*document);
   if (!found.missing) return answered(found.outcome);
   EvalAnswer answer;
-  answer.kind = Kind::NoMatch;
+  answer.kind = EvalAnswer::Kind::NoMatch;
   answer.message = found.outcome.error().cause;
   return answer;
 }
@@ -138,16 +137,16 @@ Payload answer_json(const EvalAnswer& answer) {
   JsonWriter json;
   json.begin_object();
   switch (answer.kind) {
-    case Kind::Result:
+    case EvalAnswer::Kind::Result:
       json.key("result").value(answer.result);
       break;
-    case Kind::Undefined:
+    case EvalAnswer::Kind::Undefined:
       json.key("undefined").boolean(true);
       break;
-    case Kind::NoMatch:
+    case EvalAnswer::Kind::NoMatch:
       json.key("noMatch").boolean(true);
       break;
-    case Kind::Error:
+    case EvalAnswer::Kind::Error:
       json.key("error").begin_object();
       json.key("code").string(answer.code);
       json.key("message").string(answer.message);

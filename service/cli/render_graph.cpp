@@ -12,7 +12,6 @@ namespace millrace::cli {
 namespace {
 
 using namespace definitions;
-using Kind = GraphEdge::Kind;
 
 // ---- SVG
 // ---------------------------------------------------------------------------------------------------------
@@ -59,11 +58,11 @@ void draw_way(std::string& out, const Way& way, double dx, double dy) {
       d += "C" + num(a.x + dx) + " " + num(middle) + " " + num(b.x + dx) + " " + num(middle) + " ";
     d += num(b.x + dx) + " " + num(b.y + dy);
   }
-  const bool caught = way.kind == Kind::Catch;
+  const bool caught = way.kind == GraphEdge::Kind::Catch;
   out += "<path class=\"way" +
-         std::string(caught                      ? " catch"
-                     : way.kind == Kind::Default ? " default"
-                                                 : "") +
+         std::string(caught                                 ? " catch"
+                     : way.kind == GraphEdge::Kind::Default ? " default"
+                                                            : "") +
          "\" d=\"" + d + "\" stroke-linejoin=\"round\" marker-end=\"url(#" + (caught ? "red" : "head") +
          ")\"/>\n";
 }
@@ -172,7 +171,7 @@ class TextGraph {
       out_ = "flowchart TD\n  start((start))\n  end_((end))\n";
     }
     const int first = scope(program, "  ", true);
-    way("start", id(first + static_cast<int>(program.start)), Kind::Next, "");
+    way("start", id(first + static_cast<int>(program.start)), GraphEdge::Kind::Next, "");
     return out_ + ways_ + (dot_ ? "}\n" : "");
   }
 
@@ -222,14 +221,14 @@ class TextGraph {
                  : indent + "subgraph " + name + "[" + mermaid_text(title) + "]\n";
     const int first = scope(*program, indent + "  ", false);
     out_ += indent + (dot_ ? "}\n" : "end\n");
-    way(id(owner), id(first + static_cast<int>(program->start)), Kind::Default, "");
+    way(id(owner), id(first + static_cast<int>(program->start)), GraphEdge::Kind::Default, "");
   }
 
   void way(const std::string& from, const std::string& to, Kind kind, const std::string& label) {
-    const bool dashed = kind == Kind::Catch || kind == Kind::Default;
+    const bool dashed = kind == GraphEdge::Kind::Catch || kind == GraphEdge::Kind::Default;
     if (dot_) {
       ways_ += "  " + from + " -> " + to + " [" + (dashed ? "style=dashed" : "style=solid") +
-               (kind == Kind::Catch ? ", color=red" : "") +
+               (kind == GraphEdge::Kind::Catch ? ", color=red" : "") +
                (label.empty() ? "" : ", label=" + dot_text(label)) + "];\n";
     } else {
       ways_ += "  " + from + (dashed ? " -.->" : " -->") +

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "tasks/integrations/dynamodb/request.h"
+
 namespace millrace::tasks::dynamodb {
 namespace {
 
@@ -13,10 +15,6 @@ tl::unexpected<ServiceError> invalid_values(const std::string& why) {
   return validation("One or more parameter values were invalid: " + why);
 }
 
-JsonView member(JsonView object, std::string_view name) {
-  const JsonView found = object.find(name);
-  return found && !found.is_null() ? found : JsonView();
-}
 std::string text_member(JsonView object, std::string_view name) {
   const JsonView found = member(object, name);
   return found && found.is_string() ? found.string() : "";
