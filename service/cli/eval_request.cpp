@@ -59,14 +59,14 @@ EvalAnswer evaluate_jsonata(const EvalRequest& request, definitions::JsonataDial
   JsonataResult result =
       compiled->evaluate(request.data ? request.data->view() : JsonView(), bindings, environment);
   switch (result.kind) {
-    case JsonataResult::EvalAnswer::Kind::Value:
+    case JsonataResult::Kind::Value:
       return answered(std::move(result.value));
-    case JsonataResult::EvalAnswer::Kind::Undefined:
+    case JsonataResult::Kind::Undefined:
       return {};
-    case JsonataResult::EvalAnswer::Kind::Unsupported:
+    case JsonataResult::Kind::Unsupported:
       return answered(
           failed("NotJson", "the result is a function or a regular expression, which JSON does not have"));
-    case JsonataResult::EvalAnswer::Kind::Error:
+    case JsonataResult::Kind::Error:
       break;
   }
   return failed_as(result.error, false);

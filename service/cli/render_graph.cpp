@@ -224,7 +224,7 @@ class TextGraph {
     way(id(owner), id(first + static_cast<int>(program->start)), GraphEdge::Kind::Default, "");
   }
 
-  void way(const std::string& from, const std::string& to, Kind kind, const std::string& label) {
+  void way(const std::string& from, const std::string& to, GraphEdge::Kind kind, const std::string& label) {
     const bool dashed = kind == GraphEdge::Kind::Catch || kind == GraphEdge::Kind::Default;
     if (dot_) {
       ways_ += "  " + from + " -> " + to + " [" + (dashed ? "style=dashed" : "style=solid") +

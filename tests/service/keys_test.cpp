@@ -153,20 +153,20 @@ TEST_CASE(
   REQUIRE(caller);
   CHECK(caller->arn() == "arn:aws:iam::123456789012:root");
   const Key ada = *create_key(home.path, "ada", "", clock.time);
-  CHECK(gate.admit(plain, "states").error().kind == Refusal::Kind::Missing);
+  CHECK(gate.admit(plain, "states").error().kind == auth::Refusal::Kind::Missing);
   caller = gate.admit(signed_by(ada.id, ada.secret, clock.time), "states");
   REQUIRE(caller);
   CHECK(caller->arn() == "arn:aws:iam::123456789012:user/ada");
   CHECK(gate.admit(signed_by(ada.id, "wrong", clock.time), "states").error().kind ==
-        Refusal::Kind::WrongSignature);
+        auth::Refusal::Kind::WrongSignature);
   CHECK(gate.admit(signed_by("AKIANOBODY", ada.secret, clock.time), "states").error().kind ==
-        Refusal::Kind::UnknownKey);
+        auth::Refusal::Kind::UnknownKey);
   // Whoever knows what an unknown key is compared with gains nothing by it.
   CHECK(gate.admit(signed_by("AKIANOBODY", "nobody's", clock.time), "states").error().kind ==
-        Refusal::Kind::UnknownKey);
+        auth::Refusal::Kind::UnknownKey);
   CHECK(gate.admit(signed_by(ada.id, ada.secret, clock.time - std::chrono::minutes(6)), "states")
             .error()
-            .kind == Refusal::Kind::OutOfTime);
+            .kind == auth::Refusal::Kind::OutOfTime);
   REQUIRE(set_key_policy(home.path, "ada", R"({"Statement": []})"));
   CHECK(gate.admit(signed_by(ada.id, ada.secret, clock.time), "states")->rights);
   // A file that can't be read changes nothing.
@@ -176,10 +176,10 @@ TEST_CASE(
   REQUIRE(::chmod(keys_path(home.path).c_str(), 0600) == 0);
   REQUIRE(delete_key(home.path, "ada"));
   CHECK(gate.admit(signed_by(ada.id, ada.secret, clock.time), "states").error().kind ==
-        Refusal::Kind::UnknownKey);
-  CHECK(gate.admit(plain, "states").error().kind == Refusal::Kind::Missing);
+        auth::Refusal::Kind::UnknownKey);
+  CHECK(gate.admit(plain, "states").error().kind == auth::Refusal::Kind::Missing);
   fs::remove(keys_path(home.path));
-  CHECK(gate.admit(plain, "states").error().kind == Refusal::Kind::Missing);
+  CHECK(gate.admit(plain, "states").error().kind == auth::Refusal::Kind::Missing);
 }
 
 TEST_CASE("gate: web pages do not reach a server without keys") {

@@ -166,11 +166,12 @@ TEST_CASE("signatures: GetObject of S3's reference, signed and presigned") {
   CHECK(!verify(url, *query_claim, secret, rules("s3", then + std::chrono::hours(24))));
   CHECK(
       verify(url, *query_claim, secret, rules("s3", then + std::chrono::hours(24) + std::chrono::seconds(1)))
-          ->kind == Refusal::Kind::OutOfTime);
+          ->kind == auth::Refusal::Kind::OutOfTime);
   CHECK(verify(url, *query_claim, secret, rules("s3", then - std::chrono::minutes(6)))->kind ==
-        Refusal::Kind::OutOfTime);
+        auth::Refusal::Kind::OutOfTime);
   const http::Request other = presigned("beeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
-  CHECK(verify(other, *read_claim(other), secret, rules("s3", then))->kind == Refusal::Kind::WrongSignature);
+  CHECK(verify(other, *read_claim(other), secret, rules("s3", then))->kind ==
+        auth::Refusal::Kind::WrongSignature);
   // PUT Object of the same page: a name with '$', which the wire has as it is and S3's form as %24.
   const http::Request put = read(
       "PUT /test$file.text HTTP/1.1\r\nHost: examplebucket.s3.amazonaws.com\r\nDate: Fri, 24 May 2013 "
@@ -337,7 +338,7 @@ TEST_CASE("signatures: headers that are none, in the words of AWS") {
     REQUIRE(!claim);
     return claim.error();
   };
-  using Kind = Refusal::Kind;
+  using Kind = auth::Refusal::Kind;
   CHECK(refusal("").kind == Kind::Missing);
   CHECK(refusal("AWS4-HMAC-SHA256").message ==
         "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' "

@@ -184,7 +184,7 @@ TEST_CASE("Activity: tasks wait in order; heartbeats count from when a worker ha
 }
 
 TEST_CASE("Activity: a worker that has gone is not handed the next task") {
-  Case c;
+  CallbackCase c;
   using WorkerTask = Engine::WorkerTask;
   std::function<void()> go;
   int empty = 0;

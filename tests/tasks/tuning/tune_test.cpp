@@ -16,7 +16,7 @@ using namespace millrace::tasks;
 
 namespace {
 
-Json request() {
+Json tuning_request() {
   return Json::parse(R"({
     "HyperParameterTuningJobName": "search",
     "HyperParameterTuningJobConfig": {
@@ -42,8 +42,8 @@ TuningSpec spec_of(const Json& json) {
   return *spec;
 }
 
-std::string refusal(const std::function<void(Json&)>& change) {
-  Json json = request();
+std::string tuning_refusal(const std::function<void(Json&)>& change) {
+  Json json = tuning_request();
   change(json);
   const auto spec = parse_tuning_spec(json);
   return spec ? "accepted" : spec.error().message;
@@ -76,7 +76,7 @@ std::vector<HyperParameters> parameters_of(const TuningResult& result) {
 }  // namespace
 
 TEST_CASE("tuning spec: reads SageMaker's request, and makes training requests of it") {
-  const TuningSpec spec = spec_of(request());
+  const TuningSpec spec = spec_of(tuning_request());
   CHECK(spec.metric == "validation:logloss");
   CHECK(!spec.maximize);
   CHECK(spec.trials_max == 20);
@@ -96,34 +96,35 @@ TEST_CASE("tuning spec: reads SageMaker's request, and makes training requests o
 TEST_CASE("tuning spec: errors name the field") {
   const std::string config = "HyperParameterTuningJobConfig";
   const auto at = [&](Json& j) -> Json& { return j["HyperParameterTuningJobConfig"]; };
-  CHECK(refusal([](Json& j) { j["HyperParameterTuningJobName"] = std::string(33, 'x'); }) ==
+  CHECK(tuning_refusal([](Json& j) { j["HyperParameterTuningJobName"] = std::string(33, 'x'); }) ==
         "HyperParameterTuningJobName: is longer than 32 characters");
-  CHECK(refusal([&](Json& j) { at(j)["Strategy"] = "Hyperband"; }).starts_with(config + ".Strategy"));
-  CHECK(refusal([&](Json& j) { at(j)["Strategy"] = "Grid"; }) ==
+  CHECK(tuning_refusal([&](Json& j) { at(j)["Strategy"] = "Hyperband"; }).starts_with(config + ".Strategy"));
+  CHECK(tuning_refusal([&](Json& j) { at(j)["Strategy"] = "Grid"; }) ==
         config + ".Strategy: Grid has no finite number of values for the continuous range 'eta'");
-  CHECK(refusal(
+  CHECK(tuning_refusal(
             [&](Json& j) { at(j)["HyperParameterTuningJobObjective"]["MetricName"] = "validation:luck"; }) ==
         config + ".HyperParameterTuningJobObjective.MetricName: xgboost has no metric 'validation:luck'");
-  CHECK(refusal([&](Json& j) { at(j)["ResourceLimits"].erase("MaxNumberOfTrainingJobs"); }) ==
+  CHECK(tuning_refusal([&](Json& j) { at(j)["ResourceLimits"].erase("MaxNumberOfTrainingJobs"); }) ==
         config + ".ResourceLimits.MaxNumberOfTrainingJobs: is required");
-  CHECK(
-      refusal([&](Json& j) { at(j)["ParameterRanges"]["ContinuousParameterRanges"][0]["Name"] = "etta"; }) ==
-      "TrainingJobDefinition: HyperParameters: hyperparameter 'etta' is not one of xgboost's: did you mean "
-      "'eta'?");
-  CHECK(
-      refusal([&](Json& j) { at(j)["ParameterRanges"]["ContinuousParameterRanges"][0]["MaxValue"] = "2"; }) ==
-      "TrainingJobDefinition: HyperParameters: hyperparameter 'eta' is '2': expected a number from 0 to 1");
-  CHECK(refusal([](Json& j) { j["TrainingJobDefinition"]["StaticHyperParameters"]["eta"] = "0.1"; }) ==
+  CHECK(tuning_refusal(
+            [&](Json& j) { at(j)["ParameterRanges"]["ContinuousParameterRanges"][0]["Name"] = "etta"; }) ==
+        "TrainingJobDefinition: HyperParameters: hyperparameter 'etta' is not one of xgboost's: did you mean "
+        "'eta'?");
+  CHECK(tuning_refusal(
+            [&](Json& j) { at(j)["ParameterRanges"]["ContinuousParameterRanges"][0]["MaxValue"] = "2"; }) ==
+        "TrainingJobDefinition: HyperParameters: hyperparameter 'eta' is '2': expected a number from 0 to 1");
+  CHECK(tuning_refusal([](Json& j) { j["TrainingJobDefinition"]["StaticHyperParameters"]["eta"] = "0.1"; }) ==
         "TrainingJobDefinition.StaticHyperParameters: 'eta' is static and has a range");
   CHECK(
-      refusal([](Json& j) { j["TrainingJobDefinition"]["StaticHyperParameters"]["eval_metric"] = "auc"; }) ==
+      tuning_refusal(
+          [](Json& j) { j["TrainingJobDefinition"]["StaticHyperParameters"]["eval_metric"] = "auc"; }) ==
       "TrainingJobDefinition.StaticHyperParameters.eval_metric: 'auc' does not hold the objective 'logloss'");
-  CHECK(refusal([](Json& j) { j["WarmStartConfig"] = Json::object(); }) ==
+  CHECK(tuning_refusal([](Json& j) { j["WarmStartConfig"] = Json::object(); }) ==
         "WarmStartConfig: is not supported");
 }
 
 TEST_CASE("run_tuning: finds a good trial, repeats itself whatever the timing, writes its results") {
-  const TuningSpec spec = spec_of(request());
+  const TuningSpec spec = spec_of(tuning_request());
   FakeContext context;
   const auto result = run_tuning(spec, {}, run_formula, context);
   REQUIRE(result.has_value());
@@ -167,7 +168,7 @@ TEST_CASE("run_tuning: finds a good trial, repeats itself whatever the timing, w
 }
 
 TEST_CASE("run_tuning: finished trials of an earlier run are not run again") {
-  const TuningSpec spec = spec_of(request());
+  const TuningSpec spec = spec_of(tuning_request());
   FakeContext context;
   const auto whole = run_tuning(spec, {}, run_formula, context);
   REQUIRE(whole.has_value());
@@ -191,7 +192,7 @@ TEST_CASE("run_tuning: finished trials of an earlier run are not run again") {
 }
 
 TEST_CASE("run_tuning: never more trials at once than MaxParallelTrainingJobs") {
-  const TuningSpec spec = spec_of(request());
+  const TuningSpec spec = spec_of(tuning_request());
   FakeContext context;
   std::atomic<int> running = 0, most = 0;
   REQUIRE(run_tuning(
@@ -211,7 +212,7 @@ TEST_CASE("run_tuning: never more trials at once than MaxParallelTrainingJobs") 
 }
 
 TEST_CASE("run_tuning: the median rule stops trials that are behind, and they are not the best") {
-  Json json = request();
+  Json json = tuning_request();
   json["HyperParameterTuningJobConfig"]["TrainingJobEarlyStoppingType"] = "Auto";
   json["HyperParameterTuningJobConfig"]["Strategy"] = "Random";
   FakeContext context;
@@ -229,7 +230,7 @@ TEST_CASE("run_tuning: the median rule stops trials that are behind, and they ar
 }
 
 TEST_CASE("run_tuning: failed trials are recorded and passed over; when all fail, the job does") {
-  const TuningSpec spec = spec_of(request());
+  const TuningSpec spec = spec_of(tuning_request());
   FakeContext context;
   const auto result = run_tuning(
       spec, {},
@@ -252,7 +253,7 @@ TEST_CASE("run_tuning: failed trials are recorded and passed over; when all fail
 }
 
 TEST_CASE("run_tuning: Grid runs every combination, a target ends the search, cancelling stops it") {
-  Json json = request();
+  Json json = tuning_request();
   Json& config = json["HyperParameterTuningJobConfig"];
   config["ParameterRanges"]["ContinuousParameterRanges"] = Json::array();
   config["ParameterRanges"]["CategoricalParameterRanges"].push_back(
@@ -289,7 +290,7 @@ TEST_CASE("run_tuning: over real training jobs, with early stopping") {
     }
     REQUIRE(context.objects().write("s3://b/" + std::string(channel) + "/data.csv", csv).has_value());
   }
-  Json json = request();
+  Json json = tuning_request();
   json["HyperParameterTuningJobConfig"]["TrainingJobEarlyStoppingType"] = "Auto";
   json["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxNumberOfTrainingJobs"] = 12;
   const TuningSpec spec = spec_of(json);
