@@ -393,6 +393,7 @@ void Driver::start_task(ExecutionId id, const Live& live, states::effect::StartT
   request.arguments = std::move(task.arguments);
   request.execution_name = live.execution.identity.name;
   request.state_name = std::move(task.state_name);
+  request.execution_arn = live.execution.identity.arn;
   Dispatch how;
   how.heartbeat_seconds = task.heartbeat_seconds;
   how.family = task.resource->family;
@@ -401,6 +402,7 @@ void Driver::start_task(ExecutionId id, const Live& live, states::effect::StartT
     how.family = definitions::TaskFamily::Service;
     how.by_token = false;
   }
+  if (how.by_token) request.task_token = tokens_.mint(request.key);
   how.under_way = task.under_way;
   router_.start(std::move(request), how);
 }

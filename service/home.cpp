@@ -105,6 +105,7 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
     settings.seed = draw_seed();
     if (!settings.functions.empty()) settings.functions = fs::absolute(settings.functions).string();
     settings.place = {options.engine.region, options.engine.account};
+    settings.result_bytes_max = options.engine.limits.payload_bytes_max;
     orchestrator::UvLoop* loop = home->loop_.get();
     const auto post = [loop](std::function<void()> work) { loop->post(std::move(work)); };
     MR_TRY(library,

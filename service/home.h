@@ -10,6 +10,7 @@
 //   HOME/queues.db     SQS queues, when there are any
 //   HOME/objects/      s3://bucket/key is objects/bucket/key
 //   HOME/functions/    local functions, a folder each
+//   HOME/integrations.json, connections.json, events.db, topics.db, notifications/: docs/integrations.md
 //   HOME/logs/         logs of jobs and functions
 
 #include <functional>

@@ -6,6 +6,8 @@
 #include "tasks/deployment/models.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_tasks.h"
+#include "tasks/integrations/events/operations.h"
+#include "tasks/integrations/sns/operations.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/registry/model_packages.h"
 #include "tasks/storage/s3_operations.h"
@@ -263,6 +265,56 @@ constexpr P kSetQueueParameters[] = {{"QueueUrl", "string", true, "URL, ARN or n
 constexpr P kTagQueueParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"}, {"Tags", "map", true}};
 constexpr P kUntagQueueParameters[] = {{"QueueUrl", "string", true, "URL, ARN or name"},
                                        {"TagKeys", "array", true}};
+constexpr P kPutEventsParameters[] = {
+    {"Entries", "array", true,
+     "Source, DetailType, Detail (an object or its text), EventBusName, Resources, Time"}};
+constexpr P kConnectionName[] = {{"Name", "string", true}};
+constexpr P kConnectionParameters[] = {
+    {"Name", "string", true, "unique"},
+    {"AuthorizationType", "string", true, "BASIC, API_KEY, OAUTH_CLIENT_CREDENTIALS"},
+    {"AuthParameters", "object", true, "of that type; InvocationHttpParameters are added to each request"},
+    {"Description", "string", false, "for people"},
+};
+constexpr P kConnectionChanges[] = {
+    {"Name", "string", true},
+    {"AuthorizationType", "string", false, "another one needs all of its AuthParameters"},
+    {"AuthParameters", "object", false, "members that change"},
+    {"Description", "string", false, "for people"},
+};
+constexpr P kListConnectionsParameters[] = {
+    {"NamePrefix", "string", false},
+    {"ConnectionState", "string", false},
+    {"Limit", "number", false, "100; at most that"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kEventBusName[] = {{"Name", "string", false, "default"}};
+constexpr P kEventBusPrefix[] = {{"NamePrefix", "string", false}};
+constexpr P kPublishParameters[] = {
+    {"TopicArn", "string", true, "of createTopic; region and account make no difference"},
+    {"Message", "any", true, "text; an object goes out as its JSON text"},
+    {"Subject", "string", false, "of mail"},
+    {"MessageStructure", "string", false, "json: Message has an entry per protocol, and default"},
+    {"MessageAttributes", "object", false, "name: DataType and StringValue; what filter policies look at"},
+};
+constexpr P kPublishBatchParameters[] = {
+    {"TopicArn", "string", true},
+    {"PublishBatchRequestEntries", "array", true, "up to 10: Id and what publish takes"},
+};
+constexpr P kTopicName[] = {{"Name", "string", true, "unique; creating it again changes nothing"}};
+constexpr P kTopicArn[] = {{"TopicArn", "string", true}};
+constexpr P kNextToken[] = {{"NextToken", "string", false, "of the page before"}};
+constexpr P kTopicPage[] = {{"TopicArn", "string", true},
+                            {"NextToken", "string", false, "of the page before"}};
+constexpr P kSubscriptionArn[] = {{"SubscriptionArn", "string", true}};
+constexpr P kSubscribeParameters[] = {
+    {"TopicArn", "string", true},
+    {"Protocol", "string", true, "http, https, email, email-json, lambda, sqs, file"},
+    {"Endpoint", "string", true, "a URL, an address, an ARN, a file of HOME/notifications"},
+    {"Attributes", "map", false, "FilterPolicy, FilterPolicyScope, RawMessageDelivery"},
+};
+constexpr P kSubscriptionAttribute[] = {{"SubscriptionArn", "string", true},
+                                        {"AttributeName", "string", true},
+                                        {"AttributeValue", "string", false}};
 constexpr P kFunctionName[] = {{"FunctionName", "string", true, "name or ARN"}};
 constexpr P kTrainingJobName[] = {{"TrainingJobName", "string", true}};
 constexpr P kProcessingJobName[] = {{"ProcessingJobName", "string", true}};
@@ -312,6 +364,15 @@ const TaskKind kCatalog[] = {
     {"dynamodb", "transactGetItems", "Up to 100 items as of one moment", false, false, kTransactParameters, nullptr, false, begin_dynamodb},
     {"dynamodb", "transactWriteItems", "Up to 100 writes, all or none", false, false, kTransactWriteParameters, nullptr, false, begin_dynamodb},
     {"dynamodb", "updateItem", "Changes attributes of an item", true, false, kUpdateItemParameters, nullptr, false, begin_dynamodb},
+    {"eventbridge", "createConnection", "Keeps how requests of HTTP tasks are authorized", false, false, kConnectionParameters, create_connection},
+    {"eventbridge", "deleteConnection", "Deletes a connection with its secrets", false, false, kConnectionName, delete_connection},
+    {"eventbridge", "describeConnection", "A connection's record without its secrets", false, false, kConnectionName, describe_connection},
+    {"eventbridge", "describeEventBus", "The one bus there is", false, false, kEventBusName, describe_event_bus},
+    {"eventbridge", "listConnections", "Connections by name, in pages", false, false, kListConnectionsParameters, list_connections},
+    {"eventbridge", "listEventBuses", "The one bus there is", false, false, kEventBusPrefix, list_event_buses},
+    {"eventbridge", "putEvents", "Puts events on a bus; wrong ones fail alone", false, false, kPutEventsParameters, put_events},
+    {"eventbridge", "updateConnection", "Changes a connection", false, false, kConnectionChanges, update_connection},
+    {"events", "putEvents", "Puts events on a bus; fails when one of them does", true, false, kPutEventsParameters, put_events, true},
     {"lambda", "getFunction", "A function's configuration", false, false, kFunctionName, get_function},
     {"lambda", "invoke", "Runs a function of HOME/functions", true, false, kInvokeFunctionParameters, invoke_function},
     {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},
@@ -387,6 +448,18 @@ const TaskKind kCatalog[] = {
     {"sqs", "setQueueAttributes", "Changes a queue's settings", false, false, kSetQueueParameters, nullptr, false, begin_sqs},
     {"sqs", "tagQueue", "Adds tags", false, false, kTagQueueParameters, nullptr, false, begin_sqs},
     {"sqs", "untagQueue", "Removes tags", false, false, kUntagQueueParameters, nullptr, false, begin_sqs},
+    {"sns", "createTopic", "Makes a topic", false, false, kTopicName, sns_create_topic},
+    {"sns", "deleteTopic", "Deletes a topic, its subscriptions and what waits for them", false, false, kTopicArn, sns_delete_topic},
+    {"sns", "getSubscriptionAttributes", "A subscription's attributes", false, false, kSubscriptionArn, sns_get_subscription_attributes},
+    {"sns", "getTopicAttributes", "A topic's attributes", false, false, kTopicArn, sns_get_topic_attributes},
+    {"sns", "listSubscriptions", "All subscriptions, in pages", false, false, kNextToken, sns_list_subscriptions},
+    {"sns", "listSubscriptionsByTopic", "A topic's subscriptions, in pages", false, false, kTopicPage, sns_list_subscriptions_by_topic},
+    {"sns", "listTopics", "Topics by name, in pages", false, false, kNextToken, sns_list_topics},
+    {"sns", "publish", "Sends a message to a topic's subscribers", true, false, kPublishParameters, sns_publish, true},
+    {"sns", "publishBatch", "Sends up to 10 messages; wrong ones fail alone", false, false, kPublishBatchParameters, sns_publish_batch},
+    {"sns", "setSubscriptionAttributes", "Changes an attribute of a subscription", false, false, kSubscriptionAttribute, sns_set_subscription_attributes},
+    {"sns", "subscribe", "Sends a topic's messages to an endpoint", false, false, kSubscribeParameters, sns_subscribe},
+    {"sns", "unsubscribe", "Ends a subscription", false, false, kSubscriptionArn, sns_unsubscribe},
 };
 // clang-format on
 

@@ -11,6 +11,7 @@
 #include "tasks/catalog.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
+#include "tasks/integrations/integrations.h"
 #include "tasks/request_ids.h"
 #include "tasks/runner_context.h"
 #include "tasks/worker_pool.h"
@@ -30,7 +31,8 @@ struct Attempt {
   TaskResource resource;  // no kind: a function
   Payload arguments;
   std::uint64_t invocation = 0;  // of a function; loop thread only
-  std::string key, caller;
+  Integrations::Cancel cancel;   // of an integration; loop thread only
+  std::string key, caller, execution_arn;
   std::atomic<bool> cancelled{false};
 };
 
@@ -62,6 +64,7 @@ struct RunnerCore {
   std::unique_ptr<WorkerPool> job_pool = {}, call_pool = {};
   std::unique_ptr<FunctionHost> functions = {};
   std::unique_ptr<DataServices> data = {};
+  std::unique_ptr<Integrations> integrations = {};
 };
 
 namespace {
@@ -105,6 +108,7 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.stop_grace = core.settings.stop_grace;
   call.functions = core.functions.get();
   call.ids = &core.ids;
+  call.integrations = core.integrations.get();
   call.place = &core.settings.place;
   return call;
 }
@@ -144,6 +148,8 @@ void execute(RunnerCore& core, Attempt& attempt, const Send& send) {
   call.key = attempt.key;
   call.caller = attempt.caller;
   call.sync = attempt.resource.sync;
+  call.optimized = attempt.resource.optimized;
+  call.execution_arn = attempt.execution_arn;
   call.submitted = [&send](const Json& output) { send(Submitted{to_payload(output)}); };
   Outcome outcome = run_guarded(*attempt.resource.kind, call);
   if (!core.suspended) send(std::move(outcome));
@@ -195,6 +201,36 @@ void begin_deferred(RunnerCore& core, const std::shared_ptr<Attempt>& attempt, S
               [send = std::move(send)](Outcome outcome) { send(std::move(outcome)); }});
 }
 
+// Loop thread. HTTP tasks, mapped commands and URLs: like functions, any number at once. False when nothing
+// here is meant by the resource.
+bool start_integration(RunnerCore& core, const TaskRequest& request, Attempt& attempt, const Send& send) {
+  MappedCall call;
+  call.resource = request.resource;
+  call.arguments = attempt.arguments;
+  call.key = attempt.key;
+  call.execution_arn = request.execution_arn;
+  call.execution_name = request.execution_name;
+  call.state_name = request.state_name;
+  call.task_token = request.task_token;
+  attempt.cancel =
+      core.integrations->start(std::move(call), [send](Outcome outcome) { send(std::move(outcome)); });
+  return static_cast<bool>(attempt.cancel);
+}
+
+// Hands the messages of topics to queues of the home.
+QueueSender queue_sender(DataServices& data) {
+  return [&data](const std::string& queue, const std::string& body, const Json& attributes,
+                 std::function<void(const std::string&)> done) {
+    const auto queues = data.queues();
+    if (!queues) return done(queues.error().message);
+    sqs::Message message;
+    message.body = body;
+    message.attributes = to_payload(attributes);
+    (*queues)->send(queue, std::move(message),
+                    [done = std::move(done)](const Status& sent) { done(sent ? "" : sent.error().message); });
+  };
+}
+
 // Jobs without a workflow behind them that an earlier process did not finish.
 void continue_background_jobs(RunnerCore& core) {
   for (const JobKind* kind : job_kinds()) {
@@ -244,6 +280,14 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
       mix(seed, 3));
+  Integrations::Settings integrations;
+  integrations.home = home;
+  integrations.place = core->settings.place;
+  integrations.result_bytes_max = core->settings.result_bytes_max;
+  integrations.seed = mix(seed, 2);
+  MR_TRY(opened,
+         Integrations::open(std::move(integrations), *core->functions, queue_sender(*core->data), clock));
+  core->integrations = std::move(opened);
   core->job_pool =
       std::make_unique<WorkerPool>(std::max(1, core->settings.jobs_at_once), core->settings.waiting_max);
   core->call_pool =
@@ -255,6 +299,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
 TaskLibraryRunner::~TaskLibraryRunner() {
   core_->suspended = true;
   core_->listeners.clear();
+  core_->integrations->shut_down();
   core_->functions->shut_down();
   core_->data->shut_down();
   core_->call_pool.reset();
@@ -262,7 +307,9 @@ TaskLibraryRunner::~TaskLibraryRunner() {
 }
 
 bool TaskLibraryRunner::serves(const std::string& resource) const {
-  return lambda_form(resource) || find_task(resource);
+  // With mappings that can't be read anything may be mapped: the task says what is wrong with them.
+  return lambda_form(resource) || find_task(resource) || core_->integrations->serves(resource) ||
+         !core_->integrations->check_mappings();
 }
 
 void TaskLibraryRunner::start(TaskRequest request, Report report) {
@@ -280,6 +327,7 @@ void TaskLibraryRunner::start(TaskRequest request, Report report) {
   auto attempt = std::make_shared<Attempt>();
   attempt->arguments = std::move(request.arguments);
   attempt->key = text_of(key);
+  attempt->execution_arn = request.execution_arn;
   attempt->caller = "execution " + request.execution_name + ", state " + request.state_name;
   core_->listeners[key] = Listener{attempt, std::move(report), {}};
   Send send = [weak, key, attempt = std::weak_ptr(attempt), post = core_->post](TaskReport message) {
@@ -287,12 +335,16 @@ void TaskLibraryRunner::start(TaskRequest request, Report report) {
       if (const auto core = weak.lock()) deliver(*core, key, attempt.get(), std::move(message));
     });
   };
+  if (start_integration(*core_, request, *attempt, send)) return;
   if (const auto form = lambda_form(request.resource))
     return start_function(*core_, *form, request.resource, *attempt, send);
   const auto resource = find_task(request.resource);
   if (!resource) {
+    const Status mappings = core_->integrations->check_mappings();
     send(Outcome(
-        failed(error_names::kRuntime, "no task kind serves the resource \"" + request.resource + "\"")));
+        mappings
+            ? failed(error_names::kRuntime, "no task kind serves the resource \"" + request.resource + "\"")
+            : failed(error_names::kTaskFailed, mappings.error().message + "; " + mappings.error().hint)));
     return;
   }
   attempt->resource = *resource;
@@ -304,6 +356,7 @@ void TaskLibraryRunner::cancel(const TaskKey& key) {
   const auto found = core_->listeners.find(key);
   if (found == core_->listeners.end()) return;
   found->second.attempt->cancelled = true;
+  if (found->second.attempt->cancel) found->second.attempt->cancel();
   if (found->second.attempt->invocation > 0) core_->functions->cancel(found->second.attempt->invocation);
   core_->listeners.erase(found);
 }

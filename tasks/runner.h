@@ -33,6 +33,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     Millis stop_grace{120'000};                 // what a script has to end after SIGTERM, then SIGKILL
     Millis heartbeat_interval{200};             // progress is reported at most this often
     std::uint64_t seed = 0;                     // of the ids of requests
+    std::size_t result_bytes_max = 262'144;     // of what HTTP tasks and mapped resources answer
     std::string functions;                      // their folder; empty: HOME/functions
     LambdaPlace place;                          // in ARNs
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here

@@ -18,6 +18,7 @@ namespace millrace::tasks {
 
 class DataServices;
 class FunctionHost;
+class Integrations;
 class RequestIds;
 struct LambdaPlace;
 
@@ -25,18 +26,35 @@ struct TaskCall {
   const Json& arguments;  // an object
   TaskContext& context;
   std::string key = {};  // names one attempt, the same when it is dispatched again; empty outside workflows
-  std::string caller = {};  // who asks, for people: "execution churn-7, state Approve"
-  bool sync = false;        // answer when the job has ended, not when it exists
+  std::string caller = {};         // who asks, for people: "execution churn-7, state Approve"
+  std::string execution_arn = {};  // empty outside workflows
+  bool optimized = false;          // by arn:aws:states:::service:…, not by aws-sdk: and not by another door
+  bool sync = false;               // answer when the job has ended, not when it exists
   std::function<void(const Json& output)> submitted = {};  // the job exists now; may be empty
   // True: the engine is going down. The work ends as if cancelled, but its record stays InProgress, to be
   // continued.
   std::function<bool()> suspended = {};
   // Runs the job of that kind and name later, on a thread of its own; false when too many are waiting.
   std::function<bool(std::string_view kind, std::string_view name)> run_later = {};
-  Millis stop_grace{120'000};          // what a program of the user's has to end after SIGTERM
-  FunctionHost* functions = nullptr;   // of the home; null outside a runner
-  RequestIds* ids = nullptr;           // of requests, where the service would give one
-  const LambdaPlace* place = nullptr;  // where those functions say they live
+  Millis stop_grace{120'000};            // what a program of the user's has to end after SIGTERM
+  FunctionHost* functions = nullptr;     // of the home; null outside a runner
+  RequestIds* ids = nullptr;             // of requests, where the service would give one
+  Integrations* integrations = nullptr;  // of the home; null outside a runner
+  const LambdaPlace* place = nullptr;    // where those functions say they live
+};
+
+struct TaskKind;
+
+// One call of a kind that waits for others instead of working.
+struct DeferredCall {
+  const TaskKind& kind;
+  Payload arguments;
+  std::string key;         // as in TaskCall
+  bool optimized = false;  // not by aws-sdk:
+  DataServices& services;  // of the home
+  RequestIds& ids;
+  std::shared_ptr<const std::atomic<bool>> cancelled;  // true: nobody waits for the answer any more
+  std::function<void(Outcome)> answer;                 // once, from any thread
 };
 
 struct TaskKind;

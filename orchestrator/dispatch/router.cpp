@@ -61,7 +61,8 @@ void Router::start(TaskRequest request, const Dispatch& how) {
     Failure failure;
     failure.error = std::string(error_names::kTaskFailed);
     failure.cause = "No task runner here serves the resource '" + request.resource +
-                    "'. Use a resource that this engine has, or map it to a function or a program.";
+                    "'. Use a resource that this engine has, or map it to a program or a URL in "
+                    "integrations.json of the home directory (docs/integrations.md).";
     loop_.post([alive = self_, key, failure = std::move(failure)] {
       if (*alive) (*alive)->on_report(key, Outcome(tl::unexpected<Failure>(failure)));
     });

@@ -28,6 +28,8 @@ struct TaskRequest {
   Payload arguments;
   std::string execution_name;  // for names and logs
   std::string state_name;
+  std::string execution_arn = {};  // empty: of no execution
+  std::string task_token = {};     // of .waitForTaskToken
 };
 
 struct Heartbeat {

@@ -8,10 +8,12 @@
 #include "orchestrator/queries.h"
 #include "orchestrator/retention.h"
 #include "service/api/dynamodb.h"
+#include "service/api/events.h"
 #include "service/api/lambda.h"
 #include "service/api/logs.h"
 #include "service/api/router.h"
 #include "service/api/service.h"
+#include "service/api/sns.h"
 #include "service/api/sqs.h"
 #include "service/api/sts.h"
 #include "service/auth/gate.h"
@@ -90,6 +92,8 @@ class Serving {
         lambda_(home.tasks()->functions(), configuration.tasks.place, post(), service::draw_seed()),
         tables_(home.tasks()->data(), post(), service::draw_seed()),
         queues_(home.tasks()->data(), post(), service::draw_seed()),
+        bus_(*home.tasks(), service::draw_seed()),
+        topics_(*home.tasks(), service::draw_seed()),
         sts_(service::draw_seed()),
         events_(home.engine(), home.loop(), configuration.events, service::draw_seed(), metrics.registry()),
         retention_(home.loop(), home.committer(), configuration.retention,
@@ -143,6 +147,10 @@ class Serving {
          {std::pair(Protocol::AwsJson10, "AmazonSQS."), std::pair(Protocol::Query, "")})
       router_.add({"sqs", protocol, target, api::SqsApi::serves,
                    [this](ExchangePtr exchange, const Caller&) { queues_.handle(std::move(exchange)); }});
+    router_.add({"events", Protocol::AwsJson11, api::EventsApi::kTarget, nullptr,
+                 [this](ExchangePtr exchange, const Caller&) { bus_.handle(std::move(exchange)); }});
+    router_.add({"sns", Protocol::Query, "", api::SnsApi::serves,
+                 [this](ExchangePtr exchange, const Caller&) { topics_.handle(std::move(exchange)); }});
     if (logs_)
       router_.add({"logs", Protocol::AwsJson11, api::LogsApi::kTarget, nullptr,
                    [this](ExchangePtr exchange, const Caller&) { logs_->handle(std::move(exchange)); }});
@@ -181,6 +189,8 @@ class Serving {
   api::LambdaApi lambda_;
   api::DynamoApi tables_;
   api::SqsApi queues_;
+  api::EventsApi bus_;
+  api::SnsApi topics_;
   api::StsApi sts_;
   service::OperatorLog operator_log_;
   service::EventStreams events_;

@@ -105,6 +105,7 @@ Status replace_file(const fs::path& path, std::string_view bytes, unsigned mode)
     const Descriptor file(
         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
     if (file.value < 0) return error_of(errno, "can't write", path.string());
+    if (mode != 0666 && ::fchmod(file.value, mode) != 0) return error_of(errno, "can't write", path.string());
     MR_DO(write_all(file.value, bytes, path.string()));
     if (::fsync(file.value) != 0) return error_of(errno, "can't sync", path.string());
     if (::rename(temporary.c_str(), path.c_str()) != 0) return error_of(errno, "can't write", path.string());

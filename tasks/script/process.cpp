@@ -64,9 +64,14 @@ std::vector<std::string> wrapped(const ProcessSpec& spec) {
 // Starts the group with stdout and stderr on `output`; its process id.
 Result<pid_t> spawn(const ProcessSpec& spec, int output) {
   SpawnSettings settings;
-  ::posix_spawn_file_actions_addopen(&settings.actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_addopen(
+      &settings.actions, 0, spec.input_file.empty() ? "/dev/null" : spec.input_file.c_str(), O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&settings.actions, output, 1);
-  ::posix_spawn_file_actions_adddup2(&settings.actions, output, 2);
+  if (spec.error_file.empty())
+    ::posix_spawn_file_actions_adddup2(&settings.actions, output, 2);
+  else
+    ::posix_spawn_file_actions_addopen(&settings.actions, 2, spec.error_file.c_str(),
+                                       O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (!spec.directory.empty())
     ::posix_spawn_file_actions_addchdir_np(&settings.actions, spec.directory.c_str());
   sigset_t none, all;

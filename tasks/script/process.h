@@ -16,6 +16,8 @@ struct ProcessSpec {
   std::vector<std::string> arguments;      // the program first; looked up in PATH
   std::vector<std::string> environment;    // NAME=value; nothing is inherited
   std::string directory;                   // where it starts
+  std::string input_file;                  // its stdin; empty: nothing to read
+  std::string error_file;                  // its stderr, made anew; empty: together with stdout
   std::uint64_t memory_bytes_max = 0;      // address space; 0: no limit
   std::size_t line_bytes_max = 64 * 1024;  // longer lines of output come in pieces
 };
@@ -29,7 +31,7 @@ struct ProcessEnd {
 };
 
 struct ProcessWatch {
-  std::function<void(std::string_view line)> line;  // one line of stdout or stderr, without its newline
+  std::function<void(std::string_view line)> line;  // one line of what is watched, without its newline
   // Asked ten times a second. When true the group gets SIGTERM, and SIGKILL after the grace that is then
   // asked for.
   std::function<bool()> cancelled;

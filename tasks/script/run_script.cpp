@@ -7,24 +7,16 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
+#include "tasks/script/environment.h"
 #include "tasks/script/process.h"
 
 namespace millrace::tasks {
 namespace {
 
-// What a script inherits of the engine's own environment: what finds programs, nothing that could be a
-// secret.
-constexpr const char* kInherited[] = {
-    "PATH",       "HOME",        "LANG",         "LC_ALL",     "TZ",           "LD_LIBRARY_PATH",
-    "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION"};
-
 std::vector<std::string> environment_of(const ScriptRun& run, const OptMl& opt_ml,
                                         const JobContext& context) {
   const std::string threads = std::to_string(context.threads());
-  std::map<std::string, std::string> variables;
-  for (const char* name : kInherited)
-    if (const char* value = std::getenv(name)) variables[name] = value;
-  variables.try_emplace("PATH", "/usr/local/bin:/usr/bin:/bin");
+  std::map<std::string, std::string> variables = inherited_variables();
   variables["PYTHONUNBUFFERED"] = "1";  // lines appear in the log when they are printed
   variables["TMPDIR"] = opt_ml.seen("/opt/ml/tmp");
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "SM_NUM_CPUS"})

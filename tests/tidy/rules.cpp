@@ -142,8 +142,15 @@ const std::vector<Ban>& bans() {
   return kBans;
 }
 
-const std::vector<std::string_view> kHeavyHeaders = {"<nlohmann/json.hpp>", "<Eigen/", "<boost/", "<spdlog/",
-                                                     "<doctest/",           "<CLI/",   "<uv.h>",  "<regex>"};
+const std::vector<std::string_view> kHeavyHeaders = {"<nlohmann/json.hpp>",
+                                                     "<Eigen/",
+                                                     "<boost/",
+                                                     "<spdlog/",
+                                                     "<doctest/",
+                                                     "<CLI/",
+                                                     "<uv.h>",
+                                                     "<regex>",
+                                                     "<curl/"};
 
 const std::vector<Exception> kHeavyAllowed = {
     {"tasks/training/model_artifact.h", "a member of type Json needs its whole definition"},

@@ -1,0 +1,63 @@
+#pragma once
+// EventLog: the events that were put on a bus: accepted means written and synced; kept for a time and in
+// number within limits, oldest gone first, so that whatever routes events can read them in order. Any thread.
+// Source: EventBridge API reference, PutEvents.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "base/sqlite.h"
+#include "tasks/functions/lambda.h"
+
+namespace millrace::tasks {
+
+class EventLog {
+ public:
+  struct Settings {
+    std::int64_t retention_days = 30;
+    std::int64_t events_max = 1'000'000;
+    LambdaPlace place;  // region and account of the events
+    std::uint64_t seed = 0;
+  };
+  struct Event {
+    std::int64_t number = 0;  // 1, 2, … in the order of acceptance
+    std::string bus;          // "default"
+    Json document;            // as EventBridge hands it to targets: version, id, detail-type, …
+  };
+
+  // `path`: HOME/events.db.
+  static Result<std::unique_ptr<EventLog>> open(const std::string& path, Settings settings,
+                                                const Clock& clock);
+
+  // PutEvents: {"Entries": […]} to {"Entries": [{"EventId"} or {"ErrorCode", "ErrorMessage"}],
+  // "FailedEntryCount"}. An entry that is wrong fails alone. `request`: when it is not empty, a second call
+  // of that name puts nothing and answers what the first one did; kept as long as the events. `resources` are
+  // added to those of each entry. InvalidArgument when the request as a whole is wrong.
+  Result<Json> put(const Json& request_body, const std::string& request,
+                   const std::vector<std::string>& resources = {});
+  // In order, from behind `after`.
+  Result<std::vector<Event>> read(std::int64_t after, std::size_t limit) const;
+
+ private:
+  EventLog(Settings settings, const Clock& clock) : settings_(std::move(settings)), clock_(clock) {}
+  Result<Json> put_all(const std::vector<Json>& entries, const std::string& request,
+                       const std::vector<std::string>& resources);
+  Status remove_old();
+
+  const Settings settings_;
+  const Clock& clock_;
+  mutable std::mutex mutex_;  // over what follows
+  Database database_;
+  Statement insert_, find_request_, insert_request_;
+  mutable Statement select_;
+  std::uint64_t ids_ = 0;
+  Millis cleaned_{-3'600'000};  // uptime
+};
+
+}  // namespace millrace::tasks

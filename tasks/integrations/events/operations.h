@@ -1,0 +1,18 @@
+#pragma once
+// EventBridge's operations as task kinds: PutEvents in both forms, connections and the default bus. Worker
+// thread.
+
+#include "tasks/task_kind.h"
+
+namespace millrace::tasks {
+
+Outcome put_events(TaskCall& call);
+Outcome create_connection(TaskCall& call);
+Outcome update_connection(TaskCall& call);
+Outcome delete_connection(TaskCall& call);
+Outcome describe_connection(TaskCall& call);
+Outcome list_connections(TaskCall& call);
+Outcome describe_event_bus(TaskCall& call);
+Outcome list_event_buses(TaskCall& call);
+
+}  // namespace millrace::tasks
