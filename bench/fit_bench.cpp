@@ -1,7 +1,6 @@
 // Fitting and scoring: a million generated rows of ten features. Usage: millrace_bench_fit [rows] [threads]
-// Prints one line a measure; start it with OMP_WAIT_POLICY=passive. Exit code 1 when a limit is missed: these
-// are for one million rows on the reference machine (two cores) and several times what it needs when nothing
-// else runs.
+// Prints one line a measure. Exit code 1 when a limit is missed: these are for one million rows on the
+// reference machine (two cores) and several times what it needs when nothing else runs.
 
 #include <chrono>
 #include <cmath>

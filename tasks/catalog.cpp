@@ -52,7 +52,7 @@ constexpr P kTrainingParameters[] = {
     {"OutputDataConfig", "object", true, "S3OutputPath"},
     {"StoppingCondition", "object", false, "MaxRuntimeInSeconds"},
     {"Environment", "map", false, "of a script"},
-    {"CheckpointConfig", "object", false, "S3Uri: /opt/ml/checkpoints of a script"},
+    {"CheckpointConfig", "object", false, "S3Uri: /opt/ml/checkpoints of a script; xgboost's rounds so far"},
     {"ResourceConfig", "object", false,
      "MemoryLimitInMB limits a script; the rest is accepted, without effect"},
     {"RoleArn", "string", false, "accepted, without effect"},

@@ -46,6 +46,11 @@ struct FitContext {
   std::function<void(const MetricPoint&)> metric;  // may be empty; every metric of every round
   std::function<bool(const MetricPoint&)>
       stop_early;  // may be empty; true ends the fit with the model so far
+  // Of algorithms that say so; the others begin anew.
+  std::int64_t checkpoint_rounds = 0;                      // 0: no checkpoints
+  std::function<void(std::string_view bytes)> checkpoint;  // may be empty
+  std::string_view resume_from;  // bytes of a checkpoint of the same job; empty: from the beginning
+  std::string_view start_from;   // bytes of a model to train further; empty: none
 };
 
 class Model {
@@ -95,6 +100,7 @@ struct EstimatorKind {
   std::string_view default_metric;
   Result<std::unique_ptr<const Estimator>> (*make)(const HyperParameters& parameters);
   Result<std::unique_ptr<const Model>> (*load)(std::string_view bytes);
+  bool checkpoints = false;  // whether its fits take FitContext's checkpoint and resume_from
 };
 std::span<const EstimatorKind> estimators();
 // By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.

@@ -12,6 +12,7 @@ namespace millrace::tasks {
 
 namespace {
 
+constexpr std::int64_t kCheckpointRounds = 10;  // rounds between checkpoints
 constexpr std::string_view kEngineVersion = "millrace 0.1.0";
 
 void report(TaskContext& context, std::string phase, double fraction) {
@@ -33,6 +34,14 @@ Result<Json> find_pipeline(const ObjectStore& objects, const std::string& train_
   Json pipeline = Json::parse(*bytes, nullptr, false);
   if (pipeline.is_discarded()) return fail(ErrorCode::DataLoss, name + " is not JSON");
   return pipeline;
+}
+
+// What this job had reached when it was stopped; empty: nothing.
+Result<std::string> find_checkpoint(const ObjectStore& objects, const TrainingSpec& spec) {
+  if (spec.checkpoint_uri.empty()) return std::string();
+  const auto bytes = objects.read(spec.checkpoint_name());
+  if (!bytes && bytes.error().code == ErrorCode::NotFound) return std::string();
+  return bytes;
 }
 
 std::string_view task_of(const TrainingSpec& spec) {
@@ -139,8 +148,19 @@ Result<TrainResult> run_training(const TrainingSpec& spec, TaskContext& context,
   fit.metric = [&](const MetricPoint& point) { follower.on_metric(point); };
   fit.stop_early = [&](const MetricPoint& point) { return follower.on_stop_early(point); };
   fit.progress = [&](const Progress& progress) { follower.on_progress(progress); };
+  MR_TRY(checkpoint, find_checkpoint(context.objects(), spec));
+  if (!checkpoint.empty()) context.log("continuing from " + spec.checkpoint_name());
+  Status kept;
+  fit.resume_from = checkpoint;
+  if (!spec.checkpoint_uri.empty()) {
+    fit.checkpoint_rounds = kCheckpointRounds;
+    fit.checkpoint = [&](std::string_view bytes) {
+      if (kept) kept = context.objects().write(spec.checkpoint_name(), bytes);
+    };
+  }
   MR_TRY(fitted, estimator->fit(train.data, validation ? &validation->data : nullptr, fit));
 
+  MR_DO(kept);
   report(context, "Uploading", 0.95);
   ModelFiles files;
   files.model_bytes = fitted.model->save();

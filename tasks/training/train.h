@@ -3,8 +3,8 @@
 //
 // Progress goes through SageMaker's phases Downloading, Training (with round, metric and time to go),
 // Uploading; every round is a line of the log in XGBoost's form, "[5]\ttrain-auc:0.93\tvalidation-auc:0.91".
-// A run that was interrupted is begun again from the start and writes the same bytes: nothing but the
-// finished model is kept.
+// A run that was interrupted is begun again and writes the same bytes: from the start, or with
+// CheckpointConfig (of algorithms that keep checkpoints) from the last tenth round.
 
 #include <cstdint>
 #include <functional>

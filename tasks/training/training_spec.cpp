@@ -121,10 +121,26 @@ Status parse_channels(const Arguments& request, TrainingSpec& spec) {
   return {};
 }
 
+Status parse_checkpoints(const Arguments& request, TrainingSpec& spec) {
+  MR_TRY(config, request.object_or_empty("CheckpointConfig"));
+  MR_TRY(uri, config.text_or("S3Uri", ""));
+  if (uri.empty()) return {};
+  if (const auto parsed = parse_s3_uri(uri); !parsed) return config.wrong("S3Uri", parsed.error().message);
+  if (!spec.kind->checkpoints)
+    return request.wrong("CheckpointConfig",
+                         std::string(spec.kind->name) + " keeps no checkpoints: leave it out");
+  spec.checkpoint_uri = uri;
+  return {};
+}
+
 }  // namespace
 
 std::string TrainingSpec::model_uri() const {
   return join_uri(output_uri, job_name + "/output/model/");
+}
+
+std::string TrainingSpec::checkpoint_name() const {
+  return join_uri(checkpoint_uri, job_name + "/" + std::string(kind->name) + "-checkpoint");
 }
 
 Result<TrainingSpec> parse_training_spec(const Json& request) {
@@ -147,6 +163,7 @@ Result<TrainingSpec> parse_training_spec(const Json& request) {
   if (const auto parsed = parse_s3_uri(path); !parsed)
     return output.wrong("S3OutputPath", parsed.error().message);
   spec.output_uri = path;
+  MR_DO(parse_checkpoints(arguments, spec));
   return spec;
 }
 

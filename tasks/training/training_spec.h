@@ -3,12 +3,12 @@
 //
 // Taken from the request: TrainingJobName, AlgorithmSpecification.TrainingImage (or AlgorithmName),
 // HyperParameters, InputDataConfig[].{ChannelName, ContentType, DataSource.S3DataSource.S3Uri},
-// OutputDataConfig.S3OutputPath. Fields that only mean something in the cloud are not looked at; ones that
-// would change the result and are not supported (CompressionType, ManifestFile, other channels and content
-// types) are refused. Three hyperparameters are settings of the job, for every algorithm: `target` and
-// `weight` name columns of data with a header, `seed` is a number from 0 (default 0, so that the same data
-// and settings give the same model whatever the job is called). Source: SageMaker API reference,
-// CreateTrainingJob.
+// OutputDataConfig.S3OutputPath, CheckpointConfig.S3Uri. Fields that only mean something in the cloud are not
+// looked at; ones that would change the result and are not supported (CompressionType, ManifestFile, other
+// channels and content types) are refused. Three hyperparameters are settings of the job, for every
+// algorithm: `target` and `weight` name columns of data with a header, `seed` is a number from 0 (default 0,
+// so that the same data and settings give the same model whatever the job is called). Source: SageMaker API
+// reference, CreateTrainingJob.
 
 #include <cstdint>
 #include <optional>
@@ -34,9 +34,11 @@ struct TrainingSpec {
   std::uint64_t seed = 0;
   TrainingChannel train;
   std::optional<TrainingChannel> validation;
-  std::string output_uri;  // OutputDataConfig.S3OutputPath
+  std::string output_uri;      // OutputDataConfig.S3OutputPath
+  std::string checkpoint_uri;  // CheckpointConfig.S3Uri; empty: no checkpoints
 
-  std::string model_uri() const;  // <S3OutputPath>/<TrainingJobName>/output/model/
+  std::string model_uri() const;        // <S3OutputPath>/<TrainingJobName>/output/model/
+  std::string checkpoint_name() const;  // <CheckpointConfig.S3Uri>/<TrainingJobName>/…
 };
 
 // InvalidArgument names the field by its path: "InputDataConfig[1].ChannelName: …". NotFound for an unknown

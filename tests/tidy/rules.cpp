@@ -37,7 +37,8 @@ const std::vector<Direction>& directions() {
       {"tasks/artifacts/", {"base/", "tasks/table/", "tasks/artifacts/"}},
       {"tasks/processing/", {MR_TASK_GROUND, "tasks/processing/", "tasks/evaluation/"}},
       {"tasks/evaluation/", {MR_TASK_GROUND, "tasks/evaluation/", "tasks/processing/", "tasks/training/"}},
-      {"tasks/training/", {MR_TASK_GROUND, "tasks/training/", "tasks/processing/pipeline.h"}},
+      {"tasks/trees/", {MR_TASK_GROUND, "tasks/trees/"}},
+      {"tasks/training/", {MR_TASK_GROUND, "tasks/training/", "tasks/trees/", "tasks/processing/pipeline.h"}},
       {"tasks/tuning/", {MR_TASK_GROUND, "tasks/tuning/", "tasks/training/", "tasks/evaluation/svg_chart.h"}},
       {"tasks/runner.", {"base/", "tasks/", "orchestrator/dispatch/runner.h"}},
       {"tasks/", {"base/", "tasks/"}},
@@ -123,10 +124,9 @@ const std::vector<Ban>& bans() {
        "say it in a Result, an event or the log (base/log.h): only the command line writes to the terminal"},
       {R"(\bgetenv\b)",
        kParts,
-       {{"service/", "MILLRACE_HOME, and OpenMP's setting"},
+       {{"service/", "MILLRACE_HOME"},
         {"tasks/script/", "PATH for the user's program"},
-        {"tasks/functions/worker.", "PATH for the user's function"},
-        {"tasks/training/xgboost_handles.", "OpenMP is set up by the environment only"}},
+        {"tasks/functions/worker.", "PATH for the user's function"}},
        "settings are handed in; the environment is read in service/"},
       // In pieces, so that this line is none.
       {R"(\b(TO)"

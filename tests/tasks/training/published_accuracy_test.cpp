@@ -16,6 +16,7 @@
 
 #include "tasks/table/csv.h"
 #include "tasks/training/estimator.h"
+#include "tests/support/libxgboost.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
@@ -97,13 +98,16 @@ Parts make_parts(const Source& source, Encoding encoding) {
   const std::string target = source.meta["target"];
   std::set<std::string> categorical;
   for (const Json& name : source.meta["categorical"]) categorical.insert(name.get<std::string>());
+  std::set<std::string> dropped;
+  for (const Json& name : source.meta.value("drop", Json::array())) dropped.insert(name.get<std::string>());
   std::vector<std::vector<float>> columns;
   for (const Column& column : source.table.columns) {
-    if (column.name == target) continue;
+    if (column.name == target || dropped.contains(column.name)) continue;
     for (auto& values : encode(source, column, categorical.contains(column.name), encoding))
       columns.push_back(std::move(values));
   }
   const Column& y = *source.table.find(target);
+  const bool regression = source.meta["task"] == "regression";
   std::set<std::string> classes;
   for (std::size_t i = 0; i < source.table.rows; ++i) classes.insert(cell(y, i));
   Parts parts;
@@ -113,7 +117,8 @@ Parts make_parts(const Source& source, Encoding encoding) {
                                                 : parts.test;
     for (const auto& column : columns) data.X.values.push_back(column[i]);
     ++data.X.rows, data.X.cols = columns.size();
-    data.y.push_back(source.meta.contains("positive")
+    data.y.push_back(regression ? y.numbers[i]
+                     : source.meta.contains("positive")
                          ? double(cell(y, i) == source.meta["positive"])
                          : double(std::distance(classes.begin(), classes.find(cell(y, i)))));
   }
@@ -218,3 +223,63 @@ TEST_CASE("published accuracy: both on satellite") {
   CHECK(accuracy(linear, parts.test) > 0.8375 - 0.0082);
   CHECK(log_loss(linear, parts.test) < 0.3765 + 0.012);
 }
+
+#ifdef MILLRACE_HAS_XGBOOST
+
+namespace {
+
+// Losses of the rows: squared errors, or logarithms of the right answer's chance.
+std::vector<double> row_losses(const std::vector<float>& p, const Dataset& test, bool regression) {
+  const std::size_t k = p.size() / test.y.size();
+  std::vector<double> losses;
+  for (std::size_t i = 0; i < test.y.size(); ++i) {
+    const double first = double(p[i * k]), y = test.y[i];
+    if (regression) {
+      losses.push_back((first - y) * (first - y));
+    } else {
+      const double right = k > 1     ? double(p[i * k + static_cast<std::size_t>(y)])
+                           : y > 0.5 ? first
+                                     : 1 - first;
+      losses.push_back(-std::log(std::max(right, 1e-15)));
+    }
+  }
+  return losses;
+}
+
+}  // namespace
+
+TEST_CASE("published accuracy: as good as libxgboost on every set, with the same settings") {
+  for (const char* name : {"adult", "bank_marketing", "diamonds", "digits", "letter", "satellite"}) {
+    const auto source = open_source(name);
+    if (!source) continue;
+    const Parts parts = make_parts(*source, Encoding::Codes);
+    const std::string task = source->meta["task"];
+    HyperParameters parameters{{"num_round", task == "multiclass" ? "25" : "100"},
+                               {"eta", "0.1"},
+                               {"tree_method", "hist"},
+                               {"nthread", "1"}};
+    parameters["objective"] = task == "binary"       ? "binary:logistic"
+                              : task == "regression" ? "reg:squarederror"
+                                                     : "multi:softprob";
+    const double classes = *std::ranges::max_element(parts.train.y) + 1;
+    if (task == "multiclass") parameters["num_class"] = std::to_string(static_cast<int>(classes));
+    const auto fitted = (*find_estimator("xgboost")->make(parameters))->fit(parts.train, nullptr, {});
+    REQUIRE_MESSAGE(fitted.has_value(), (fitted ? "" : fitted.error().message));
+    ReferenceXgboost reference;
+    reference.fit(parameters, parts.train);
+    const bool regression = task == "regression";
+    const auto ours = row_losses(fitted->model->predict(parts.test.X)->values, parts.test, regression);
+    const auto theirs = row_losses(reference.predict(parts.test.X), parts.test, regression);
+    double a = 0, b = 0, square = 0;
+    for (std::size_t i = 0; i < ours.size(); ++i)
+      a += ours[i], b += theirs[i], square += theirs[i] * theirs[i];
+    const auto n = static_cast<double>(ours.size());
+    a /= n, b /= n;
+    const double error = std::sqrt((square / n - b * b) / n);
+    MESSAGE(std::string(name) << ": mean loss " << a << ", libxgboost " << b << ", one standard error "
+                              << error);
+    CHECK(a < b + error);
+  }
+}
+
+#endif

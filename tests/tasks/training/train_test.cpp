@@ -182,6 +182,43 @@ TEST_CASE("run_training: a target named anywhere, texts as classes, weights, col
   CHECK(error_of(json, context) == "train: there is no column 'lable'");
 }
 
+TEST_CASE("run_training: a job that was stopped goes on from its checkpoint and ends in the same model") {
+  FakeContext whole, stopped;
+  put_samples(whole), put_samples(stopped);
+  Json json = request();
+  json["HyperParameters"]["num_round"] = "35";
+  const auto plain = run_training(*parse_training_spec(json), whole);
+  REQUIRE(plain.has_value());
+  json["CheckpointConfig"]["S3Uri"] = "s3://b/checkpoints/";
+  const auto spec = parse_training_spec(json);
+  REQUIRE_MESSAGE(spec.has_value(), (spec ? "" : spec.error().message));
+  TrainHooks hooks;
+  int rounds = 0;
+  hooks.metric = [&](const MetricPoint& point) { rounds = static_cast<int>(point.round) + 1; };
+  hooks.stop_early = [&](const MetricPoint&) { return rounds == 23; };
+  REQUIRE(run_training(*spec, stopped, hooks).has_value());
+  CHECK(rounds == 23);
+  std::vector<std::int64_t> seen;
+  hooks.metric = [&](const MetricPoint& point) { seen.push_back(point.round); };
+  hooks.stop_early = nullptr;
+  const auto rest = run_training(*spec, stopped, hooks);
+  REQUIRE_MESSAGE(rest.has_value(), (rest ? "" : rest.error().message));
+  CHECK(seen.front() == 20);
+  CHECK(rest->rounds == 35);
+  CHECK(rest->metrics == plain->metrics);
+  CHECK(*stopped.objects().read(join_uri(rest->model_uri, "model.bin")) ==
+        *whole.objects().read(join_uri(plain->model_uri, "model.bin")));
+
+  put(stopped, "checkpoints/job-1/xgboost-checkpoint", "{}");
+  const auto damaged = run_training(*spec, stopped);
+  REQUIRE(!damaged);
+  CHECK(damaged.error().message.starts_with("not a usable xgboost model"));
+  json["AlgorithmSpecification"]["TrainingImage"] = "linear-learner";
+  json["HyperParameters"] = {{"predictor_type", "binary_classifier"}};
+  CHECK(parse_training_spec(json).error().message ==
+        "CheckpointConfig: linear-learner keeps no checkpoints: leave it out");
+}
+
 TEST_CASE("run_training: errors name channel, row and column") {
   FakeContext context;
   CHECK(error_of(request(), context).find("data/train") != std::string::npos);

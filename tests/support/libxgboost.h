@@ -1,0 +1,107 @@
+#pragma once
+// libxgboost as the reference: the engine's models and scores are compared with its. Only tests and
+// benchmarks link it, where it is installed; MILLRACE_HAS_XGBOOST says so. One thread at a time. Exits on its
+// errors.
+
+#if __has_include(<xgboost/c_api.h>)
+#define MILLRACE_HAS_XGBOOST 1
+#include <xgboost/c_api.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tasks/training/estimator.h"
+
+namespace millrace::tasks {
+
+class ReferenceXgboost {
+ public:
+  ~ReferenceXgboost() {
+    if (booster_) XGBoosterFree(booster_);
+  }
+  ReferenceXgboost() = default;
+  ReferenceXgboost(const ReferenceXgboost&) = delete;
+  ReferenceXgboost& operator=(const ReferenceXgboost&) = delete;
+
+  // Trains on the data. `parameters` with num_round, under the names of both.
+  void fit(const HyperParameters& parameters, const Dataset& train) {
+    const Matrix_ data(train);
+    must(XGBoosterCreate(&data.handle, 1, &booster_));
+    must(XGBoosterSetParam(booster_, "verbosity", "0"));
+    int rounds = 0;
+    for (const auto& [name, value] : parameters) {
+      if (name == "num_round")
+        rounds = std::atoi(value.c_str());
+      else
+        must(XGBoosterSetParam(booster_, name.c_str(), value.c_str()));
+    }
+    for (int round = 0; round < rounds; ++round) must(XGBoosterUpdateOneIter(booster_, round, data.handle));
+  }
+  void load(const std::string& bytes) {
+    must(XGBoosterCreate(nullptr, 0, &booster_));
+    must(XGBoosterSetParam(booster_, "nthread", "1"));
+    must(XGBoosterLoadModelFromBuffer(booster_, bytes.data(), bytes.size()));
+  }
+  std::string model() const {
+    bst_ulong size = 0;
+    const char* bytes = nullptr;
+    must(XGBoosterSaveModelToBuffer(booster_, R"({"format":"json"})", &size, &bytes));
+    return std::string(bytes, size);
+  }
+  // type 0: predictions, 1: margins, 2: contributions, 4: interactions, 6: leaves. All values, row by row.
+  std::vector<float> predict(MatrixView X, int type = 0) const {
+    Dataset rows;
+    rows.X.values.assign(X.data, X.data + X.rows * X.cols), rows.X.rows = X.rows, rows.X.cols = X.cols;
+    const Matrix_ data(rows);
+    const bst_ulong* shape = nullptr;
+    bst_ulong dims = 0;
+    const float* out = nullptr;
+    const std::string config =
+        R"({"type":)" + std::to_string(type) +
+        R"(,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true})";
+    must(XGBoosterPredictFromDMatrix(booster_, data.handle, config.c_str(), &shape, &dims, &out));
+    std::size_t count = 1;
+    for (bst_ulong i = 0; i < dims; ++i) count *= shape[i];
+    return {out, out + count};
+  }
+  // "auc" of the data, as it prints it.
+  double metric(const std::string& name, const Dataset& data) {
+    const Matrix_ rows(data);
+    must(XGBoosterSetParam(booster_, "eval_metric", name.c_str()));
+    const char* channel = "d";
+    const char* text = nullptr;
+    DMatrixHandle handle = rows.handle;
+    must(XGBoosterEvalOneIter(booster_, 0, &handle, &channel, 1, &text));
+    const std::string line = text;
+    return std::strtod(line.c_str() + line.rfind(':') + 1, nullptr);
+  }
+
+ private:
+  struct Matrix_ {
+    DMatrixHandle handle = nullptr;
+    explicit Matrix_(const Dataset& data) {
+      must(XGDMatrixCreateFromMat(data.X.values.data(), data.X.rows, data.X.cols,
+                                  std::numeric_limits<float>::quiet_NaN(), &handle));
+      const std::vector<float> y(data.y.begin(), data.y.end()), w(data.weights.begin(), data.weights.end());
+      if (!y.empty()) must(XGDMatrixSetFloatInfo(handle, "label", y.data(), y.size()));
+      if (!w.empty()) must(XGDMatrixSetFloatInfo(handle, "weight", w.data(), w.size()));
+    }
+    ~Matrix_() { XGDMatrixFree(handle); }
+    Matrix_(const Matrix_&) = delete;
+    Matrix_& operator=(const Matrix_&) = delete;
+  };
+  static void must(int code) {
+    if (code == 0) return;
+    std::fprintf(stderr, "libxgboost: %s\n", XGBGetLastError());
+    std::abort();
+  }
+  BoosterHandle booster_ = nullptr;
+};
+
+}  // namespace millrace::tasks
+
+#endif
