@@ -224,6 +224,7 @@ void Bins::fill_as(MatrixView X, Team& team, std::vector<Bin>& out) {
     search.cuts.resize(std::max(1u, size), std::numeric_limits<float>::infinity());
   }
   out.resize(rows_ * stride_ + 64);  // the kernels read whole words
+  if (!wide_) by_column_.resize(rows_ * columns_.size() + 64);
   team.blocks(rows_, 4096, [&](std::size_t begin, std::size_t end, int) {
     std::uint32_t numbers[kBinRows];
     for (std::size_t i = begin; i < end; i += kBinRows) {
@@ -236,6 +237,8 @@ void Bins::fill_as(MatrixView X, Team& team, std::vector<Bin>& out) {
                      feature.values, feature.multiplier, numbers);
         }
         for (std::size_t r = 0; r < count; ++r) out[(i + r) * stride_ + c] = static_cast<Bin>(numbers[r]);
+        for (std::size_t r = 0; !wide_ && r < count; ++r)
+          by_column_[c * rows_ + i + r] = static_cast<std::uint8_t>(numbers[r]);
       }
     }
   });

@@ -52,6 +52,8 @@ class Bins {
   bool wide() const { return wide_; }
   const std::uint8_t* bytes() const { return bytes_.data(); }
   const std::uint16_t* words() const { return words_.data(); }
+  // The bytes of a column again, row after row: what a split looks at. Not when wide().
+  const std::uint8_t* column(std::size_t c) const { return by_column_.data() + c * rows_; }
   std::size_t histogram_size() const { return histogram_size_; }  // entries, over all columns
 
  private:
@@ -65,7 +67,7 @@ class Bins {
   bool wide_ = false;
   std::vector<Feature> features_;
   std::vector<Column> columns_;
-  std::vector<std::uint8_t> bytes_;
+  std::vector<std::uint8_t> bytes_, by_column_;
   std::vector<std::uint16_t> words_;
 };
 

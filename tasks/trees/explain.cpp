@@ -13,7 +13,7 @@ namespace millrace::tasks::trees {
 namespace {
 
 constexpr std::size_t kTableIntervals = 8;
-constexpr std::size_t kLanes = 16;  // rows at a time
+constexpr std::size_t kLanes = 64;  // rows at a time
 
 // Weights of sets of s out of m others when one more joins: s! (m - s)! / (m + 1)!.
 std::vector<double> set_weights(std::size_t others) {
@@ -61,10 +61,10 @@ bool satisfies(float x, float low, float high, float missing) {
   return x == x ? x >= low && x < high : missing != 0;
 }
 
-// One leaf for sixteen rows that lie column by column: sums[feature] += table[pattern][interval].
+// One leaf for kLanes rows that lie column by column: sums[feature] += table[pattern][interval].
 template <class Interval>
-MR_BODY void look_up_body(const Interval* intervals, std::size_t count, const float* table,
-                          const float* columns, float* sums) {
+MR_BODY void look_up_body(const Interval* intervals, std::size_t count, const float* __restrict table,
+                          const float* __restrict columns, float* __restrict sums) {
   std::int32_t at[kLanes] = {};
   for (std::size_t i = 0; i < count; ++i) {
     const float* x = columns + intervals[i].feature * kLanes;
@@ -78,7 +78,7 @@ MR_BODY void look_up_body(const Interval* intervals, std::size_t count, const fl
   }
   for (std::size_t i = 0; i < count; ++i) {
     float* sum = sums + intervals[i].feature * kLanes;
-    for (std::size_t q = 0; q < kLanes; ++q) sum[q] += table[static_cast<std::size_t>(at[q]) + i];
+    for (std::size_t q = 0; q < kLanes; ++q) sum[q] += table[at[q] + static_cast<std::int32_t>(i)];
   }
 }
 #if defined(__x86_64__)
@@ -197,7 +197,7 @@ void Explainer::add_worked_out(const Leaf& leaf, const float* columns, float* su
 
 void Explainer::contributions(MatrixView X, Team& team, float* out) const {
   const std::size_t width = features_ + 1, outputs = base_.size();
-  team.blocks(X.rows, kLanes * 16, [&](std::size_t begin, std::size_t end, int) {
+  team.blocks(X.rows, kLanes * 4, [&](std::size_t begin, std::size_t end, int) {
     std::vector<float> columns(features_ * kLanes), sums(outputs * features_ * kLanes);
     for (std::size_t i = begin; i < end; i += kLanes) {
       const std::size_t count = std::min(kLanes, end - i);

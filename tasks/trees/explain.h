@@ -4,7 +4,7 @@
 //
 // A leaf is a list of intervals, one for each feature of its path. Which of them a row satisfies is a pattern
 // of at most 2^8, and for each pattern what the leaf contributes to each feature is in a table that is made
-// once; sixteen rows are looked up at a time. Leaves of more features, or beyond kTableBytes, are worked out
+// once; many rows are looked up at a time. Leaves of more features, or beyond kTableBytes, are worked out
 // by polynomials for each row. Everything here is for trees: a linear model explains itself.
 //
 // Sources: Lundberg, Erion and Lee, "Consistent individualized feature attribution" (2018); Mitchell et al.,

@@ -72,13 +72,12 @@ void add_words(const Bins& bins, const Sum* words, const std::uint32_t* rows, st
   }
 }
 
-std::size_t split_plain(const std::uint8_t* column, std::size_t stride, const std::uint8_t* left,
-                        std::uint32_t* rows, std::size_t begin, std::size_t count, std::uint32_t* right,
-                        std::size_t lefts) {
+std::size_t split_plain(const std::uint8_t* column, const std::uint8_t* left, std::uint32_t* rows,
+                        std::size_t begin, std::size_t count, std::uint32_t* right, std::size_t lefts) {
   std::size_t rights = begin - lefts;
   for (std::size_t k = begin; k < count; ++k) {
     const std::uint32_t i = rows[k];
-    const std::size_t goes = left[column[i * stride]];
+    const std::size_t goes = left[column[i]];
     rows[lefts] = i, right[rights] = i;
     lefts += goes, rights += 1 - goes;
   }
@@ -86,19 +85,17 @@ std::size_t split_plain(const std::uint8_t* column, std::size_t stride, const st
 }
 
 #if defined(__x86_64__)
-// Sixteen rows at a time; needs byte offsets below 2^31.
-MR_AVX512 std::size_t split_avx512(const std::uint8_t* column, std::size_t stride, const std::uint8_t* left,
-                                   std::uint32_t* rows, std::size_t count, std::uint32_t* right) {
+// Sixteen rows at a time; there are fewer than 2^31 of them.
+MR_AVX512 std::size_t split_avx512(const std::uint8_t* column, const std::uint8_t* left, std::uint32_t* rows,
+                                   std::size_t count, std::uint32_t* right) {
   alignas(64) std::uint32_t bits[8] = {};
   for (std::size_t b = 0; b < kColumnBins; ++b) bits[b >> 5] |= std::uint32_t(left[b]) << (b & 31);
   const __m512i table = _mm512_castsi256_si512(_mm256_load_si256(reinterpret_cast<const __m256i*>(bits)));
-  const __m512i step = _mm512_set1_epi32(static_cast<int>(stride)), low = _mm512_set1_epi32(255),
-                five = _mm512_set1_epi32(31), one = _mm512_set1_epi32(1);
+  const __m512i low = _mm512_set1_epi32(255), five = _mm512_set1_epi32(31), one = _mm512_set1_epi32(1);
   std::size_t lefts = 0, rights = 0, k = 0;
   for (; k + 16 <= count; k += 16) {
     const __m512i id = _mm512_loadu_si512(rows + k);
-    const __m512i at = _mm512_mullo_epi32(id, step);
-    const __m512i bin = _mm512_and_si512(_mm512_i32gather_epi32(at, column, 1), low);
+    const __m512i bin = _mm512_and_si512(_mm512_i32gather_epi32(id, column, 1), low);
     const __m512i word = _mm512_permutexvar_epi32(_mm512_srli_epi32(bin, 5), table);
     const __mmask16 goes = _mm512_test_epi32_mask(_mm512_srlv_epi32(word, _mm512_and_si512(bin, five)), one);
     // What is written past the counts has been read already.
@@ -107,7 +104,7 @@ MR_AVX512 std::size_t split_avx512(const std::uint8_t* column, std::size_t strid
     const auto went = static_cast<std::size_t>(__builtin_popcount(goes));
     lefts += went, rights += 16 - went;
   }
-  return split_plain(column, stride, left, rows, k, count, right, lefts);
+  return split_plain(column, left, rows, k, count, right, lefts);
 }
 #endif
 
@@ -147,12 +144,11 @@ std::size_t split_rows(const Bins& bins, const Route& route, std::uint32_t* rows
     }
     return lefts;
   }
-  const std::uint8_t* column = bins.bytes() + route.column;
+  const std::uint8_t* column = bins.column(route.column);
 #if defined(__x86_64__)
-  if (isa() == Isa::Avx512 && bins.rows() * bins.stride() < (1u << 31))
-    return split_avx512(column, bins.stride(), route.left, rows, count, right);
+  if (isa() == Isa::Avx512) return split_avx512(column, route.left, rows, count, right);
 #endif
-  return split_plain(column, bins.stride(), route.left, rows, 0, count, right, 0);
+  return split_plain(column, route.left, rows, 0, count, right, 0);
 }
 
 void add_split(const Bins& bins, const Route& route, const std::uint32_t* rows, std::size_t count,
@@ -166,12 +162,10 @@ void add_split(const Bins& bins, const Route& route, const std::uint32_t* rows, 
   }
   float values[kColumnBins];
   for (std::size_t b = 0; b < kColumnBins; ++b) values[b] = route.left[b] ? left_value : right_value;
-  const std::uint8_t* column = bins.bytes() + route.column;
-  const std::size_t stride = bins.stride();
+  const std::uint8_t* column = bins.column(route.column);
   for (std::size_t k = 0; k < count; ++k) {
     const std::uint32_t i = rows[k];
-    __builtin_prefetch(column + std::size_t(rows[k + kAhead < count ? k + kAhead : count - 1]) * stride);
-    scores[i] += values[column[i * stride]];
+    scores[i] += values[column[i]];
   }
 }
 

@@ -73,19 +73,22 @@ WeightedSum sum_rows(const ScoredRows& rows, Team& team, Loss loss) {
 // Log loss of rows by their scores: softplus(s) - y * s.
 MR_BODY void logloss_block_body(const float* s, const float* y, const float* w, std::size_t count,
                                 double* sum, double* weight) {
-  double part[16] = {}, parts[16] = {};
-  const auto one = [&](std::size_t i, std::size_t k) __attribute__((always_inline)) {
-    const float score = s[i], size = score < 0 ? -score : score, positive = score > 0 ? score : 0.0f;
-    const float row = w ? w[i] : 1.0f;
-    const float loss = positive + log_bits(1.0f + exp_bits(-size)) - y[i] * score;
-    part[k] += static_cast<double>(loss * row), parts[k] += static_cast<double>(row);
-  };
-  std::size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    for (std::size_t k = 0; k < 16; ++k) one(i + k, k);
+  constexpr std::size_t kRows = 128;
+  double parts[kRows] = {}, weights[kRows] = {};
+  for (std::size_t first = 0; first < count; first += kRows) {
+    const std::size_t n = count - first < kRows ? count - first : kRows;
+    float score[kRows] = {}, target[kRows] = {}, row[kRows] = {};
+    for (std::size_t i = 0; i < n; ++i) score[i] = s[first + i], target[i] = y[first + i];
+    for (std::size_t i = 0; i < n; ++i) row[i] = w ? w[first + i] : 1.0f;
+    float loss[kRows];
+    for (std::size_t i = 0; i < kRows; ++i) {
+      const float size = score[i] < 0 ? -score[i] : score[i], positive = score[i] > 0 ? score[i] : 0.0f;
+      loss[i] = (positive + log_bits(1.0f + exp_bits(-size)) - target[i] * score[i]) * row[i];
+    }
+    for (std::size_t i = 0; i < kRows; ++i)
+      parts[i] += static_cast<double>(loss[i]), weights[i] += static_cast<double>(row[i]);
   }
-  for (; i < count; ++i) one(i, 0);
-  for (std::size_t k = 0; k < 16; ++k) *sum += part[k], *weight += parts[k];
+  for (std::size_t k = 0; k < kRows; ++k) *sum += parts[k], *weight += weights[k];
 }
 MR_KERNEL(logloss_block,
           (const float* s, const float* y, const float* w, std::size_t count, double* sum, double* weight),

@@ -144,8 +144,7 @@ float float_of(const Plain& value, const char* name) {
   const double number = value.is_number() ? value.get<double>() : std::nan("");
   // The shortest text of the largest float is a little more than it.
   constexpr double kBeyond = 3.40282357e38;
-  if (!(std::abs(number) < kBeyond))
-    damage(std::string(name) + " holds what no float is");
+  if (!(std::abs(number) < kBeyond)) damage(std::string(name) + " holds what no float is");
   return static_cast<float>(number);
 }
 bool flag_of(const Plain& value) {
@@ -303,9 +302,8 @@ std::string write_model(const Ensemble& e) {
   put_booster(out, e);
   out += R"(,"learner_model_param":{"base_score":")";
   put_float(out, static_cast<float>(e.base_score));
-  out += R"(","num_class":")" +
-         std::to_string(e.objective.starts_with("multi:") ? e.outputs : 0) + R"(","num_feature":")" +
-         std::to_string(e.features) + R"(","num_target":"1"},"objective":{"name":)" +
+  out += R"(","num_class":")" + std::to_string(e.objective.starts_with("multi:") ? e.outputs : 0) +
+         R"(","num_feature":")" + std::to_string(e.features) + R"(","num_target":"1"},"objective":{"name":)" +
          json_quoted(e.objective);
   const auto objective = make_objective(e.objective, {});
   MR_CHECK(objective, "an ensemble has an objective of ours");

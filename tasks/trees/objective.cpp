@@ -15,6 +15,7 @@ namespace {
 
 constexpr float kLeastHessian = 1e-16f;
 constexpr std::size_t kGrain = 16384;
+constexpr std::size_t kLossRows = 128;  // rows whose values are at hand: loops over them become vectors
 
 std::string shortest(double value) {
   char text[32];
@@ -98,18 +99,19 @@ MR_BODY GradientPair loss_at(const Loss& loss, float score, float y) {
 template <class Loss>
 MR_BODY void gradient_rows_body(const Loss& loss, const float* s, const float* y, const float* w,
                                 float positive, std::size_t count, GradientPair* out) {
-  if (w) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const GradientPair g = loss_at(loss, s[i], y[i]);
-      const float weight = w[i] * (y[i] == 1.0f ? positive : 1.0f);
-      out[i] = {g.gradient * weight, g.hessian * weight};
+  for (std::size_t first = 0; first < count; first += kLossRows) {
+    const std::size_t n = count - first < kLossRows ? count - first : kLossRows;
+    float score[kLossRows] = {}, target[kLossRows] = {}, weight[kLossRows];
+    GradientPair pairs[kLossRows];
+    for (std::size_t i = 0; i < n; ++i) score[i] = s[first + i], target[i] = y[first + i];
+    for (std::size_t i = 0; i < kLossRows; ++i) weight[i] = 1.0f;
+    for (std::size_t i = 0; w && i < n; ++i) weight[i] = w[first + i];
+    for (std::size_t i = 0; i < kLossRows; ++i) {
+      const GradientPair g = loss_at(loss, score[i], target[i]);
+      const float times = weight[i] * (target[i] == 1.0f ? positive : 1.0f);
+      pairs[i].gradient = g.gradient * times, pairs[i].hessian = g.hessian * times;
     }
-  } else {
-    for (std::size_t i = 0; i < count; ++i) {
-      const GradientPair g = loss_at(loss, s[i], y[i]);
-      const float weight = y[i] == 1.0f ? positive : 1.0f;
-      out[i] = {g.gradient * weight, g.hessian * weight};
-    }
+    for (std::size_t i = 0; i < n; ++i) out[first + i] = pairs[i];
   }
 }
 #if defined(__x86_64__)
@@ -155,10 +157,20 @@ MR_KERNEL(softmax_sums,
 
 MR_BODY void softmax_rows_body(const float* s, const float* y, const float* w, const float* largest,
                                const float* sums, float k, std::size_t count, GradientPair* out) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const float p = exp_bits(s[i] - largest[i]) / sums[i];
-    const float h = 2.0f * p * (1.0f - p), weight = w ? w[i] : 1.0f;
-    out[i] = {(y[i] == k ? p - 1.0f : p) * weight, (h > kLeastHessian ? h : kLeastHessian) * weight};
+  for (std::size_t first = 0; first < count; first += kLossRows) {
+    const std::size_t n = count - first < kLossRows ? count - first : kLossRows;
+    float above[kLossRows] = {}, sum[kLossRows], target[kLossRows] = {}, weight[kLossRows];
+    GradientPair pairs[kLossRows];
+    for (std::size_t i = 0; i < kLossRows; ++i) weight[i] = sum[i] = 1.0f;
+    for (std::size_t i = 0; i < n; ++i)
+      above[i] = s[first + i] - largest[first + i], sum[i] = sums[first + i], target[i] = y[first + i];
+    for (std::size_t i = 0; w && i < n; ++i) weight[i] = w[first + i];
+    for (std::size_t i = 0; i < kLossRows; ++i) {
+      const float p = exp_bits(above[i]) / sum[i], h = 2.0f * p * (1.0f - p);
+      pairs[i].gradient = (target[i] == k ? p - 1.0f : p) * weight[i];
+      pairs[i].hessian = (h > kLeastHessian ? h : kLeastHessian) * weight[i];
+    }
+    for (std::size_t i = 0; i < n; ++i) out[first + i] = pairs[i];
   }
 }
 MR_KERNEL(softmax_rows,
@@ -296,17 +308,17 @@ std::unique_ptr<Objective> row_objective(const ObjectiveRow& row, const Objectiv
 // Sums of |gradient| and hessian over a block, in a fixed order.
 MR_BODY void size_block_body(const GradientPair* pairs, std::size_t count, double* gradient,
                              double* hessian) {
-  double g[8] = {}, h[8] = {};
+  double g[64] = {}, h[64] = {};
   std::size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    for (std::size_t k = 0; k < 8; ++k) {
+  for (; i + 64 <= count; i += 64) {
+    for (std::size_t k = 0; k < 64; ++k) {
       const float a = pairs[i + k].gradient;
       g[k] += static_cast<double>(a < 0 ? -a : a), h[k] += static_cast<double>(pairs[i + k].hessian);
     }
   }
   for (; i < count; ++i) g[0] += std::abs(double(pairs[i].gradient)), h[0] += double(pairs[i].hessian);
-  *gradient = ((g[0] + g[1]) + (g[2] + g[3])) + ((g[4] + g[5]) + (g[6] + g[7]));
-  *hessian = ((h[0] + h[1]) + (h[2] + h[3])) + ((h[4] + h[5]) + (h[6] + h[7]));
+  for (std::size_t k = 1; k < 64; ++k) g[0] += g[k], h[0] += h[k];
+  *gradient = g[0], *hessian = h[0];
 }
 MR_KERNEL(size_block, (const GradientPair* pairs, std::size_t count, double* gradient, double* hessian),
           (pairs, count, gradient, hessian))
