@@ -86,44 +86,18 @@ Json document_of(const FormNode& node) {
   return object;
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\r':
-        out += "&#13;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? '?' : c;
-    }
-  }
-  return out;
-}
-
 std::string element(std::string_view name, std::string_view content) {
   return "<" + std::string(name) + ">" + std::string(content) + "</" + std::string(name) + ">";
 }
 
 std::string content_of(std::string_view name, const Json& value) {
-  if (value.is_string()) return escaped(value.get_ref<const std::string&>());
+  if (value.is_string()) return escape_xml(value.get_ref<const std::string&>());
   std::string out;
   if (value.is_array()) {
     for (const Json& one : value) out += element("member", content_of("member", one));
   } else if (value.is_object() && name == "Attributes") {
     for (const auto& [key, one] : value.items())
-      out += element("entry", element("key", escaped(key)) + element("value", content_of("value", one)));
+      out += element("entry", element("key", escape_xml(key)) + element("value", content_of("value", one)));
   } else if (value.is_object()) {
     out = query_xml(value);
   } else {
@@ -146,7 +120,7 @@ http::Response refused(const ApiError& error, const std::string& id) {
   std::string code = error.code;
   if (code.ends_with("Exception") && code != "ValidationException") code.resize(code.size() - 9);
   const std::string about = element("Type", error.status < 500 ? "Sender" : "Receiver") +
-                            element("Code", escaped(code)) + element("Message", escaped(error.message));
+                            element("Code", escape_xml(code)) + element("Message", escape_xml(error.message));
   return xml(error.status,
              "<ErrorResponse xmlns=\"" + std::string(kNamespace) + "\">" + element("Error", about) +
                  element("RequestId", id) + "</ErrorResponse>",

@@ -136,32 +136,6 @@ void write_object(JsonWriter& out, const FormNode& node) {
   out.end_object();
 }
 
-std::string escape_xml(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\r':
-        out += "&#xD;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string element(std::string_view name, std::string_view inside) {
   return "<" + std::string(name) + ">" + std::string(inside) + "</" + std::string(name) + ">";
 }

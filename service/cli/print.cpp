@@ -52,28 +52,6 @@ void write(JsonView view, std::size_t level, std::string& out) {
 
 }  // namespace
 
-std::string xml(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (c == '\n')
-      out += "&#10;";
-    else if (byte < 0x20 && c != '\t')
-      out += "\xEF\xBF\xBD";
-    else
-      out += c;
-  }
-  return out;
-}
-
 std::string pretty(JsonView view) {
   std::string out;
   write(view, 0, out);

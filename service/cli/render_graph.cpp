@@ -6,7 +6,7 @@
 #include "definitions/graph.h"
 #include "service/cli/graph_layout.h"
 
-#include "service/cli/print.h"
+#include "base/encoding.h"
 
 namespace millrace::cli {
 namespace {
@@ -74,7 +74,8 @@ void draw_label(std::string& out, const Way& way, double dx, double dy) {
   out += "<rect class=\"page\" x=\"" + num(way.label_at.x + dx - width / 2) + "\" y=\"" +
          num(way.label_at.y + dy - 7) + "\" width=\"" + num(width) +
          "\" height=\"14\" rx=\"3\"/><text class=\"label\" x=\"" + num(way.label_at.x + dx) + "\" y=\"" +
-         num(way.label_at.y + dy + 4) + "\">" + xml(shown) + "<title>" + xml(way.label) + "</title></text>\n";
+         num(way.label_at.y + dy + 4) + "\">" + escape_xml(shown) + "<title>" + escape_xml(way.label) +
+         "</title></text>\n";
 }
 
 void draw_scope(std::string& out, const Layout& layout, double dx, double dy);
@@ -91,15 +92,15 @@ void draw_box(std::string& out, const Box& box, double dx, double dy) {
   }
   const Node& node = *box.node;
   const std::string colour(kColours[static_cast<std::size_t>(node.type())]);
-  out += "<g><title>" + xml(node.name + (node.comment.empty() ? "" : ": " + node.comment)) +
+  out += "<g><title>" + escape_xml(node.name + (node.comment.empty() ? "" : ": " + node.comment)) +
          "</title><rect class=\"" + (box.kind == BoxKind::Frame ? "frame" : "box") + "\" x=\"" + num(x) +
          "\" y=\"" + num(y) + "\" width=\"" + num(box.width) + "\" height=\"" + num(box.height) +
          "\" rx=\"8\"/><rect x=\"" + num(x) + "\" y=\"" + num(y + 8) + "\" width=\"4\" height=\"" +
          num(box.kind == BoxKind::Frame ? kHeaderHeight - 14 : box.height - 16) + "\" rx=\"2\" fill=\"" +
          colour + "\"/><text class=\"name\" x=\"" + num(x + 14) + "\" y=\"" + num(y + 20) + "\">" +
-         xml(shorten(node.name, kNameCharacters)) + "</text><text class=\"type\" x=\"" + num(x + 14) +
+         escape_xml(shorten(node.name, kNameCharacters)) + "</text><text class=\"type\" x=\"" + num(x + 14) +
          "\" y=\"" + num(y + 34) + "\" fill=\"" + colour + "\">" +
-         xml(shorten(describe(node), kTypeCharacters)) + "</text></g>\n";
+         escape_xml(shorten(describe(node), kTypeCharacters)) + "</text></g>\n";
   for (const Layout& scope : box.scopes) {
     out += "<rect class=\"scope\" x=\"" + num(x + scope.x) + "\" y=\"" + num(y + scope.y) + "\" width=\"" +
            num(scope.width) + "\" height=\"" + num(scope.height) + "\" rx=\"6\"/>\n";
@@ -118,7 +119,7 @@ std::string svg_of(const Program& program) {
   const std::string width = num(layout.width), height = num(layout.height);
   std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + width + "\" height=\"" + height +
                     "\" viewBox=\"0 0 " + width + " " + height + "\" role=\"img\">\n";
-  if (!program.comment.empty()) out += "<title>" + xml(program.comment) + "</title>\n";
+  if (!program.comment.empty()) out += "<title>" + escape_xml(program.comment) + "</title>\n";
   out += kStyle;
   out += "<rect class=\"page\" width=\"" + width + "\" height=\"" + height + "\"/>\n";
   draw_scope(out, layout, 0, 0);

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "service/cli/print.h"
+#include "base/encoding.h"
 
 namespace millrace::cli {
 namespace {
@@ -147,19 +147,19 @@ std::string report_junit(const std::vector<SuiteResult>& suites) {
   std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n";
   for (const SuiteResult& suite : suites) {
     const std::string name = suite.file + (suite.machine.empty() ? "" : " " + suite.machine);
-    out += "  <testsuite name=\"" + xml(name) + "\" tests=\"" + std::to_string(suite.cases.size()) +
+    out += "  <testsuite name=\"" + escape_xml(name) + "\" tests=\"" + std::to_string(suite.cases.size()) +
            "\" failures=\"" + std::to_string(suite.failed()) + "\" errors=\"0\" skipped=\"0\" time=\"" +
            seconds(suite.took) + "\">\n";
     for (const CaseResult& c : suite.cases) {
-      out += "    <testcase classname=\"" + xml(name) + "\" name=\"" + xml(c.name) + "\" time=\"" +
-             seconds(c.duration) + "\"";
+      out += "    <testcase classname=\"" + escape_xml(name) + "\" name=\"" + escape_xml(c.name) +
+             "\" time=\"" + seconds(c.duration) + "\"";
       if (c.passed()) {
         out += "/>\n";
         continue;
       }
       std::string all;
       for (const std::string& problem : c.problems) all += (all.empty() ? "" : "\n") + problem;
-      out += ">\n      <failure message=\"" + xml(c.problems.front()) + "\">" + xml(all) +
+      out += ">\n      <failure message=\"" + escape_xml(c.problems.front()) + "\">" + escape_xml(all) +
              "</failure>\n    </testcase>\n";
     }
     out += "  </testsuite>\n";

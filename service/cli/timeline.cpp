@@ -7,7 +7,7 @@
 
 #include "base/utf8.h"
 
-#include "service/cli/print.h"
+#include "base/encoding.h"
 
 namespace millrace::cli {
 namespace {
@@ -125,10 +125,11 @@ std::string timeline_svg(const Trace& trace, const std::string& title) {
   const double height = kTop + kRow * static_cast<double>(rows.size()) + 24;
   std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1240\" height=\"" + number(height) +
                     "\" viewBox=\"0 0 1240 " + number(height) +
-                    "\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n<title>" + xml(title) +
-                    "</title>\n<rect width=\"1240\" height=\"" + number(height) + "\" fill=\"#ffffff\"/>\n" +
+                    "\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n<title>" +
+                    escape_xml(title) + "</title>\n<rect width=\"1240\" height=\"" + number(height) +
+                    "\" fill=\"#ffffff\"/>\n" +
                     "<text x=\"16\" y=\"24\" font-size=\"15\" font-weight=\"600\" fill=\"#1f2937\">" +
-                    xml(title) + "</text>\n";
+                    escape_xml(title) + "</text>\n";
   for (int tick = 0; tick <= 4; ++tick) {
     const double x = kLeft + kWidth * tick / 4;
     const Millis at(trace.duration().count() * tick / 4);
@@ -144,13 +145,13 @@ std::string timeline_svg(const Trace& trace, const std::string& title) {
     const double x = kLeft + kWidth * row.from, width = std::max(kWidth * (row.to - row.from), 2.0);
     const std::string notes = notes_of(*row.visit, trace.events().back().time);
     const std::string name = row.name.substr(depth * 2);
-    out += "<g><title>" + xml(name + ": " + notes) + "</title><text x=\"" +
+    out += "<g><title>" + escape_xml(name + ": " + notes) + "</title><text x=\"" +
            number(16 + 14 * static_cast<double>(depth)) + "\" y=\"" + number(y + 15) +
-           "\" fill=\"#1f2937\">" + xml(cut(name, kNameMax)) + "</text><rect x=\"" + number(x) + "\" y=\"" +
-           number(y + 4) + "\" width=\"" + number(width) + "\" height=\"14\" rx=\"2\" fill=\"" +
+           "\" fill=\"#1f2937\">" + escape_xml(cut(name, kNameMax)) + "</text><rect x=\"" + number(x) +
+           "\" y=\"" + number(y + 4) + "\" width=\"" + number(width) + "\" height=\"14\" rx=\"2\" fill=\"" +
            (row.visit->failed ? "#dc2626" : "#2563eb") + "\" fill-opacity=\"" + (depth == 0 ? "0.9" : "0.6") +
            "\"/><text x=\"" + number(kLeft + kWidth + 12) + "\" y=\"" + number(y + 15) +
-           "\" font-size=\"11\" fill=\"#6b7280\">" + xml(notes) + "</text></g>\n";
+           "\" font-size=\"11\" fill=\"#6b7280\">" + escape_xml(notes) + "</text></g>\n";
   }
   return out + "</svg>\n";
 }
