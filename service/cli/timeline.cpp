@@ -5,9 +5,8 @@
 #include <cstdio>
 #include <map>
 
-#include "base/utf8.h"
-
 #include "base/encoding.h"
+#include "base/utf8.h"
 
 namespace millrace::cli {
 namespace {

@@ -59,7 +59,7 @@ Result<BackupFile> read_file(const fs::path& from, const std::string& name, cons
   const File in(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!in && errno == ENOENT) return fail(ErrorCode::NotFound, from.string() + " is gone");
   if (!in) return system_error("can't read", from, errno);
-  const File out(into ? ::open(into->c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1);
+  const File out(into ? ::open(into->c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1);
   if (into && !out) return system_error("can't write", *into, errno);
   BackupFile file{name, 0, {}};
   Sha256 sum;
@@ -101,7 +101,7 @@ Status check_empty(const fs::path& path, const char* what) {
 
 // Of the home's files those that are part of a backup besides the databases.
 bool is_kept(const std::string& name) {
-  static constexpr std::string_view kLeft[] = {"lock", "logs/", "backup.json"};
+  static constexpr std::string_view kLeft[] = {"lock", "logs/", "backup.json", "serve.json"};
   for (const std::string_view left : kLeft) {
     if (name == left || (left.ends_with('/') && name.starts_with(left))) return false;
   }

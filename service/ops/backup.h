@@ -46,7 +46,9 @@ Result<Manifest> verify_backup(const std::filesystem::path& source);
 // those of the backup: what ran after it was taken may have left jobs and files under the ids in between.
 Result<Manifest> restore(const std::filesystem::path& source, const std::filesystem::path& home);
 
-// The databases of a home, in the order they are copied in.
-inline constexpr const char* kHomeDatabases[] = {"millrace.db", "tasks.db", "logs.db"};
+// The databases of a home, in the order they are copied in. The engine's comes first: what the others know
+// beyond it they know by the key of the attempt that did it, and answer the same when it is done again.
+inline constexpr const char* kHomeDatabases[] = {"millrace.db", "tasks.db",  "tables.db", "queues.db",
+                                                 "events.db",   "topics.db", "logs.db"};
 
 }  // namespace millrace::service
