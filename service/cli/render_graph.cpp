@@ -3,10 +3,9 @@
 #include <cstdio>
 
 #include "base/utf8.h"
+#include "base/encoding.h"
 #include "definitions/graph.h"
 #include "service/cli/graph_layout.h"
-
-#include "base/encoding.h"
 
 namespace millrace::cli {
 namespace {
