@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include "base/utf8.h"
 #include "base/encoding.h"
+#include "base/utf8.h"
 #include "definitions/graph.h"
 #include "service/cli/graph_layout.h"
 

@@ -3,24 +3,12 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "service/auth/signature.h"
 
 namespace millrace::client {
-namespace {
-
-// "20150830T123600Z"
-std::string basic_time(Instant now) {
-  std::string text;
-  for (const char c : format_rfc3339(now).substr(0, 19)) {
-    if (c != '-' && c != ':') text += c;
-  }
-  return text + "Z";
-}
-
-}  // namespace
-
 Headers sign_post(const Credentials& credentials, const SignedFor& scope, const std::string& host,
                   const std::string& path, const Headers& headers, std::string_view body, Instant now) {
-  const std::string time = basic_time(now), date = time.substr(0, 8);
+  const std::string time = auth::format_basic_time(now), date = time.substr(0, 8);
   Headers added = {{"x-amz-date", time}};
   if (!credentials.session_token.empty())
     added.emplace_back("x-amz-security-token", credentials.session_token);
@@ -38,12 +26,10 @@ Headers sign_post(const Credentials& credentials, const SignedFor& scope, const 
   const std::string where = date + "/" + scope.region + "/" + scope.service + "/aws4_request";
   const std::string to_sign =
       "AWS4-HMAC-SHA256\n" + time + "\n" + where + "\n" + digest_hex(Digest::Sha256, request);
-  std::string key = hmac_sha256("AWS4" + credentials.secret_key, date);
-  for (const std::string& part : {scope.region, scope.service, std::string("aws4_request")})
-    key = hmac_sha256(key, part);
+  const std::string key = auth::signing_key(credentials.secret_key, date, scope.region, scope.service);
   added.emplace_back("authorization", "AWS4-HMAC-SHA256 Credential=" + credentials.access_key + "/" + where +
                                           ", SignedHeaders=" + names +
-                                          ", Signature=" + hex_encode(hmac_sha256(key, to_sign)));
+                                          ", Signature=" + auth::signature_of(key, to_sign));
   return added;
 }
 
