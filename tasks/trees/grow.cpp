@@ -7,6 +7,7 @@
 #include <numeric>
 #include <queue>
 #include <thread>
+#include <utility>
 
 #include "base/check.h"
 #include "base/random.h"

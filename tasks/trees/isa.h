@@ -19,10 +19,12 @@ void limit_isa(Isa most);
 #define MR_BODY [[gnu::always_inline]] static inline
 
 #if defined(__x86_64__)
-#define MR_AVX512                                                                             \
-  [[gnu::target(                                                                              \
-      "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,bmi,bmi2,lzcnt,popcnt,prefer-vector-" \
-      "width=512")]]
+#define MR_AVX512_FEATURES "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,bmi,bmi2,lzcnt,popcnt"
+#if defined(__clang__)  // which knows no preferred width here
+#define MR_AVX512 [[gnu::target(MR_AVX512_FEATURES)]]
+#else
+#define MR_AVX512 [[gnu::target(MR_AVX512_FEATURES ",prefer-vector-width=512")]]
+#endif
 #define MR_AVX2 [[gnu::target("avx2,bmi,bmi2,lzcnt,popcnt")]]
 #define MR_KERNEL(name, parameters, arguments)     \
   MR_AVX512 static void name##_avx512 parameters { \
