@@ -57,20 +57,6 @@ struct DeferredCall {
   std::function<void(Outcome)> answer;                 // once, from any thread
 };
 
-struct TaskKind;
-
-// One call of a kind that waits for others instead of working.
-struct DeferredCall {
-  const TaskKind& kind;
-  Payload arguments;
-  std::string key;         // as in TaskCall
-  bool optimized = false;  // not by aws-sdk:
-  DataServices& services;  // of the home
-  RequestIds& ids;
-  std::shared_ptr<const std::atomic<bool>> cancelled;  // true: nobody waits for the answer any more
-  std::function<void(Outcome)> answer;                 // once, from any thread
-};
-
 struct Parameter {
   std::string_view name;
   std::string_view type;  // "string", "object", "array", "map"

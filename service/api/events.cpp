@@ -7,11 +7,11 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kContentType = "application/x-amz-json-1.1";
+constexpr std::string_view kEventsContentType = "application/x-amz-json-1.1";
 
-constexpr std::string_view kOperations[] = {"CreateConnection", "DeleteConnection", "DescribeConnection",
-                                            "DescribeEventBus", "ListConnections",  "ListEventBuses",
-                                            "PutEvents",        "UpdateConnection"};
+constexpr std::string_view kEventsOperations[] = {
+    "CreateConnection", "DeleteConnection", "DescribeConnection", "DescribeEventBus",
+    "ListConnections",  "ListEventBuses",   "PutEvents",          "UpdateConnection"};
 
 // The records have RFC 3339, the protocol has seconds since 1970.
 constexpr std::string_view kTimes[] = {"CreationTime", "LastModifiedTime", "LastAuthorizedTime"};
@@ -44,7 +44,7 @@ void copy_with_times(JsonWriter& out, JsonView value) {
 
 http::Response response_of(const Answer& answer, const std::string& id) {
   http::Response response;
-  response.content_type = kContentType;
+  response.content_type = kEventsContentType;
   response.headers.push_back({"x-amzn-RequestId", id});
   JsonWriter out;
   if (answer) {
@@ -67,7 +67,8 @@ void EventsApi::handle(http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   std::string_view operation = request.header("x-amz-target");
   operation.remove_prefix(std::min(kTarget.size(), operation.size()));
-  if (std::find(std::begin(kOperations), std::end(kOperations), operation) == std::end(kOperations))
+  if (std::find(std::begin(kEventsOperations), std::end(kEventsOperations), operation) ==
+      std::end(kEventsOperations))
     return reply(refuse("UnknownOperationException",
                         "EventBridge has no operation '" + std::string(operation) + "' here"));
   const bool empty = request.body.find_first_not_of(" \t\r\n") == std::string::npos;

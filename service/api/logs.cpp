@@ -18,7 +18,7 @@ using service::LogPlace;
 using service::LogQuery;
 using service::LogStream;
 
-constexpr std::string_view kContentType = "application/x-amz-json-1.1";
+constexpr std::string_view kLogsContentType = "application/x-amz-json-1.1";
 constexpr ErrorNames kErrors = {"InvalidParameterException", "ResourceNotFoundException",
                                 "ResourceAlreadyExistsException", "OperationAbortedException",
                                 "LimitExceededException"};
@@ -482,7 +482,7 @@ std::string group_by_arn(const LogsCall& call) {
   return log_group_name(text_of(call.input, "resourceArn"));
 }
 
-constexpr LogsOperation kOperations[] = {
+constexpr LogsOperation kLogsOperations[] = {
     {"CreateLogGroup", create_group, kCreateGroup},
     {"CreateLogStream", create_stream, kStream},
     {"DeleteLogGroup", delete_group, kGroup},
@@ -503,9 +503,9 @@ constexpr LogsOperation kOperations[] = {
      kLogsUntagResource},
 };
 
-http::Response response_of(const Answer& answer, std::string request_id) {
+http::Response logs_response(const Answer& answer, std::string request_id) {
   http::Response response;
-  response.content_type = kContentType;
+  response.content_type = kLogsContentType;
   response.headers.push_back({"x-amzn-RequestId", std::move(request_id)});
   if (answer) {
     response.body = answer->text();
@@ -523,7 +523,7 @@ http::Response response_of(const Answer& answer, std::string request_id) {
 }  // namespace
 
 std::span<const LogsOperation> logs_operations() {
-  return kOperations;
+  return kLogsOperations;
 }
 
 std::string log_group_name(std::string_view identifier) {
@@ -535,9 +535,9 @@ std::string log_group_name(std::string_view identifier) {
 }
 
 void LogsApi::call(std::string_view name, Payload input, std::function<void(Answer)> reply) {
-  const auto* operation = std::find_if(std::begin(kOperations), std::end(kOperations),
+  const auto* operation = std::find_if(std::begin(kLogsOperations), std::end(kLogsOperations),
                                        [&](const LogsOperation& o) { return o.name == name; });
-  if (operation == std::end(kOperations))
+  if (operation == std::end(kLogsOperations))
     return reply(refuse("UnknownOperationException",
                         "CloudWatch Logs has no operation '" + std::string(name) + "' here"));
   if (auto bad = check_input(input.view(), operation->input)) {
@@ -556,7 +556,7 @@ void LogsApi::handle(http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   const std::string_view operation = request.header("x-amz-target").substr(kTarget.size());
   std::string id = uuid_v4(random_);
-  const auto reply = [exchange, id](const Answer& answer) { exchange->respond(response_of(answer, id)); };
+  const auto reply = [exchange, id](const Answer& answer) { exchange->respond(logs_response(answer, id)); };
   const bool empty = request.body.find_first_not_of(" \t\r\n") == std::string::npos;
   auto input = empty ? Result<Payload>(Payload::empty_object()) : Payload::parse(request.body);
   if (!input || !input->view().is_object())

@@ -19,6 +19,10 @@ std::string code_and_message(const ApiError& error) {
 
 }  // namespace
 
+std::string xml_element(std::string_view name, std::string_view inside) {
+  return "<" + std::string(name) + ">" + std::string(inside) + "</" + std::string(name) + ">";
+}
+
 http::Response error_response(Protocol protocol, const ApiError& error, const std::string& request_id) {
   http::Response response;
   response.status = error.status;

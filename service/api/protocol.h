@@ -22,4 +22,7 @@ bool is_form(const http::Request& request);
 // The parameter of a request of the Query protocol: in its form body, else in its query string.
 std::string query_parameter(const http::Request& request, std::string_view name);
 
+// "<NAME>INSIDE</NAME>"; what is inside is escaped already.
+std::string xml_element(std::string_view name, std::string_view inside);
+
 }  // namespace millrace::api

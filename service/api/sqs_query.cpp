@@ -5,12 +5,13 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "service/api/protocol.h"
 
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kNamespace = "http://queue.amazonaws.com/doc/2012-11-05/";
-constexpr int kDepthMax = 8;
+constexpr std::string_view kSqsNamespace = "http://queue.amazonaws.com/doc/2012-11-05/";
+constexpr int kSqsDepthMax = 8;
 
 enum class Form { List, Objects, NameValue, KeyValue };
 struct FormMember {
@@ -136,27 +137,23 @@ void write_object(JsonWriter& out, const FormNode& node) {
   out.end_object();
 }
 
-std::string element(std::string_view name, std::string_view inside) {
-  return "<" + std::string(name) + ">" + std::string(inside) + "</" + std::string(name) + ">";
-}
-
 std::string xml_of(JsonView value, std::string_view operation);
 
 std::string xml_member(std::string_view name, JsonView value, std::string_view operation) {
   const auto* row = std::find_if(std::begin(kXmlMembers), std::end(kXmlMembers),
                                  [&](const XmlMember& m) { return m.member == name; });
-  if (row == std::end(kXmlMembers)) return element(name, xml_of(value, operation));
+  if (row == std::end(kXmlMembers)) return xml_element(name, xml_of(value, operation));
   std::string out;
   if (row->kind == Form::Objects) {
     const std::string inner =
         row->element.empty() ? std::string(operation) + "ResultEntry" : std::string(row->element);
-    for (const JsonView one : value.elements()) out += element(inner, xml_of(one, operation));
+    for (const JsonView one : value.elements()) out += xml_element(inner, xml_of(one, operation));
     return out;
   }
   const char* key_name = row->kind == Form::KeyValue ? "Key" : "Name";
   for (const auto [key, one] : value.members())
-    out += element(row->element,
-                   element(key_name, escape_xml(key.string())) + element("Value", xml_of(one, operation)));
+    out += xml_element(row->element, xml_element(key_name, escape_xml(key.string())) +
+                                         xml_element("Value", xml_of(one, operation)));
   return out;
 }
 
@@ -195,7 +192,7 @@ Payload sqs_input_of_form(const std::map<std::string, std::string>& form) {
     if (std::find(std::begin(kNoMembers), std::end(kNoMembers), name) != std::end(kNoMembers)) continue;
     FormNode* at = &root;
     std::string_view rest = name;
-    for (int depth = 0; depth < kDepthMax && !rest.empty(); ++depth) {
+    for (int depth = 0; depth < kSqsDepthMax && !rest.empty(); ++depth) {
       const std::size_t dot = rest.find('.');
       if (dot != 0) at = &at->children[std::string(rest.substr(0, dot))];
       rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
@@ -209,19 +206,20 @@ Payload sqs_input_of_form(const std::map<std::string, std::string>& form) {
 
 std::string sqs_answer_xml(std::string_view operation, const Payload& answer, std::string_view request_id) {
   const std::string name(operation);
-  std::string out = "<?xml version=\"1.0\"?><" + name + "Response xmlns=\"" + std::string(kNamespace) + "\">";
-  if (answer.view().size() > 0) out += element(name + "Result", xml_of(answer.view(), operation));
-  out += element("ResponseMetadata", element("RequestId", request_id));
+  std::string out =
+      "<?xml version=\"1.0\"?><" + name + "Response xmlns=\"" + std::string(kSqsNamespace) + "\">";
+  if (answer.view().size() > 0) out += xml_element(name + "Result", xml_of(answer.view(), operation));
+  out += xml_element("ResponseMetadata", xml_element("RequestId", request_id));
   return out + "</" + name + "Response>";
 }
 
 std::string sqs_error_xml(std::string_view code, std::string_view message, bool sender,
                           std::string_view request_id) {
-  return "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"" + std::string(kNamespace) + "\">" +
-         element("Error", element("Type", sender ? "Sender" : "Receiver") +
-                              element("Code", sqs_query_code(code)) +
-                              element("Message", escape_xml(message)) + "<Detail/>") +
-         element("RequestId", request_id) + "</ErrorResponse>";
+  return "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"" + std::string(kSqsNamespace) + "\">" +
+         xml_element("Error", xml_element("Type", sender ? "Sender" : "Receiver") +
+                                  xml_element("Code", sqs_query_code(code)) +
+                                  xml_element("Message", escape_xml(message)) + "<Detail/>") +
+         xml_element("RequestId", request_id) + "</ErrorResponse>";
 }
 
 std::string sqs_query_code(std::string_view code) {

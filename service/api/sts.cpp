@@ -6,25 +6,22 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kVersion = "2011-06-15";
-
-std::string element(std::string_view name, std::string_view content) {
-  return "<" + std::string(name) + ">" + std::string(content) + "</" + std::string(name) + ">";
-}
+constexpr std::string_view kStsVersion = "2011-06-15";
 
 std::string caller_identity(const auth::Caller& caller, const std::string& request_id) {
   const std::string& user = caller.key_id.empty() ? caller.account : caller.key_id;
   return R"(<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">)" +
-         element("GetCallerIdentityResult", element("Arn", escape_xml(caller.arn())) +
-                                                element("UserId", escape_xml(user)) +
-                                                element("Account", escape_xml(caller.account))) +
-         element("ResponseMetadata", element("RequestId", request_id)) + "</GetCallerIdentityResponse>";
+         xml_element("GetCallerIdentityResult", xml_element("Arn", escape_xml(caller.arn())) +
+                                                    xml_element("UserId", escape_xml(user)) +
+                                                    xml_element("Account", escape_xml(caller.account))) +
+         xml_element("ResponseMetadata", xml_element("RequestId", request_id)) +
+         "</GetCallerIdentityResponse>";
 }
 
 }  // namespace
 
 bool StsApi::serves(const http::Request& request) {
-  return request.path == "/" && query_parameter(request, "Version") == kVersion;
+  return request.path == "/" && query_parameter(request, "Version") == kStsVersion;
 }
 
 void StsApi::handle(http::ExchangePtr exchange, const auth::Caller& caller) {

@@ -74,7 +74,7 @@ void set_host_names(Configuration& c, const OptionValue& value) {
       [](Configuration& c, const OptionValue& value) { assign(c.field, value); }
 
 constexpr std::int64_t KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
-constexpr std::int64_t s = 1000, min = 60 * s, h = 60 * min;
+constexpr std::int64_t kSecond = 1000, kMinute = 60 * kSecond, kHour = 60 * kMinute;
 constexpr std::int64_t kTexts = 4096;  // characters of a text
 using enum OptionKind;
 
@@ -145,10 +145,10 @@ constexpr Option kOptions[] = {
     {"engine.live_executions_max", Integer, 1, 10'000'000, "executions", "",
      "executions in memory; beyond it starts are refused with ExecutionLimitExceeded",
      MR_OPTION_FIELD(engine.live_executions_max)},
-    {"engine.park_after", Duration, 1 * s, 24 * h, "", "",
+    {"engine.park_after", Duration, 1 * kSecond, 24 * kHour, "", "",
      "an execution that waits longer than this for time alone leaves memory",
      MR_OPTION_FIELD(engine.park_after)},
-    {"engine.activity_poll_time_max", Duration, 1 * s, 60 * min, "", "",
+    {"engine.activity_poll_time_max", Duration, 1 * kSecond, 60 * kMinute, "", "",
      "how long GetActivityTask waits for a task", MR_OPTION_FIELD(engine.activities.poll_time_max)},
     {"engine.activity_pollers_max", Integer, 1, 1'000'000, "pollers", "",
      "workers that wait for tasks of one activity", MR_OPTION_FIELD(engine.activities.pollers_max)},
@@ -158,7 +158,7 @@ constexpr Option kOptions[] = {
      MR_OPTION_FIELD(store.group_appends_max)},
     {"store.group_bytes_max", Bytes, 64 * KiB, 1 * GiB, "", "", "documents in one transaction, roughly",
      MR_OPTION_FIELD(store.group_bytes_max)},
-    {"store.slow_commit", Duration, 10, 10 * min, "", "",
+    {"store.slow_commit", Duration, 10, 10 * kMinute, "", "",
      "a transaction that takes longer is a line in the log", MR_OPTION_FIELD(store.slow_commit)},
 
     {"retention.days", Integer, 0, 36'500, "days", "",
@@ -166,9 +166,9 @@ constexpr Option kOptions[] = {
      MR_OPTION_FIELD(retention.days)},
     {"retention.batch", Integer, 1, 100'000, "executions", "", "executions looked at in one transaction",
      MR_OPTION_FIELD(retention.batch)},
-    {"retention.pause", Duration, 0, 1 * min, "", "", "between two such transactions",
+    {"retention.pause", Duration, 0, 1 * kMinute, "", "", "between two such transactions",
      MR_OPTION_FIELD(retention.pause)},
-    {"retention.interval", Duration, 1 * s, 24 * h, "", "", "between two passes over the home",
+    {"retention.interval", Duration, 1 * kSecond, 24 * kHour, "", "", "between two passes over the home",
      MR_OPTION_FIELD(retention.interval)},
     {"retention.vacuum_pages", Integer, 0, 1'000'000, "pages of 4 KiB", "",
      "free pages given back to the file system after each transaction; 0: none",
@@ -183,15 +183,15 @@ constexpr Option kOptions[] = {
     {"http.unanswered_bytes_max", Bytes, 64 * KiB, 1 * GiB, "", "",
      "pipelined requests and unread answers of one connection; then reading rests",
      MR_OPTION_FIELD(http.unanswered_bytes_max)},
-    {"http.request_time_max", Duration, 100, 1 * h, "", "", "from a request's first byte to its last",
+    {"http.request_time_max", Duration, 100, 1 * kHour, "", "", "from a request's first byte to its last",
      MR_OPTION_FIELD(http.request_time_max)},
-    {"http.idle_time_max", Duration, 100, 24 * h, "", "", "between two requests of a connection",
+    {"http.idle_time_max", Duration, 100, 24 * kHour, "", "", "between two requests of a connection",
      MR_OPTION_FIELD(http.idle_time_max)},
-    {"http.write_time_max", Duration, 100, 1 * h, "", "", "without a client taking anything of its answer",
-     MR_OPTION_FIELD(http.write_time_max)},
-    {"http.drain_time_max", Duration, 0, 1 * h, "", "",
+    {"http.write_time_max", Duration, 100, 1 * kHour, "", "",
+     "without a client taking anything of its answer", MR_OPTION_FIELD(http.write_time_max)},
+    {"http.drain_time_max", Duration, 0, 1 * kHour, "", "",
      "for what is being answered when the server is told to stop", MR_OPTION_FIELD(http.drain_time_max)},
-    {"http.handshake_time_max", Duration, 100, 1 * h, "", "", "for TLS to begin",
+    {"http.handshake_time_max", Duration, 100, 1 * kHour, "", "", "for TLS to begin",
      MR_OPTION_FIELD(http.handshake_time_max)},
 
     {"tls.certificate", Text, 0, kTexts, "", "",
@@ -199,7 +199,7 @@ constexpr Option kOptions[] = {
      MR_OPTION_FIELD(tls_certificate), "tls-cert"},
     {"tls.key", Text, 0, kTexts, "", "", "its key, PEM", MR_OPTION_FIELD(tls_key), "tls-key"},
 
-    {"auth.clock_skew_max", Duration, 1 * s, 24 * h, "", "",
+    {"auth.clock_skew_max", Duration, 1 * kSecond, 24 * kHour, "", "",
      "between a signature's time and this clock, each way; at least 15 min where the service is S3",
      MR_OPTION_FIELD(gate.skew)},
     {"auth.host_names", Text, 0, kTexts, "", "",
@@ -216,17 +216,17 @@ constexpr Option kOptions[] = {
     {"tasks.waiting_max", Integer, 1, 10'000'000, "tasks", "",
      "jobs, and calls, that wait; more are refused with SageMaker.ResourceLimitExceededException",
      MR_OPTION_FIELD(tasks.waiting_max)},
-    {"tasks.stop_grace", Duration, 0, 24 * h, "", "", "what a script has to end after SIGTERM, then SIGKILL",
-     MR_OPTION_FIELD(tasks.stop_grace)},
-    {"tasks.heartbeat_interval", Duration, 10, 1 * h, "", "",
+    {"tasks.stop_grace", Duration, 0, 24 * kHour, "", "",
+     "what a script has to end after SIGTERM, then SIGKILL", MR_OPTION_FIELD(tasks.stop_grace)},
+    {"tasks.heartbeat_interval", Duration, 10, 1 * kHour, "", "",
      "progress of a job is reported at most this often", MR_OPTION_FIELD(tasks.heartbeat_interval)},
 
     {"functions.folder", Text, 0, kTexts, "", "", "the folder of functions; empty: HOME/functions",
      MR_OPTION_FIELD(functions), "functions"},
     {"functions.workers_max", Integer, 1, 10'000, "processes", "", "of all functions together",
      MR_OPTION_FIELD(tasks.function_host.workers_max)},
-    {"functions.idle_max", Duration, 1 * s, 24 * h, "", "", "an idle process is ended after that time",
-     MR_OPTION_FIELD(tasks.function_host.idle_max)},
+    {"functions.idle_max", Duration, 1 * kSecond, 24 * kHour, "", "",
+     "an idle process is ended after that time", MR_OPTION_FIELD(tasks.function_host.idle_max)},
     {"functions.waiting_max", Integer, 1, 10'000'000, "invocations", "", "of all functions together",
      MR_OPTION_FIELD(tasks.function_host.waiting_max)},
     {"functions.response_bytes_max", Bytes, 1 * KiB, 64 * MiB, "", "",
@@ -254,7 +254,7 @@ constexpr Option kOptions[] = {
 
     {"events.clients_max", Integer, 0, 100'000, "streams", "", "of /v1/events at a time; beyond it: 503",
      MR_OPTION_FIELD(events.clients_max)},
-    {"events.heartbeat", Duration, 100, 1 * h, "", "",
+    {"events.heartbeat", Duration, 100, 1 * kHour, "", "",
      "a comment is sent when nothing else was for that time", MR_OPTION_FIELD(events.heartbeat)},
     {"events.unsent_bytes_max", Bytes, 4 * KiB, 256 * MiB, "", "",
      "that one client has not read; then sending rests until it does",

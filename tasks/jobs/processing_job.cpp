@@ -32,7 +32,7 @@ Result<const Processor*> processor_for(const Json& request) {
   return processor;
 }
 
-Status check(const Json& request, TaskContext& context) {
+Status check_processing(const Json& request, TaskContext& context) {
   MR_TRY(processor, processor_for(request));
   if (!processor) return check_script_processing(request);
   MR_TRY(inputs, read_processing_inputs(request, context.objects()));
@@ -40,7 +40,7 @@ Status check(const Json& request, TaskContext& context) {
 }
 
 // What a processor found stands in the record as Summary, so that the states that follow can read it.
-Result<Json> work(const Json& request, JobContext& context) {
+Result<Json> work_processing(const Json& request, JobContext& context) {
   MR_TRY(processor, processor_for(request));
   if (!processor) return run_script_processing(request, context);
   MR_TRY(inputs, read_processing_inputs(request, context.objects()));
@@ -53,6 +53,6 @@ Result<Json> work(const Json& request, JobContext& context) {
 
 }  // namespace
 
-const JobKind kProcessingJobKind{kProcessingJob, check, work};
+const JobKind kProcessingJobKind{kProcessingJob, check_processing, work_processing};
 
 }  // namespace millrace::tasks

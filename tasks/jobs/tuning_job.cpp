@@ -158,7 +158,7 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
   return outcome_of(record);
 }
 
-Status check(const Json& request, TaskContext& context) {
+Status check_tuning(const Json& request, TaskContext& context) {
   MR_TRY(spec, parse_tuning_spec(request));
   // A built-in algorithm's trials are checked with their ranges; a program's only as far as what all have in
   // common.
@@ -169,7 +169,7 @@ Status check(const Json& request, TaskContext& context) {
   return {};
 }
 
-Result<Json> work(const Json& request, JobContext& context) {
+Result<Json> work_tuning(const Json& request, JobContext& context) {
   MR_TRY(spec, parse_tuning_spec(request));
   MR_TRY(earlier, trial_records(context.jobs(), spec));
   const RunTrial run = [&](const Trial& trial, const Json& trial_request, const TrainHooks& hooks) {
@@ -204,6 +204,6 @@ Outcome list_training_jobs_of_tuning_job(TaskCall& call) {
   return to_payload(*answer);
 }
 
-const JobKind kTuningJobKind{kTuningJob, check, work};
+const JobKind kTuningJobKind{kTuningJob, check_tuning, work_tuning};
 
 }  // namespace millrace::tasks
