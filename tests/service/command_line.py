@@ -157,9 +157,9 @@ class Run(Case):
         self.assertIn("Invalid Name", self.call("run", HELLO, "--name", "a/b", code=2).stderr)
 
     def test_an_unknown_task_fails_by_name(self):
-        task = {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True}}}
+        task = {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun", "End": True}}}
         done = self.call("run", self.write("task.json", task), code=1)
-        self.assertIn("sqs:sendMessage", done.stderr)
+        self.assertIn("glue:startJobRun", done.stderr)
 
 
 class Looking(Case):

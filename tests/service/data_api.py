@@ -134,7 +134,7 @@ class Http(DataCase):
         error = self.form("GetQueueUrl", 400, QueueName="none")
         self.assertIn("<Code>AWS.SimpleQueueService.NonExistentQueue</Code>", error)
         self.assertEqual(self.post("Action=PurgeQueue&Version=2012-11-05&QueueUrl=q", Content_Type="application/x-www-form-urlencoded",
-                                   Origin="https://elsewhere.example")[0], 403)
+                                   Origin="https://elsewhere.example")[0], 400)
 
     def test_a_long_poll_is_answered_when_a_message_comes(self):
         self.queues("CreateQueue", QueueName="q")
