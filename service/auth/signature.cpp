@@ -331,7 +331,9 @@ std::optional<Instant> parse_basic_time(std::string_view text) {
   extended.append("-").append(text.substr(4, 2)).append("-").append(text.substr(6, 2));
   extended.append("T").append(text.substr(9, 2)).append(":").append(text.substr(11, 2));
   extended.append(":").append(text.substr(13, 2)).append("Z");
-  return parse_rfc3339(extended);
+  const auto at = parse_rfc3339(extended);
+  // A leap second is a time, too, but of no signer.
+  return at && format_basic_time(*at) == text ? at : std::nullopt;
 }
 
 std::string format_basic_time(Instant time) {

@@ -46,7 +46,7 @@ std::string signature_of(std::string_view signing_key, std::string_view string_t
 
 // The path without empty, "." and ".." segments.
 std::string normal_path(std::string_view path);
-// "20150830T123600Z" both ways; nothing where the text is something else.
+// "20150830T123600Z" both ways; nothing where the text is something else, a leap second too.
 std::optional<Instant> parse_basic_time(std::string_view text);
 std::string format_basic_time(Instant time);  // whole seconds
 

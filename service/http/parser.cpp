@@ -53,17 +53,19 @@ class RequestParser::Impl {
   State feed(std::string_view bytes, std::size_t& consumed) {
     boost::system::error_code error;
     consumed = 0;
-    // The library reads the header from one piece, then parts of the body; it stops where the request ends.
+    // The library reads lines of the header, then parts of the body; it stops where the request ends.
     while (!parser_->is_done() && consumed < bytes.size()) {
       const std::string_view rest = bytes.substr(consumed);
       const bool in_header = !parser_->is_header_done();
-      consumed += parser_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
+      const std::size_t read = parser_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
+      consumed += read;
+      if (in_header && (!parser_->is_header_done() || !header_.empty())) header_.append(rest.substr(0, read));
       if (error == beast::error::need_more) return State::NeedMore;
       if (error) {
         refusal_ = refusal_of(error);
         return State::Refused;
       }
-      if (in_header && parser_->is_header_done() && !header_is_plain(rest)) {
+      if (in_header && parser_->is_header_done() && !header_is_plain(header_.empty() ? rest : header_)) {
         refusal_ = {400, "the request's header is folded, or its transfer encoding is not served"};
         return State::Refused;
       }
@@ -107,6 +109,7 @@ class RequestParser::Impl {
   }
 
   void renew() {
+    header_.clear();
     parser_.emplace();
     parser_->eager(true);
     parser_->header_limit(limits_.header_bytes_max);
@@ -115,6 +118,7 @@ class RequestParser::Impl {
 
   const ParserLimits limits_;
   std::optional<beast::request_parser<beast::string_body>> parser_;
+  std::string header_;  // what was read of it before its last piece, and that piece; empty: it came in one
   Refusal refusal_;
 };
 

@@ -63,7 +63,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view bytes = fuzz::text_of(data + 1, size - 1);
   const Seen whole = read(bytes, size), cut = read(bytes, data[0] % 64 + 1u);
-  MR_CHECK(whole.text == cut.text && whole.refused == cut.refused, "cuts change nothing");
+  // A wrong first line is refused as soon as it is seen whole, or with the end of its header: only which
+  // requests are taken must not depend on the cuts.
+  MR_CHECK(whole.text == cut.text, "cuts change nothing");
   const std::string answer = serialize({200, "text/plain", {}, whole.text}, imf_date(data[0]), true, false);
   MR_CHECK(answer.ends_with(whole.text), "an answer ends with its body");
   return 0;

@@ -80,6 +80,22 @@ TEST_CASE("http: requests are the same however they are cut") {
   }
 }
 
+TEST_CASE("http: folded headers are refused wherever they are cut, and nothing else is") {
+  const std::string folded = "GET / HTTP/1.1\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n";
+  // What follows a request is not its header, though it looks folded.
+  const std::string followed = "GET / HTTP/1.1\r\nA: b\r\n\r\nX\r\n  y";
+  for (std::size_t cut = 1; cut < followed.size(); ++cut) {
+    CAPTURE(cut);
+    bool first = true;
+    const auto piece = [&](const std::string& all) {
+      return [&, size = all.size()] { return std::exchange(first, false) ? cut : size; };
+    };
+    CHECK(read(followed, piece(followed)).requests.size() == 1);
+    first = true;
+    if (cut < folded.size()) CHECK(read(folded, piece(folded)).requests.empty());
+  }
+}
+
 TEST_CASE("http: damaged requests are refused or read, never worse") {
   Random random(6);
   int refused = 0;
