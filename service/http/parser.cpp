@@ -9,6 +9,8 @@ namespace {
 
 namespace beast = boost::beast::http;
 
+constexpr std::size_t kLastChunkBytes = 5;
+
 std::string_view view(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
@@ -57,16 +59,20 @@ class RequestParser::Impl {
     while (!parser_->is_done() && consumed < bytes.size()) {
       const std::string_view rest = bytes.substr(consumed);
       const bool in_header = !parser_->is_header_done();
+      // The library expects the end of a chunked body, "0" and two line ends, in pieces no smaller than this,
+      // and ends the process at less (an assertion). Nothing waits for ever: these bytes are still to come.
+      if (!in_header && parser_->chunked() && rest.size() < kLastChunkBytes) return State::NeedMore;
       const std::size_t read = parser_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
       consumed += read;
       if (in_header && (!parser_->is_header_done() || !header_.empty())) header_.append(rest.substr(0, read));
+      // Before anything else: the body may come later, and nobody looks at the header again.
+      if (in_header && parser_->is_header_done() && !header_is_plain(header_.empty() ? rest : header_)) {
+        refusal_ = {400, "the request's header is folded, or its transfer encoding is not served"};
+        return State::Refused;
+      }
       if (error == beast::error::need_more) return State::NeedMore;
       if (error) {
         refusal_ = refusal_of(error);
-        return State::Refused;
-      }
-      if (in_header && parser_->is_header_done() && !header_is_plain(header_.empty() ? rest : header_)) {
-        refusal_ = {400, "the request's header is folded, or its transfer encoding is not served"};
         return State::Refused;
       }
     }

@@ -80,8 +80,10 @@ TEST_CASE("http: requests are the same however they are cut") {
   }
 }
 
-TEST_CASE("http: folded headers are refused wherever they are cut, and nothing else is") {
+TEST_CASE("http: folded and ambiguous headers are refused wherever they are cut, and nothing else is") {
   const std::string folded = "GET / HTTP/1.1\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n";
+  const std::string twice =
+      "GET / HTTP/1.1\r\nTransfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
   // What follows a request is not its header, though it looks folded.
   const std::string followed = "GET / HTTP/1.1\r\nA: b\r\n\r\nX\r\n  y";
   for (std::size_t cut = 1; cut < followed.size(); ++cut) {
@@ -94,6 +96,20 @@ TEST_CASE("http: folded headers are refused wherever they are cut, and nothing e
     first = true;
     if (cut < folded.size()) CHECK(read(folded, piece(folded)).requests.empty());
   }
+  for (std::size_t cut = 1; cut < twice.size(); ++cut) {
+    CAPTURE(cut);
+    bool first = true;
+    CHECK(read(twice, [&] { return std::exchange(first, false) ? cut : twice.size(); }).requests.empty());
+  }
+}
+
+TEST_CASE("http: the end of a chunked body may come a byte at a time") {
+  const std::string request = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string body : {"0\r\n\r\n", "1\r\na\r\n0\r\n\r\n", "0\r\nA: b\r\n\r\n"}) {
+    const Read got = read(request + body + "GET / HTTP/1.1\r\n\r\n", [] { return std::size_t{1}; });
+    CHECK(got.requests.size() == 2);
+  }
+  CHECK(read(request + "0\r\n:", [] { return std::size_t{1}; }).requests.empty());
 }
 
 TEST_CASE("http: damaged requests are refused or read, never worse") {
