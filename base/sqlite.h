@@ -48,7 +48,7 @@ class Statement {
   std::int64_t integer(int column) const;
   double real(int column) const;
   std::optional<Instant> time(int column) const;  // as bind_time() keeps it
-  std::string_view text(int column) const;  // valid until the next step or reset
+  std::string_view text(int column) const;        // valid until the next step or reset
   std::string_view blob(int column) const;
   bool is_null(int column) const;
 

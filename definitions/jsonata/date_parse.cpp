@@ -21,7 +21,6 @@ namespace {
 using Kind = IntegerPicture::Kind;
 using Case = IntegerPicture::Case;
 
-
 std::string escaped(std::string_view literal) {
   std::string out;
   for (const char c : literal) {
