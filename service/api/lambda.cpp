@@ -32,12 +32,6 @@ http::Response refused(int status, std::string_view code, std::string_view messa
   return response;
 }
 
-// A page of the web must not run programs here: browsers say where a request comes from, the AWS clients
-// don't.
-bool from_browser(const http::Request& request) {
-  return !request.header("origin").empty() || !request.header("sec-fetch-site").empty();
-}
-
 http::Response answer_of(const InvocationAnswer& answer, const tasks::FunctionName& name,
                          const std::string& version, bool tail) {
   using Kind = InvocationAnswer::Kind;
@@ -109,9 +103,6 @@ void LambdaApi::handle(http::ExchangePtr exchange) {
   using What = Asked::What;
   const http::Request& request = exchange->request();
   const std::string id = uuid_v4(random_);
-  if (from_browser(request))
-    return exchange->respond(
-        refused(403, "AccessDeniedException", "requests from web pages are refused", id));
   const Asked asked = read(request);
   if (!asked.function)
     return exchange->respond(refused(400, "ValidationException", asked.function.error().message, id));

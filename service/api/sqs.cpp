@@ -51,18 +51,13 @@ http::Response xml_response(const std::string& operation, const ServiceAnswer& a
 }
 
 // What the client reached us by, so that it can use the URLs of queues that it is given.
-std::string base_url_of(const http::Request& request) {
+std::string base_url_of(const http::Request& request, std::string_view scheme) {
   const std::string_view host = request.header("host");
   const bool good = !host.empty() && host.size() <= 255 && std::all_of(host.begin(), host.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) ||
            std::string_view(".:-_[]").find(c) != std::string_view::npos;
   });
-  return good ? "http://" + std::string(host) : "";
-}
-
-// A form can come from any page of the web: browsers say where a request comes from, the AWS clients don't.
-bool from_browser(const http::Request& request) {
-  return !request.header("origin").empty() || !request.header("sec-fetch-site").empty();
+  return good ? std::string(scheme) + "://" + std::string(host) : "";
 }
 
 }  // namespace
@@ -93,10 +88,6 @@ void SqsApi::handle(http::ExchangePtr exchange) {
   const auto form = parse_form(request.body);
   const auto action = form.find("Action");
   const std::string operation = action == form.end() ? "" : action->second;
-  if (from_browser(request))
-    return exchange->respond(xml_response(
-        operation, tasks::service_error("AccessDenied", "requests from web pages are refused", 403),
-        uuid_v4(random_)));
   auto complete = form;
   // The queue may be named by the path alone.
   if (!form.count("QueueUrl") && request.path.size() > 1) complete["QueueUrl"] = request.path;
@@ -118,7 +109,7 @@ void SqsApi::call(http::ExchangePtr exchange, std::string operation, Payload inp
   exchange->on_gone([gone] { gone->store(true, std::memory_order_relaxed); });
   tasks::ServiceCall asked{std::move(operation), std::move(input)};
   asked.gone = gone;
-  asked.base_url = base_url_of(exchange->request());
+  asked.base_url = base_url_of(exchange->request(), tls_ ? "https" : "http");
   (*queues)->call(std::move(asked),
                   [exchange = std::move(exchange), post = post_, shown](ServiceAnswer answer) mutable {
                     // The exchange is the loop's: it goes there, and is let go of there.

@@ -15,9 +15,9 @@ class SqsApi {
  public:
   using Post = std::function<void(std::function<void()>)>;  // runs a function on the loop; any thread
 
-  // `data` is borrowed. `seed`: of request ids.
-  SqsApi(tasks::DataServices& data, Post post, std::uint64_t seed)
-      : data_(data), post_(std::move(post)), random_(seed) {}
+  // `data` is borrowed. `seed`: of request ids. `tls`: whether clients reach it by https.
+  SqsApi(tasks::DataServices& data, Post post, std::uint64_t seed, bool tls)
+      : data_(data), post_(std::move(post)), random_(seed), tls_(tls) {}
 
   static bool serves(const http::Request& request);
   void handle(http::ExchangePtr exchange);
@@ -28,6 +28,7 @@ class SqsApi {
   tasks::DataServices& data_;
   const Post post_;
   Random random_;
+  const bool tls_;
 };
 
 }  // namespace millrace::api

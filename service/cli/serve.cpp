@@ -91,7 +91,7 @@ class Serving {
         states_({home.engine(), home.loop(), home.runner(), Random(service::draw_seed())}),
         lambda_(home.tasks()->functions(), configuration.tasks.place, post(), service::draw_seed()),
         tables_(home.tasks()->data(), post(), service::draw_seed()),
-        queues_(home.tasks()->data(), post(), service::draw_seed()),
+        queues_(home.tasks()->data(), post(), service::draw_seed(), configuration.http.tls != nullptr),
         bus_(*home.tasks(), service::draw_seed()),
         topics_(*home.tasks(), service::draw_seed()),
         sts_(service::draw_seed()),
@@ -302,7 +302,8 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
 }  // namespace
 
 void add_serve(CLI::App& app, const Shared& shared, int& exit_code) {
-  CLI::App* command = app.add_subcommand("serve", "Serve the AWS Step Functions API over HTTP");
+  CLI::App* command = app.add_subcommand(
+      "serve", "Serve state machines, functions, tables, queues, topics and logs to AWS's clients");
   command->fallthrough();
   auto flags = std::make_shared<ServeFlags>();
   add_serve_flags(*command, *flags);

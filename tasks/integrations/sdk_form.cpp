@@ -1,7 +1,5 @@
 #include "tasks/integrations/sdk_form.h"
 
-#include <array>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/time.h"
@@ -9,19 +7,6 @@
 
 namespace millrace::tasks {
 namespace {
-
-// "Sat, 21 Nov 2026 11:09:01 GMT"
-std::string date_of_answer(Instant now) {
-  constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const auto days = std::chrono::floor<std::chrono::days>(now);
-  const std::chrono::year_month_day date(days);
-  const std::string text = format_rfc3339(now);
-  return std::string(kDays[std::chrono::weekday(days).c_encoding()]) + ", " + text.substr(8, 2) + " " +
-         kMonths[static_cast<unsigned>(date.month()) - 1] + " " + text.substr(0, 4) + " " +
-         text.substr(11, 8) + " GMT";
-}
 
 // Classes of errors in the SDKs' models end so; ValidationException is in none of these services' models.
 bool modelled(std::string_view code) {
@@ -55,7 +40,7 @@ Payload sdk_answer(const TaskCall& call, Json answer) {
   const std::pair<const char*, std::string> headers[] = {
       {"x-amzn-RequestId", id},
       {"Content-Length", std::to_string(bytes)},
-      {"Date", date_of_answer(call.context.clock().now())},
+      {"Date", format_http_date(call.context.clock().now())},
       {"Content-Type", "application/x-amz-json-1.1"},
   };
   Json all = Json::object(), one = Json::object();

@@ -100,7 +100,8 @@ struct EstimatorKind {
   std::string_view default_metric;
   Result<std::unique_ptr<const Estimator>> (*make)(const HyperParameters& parameters);
   Result<std::unique_ptr<const Model>> (*load)(std::string_view bytes);
-  bool checkpoints = false;  // whether its fits take FitContext's checkpoint and resume_from
+  // Whether a fit with these takes FitContext's checkpoint and resume_from; null: none does.
+  bool (*checkpoints)(const HyperParameters& parameters) = nullptr;
 };
 std::span<const EstimatorKind> estimators();
 // By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.

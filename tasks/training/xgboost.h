@@ -35,6 +35,7 @@ struct Ensemble;
 std::span<const HyperParameterRule> xgboost_rules();
 std::span<const std::string_view> xgboost_metrics();
 Result<std::unique_ptr<const Estimator>> make_xgboost(const HyperParameters& parameters);
+bool xgboost_keeps_checkpoints(const HyperParameters& parameters);  // gblinear keeps none
 // DataLoss when the bytes are not a model that can be used.
 Result<std::unique_ptr<const Model>> load_xgboost(std::string_view bytes);
 // A model of a checked ensemble.

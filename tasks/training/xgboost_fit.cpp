@@ -223,6 +223,11 @@ Result<Fitted> Xgboost::fit(const Dataset& train, const Dataset* validation,
 
 }  // namespace
 
+bool xgboost_keeps_checkpoints(const HyperParameters& parameters) {
+  const auto booster = parameters.find("booster");
+  return booster == parameters.end() || booster->second != "gblinear";
+}
+
 Result<std::unique_ptr<const Estimator>> make_xgboost(const HyperParameters& parameters) {
   MR_DO(check_against_rules("xgboost", xgboost_rules(), parameters));
   MR_TRY(settings, xgboost_settings(parameters));

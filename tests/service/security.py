@@ -4,6 +4,8 @@
 Usage: security.py MILLRACE [CASE...]
 """
 
+import urllib.error
+import urllib.request
 import datetime
 import http.client
 import json
@@ -82,6 +84,19 @@ class Secured(Case):
 
 
 class Keys(Secured):
+    def test_metrics_need_a_key_unless_they_are_open(self):
+        self.call("keys", "create", "ada")
+        for options, status in (((), 403), (("--set", "metrics.open=true"), 200)):
+            server = self.serve(*options)
+            try:
+                with urllib.request.urlopen(server.url + "/metrics") as answer:
+                    self.assertIn(b"# TYPE millrace_", answer.read())
+                    self.assertEqual(answer.status, status)
+            except urllib.error.HTTPError as error:
+                self.assertIn(error.code, (400, 403))
+                self.assertEqual(status, 403)
+            server.stop()
+
     def test_a_secret_is_shown_once_and_kept_from_others(self):
         text = self.call("keys", "create", "ada").stdout.splitlines()
         self.assertRegex(text[0], r"^export AWS_ACCESS_KEY_ID=AKIA[A-Z2-7]{16}$")

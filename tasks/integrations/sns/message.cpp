@@ -1,7 +1,6 @@
 #include "tasks/integrations/sns/message.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
@@ -71,15 +70,8 @@ Json shown_attributes(const Json& message) {
 
 // "Sat, 21 Nov 2026 11:09:01 +0000"
 std::string mail_date(Instant now) {
-  constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const auto days = std::chrono::floor<std::chrono::days>(now);
-  const std::chrono::year_month_day date(days);
-  const std::string text = format_rfc3339(now);
-  return std::string(kDays[std::chrono::weekday(days).c_encoding()]) + ", " + text.substr(8, 2) + " " +
-         kMonths[static_cast<unsigned>(date.month()) - 1] + " " + text.substr(0, 4) + " " +
-         text.substr(11, 8) + " +0000";
+  std::string date = format_http_date(now);
+  return date.replace(date.size() - 3, 3, "+0000");
 }
 
 std::string encoded_subject(const std::string& subject) {

@@ -213,6 +213,9 @@ TEST_CASE("run_training: a job that was stopped goes on from its checkpoint and 
   const auto damaged = run_training(*spec, stopped);
   REQUIRE(!damaged);
   CHECK(damaged.error().message.starts_with("not a usable xgboost model"));
+  json["HyperParameters"]["booster"] = "gblinear";
+  CHECK(parse_training_spec(json).error().message ==
+        "CheckpointConfig: xgboost with these hyperparameters keeps no checkpoints: leave it out");
   json["AlgorithmSpecification"]["TrainingImage"] = "linear-learner";
   json["HyperParameters"] = {{"predictor_type", "binary_classifier"}};
   CHECK(parse_training_spec(json).error().message ==
