@@ -71,9 +71,9 @@ Result<std::string> answer_type(std::string_view accept, std::string_view conten
                  "use text/csv, application/json or application/jsonlines");
 }
 
-std::string format_scores(const Matrix& scores, const std::string& type) {
-  if (type == "application/json") return scores_as_json(scores);
-  return type == "text/csv" ? scores_as_csv(scores) : scores_as_jsonlines(scores);
+std::string format_answer(const Answer& answer, const std::string& type) {
+  if (type == "application/json") return answer_as_json(answer);
+  return type == "text/csv" ? answer_as_csv(answer) : answer_as_jsonlines(answer);
 }
 
 Result<InvokeAnswer> invoke_by(const TaskCall& call) {
@@ -105,8 +105,8 @@ Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& object
   MR_TRY(variant, pick_variant(*record, target_variant));
   MR_TRY(chain, load_chain(objects, variant.artifacts));
   MR_TRY(rows, parse_request_rows(body, content_type, chain.input_columns()));
-  MR_TRY(scores, chain.predict(rows));
-  return InvokeAnswer{format_scores(scores, type), type, variant.name, 200};
+  MR_TRY(answer, chain.answer(rows));
+  return InvokeAnswer{format_answer(answer, type), type, variant.name, 200};
 }
 
 Outcome invoke_endpoint_task(TaskCall& call) {

@@ -61,19 +61,32 @@ void append_row(std::string& out, const Matrix& scores, std::size_t row) {
   }
 }
 
-// {"score":…}; a score that is no number has no JSON form and becomes null.
-void append_json_row(std::string& out, const Matrix& scores, std::size_t row) {
-  out += "{\"score\":";
-  if (scores.cols != 1) out += '[';
-  for (std::size_t j = 0; j < scores.cols; ++j) {
-    if (j > 0) out += ',';
-    const float value = scores.at(row, j);
-    if (value - value == 0)
-      append_number(out, value);
-    else
-      out += "null";
+// The columns that a field holds, from column `at` on: how many, and whether they are a list.
+std::pair<std::size_t, bool> field_columns(const Answer& answer, const AnswerForm::Field& field,
+                                           std::size_t at) {
+  if (field.shape == AnswerForm::Shape::Number) return {1, false};
+  const std::size_t left = answer.values.cols - at;
+  return {left, left != 1 || field.shape == AnswerForm::Shape::List};
+}
+
+// {"score":…}; a number that is none has no JSON form and becomes null.
+void append_json_row(std::string& out, const Answer& answer, std::size_t row) {
+  std::size_t at = 0;
+  for (const AnswerForm::Field& field : answer.form.fields) {
+    out += at == 0 ? "{\"" : ",\"";
+    out.append(field.name) += "\":";
+    const auto [columns, list] = field_columns(answer, field, at);
+    if (list) out += '[';
+    for (const std::size_t begin = at, end = at + columns; at < end; ++at) {
+      if (at > begin) out += ',';
+      const float value = answer.values.at(row, at);
+      if (value - value == 0)
+        append_number(out, value);
+      else
+        out += "null";
+    }
+    if (list) out += ']';
   }
-  if (scores.cols != 1) out += ']';
   out += '}';
 }
 
@@ -96,14 +109,15 @@ Result<Table> as_rows(const Matrix& outputs, const std::vector<std::string>& col
 
 }  // namespace
 
-Result<Matrix> ServingChain::predict(const Table& rows) const {
+Result<Answer> ServingChain::answer(const Table& rows) const {
   MR_TRY(scores, models.front()->predict(rows));
   for (std::size_t i = 1; i < models.size(); ++i) {
     MR_TRY(next_rows, as_rows(scores, models[i]->input_columns()));
     MR_TRY(next_scores, models[i]->predict(next_rows));
     scores = std::move(next_scores);
   }
-  return scores;
+  const Model& last = models.back()->model();
+  return Answer{last.answer_form(), last.answer(std::move(scores))};
 }
 
 Result<ServingChain> load_chain(const ObjectStore& objects, const std::vector<std::string>& uris) {
@@ -118,31 +132,42 @@ Result<ServingChain> load_chain(const ObjectStore& objects, const std::vector<st
   return chain;
 }
 
-std::string scores_as_csv(const Matrix& scores) {
+std::string answer_as_csv(const Answer& answer) {
   std::string out;
-  for (std::size_t i = 0; i < scores.rows; ++i) {
-    append_row(out, scores, i);
+  for (std::size_t i = 0; i < answer.values.rows; ++i) {
+    append_row(out, answer.values, i);
     out += '\n';
   }
   return out;
 }
 
-std::string scores_as_json(const Matrix& scores) {
-  std::string out = "{\"predictions\":[";
-  for (std::size_t i = 0; i < scores.rows; ++i) {
+std::string answer_as_json(const Answer& answer) {
+  std::string out = "{\"";
+  out.append(answer.form.list) += "\":[";
+  for (std::size_t i = 0; i < answer.values.rows; ++i) {
     if (i > 0) out += ',';
-    append_json_row(out, scores, i);
+    append_json_row(out, answer, i);
   }
   return out + "]}";
 }
 
-std::string scores_as_jsonlines(const Matrix& scores) {
+std::string answer_as_jsonlines(const Answer& answer) {
   std::string out;
-  for (std::size_t i = 0; i < scores.rows; ++i) {
-    append_json_row(out, scores, i);
+  for (std::size_t i = 0; i < answer.values.rows; ++i) {
+    append_json_row(out, answer, i);
     out += '\n';
   }
   return out;
+}
+
+std::vector<std::string> column_names(const Answer& answer) {
+  std::vector<std::string> names;
+  for (const AnswerForm::Field& field : answer.form.fields) {
+    const auto [columns, list] = field_columns(answer, field, names.size());
+    for (std::size_t j = 0; j < columns; ++j)
+      names.push_back(std::string(field.name) + (list ? "_" + std::to_string(j) : ""));
+  }
+  return names;
 }
 
 }  // namespace millrace::tasks

@@ -13,12 +13,18 @@
 
 namespace millrace::tasks {
 
+// What a request is answered, and by which names.
+struct Answer {
+  AnswerForm form;
+  Matrix values;
+};
+
 // The containers of one model, in sequence: the outputs of one are the inputs of the next.
 struct ServingChain {
   std::vector<std::shared_ptr<const LoadedModel>> models;  // not empty
 
   const std::vector<std::string>& input_columns() const { return models.front()->input_columns(); }
-  Result<Matrix> predict(const Table& rows) const;
+  Result<Answer> answer(const Table& rows) const;
 };
 
 // The models at those URIs, in sequence. The last few models of the process stay in memory, known by their
@@ -26,10 +32,12 @@ struct ServingChain {
 Result<ServingChain> load_chain(const ObjectStore& objects, const std::vector<std::string>& uris);
 
 // One line a row: "0.91" or, of several outputs, "0.2,0.8"; the shortest text that reads back the same float.
-std::string scores_as_csv(const Matrix& scores);
+std::string answer_as_csv(const Answer& answer);
 // {"predictions":[{"score":0.91},{"score":[0.2,0.8]}]}
-std::string scores_as_json(const Matrix& scores);
+std::string answer_as_json(const Answer& answer);
 // {"score":0.91} a line.
-std::string scores_as_jsonlines(const Matrix& scores);
+std::string answer_as_jsonlines(const Answer& answer);
+// The names of the columns in CSV: "score"; of a list "score_0", "score_1", …
+std::vector<std::string> column_names(const Answer& answer);
 
 }  // namespace millrace::tasks

@@ -91,9 +91,9 @@ class ObjectTransform {
     }
     auto rows = parse_request_rows(body, transform_.content_type, chain_.input_columns());
     if (!rows) return in_batch(rows.error(), batch);
-    auto scores = chain_.predict(*rows);
-    if (!scores) return in_batch(scores.error(), batch);
-    MR_DO(write(batch, *scores));
+    auto answer = chain_.answer(*rows);
+    if (!answer) return in_batch(answer.error(), batch);
+    MR_DO(write(batch, *answer));
     return batch.records.size();
   }
 
@@ -114,14 +114,13 @@ class ObjectTransform {
     return {};
   }
 
-  Status write(const RecordBatch& batch, const Matrix& scores) {
-    if (transform_.accept != "text/csv") return out_.append(scores_as_jsonlines(scores));
-    const std::string csv = scores_as_csv(scores);
+  Status write(const RecordBatch& batch, const Answer& answer) {
+    if (transform_.accept != "text/csv") return out_.append(answer_as_jsonlines(answer));
+    const std::string csv = answer_as_csv(answer);
     if (!transform_.join && transform_.output_filter.all()) return out_.append(csv);
     std::string text;
     if (!joined_header_.empty()) {
-      for (std::size_t j = 0; j < scores.cols; ++j)
-        joined_header_ += scores.cols == 1 ? ",score" : ",score_" + std::to_string(j);
+      for (const std::string& name : column_names(answer)) joined_header_ += "," + name;
       MR_TRY(line, transform_.output_filter.apply(joined_header_));
       text += line + "\n";
       joined_header_.clear();

@@ -13,6 +13,7 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::size_t kRowsPerStep = 65'536;
+constexpr std::string_view kTasks[] = {"binary", "multiclass", "regression"};
 
 struct Scored {
   std::vector<double> labels;
@@ -60,6 +61,11 @@ Result<Scored> score(const std::string& uri, const Table& rows, bool prepared, T
   try {
     const Json& card = model->card();
     out.settings.task = card.value("task", std::string("regression"));
+    if (!std::ranges::count(kTasks, out.settings.task)) {
+      return invalid(uri + " is a model of " + std::string(model->model().algorithm()) +
+                         ", which predicts no target that it could be judged by",
+                     "its training job reports its metrics on a channel named test");
+    }
     MR_TRY(target, target_of(context.objects(), uri, card));
     out.settings.classes = target.classes;
     const auto names = card.value("features", std::vector<std::string>());

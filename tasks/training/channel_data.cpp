@@ -48,8 +48,10 @@ bool weights_in_csv(const TrainingSpec& spec) {
   return found != spec.parameters.end() && found->second == "1";
 }
 
-std::vector<std::string> names_without_header(const TrainingSpec& spec, std::size_t cells) {
-  std::vector<std::string> names{"target"};
+std::vector<std::string> names_without_header(const TrainingSpec& spec, const TrainingChannel& channel,
+                                              std::size_t cells) {
+  std::vector<std::string> names;
+  if (spec.has_target(channel)) names.push_back("target");
   if (weights_in_csv(spec)) names.push_back("weight");
   for (std::size_t i = 0; names.size() < cells; ++i) names.push_back("f" + std::to_string(i));
   names.resize(cells);
@@ -58,7 +60,8 @@ std::vector<std::string> names_without_header(const TrainingSpec& spec, std::siz
 
 // Which columns are what.
 struct Roles {
-  std::string target, weight;  // weight empty: none
+  std::string target, weight;  // empty: none
+  std::size_t count() const { return (target.empty() ? 0u : 1u) + (weight.empty() ? 0u : 1u); }
 };
 
 std::string listed(const Table& table) {
@@ -75,7 +78,10 @@ Result<Roles> roles_of(const TrainingSpec& spec, const TrainingChannel& channel,
                        "' names no column: without a header the target is the first column",
                    "set ContentType to \"text/csv; header=present\" if the first line is a header");
   }
-  roles.target = spec.target.empty() ? table.columns.at(0).name : spec.target;
+  roles.target = spec.target;
+  if (roles.target.empty() && spec.has_target(channel)) roles.target = table.columns.at(0).name;
+  // Nothing needs it, so a channel may come without.
+  if (!spec.has_target(channel) && table.find(roles.target) == nullptr) roles.target.clear();
   roles.weight = spec.weight;
   if (roles.weight.empty() && weights_in_csv(spec) && table.columns.size() > 1) {
     const std::size_t first = table.columns[0].name == roles.target ? 1 : 0;
@@ -87,7 +93,7 @@ Result<Roles> roles_of(const TrainingSpec& spec, const TrainingChannel& channel,
                      "the columns are " + listed(table));
     }
   }
-  if (roles.target == roles.weight)
+  if (roles.target == roles.weight && !roles.target.empty())
     return invalid("HyperParameters: target and weight name the same column '" + roles.target + "'");
   return roles;
 }
@@ -110,7 +116,8 @@ Result<std::vector<double>> number_column(const TrainingChannel& channel, const 
 Result<std::vector<double>> target_column(const TrainingChannel& channel, const Column& column,
                                           const ChannelData* like, std::vector<std::string>& classes) {
   const bool texts = column.type == Column::Type::Text;
-  if (like != nullptr && texts != !like->classes.empty()) {
+  const bool compared = like != nullptr && !like->data.y.empty();
+  if (compared && texts != !like->classes.empty()) {
     return invalid(channel.name + ": target '" + column.name + "' holds " + (texts ? "text" : "numbers") +
                    ", but " + (texts ? "numbers" : "text") + " in train");
   }
@@ -121,9 +128,9 @@ Result<std::vector<double>> target_column(const TrainingChannel& channel, const 
       return invalid(channel.name + ": row " + std::to_string(i) + ": target '" + column.name +
                          "' is missing or not finite",
                      "drop rows without a target");
-    if (like == nullptr) distinct.insert(column.texts[i]);
+    if (!compared) distinct.insert(column.texts[i]);
   }
-  if (like != nullptr)
+  if (compared)
     classes = like->classes;
   else
     classes.assign(distinct.begin(), distinct.end());
@@ -143,7 +150,6 @@ Result<std::vector<double>> target_column(const TrainingChannel& channel, const 
 Result<Dataset> make_dataset(const TrainingChannel& channel, const Table& table, const Roles& roles,
                              const ChannelData* like) {
   Dataset data;
-  data.target_name = roles.target;
   if (like != nullptr) {
     data.feature_names = like->data.feature_names;
   } else {
@@ -163,9 +169,9 @@ Result<Dataset> make_dataset(const TrainingChannel& channel, const Table& table,
     MR_TRY(numbers, number_column(channel, *column, "a feature"));
     for (std::size_t i = 0; i < table.rows; ++i) data.X.at(i, j) = static_cast<float>(numbers[i]);
   }
-  if (like != nullptr && table.columns.size() != d + 1 + (roles.weight.empty() ? 0 : 1)) {
+  if (like != nullptr && table.columns.size() != d + roles.count()) {
     return invalid(channel.name + ": there are " + std::to_string(table.columns.size()) +
-                       " columns, but train has " + std::to_string(d + 1 + (roles.weight.empty() ? 0 : 1)),
+                       " columns, but train has " + std::to_string(d + roles.count()),
                    "the columns are " + listed(table));
   }
   return data;
@@ -191,7 +197,7 @@ Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec&
   CsvOptions options;
   options.header = first.header;
   options.cancelled = cancelled;
-  if (!first.header) options.column_names = names_without_header(spec, first.cells);
+  if (!first.header) options.column_names = names_without_header(spec, channel, first.cells);
   MR_TRY(table, read_table(objects, channel.uri, options));
   if (table.rows == 0)
     return invalid(channel.name + ": there are no rows", "the first line was taken as the header");
@@ -199,8 +205,11 @@ Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec&
   ChannelData result;
   MR_TRY(data, make_dataset(channel, table, roles, like));
   result.data = std::move(data);
-  MR_TRY(y, target_column(channel, *table.find(roles.target), like, result.classes));
-  result.data.y = std::move(y);
+  if (!roles.target.empty() && spec.kind->needs.target != TargetUse::None) {
+    result.data.target_name = roles.target;
+    MR_TRY(y, target_column(channel, *table.find(roles.target), like, result.classes));
+    result.data.y = std::move(y);
+  }
   if (!roles.weight.empty()) {
     MR_TRY(weights, number_column(channel, *table.find(roles.weight), "the weight"));
     result.data.weights = std::move(weights);

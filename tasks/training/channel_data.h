@@ -4,8 +4,10 @@
 // With a header, columns go by name: the target is the column that the job names, else the first one; a
 // weight column when named; the rest are features in their order. Without one, SageMaker's rule holds: target
 // first, then (with csv_weights=1) the weight, then features, which are called f0, f1, … . Unless the content
-// type says, a first line in which no cell is a number is a header. A target of texts is numbered by the
-// sorted classes of the train channel. Features must be numbers. Any thread.
+// type says, a first line in which no cell is a number is a header. With an algorithm that needs no target
+// the first column is one only when the content type says label_size=1 (of randomcutforest's channel `test`:
+// unless it says 0) or the job names it, where it is there; it is no feature then. A target of texts is
+// numbered by the sorted classes of the train channel. Features must be numbers. Any thread.
 
 #include <functional>
 #include <string>

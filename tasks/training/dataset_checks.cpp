@@ -14,14 +14,21 @@ std::string column_name(const Dataset& data, std::size_t j) {
   return data.feature_names.empty() ? std::to_string(j) : "'" + data.feature_names[j] + "'";
 }
 
-Status check_shapes(const std::string& at, const Dataset& data) {
+Status check_shapes(const std::string& at, const Dataset& data, const DataNeeds& needs) {
   const std::size_t n = data.X.rows, d = data.X.cols;
   if (n == 0) return invalid(at + "there are no rows");
   if (d == 0)
     return invalid(at + "there are no feature columns",
-                   "the data needs a target and at least one more column");
+                   needs.target == TargetUse::Required
+                       ? "the data needs a target and at least one more column"
+                       : "the data needs at least one column besides targets and weights");
   if (data.X.values.size() != n * d) return invalid(at + "the matrix does not hold rows x columns values");
-  if (data.y.size() != n) return invalid(at + count(n, "row") + ", but " + count(data.y.size(), "target"));
+  const bool no_target = data.y.empty() && needs.target != TargetUse::Required;
+  if (data.y.size() != n && !no_target)
+    return invalid(at + count(n, "row") + ", but " + count(data.y.size(), "target"));
+  if (!data.weights.empty() && !needs.weights) {
+    return invalid(at + "the algorithm takes no weights", "leave the column of weights out");
+  }
   if (!data.weights.empty() && data.weights.size() != n) {
     return invalid(at + count(n, "row") + ", but " + count(data.weights.size(), "weight"));
   }
@@ -34,8 +41,8 @@ Status check_shapes(const std::string& at, const Dataset& data) {
 Status check_targets(const std::string& at, const Dataset& data) {
   const std::string target = data.target_name.empty() ? "the target" : "target '" + data.target_name + "'";
   double total = 0;
-  for (std::size_t i = 0; i < data.y.size(); ++i) {
-    if (!std::isfinite(data.y[i])) {
+  for (std::size_t i = 0; i < data.X.rows; ++i) {
+    if (!data.y.empty() && !std::isfinite(data.y[i])) {
       return invalid(at + "row " + std::to_string(i) + ": " + target + " is missing or not finite",
                      "drop rows without a target");
     }
@@ -52,12 +59,16 @@ Status check_targets(const std::string& at, const Dataset& data) {
 }  // namespace
 
 Status check_dataset(std::string_view channel, const Dataset& data, MissingValues missing) {
+  return check_dataset(channel, data, DataNeeds{.missing = missing == MissingValues::Allowed});
+}
+
+Status check_dataset(std::string_view channel, const Dataset& data, const DataNeeds& needs) {
   const std::string at = std::string(channel) + ": ";
-  MR_DO(check_shapes(at, data));
+  MR_DO(check_shapes(at, data, needs));
   MR_DO(check_targets(at, data));
   for (std::size_t k = 0; k < data.X.values.size(); ++k) {
     const float value = data.X.values[k];
-    if (std::isfinite(value) || (std::isnan(value) && missing == MissingValues::Allowed)) continue;
+    if (std::isfinite(value) || (std::isnan(value) && needs.missing)) continue;
     const std::string where =
         at + "row " + std::to_string(k / data.X.cols) + ", column " + column_name(data, k % data.X.cols);
     if (std::isnan(value)) {
@@ -71,14 +82,19 @@ Status check_dataset(std::string_view channel, const Dataset& data, MissingValue
 
 Status check_validation(const Dataset& train, const Dataset& validation, MissingValues missing) {
   MR_DO(check_dataset("validation", validation, missing));
-  if (validation.X.cols != train.X.cols) {
-    return invalid("validation: " + count(validation.X.cols, "feature column") + ", but train has " +
+  return check_same_features("validation", train, validation);
+}
+
+Status check_same_features(std::string_view channel, const Dataset& train, const Dataset& other) {
+  const std::string at = std::string(channel) + ": ";
+  if (other.X.cols != train.X.cols) {
+    return invalid(at + count(other.X.cols, "feature column") + ", but train has " +
                    std::to_string(train.X.cols));
   }
-  for (std::size_t j = 0; j < std::min(train.feature_names.size(), validation.feature_names.size()); ++j) {
-    if (train.feature_names[j] == validation.feature_names[j]) continue;
-    return invalid("validation: feature " + std::to_string(j) + " is '" + validation.feature_names[j] +
-                   "', but '" + train.feature_names[j] + "' in train");
+  for (std::size_t j = 0; j < std::min(train.feature_names.size(), other.feature_names.size()); ++j) {
+    if (train.feature_names[j] == other.feature_names[j]) continue;
+    return invalid(at + "feature " + std::to_string(j) + " is '" + other.feature_names[j] + "', but '" +
+                   train.feature_names[j] + "' in train");
   }
   return {};
 }
@@ -96,6 +112,12 @@ Status check_classes(std::string_view channel, const Dataset& data, std::int64_t
                    std::string(remedy));
   }
   return {};
+}
+
+Status check_feature_dim(std::int64_t feature_dim, const Dataset& train) {
+  if (feature_dim == static_cast<std::int64_t>(train.X.cols)) return {};
+  return invalid("hyperparameter 'feature_dim' is " + std::to_string(feature_dim) + ", but train has " +
+                 count(train.X.cols, "feature"));
 }
 
 Status check_features(std::string_view algorithm, MatrixView X, std::size_t d) {

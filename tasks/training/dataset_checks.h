@@ -16,11 +16,18 @@ enum class MissingValues { Allowed, Refused };
 // infinity …". Checked: X is (n, d) with n >= 1, d >= 1; y, weights and feature_names fit; y finite; weights
 // finite, >= 0, not all 0; X without infinities, and without NaN when `missing` says so.
 Status check_dataset(std::string_view channel, const Dataset& data, MissingValues missing);
+// The same by what an algorithm declares: y may also be empty unless a target is required, and weights that
+// it does not take are refused.
+Status check_dataset(std::string_view channel, const Dataset& data, const DataNeeds& needs);
 // The validation channel: checked by itself, and its features must be those of `train`.
 Status check_validation(const Dataset& train, const Dataset& validation, MissingValues missing);
+// The features of another channel must be those of `train`.
+Status check_same_features(std::string_view channel, const Dataset& train, const Dataset& other);
 // Every target is a whole number from 0 to classes - 1. The message names the row, the value and `remedy`.
 Status check_classes(std::string_view channel, const Dataset& data, std::int64_t classes,
                      std::string_view remedy);
+// A `feature_dim` that was given must be what the data has.
+Status check_feature_dim(std::int64_t feature_dim, const Dataset& train);
 // X must have d columns.
 Status check_features(std::string_view algorithm, MatrixView X, std::size_t d);
 

@@ -26,7 +26,7 @@ using HyperParameters = std::map<std::string, std::string>;
 
 struct Dataset {
   Matrix X;                                // (n, d); NaN is a missing value
-  std::vector<double> y;                   // (n,)
+  std::vector<double> y;                   // (n,); empty of data without a target
   std::vector<double> weights;             // (n,) or empty
   std::vector<std::string> feature_names;  // (d,)
   std::string target_name;
@@ -53,6 +53,22 @@ struct FitContext {
   std::string_view start_from;   // bytes of a model to train further; empty: none
 };
 
+// How an answer names the numbers of a row: {"predictions":[{"score":0.91}]}; fields in the order of its
+// columns.
+struct AnswerForm {
+  enum class Shape {
+    Number,  // one column
+    List,    // all columns that are left: "projection":[0.1,0.2]
+    Either   // the same, but a single one is a number: "score":0.91 or "score":[0.2,0.8]
+  };
+  struct Field {
+    std::string_view name;
+    Shape shape;
+  };
+  std::string_view list = "predictions";
+  std::vector<Field> fields = {{"score", Shape::Either}};
+};
+
 class Model {
  public:
   virtual ~Model() = default;
@@ -61,6 +77,10 @@ class Model {
   // (n, d) -> (n, n_outputs): regression (n, 1), binary (n, 1) probability of class 1, classes (n, k)
   // probabilities. InvalidArgument when d differs from n_features(). Any thread, any number at once.
   virtual Result<Matrix> predict(MatrixView X) const = 0;
+  // What a request is answered: how, and the numbers themselves from what predict gave (a label for the
+  // classes' shares).
+  virtual AnswerForm answer_form() const { return {}; }
+  virtual Matrix answer(Matrix predictions) const { return predictions; }
   virtual std::string save() const = 0;  // bytes; versioned; load_model(algorithm, save()) predicts the same
 };
 
@@ -91,6 +111,18 @@ class Estimator {
                              const FitContext& context) const = 0;
 };
 
+// Whether rows have a target: a column of every channel (text/csv; label_size=1), one that only the channel
+// `test` needs, or none (label_size=0).
+enum class TargetUse { Required, Optional, None };
+
+// What an algorithm asks of its channels.
+struct DataNeeds {
+  TargetUse target = TargetUse::Required;
+  bool weights = true;     // takes a column of weights
+  bool missing = false;    // learns from missing values; they are refused otherwise
+  bool validation = true;  // takes the channel `validation`
+};
+
 // One row of the table in estimators.cpp.
 struct EstimatorKind {
   std::string_view name;  // "xgboost"
@@ -102,6 +134,11 @@ struct EstimatorKind {
   Result<std::unique_ptr<const Model>> (*load)(std::string_view bytes);
   // Whether a fit with these takes FitContext's checkpoint and resume_from; null: none does.
   bool (*checkpoints)(const HyperParameters& parameters) = nullptr;
+  DataNeeds needs = {};
+  // A model's metrics on the channel `test`, named without it: "msd". Null: there is no such channel.
+  Result<std::map<std::string, double>> (*test)(const HyperParameters& parameters, const Model& model,
+                                                const Dataset& data) = nullptr;
+  std::string_view task = {};  // "clustering"; empty: what the hyperparameters say
 };
 std::span<const EstimatorKind> estimators();
 // By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.

@@ -9,8 +9,15 @@ namespace millrace::tasks {
 
 std::span<const EstimatorKind> estimators() {
   static const EstimatorKind table[] = {
-      {"xgboost", "Gradient boosted trees, with XGBoost's settings and models", xgboost_rules(),
-       xgboost_metrics(), "validation:rmse", make_xgboost, load_xgboost, xgboost_keeps_checkpoints},
+      {"xgboost",
+       "Gradient boosted trees, with XGBoost's settings and models",
+       xgboost_rules(),
+       xgboost_metrics(),
+       "validation:rmse",
+       make_xgboost,
+       load_xgboost,
+       xgboost_keeps_checkpoints,
+       {.missing = true}},
       {"linear-learner", "Logistic, softmax and linear regression", linear_learner_rules(),
        linear_learner_metrics(), "validation:objective_loss", make_linear_learner, load_linear_learner},
   };

@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "tasks/training/channel_data.h"
+#include "tasks/training/dataset_checks.h"
 #include "tasks/training/model_artifact.h"
 
 namespace millrace::tasks {
@@ -45,34 +46,44 @@ Result<std::string> find_checkpoint(const ObjectStore& objects, const TrainingSp
 }
 
 std::string_view task_of(const TrainingSpec& spec) {
+  if (!spec.kind->task.empty()) return spec.kind->task;
   const auto value = [&](const char* name) {
     const auto found = spec.parameters.find(name);
     return found == spec.parameters.end() ? std::string() : found->second;
   };
   const std::string objective = value("objective"), predictor = value("predictor_type");
-  if (objective.starts_with("multi:") || predictor == "multiclass_classifier") return "multiclass";
+  if (objective.starts_with("multi:") || predictor == "multiclass_classifier" || predictor == "classifier")
+    return "multiclass";
   if (objective.starts_with("binary:") || predictor == "binary_classifier") return "binary";
   return "regression";
 }
 
-Json make_card(const TrainingSpec& spec, const ChannelData& train, const ChannelData* validation,
-               const Fitted& fitted, const std::string& model_bytes, bool with_pipeline) {
+// The data of a job; validation and test where there are such channels.
+struct Channels {
+  ChannelData train;
+  std::optional<ChannelData> validation, test;
+};
+
+Json make_card(const TrainingSpec& spec, const Channels& data, const Fitted& fitted,
+               const std::string& model_bytes, bool with_pipeline) {
+  const ChannelData& train = data.train;
   Json card;
   card["algorithm"] = spec.kind->name;
   card["task"] = task_of(spec);
   card["hyperparameters"] = spec.parameters;
   card["seed"] = spec.seed;
-  card["target"] = train.data.target_name;
+  if (!train.data.target_name.empty()) card["target"] = train.data.target_name;
   if (!train.classes.empty()) card["classes"] = train.classes;
   card["features"] = train.data.feature_names;
   card["pipeline"] = with_pipeline;
   card["rounds"] = fitted.rounds;
   card["metrics"] = fitted.metrics;
-  const auto channel = [](const std::string& uri, const ChannelData& data) {
-    return Json{{"uri", uri}, {"rows", data.data.X.rows}, {"sha256", data.sha256}};
+  const auto channel = [](const std::string& uri, const ChannelData& read) {
+    return Json{{"uri", uri}, {"rows", read.data.X.rows}, {"sha256", read.sha256}};
   };
   card["data"]["train"] = channel(spec.train.uri, train);
-  if (validation != nullptr) card["data"]["validation"] = channel(spec.validation->uri, *validation);
+  if (data.validation) card["data"]["validation"] = channel(spec.validation->uri, *data.validation);
+  if (data.test) card["data"]["test"] = channel(spec.test->uri, *data.test);
   card["model_sha256"] = digest_hex(Digest::Sha256, model_bytes);
   card["engine"] = kEngineVersion;
   return card;
@@ -101,9 +112,13 @@ class Follower {
     if (stop) result_.stopped_early = true;
     return stop;
   }
-  void on_progress(const Progress& reported) {
-    context_.log("[" + std::to_string(reported.round - 1) + "]" + line_);
+  // The line of what was reported since the last one.
+  void log_round(std::int64_t round) {
+    context_.log("[" + std::to_string(round) + "]" + line_);
     line_.clear();
+  }
+  void on_progress(const Progress& reported) {
+    log_round(reported.round - 1);
     Progress progress = reported;
     if (reported.round > 0 && reported.rounds > 0) {
       const double done = static_cast<double>(reported.round) / static_cast<double>(reported.rounds);
@@ -122,23 +137,59 @@ class Follower {
   std::string line_;
 };
 
+Result<Channels> read_channels(const TrainingSpec& spec, TaskContext& context) {
+  const auto cancelled = [&context] { return context.cancelled(); };
+  Channels data;
+  MR_TRY(train, read_channel(context.objects(), spec, spec.train, nullptr, cancelled));
+  data.train = std::move(train);
+  std::string rows;
+  for (const auto& [channel, out] :
+       {std::pair(&spec.validation, &data.validation), {&spec.test, &data.test}}) {
+    if (!*channel) continue;
+    MR_TRY(other, read_channel(context.objects(), spec, **channel, &data.train, cancelled));
+    rows += "; " + (*channel)->name + ": " + std::to_string(other.data.X.rows) + " rows";
+    *out = std::move(other);
+  }
+  const Dataset& first = data.train.data;
+  context.log("train: " + std::to_string(first.X.rows) + " rows, " + std::to_string(first.X.cols) +
+              " features, " +
+              (first.target_name.empty() ? "no target" : "target '" + first.target_name + "'") + rows);
+  if (cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
+  return data;
+}
+
+// The target that `prepare` put in front of its rows is no feature of an algorithm that needs none.
+TrainingSpec with_prepared_target(TrainingSpec spec, const Json& pipeline) {
+  if (spec.kind->needs.target == TargetUse::Required || !spec.target.empty() || !pipeline.is_object())
+    return spec;
+  const Json target = pipeline.value("target", Json::object());
+  if (target.is_object() && target.contains("name") && target["name"].is_string())
+    spec.target = target["name"];
+  return spec;
+}
+
+// The metrics of the channel `test`, after the last round.
+Status test_model(const TrainingSpec& spec, const Dataset& test, Fitted& fitted, Follower& follower) {
+  MR_DO(check_dataset("test", test, spec.kind->needs));
+  MR_TRY(metrics, spec.kind->test(spec.parameters, *fitted.model, test));
+  const std::int64_t round = std::max<std::int64_t>(fitted.rounds, 1) - 1;
+  for (const auto& [name, value] : metrics) {
+    follower.on_metric({"test:" + name, value, round});
+    fitted.metrics["test:" + name] = value;
+  }
+  follower.log_round(round);
+  return {};
+}
+
 }  // namespace
 
-Result<TrainResult> run_training(const TrainingSpec& spec, TaskContext& context, const TrainHooks& hooks) {
+Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context, const TrainHooks& hooks) {
   report(context, "Downloading", 0);
   const auto cancelled = [&context] { return context.cancelled(); };
+  MR_TRY(pipeline, find_pipeline(context.objects(), given.train.uri));
+  const TrainingSpec spec = with_prepared_target(given, pipeline);
   MR_TRY(estimator, spec.kind->make(spec.parameters));
-  MR_TRY(train, read_channel(context.objects(), spec, spec.train, nullptr, cancelled));
-  std::optional<ChannelData> validation;
-  if (spec.validation) {
-    MR_TRY(data, read_channel(context.objects(), spec, *spec.validation, &train, cancelled));
-    validation = std::move(data);
-  }
-  MR_TRY(pipeline, find_pipeline(context.objects(), spec.train.uri));
-  context.log("train: " + std::to_string(train.data.X.rows) + " rows, " + std::to_string(train.data.X.cols) +
-              " features, target '" + train.data.target_name + "'" +
-              (validation ? "; validation: " + std::to_string(validation->data.X.rows) + " rows" : ""));
-  if (cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
+  MR_TRY(data, read_channels(spec, context));
 
   report(context, "Training", 0.1);
   TrainResult result;
@@ -158,14 +209,14 @@ Result<TrainResult> run_training(const TrainingSpec& spec, TaskContext& context,
       if (kept) kept = context.objects().write(spec.checkpoint_name(), bytes);
     };
   }
-  MR_TRY(fitted, estimator->fit(train.data, validation ? &validation->data : nullptr, fit));
-
+  MR_TRY(fitted, estimator->fit(data.train.data, data.validation ? &data.validation->data : nullptr, fit));
   MR_DO(kept);
+  if (data.test) MR_DO(test_model(spec, data.test->data, fitted, follower));
+
   report(context, "Uploading", 0.95);
   ModelFiles files;
   files.model_bytes = fitted.model->save();
-  files.card = make_card(spec, train, validation ? &*validation : nullptr, fitted, files.model_bytes,
-                         !pipeline.is_null());
+  files.card = make_card(spec, data, fitted, files.model_bytes, !pipeline.is_null());
   files.pipeline = std::move(pipeline);
   result.model_uri = spec.model_uri();
   MR_DO(save_model(context.objects(), result.model_uri, files));

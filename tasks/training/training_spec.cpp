@@ -62,10 +62,9 @@ std::string lower_without_spaces(std::string_view text) {
 }
 
 // "text/csv; header=present; label_size=1"
-Result<TrainingChannel::Header> parse_content_type(const Arguments& channel) {
+Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, TrainingChannel& out) {
   MR_TRY(text, channel.text_or("ContentType", "text/csv"));
   std::string rest = lower_without_spaces(text);
-  TrainingChannel::Header header = TrainingChannel::Header::Unknown;
   for (bool first = true; !rest.empty(); first = false) {
     const std::size_t end = rest.find(';');
     const std::string part = rest.substr(0, end);
@@ -73,24 +72,32 @@ Result<TrainingChannel::Header> parse_content_type(const Arguments& channel) {
     if (first && part != "text/csv" && part != "csv") {
       return channel.wrong("ContentType", "'" + text + "' is not supported: expected text/csv");
     }
-    if (part == "header=present") header = TrainingChannel::Header::Present;
-    if (part == "header=absent") header = TrainingChannel::Header::Absent;
-    if (part.starts_with("label_size=") && part != "label_size=1") {
-      return channel.wrong("ContentType", "'" + text + "': expected label_size=1");
-    }
+    if (part == "header=present") out.header = TrainingChannel::Header::Present;
+    if (part == "header=absent") out.header = TrainingChannel::Header::Absent;
+    if (!part.starts_with("label_size=")) continue;
+    out.label_size = part == "label_size=1" ? 1 : 0;
+    if (part == "label_size=1" || (part == "label_size=0" && kind.needs.target != TargetUse::Required))
+      continue;
+    return channel.wrong("ContentType",
+                         "'" + text + "': expected label_size=1" +
+                             (kind.needs.target == TargetUse::Required ? "" : " or label_size=0"));
   }
-  return header;
+  return {};
 }
 
-Result<TrainingChannel> parse_channel(const Arguments& channel) {
+// The channels of an algorithm: "train, validation or test".
+std::string channel_names(const EstimatorKind& kind) {
+  if (kind.needs.validation) return kind.test ? "train, validation or test" : "train or validation";
+  return kind.test ? "train or test" : "train";
+}
+
+Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorKind& kind) {
   TrainingChannel result;
   MR_TRY(name, channel.text("ChannelName"));
   result.name = name;
-  if (name != "train" && name != "validation") {
-    return channel.wrong(
-        "ChannelName",
-        "'" + name + "' is not a channel of the built-in algorithms: expected train or validation");
-  }
+  if (name != "train" && !(name == "validation" && kind.needs.validation) && !(name == "test" && kind.test))
+    return channel.wrong("ChannelName", "'" + name + "' is not a channel of " + std::string(kind.name) +
+                                            ": expected " + channel_names(kind));
   MR_TRY(source, channel.object("DataSource"));
   MR_TRY(s3, source.object("S3DataSource"));
   MR_TRY(uri, s3.text("S3Uri"));
@@ -99,23 +106,24 @@ Result<TrainingChannel> parse_channel(const Arguments& channel) {
   MR_DO(s3.one_of("S3DataType", type, "S3Prefix"));
   MR_TRY(compression, channel.text_or("CompressionType", "None"));
   MR_DO(channel.one_of("CompressionType", compression, "None"));
-  MR_TRY(header, parse_content_type(channel));
-  result.uri = uri, result.header = header;
+  MR_DO(parse_content_type(channel, kind, result));
+  result.uri = uri;
   return result;
 }
 
 Status parse_channels(const Arguments& request, TrainingSpec& spec) {
   MR_TRY(channels, request.list("InputDataConfig"));
   for (const Arguments& item : channels) {
-    MR_TRY(channel, parse_channel(item));
+    MR_TRY(channel, parse_channel(item, *spec.kind));
     const bool train = channel.name == "train";
-    if (train ? !spec.train.uri.empty() : spec.validation.has_value()) {
+    auto& other = channel.name == "test" ? spec.test : spec.validation;
+    if (train ? !spec.train.uri.empty() : other.has_value()) {
       return item.wrong("ChannelName", "there are two channels '" + channel.name + "'");
     }
     if (train)
       spec.train = std::move(channel);
     else
-      spec.validation = std::move(channel);
+      other = std::move(channel);
   }
   if (spec.train.uri.empty()) return request.wrong("InputDataConfig", "a channel named train is required");
   return {};
@@ -137,6 +145,12 @@ Status parse_checkpoints(const Arguments& request, TrainingSpec& spec) {
 
 }  // namespace
 
+bool TrainingSpec::has_target(const TrainingChannel& channel) const {
+  if (channel.label_size) return *channel.label_size == 1;
+  return kind->needs.target == TargetUse::Required ||
+         (kind->needs.target == TargetUse::Optional && channel.name == "test");
+}
+
 std::string TrainingSpec::model_uri() const {
   return join_uri(output_uri, job_name + "/output/model/");
 }
@@ -156,6 +170,8 @@ Result<TrainingSpec> parse_training_spec(const Json& request) {
   spec.weight = take(spec.parameters, "weight");
   MR_TRY(seed, parse_seed(spec));
   spec.seed = seed;
+  if (!spec.weight.empty() && !kind->needs.weights)
+    return invalid("HyperParameters.weight: " + std::string(kind->name) + " takes no weights");
   if (const Status checked = check_hyperparameters(*spec.kind, spec.parameters); !checked) {
     return invalid("HyperParameters: " + checked.error().message, checked.error().hint);
   }

@@ -24,6 +24,7 @@ struct TrainingChannel {
   enum class Header { Unknown, Present, Absent };  // "text/csv; header=present"
   std::string name, uri;
   Header header = Header::Unknown;
+  std::optional<int> label_size;  // "text/csv; label_size=0": 0 or 1
 };
 
 struct TrainingSpec {
@@ -33,10 +34,13 @@ struct TrainingSpec {
   std::string target, weight;  // column names; empty: not given
   std::uint64_t seed = 0;
   TrainingChannel train;
-  std::optional<TrainingChannel> validation;
+  std::optional<TrainingChannel> validation, test;
   std::string output_uri;      // OutputDataConfig.S3OutputPath
   std::string checkpoint_uri;  // CheckpointConfig.S3Uri; empty: no checkpoints
 
+  // Whether the first column of the channel is a target unless one is named: what its label_size says, else
+  // as the algorithm needs it.
+  bool has_target(const TrainingChannel& channel) const;
   std::string model_uri() const;        // <S3OutputPath>/<TrainingJobName>/output/model/
   std::string checkpoint_name() const;  // <CheckpointConfig.S3Uri>/<TrainingJobName>/…
 };

@@ -91,9 +91,8 @@ TEST_CASE("training spec: errors name the field") {
         "HyperParameters: hyperparameter 'eta' is '2': expected a number from 0 to 1");
   CHECK(refusal([](Json& j) { j["HyperParameters"]["seed"] = "-3"; }) ==
         "HyperParameters.seed is '-3': expected an integer of at least 0");
-  CHECK(refusal([](Json& j) {
-          j["InputDataConfig"][1]["ChannelName"] = "test";
-        }).starts_with("InputDataConfig[1].ChannelName: 'test' is not a channel"));
+  CHECK(refusal([](Json& j) { j["InputDataConfig"][1]["ChannelName"] = "test"; }) ==
+        "InputDataConfig[1].ChannelName: 'test' is not a channel of xgboost: expected train or validation");
   CHECK(refusal([](Json& j) { j["InputDataConfig"][1]["ChannelName"] = "train"; }) ==
         "InputDataConfig[1].ChannelName: there are two channels 'train'");
   CHECK(refusal([](Json& j) { j["InputDataConfig"].erase(0); }) ==
