@@ -8,6 +8,7 @@
 #include "tasks/deployment/serving.h"
 #include "tasks/jobs/entities.h"
 #include "tasks/table/request_rows.h"
+#include "tasks/training/own_form.h"
 
 namespace millrace::tasks {
 namespace {
@@ -101,9 +102,14 @@ Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& object
     return fail(ErrorCode::NotFound, "Endpoint " + std::string(endpoint) + " not found.");
   if (!record) return fail(record.error());
   if (content_type.empty()) content_type = "text/csv";
-  MR_TRY(type, answer_type(accept, content_type));
   MR_TRY(variant, pick_variant(*record, target_variant));
   MR_TRY(chain, load_chain(objects, variant.artifacts));
+  MR_TRY(own, chain.own_form());
+  if (own != nullptr) {
+    MR_TRY(answer, own->answer({.body = body, .content_type = content_type, .accept = accept}));
+    return InvokeAnswer{std::move(answer.body), std::move(answer.content_type), variant.name, 200};
+  }
+  MR_TRY(type, answer_type(accept, content_type));
   MR_TRY(rows, parse_request_rows(body, content_type, chain.input_columns()));
   MR_TRY(answer, chain.answer(rows));
   return InvokeAnswer{format_answer(answer, type), type, variant.name, 200};

@@ -5,6 +5,8 @@
 #include <list>
 #include <mutex>
 
+#include "tasks/training/own_form.h"
+
 namespace millrace::tasks {
 namespace {
 
@@ -118,6 +120,18 @@ Result<Answer> ServingChain::answer(const Table& rows) const {
   }
   const Model& last = models.back()->model();
   return Answer{last.answer_form(), last.answer(std::move(scores))};
+}
+
+Result<const OwnFormModel*> ServingChain::own_form() const {
+  for (const auto& model : models) {
+    const OwnFormModel* own = model->model().own_form();
+    if (own == nullptr) continue;
+    if (models.size() == 1) return own;
+    return invalid("a model of " + std::string(own->algorithm()) +
+                       " takes and gives requests in its own form, so it can't be one of several containers",
+                   "serve it alone");
+  }
+  return nullptr;
 }
 
 Result<ServingChain> load_chain(const ObjectStore& objects, const std::vector<std::string>& uris) {

@@ -25,6 +25,9 @@ struct ServingChain {
 
   const std::vector<std::string>& input_columns() const { return models.front()->input_columns(); }
   Result<Answer> answer(const Table& rows) const;
+  // The model when it answers requests in a form of its own, which it does alone; else null.
+  // InvalidArgument when it is one of several.
+  Result<const OwnFormModel*> own_form() const;
 };
 
 // The models at those URIs, in sequence. The last few models of the process stay in memory, known by their

@@ -11,14 +11,17 @@
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/table/request_rows.h"
+#include "tasks/training/own_form.h"
 
 namespace millrace::tasks {
 namespace {
 
 constexpr std::size_t kRowsAtOnce = 20'000;
+constexpr std::size_t kOwnFormBytesMax = std::size_t{256} << 20;  // an object that is one request
 
 struct Transform {
   std::string model, input, content_type, output, accept;
+  std::string settings;  // Environment.DEEPAR_INFERENCE_CONFIG: for models that answer in their own form
   ColumnFilter input_filter, output_filter;
   bool join = false;
   bool csv() const { return content_type == "text/csv"; }
@@ -50,8 +53,10 @@ Result<Transform> read_transform(const Json& request) {
   MR_DO(input.one_of("CompressionType", compression, "None"));
   MR_DO(output.one_of("Accept", accept, "text/csv|application/jsonlines"));
   MR_DO(processing.one_of("JoinSource", join, "None|Input"));
-  Transform transform{model,  uri,          content_type,  output_path,
-                      accept, input_filter, output_filter, join == "Input"};
+  MR_TRY(environment, arguments.text_map("Environment"));
+  Transform transform{model,        uri,           content_type,
+                      output_path,  accept,        environment["DEEPAR_INFERENCE_CONFIG"],
+                      input_filter, output_filter, join == "Input"};
   const bool as_csv = transform.csv() && accept == "text/csv";
   if (!as_csv && (transform.join || !input_filter.all() || !output_filter.all()))
     return processing.wrong("JoinSource", "joining and filters are for text/csv in and out");
@@ -176,13 +181,41 @@ std::string relative_name(const std::string& key, const std::string& prefix) {
   return key.substr(slash == std::string::npos ? 0 : slash + 1);
 }
 
+// Of a model that answers in its own form: the object is one request, since records belong together (the rows
+// of a series). Gives the number of lines.
+Result<std::size_t> answer_object(const Transform& transform, const OwnFormModel& model,
+                                  const std::string& source, AtomicFile& out, JobContext& context) {
+  MR_TRY(body, context.objects().read(source));
+  if (body.size() > kOwnFormBytesMax)
+    return fail(ErrorCode::LimitExceeded,
+                "the object is larger than " + std::to_string(kOwnFormBytesMax >> 20) + " MiB",
+                "split it into several objects");
+  MR_TRY(answer, model.answer({.body = body,
+                               .content_type = transform.content_type,
+                               .accept = transform.accept,
+                               .settings = transform.settings,
+                               .cancelled = [&context] { return context.cancelled(); },
+                               .batch = true}));
+  MR_DO(out.append(answer.body));
+  return static_cast<std::size_t>(std::count(answer.body.begin(), answer.body.end(), '\n'));
+}
+
 Result<std::size_t> transform_object(const Transform& transform, const ServingChain& chain,
                                      const std::string& source, const std::string& target, double fraction,
                                      RowCount& count, JobContext& context) {
   MR_TRY(source_path, context.objects().path_of(source));
   MR_TRY(target_path, context.objects().path_of(target));
-  MR_TRY(reader, RecordReader::open(source_path, transform.csv()));
   MR_TRY(out, AtomicFile::create(target_path));
+  MR_TRY(own, chain.own_form());
+  if (own != nullptr) {
+    auto lines = answer_object(transform, *own, source, out, context);
+    if (!lines)
+      return fail(Error{lines.error().code, source + ": " + lines.error().message, lines.error().hint});
+    count.add(*lines, fraction);
+    MR_DO(out.commit());
+    return lines;
+  }
+  MR_TRY(reader, RecordReader::open(source_path, transform.csv()));
   ObjectTransform work(transform, chain, reader, out);
   std::size_t total = 0;
   for (;;) {
@@ -207,6 +240,10 @@ Result<Json> work(const Json& request, JobContext& context) {
   MR_TRY(transform, read_transform(request));
   MR_TRY(uris, model_uris(context.jobs(), transform.model));
   MR_TRY(chain, load_chain(context.objects(), uris));
+  MR_TRY(own, chain.own_form());
+  if (own != nullptr && (transform.join || !transform.input_filter.all() || !transform.output_filter.all()))
+    return invalid("DataProcessing: a model of " + std::string(own->algorithm()) +
+                   " answers in its own form: joining and filters are for rows of numbers");
   MR_TRY(prefix, parse_s3_uri(transform.input));
   MR_TRY(objects, context.objects().list(transform.input));
   RowCount count(context);

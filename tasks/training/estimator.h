@@ -69,6 +69,9 @@ struct AnswerForm {
   std::vector<Field> fields = {{"score", Shape::Either}};
 };
 
+class OwnFormModel;  // tasks/training/own_form.h
+struct OwnForm;
+
 class Model {
  public:
   virtual ~Model() = default;
@@ -81,6 +84,8 @@ class Model {
   // classes' shares).
   virtual AnswerForm answer_form() const { return {}; }
   virtual Matrix answer(Matrix predictions) const { return predictions; }
+  // Of a model that answers requests in a form of its own: itself, else null.
+  virtual const OwnFormModel* own_form() const { return nullptr; }
   virtual std::string save() const = 0;  // bytes; versioned; load_model(algorithm, save()) predicts the same
 };
 
@@ -139,6 +144,8 @@ struct EstimatorKind {
   Result<std::map<std::string, double>> (*test)(const HyperParameters& parameters, const Model& model,
                                                 const Dataset& data) = nullptr;
   std::string_view task = {};  // "clustering"; empty: what the hyperparameters say
+  // Of an algorithm that reads its channels itself, whose `make` is null; else null.
+  const OwnForm* own_form = nullptr;
 };
 std::span<const EstimatorKind> estimators();
 // By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.

@@ -3,6 +3,7 @@
 #include "tasks/training/estimator.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/linear_learner.h"
+#include "tasks/training/own_form.h"
 #include "tasks/training/xgboost.h"
 
 namespace millrace::tasks {
@@ -38,6 +39,7 @@ const EstimatorKind* find_estimator(std::string_view training_image) {
 
 Status check_hyperparameters(const EstimatorKind& kind, const HyperParameters& parameters) {
   MR_DO(check_against_rules(kind.name, kind.rules, parameters));
+  if (kind.own_form != nullptr) return kind.own_form->check(parameters);
   MR_TRY(estimator, kind.make(parameters));  // what several of them together must fulfil
   return {};
 }

@@ -8,6 +8,7 @@
 #include "tasks/training/channel_data.h"
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/model_artifact.h"
+#include "tasks/training/own_form.h"
 
 namespace millrace::tasks {
 
@@ -181,11 +182,76 @@ Status test_model(const TrainingSpec& spec, const Dataset& test, Fitted& fitted,
   return {};
 }
 
+FitContext fit_context(const TrainingSpec& spec, TaskContext& context, Follower& follower) {
+  FitContext fit;
+  fit.seed = spec.seed, fit.threads = context.threads();
+  fit.cancelled = [&context] { return context.cancelled(); };
+  fit.metric = [&](const MetricPoint& point) { follower.on_metric(point); };
+  fit.stop_early = [&](const MetricPoint& point) { return follower.on_stop_early(point); };
+  fit.progress = [&](const Progress& progress) { follower.on_progress(progress); };
+  return fit;
+}
+
+Result<ObjectChannel> read_objects(const TrainingChannel& channel, TaskContext& context) {
+  MR_TRY(infos, context.objects().list(channel.uri));
+  MR_TRY(uri, parse_s3_uri(channel.uri));
+  ObjectChannel out{channel.name, channel.content_type, {}};
+  for (const ObjectInfo& info : infos) {
+    if (context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
+    const std::string name = S3Uri{uri.bucket, info.key}.text();
+    MR_TRY(bytes, context.objects().read(name));
+    out.objects.push_back({name, std::move(bytes)});
+  }
+  return out;
+}
+
+Json describe_objects(const TrainingChannel& channel, const ObjectChannel& data) {
+  Sha256 hash;
+  for (const ObjectChannel::Object& object : data.objects) hash.update(object.bytes);
+  return {{"uri", channel.uri}, {"objects", data.objects.size()}, {"sha256", hash.finish_hex()}};
+}
+
+// Training of an algorithm that reads its channels itself (own_form.h).
+Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& context,
+                                     const TrainHooks& hooks) {
+  report(context, "Downloading", 0);
+  ObjectChannels data;
+  MR_TRY(train, read_objects(spec.train, context));
+  data.train = std::move(train), data.target = spec.target;
+  const std::optional<TrainingChannel>& other_channel = spec.test ? spec.test : spec.validation;
+  if (other_channel) {
+    MR_TRY(other, read_objects(*other_channel, context));
+    data.other = std::move(other);
+  }
+  report(context, "Training", 0.1);
+  TrainResult result;
+  Follower follower(context, hooks, result);
+  MR_TRY(fitted, spec.kind->own_form->fit(spec.parameters, data, fit_context(spec, context, follower)));
+
+  report(context, "Uploading", 0.95);
+  ModelFiles files;
+  files.model_bytes = fitted.model->save();
+  files.card = {{"algorithm", spec.kind->name},       {"task", task_of(spec)},
+                {"hyperparameters", spec.parameters}, {"seed", spec.seed},
+                {"features", Json::array()},          {"rounds", fitted.rounds},
+                {"metrics", fitted.metrics}};
+  files.card["data"]["train"] = describe_objects(spec.train, data.train);
+  if (data.other) files.card["data"][data.other->name] = describe_objects(*other_channel, *data.other);
+  files.card["model_sha256"] = digest_hex(Digest::Sha256, files.model_bytes);
+  files.card["engine"] = kEngineVersion;
+  result.model_uri = spec.model_uri();
+  MR_DO(save_model(context.objects(), result.model_uri, files));
+  result.metrics = std::move(fitted.metrics);
+  result.rounds = fitted.rounds;
+  report(context, "Uploading", 1);
+  return result;
+}
+
 }  // namespace
 
 Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context, const TrainHooks& hooks) {
+  if (given.kind->own_form != nullptr) return train_on_objects(given, context, hooks);
   report(context, "Downloading", 0);
-  const auto cancelled = [&context] { return context.cancelled(); };
   MR_TRY(pipeline, find_pipeline(context.objects(), given.train.uri));
   const TrainingSpec spec = with_prepared_target(given, pipeline);
   MR_TRY(estimator, spec.kind->make(spec.parameters));
@@ -194,11 +260,7 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
   report(context, "Training", 0.1);
   TrainResult result;
   Follower follower(context, hooks, result);
-  FitContext fit;
-  fit.seed = spec.seed, fit.threads = context.threads(), fit.cancelled = cancelled;
-  fit.metric = [&](const MetricPoint& point) { follower.on_metric(point); };
-  fit.stop_early = [&](const MetricPoint& point) { return follower.on_stop_early(point); };
-  fit.progress = [&](const Progress& progress) { follower.on_progress(progress); };
+  FitContext fit = fit_context(spec, context, follower);
   MR_TRY(checkpoint, find_checkpoint(context.objects(), spec));
   if (!checkpoint.empty()) context.log("continuing from " + spec.checkpoint_name());
   Status kept;

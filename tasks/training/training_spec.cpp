@@ -5,6 +5,7 @@
 #include "tasks/arguments.h"
 #include "tasks/artifacts/object_store.h"
 #include "tasks/training/hyperparameters.h"
+#include "tasks/training/own_form.h"
 
 namespace millrace::tasks {
 
@@ -61,6 +62,14 @@ std::string lower_without_spaces(std::string_view text) {
   return out;
 }
 
+// Of an algorithm that reads its channels itself: any of its types.
+Status parse_own_content_type(const Arguments& channel, const OwnForm& form, TrainingChannel& out) {
+  MR_TRY(text, channel.text_or("ContentType", ""));
+  out.content_type = media_type(text);
+  if (out.content_type.empty()) return {};
+  return channel.one_of("ContentType", out.content_type, form.content_types);
+}
+
 // "text/csv; header=present; label_size=1"
 Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, TrainingChannel& out) {
   MR_TRY(text, channel.text_or("ContentType", "text/csv"));
@@ -87,6 +96,7 @@ Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, T
 
 // The channels of an algorithm: "train, validation or test".
 std::string channel_names(const EstimatorKind& kind) {
+  if (kind.own_form != nullptr) return "train or " + std::string(kind.own_form->other_channel);
   if (kind.needs.validation) return kind.test ? "train, validation or test" : "train or validation";
   return kind.test ? "train or test" : "train";
 }
@@ -95,7 +105,10 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
   TrainingChannel result;
   MR_TRY(name, channel.text("ChannelName"));
   result.name = name;
-  if (name != "train" && !(name == "validation" && kind.needs.validation) && !(name == "test" && kind.test))
+  const bool known = kind.own_form != nullptr
+                         ? name == kind.own_form->other_channel
+                         : (name == "validation" && kind.needs.validation) || (name == "test" && kind.test);
+  if (name != "train" && !known)
     return channel.wrong("ChannelName", "'" + name + "' is not a channel of " + std::string(kind.name) +
                                             ": expected " + channel_names(kind));
   MR_TRY(source, channel.object("DataSource"));
@@ -106,7 +119,8 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
   MR_DO(s3.one_of("S3DataType", type, "S3Prefix"));
   MR_TRY(compression, channel.text_or("CompressionType", "None"));
   MR_DO(channel.one_of("CompressionType", compression, "None"));
-  MR_DO(parse_content_type(channel, kind, result));
+  MR_DO(kind.own_form != nullptr ? parse_own_content_type(channel, *kind.own_form, result)
+                                 : parse_content_type(channel, kind, result));
   result.uri = uri;
   return result;
 }

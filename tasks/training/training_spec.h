@@ -24,6 +24,7 @@ struct TrainingChannel {
   enum class Header { Unknown, Present, Absent };  // "text/csv; header=present"
   std::string name, uri;
   Header header = Header::Unknown;
+  std::string content_type;       // "text/csv", without its parameters; empty: not given
   std::optional<int> label_size;  // "text/csv; label_size=0": 0 or 1
 };
 
