@@ -16,6 +16,8 @@ namespace {
 struct FirstLine {
   bool header = true;
   std::size_t cells = 0;
+  std::string text;
+  std::string object;  // whose it is
 };
 
 Result<FirstLine> read_first_line(const ObjectStore& objects, const TrainingChannel& channel) {
@@ -30,6 +32,7 @@ Result<FirstLine> read_first_line(const ObjectStore& objects, const TrainingChan
   }
   FirstLine first;
   if (line.empty()) return invalid(channel.name + ": " + name + " holds no rows");
+  first.text = line, first.object = name;
   CsvOptions options;
   options.header = false;
   MR_TRY(cells, parse_csv(line, name, options));
@@ -189,6 +192,17 @@ Result<std::string> hash_objects(const ObjectStore& objects, const std::string& 
 }
 
 }  // namespace
+
+Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSpec& spec,
+                                    const TrainingChannel& channel) {
+  MR_TRY(first, read_first_line(objects, channel));
+  CsvOptions options;
+  options.header = first.header;
+  if (!first.header) options.column_names = names_without_header(spec, channel, first.cells);
+  MR_TRY(table, parse_csv(first.text, first.object, options));
+  MR_TRY(roles, roles_of(spec, channel, table, first.header));
+  return ChannelColumns{first.header, table.names(), roles.target, roles.weight};
+}
 
 Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec& spec,
                                  const TrainingChannel& channel, const ChannelData* like,

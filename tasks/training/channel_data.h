@@ -25,6 +25,15 @@ struct ChannelData {
   std::string sha256;                // of the objects' bytes in the order of their keys
 };
 
+// What the columns of a channel are.
+struct ChannelColumns {
+  bool header = false;
+  std::vector<std::string> names;
+  std::string target, weight;  // names; empty: none
+};
+Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSpec& spec,
+                                    const TrainingChannel& channel);
+
 // The channel's data. `like`: the train channel, for the others, whose columns and classes must be the same.
 // Errors name channel, row and column: InvalidArgument, NotFound, those of reading CSV; Cancelled.
 Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec& spec,

@@ -10,6 +10,10 @@ std::string count(std::size_t n, std::string_view noun) {
   return std::to_string(n) + " " + std::string(noun) + (n == 1 ? "" : "s");
 }
 
+std::string row_name(const Dataset& data, std::size_t i) {
+  return "row " + std::to_string(data.first_row + static_cast<std::int64_t>(i));
+}
+
 std::string column_name(const Dataset& data, std::size_t j) {
   return data.feature_names.empty() ? std::to_string(j) : "'" + data.feature_names[j] + "'";
 }
@@ -43,12 +47,12 @@ Status check_targets(const std::string& at, const Dataset& data) {
   double total = 0;
   for (std::size_t i = 0; i < data.X.rows; ++i) {
     if (!data.y.empty() && !std::isfinite(data.y[i])) {
-      return invalid(at + "row " + std::to_string(i) + ": " + target + " is missing or not finite",
+      return invalid(at + row_name(data, i) + ": " + target + " is missing or not finite",
                      "drop rows without a target");
     }
     if (data.weights.empty()) continue;
     if (!std::isfinite(data.weights[i]) || data.weights[i] < 0) {
-      return invalid(at + "row " + std::to_string(i) + ": the weight is not a finite number of at least 0");
+      return invalid(at + row_name(data, i) + ": the weight is not a finite number of at least 0");
     }
     total += data.weights[i];
   }
@@ -70,7 +74,7 @@ Status check_dataset(std::string_view channel, const Dataset& data, const DataNe
     const float value = data.X.values[k];
     if (std::isfinite(value) || (std::isnan(value) && needs.missing)) continue;
     const std::string where =
-        at + "row " + std::to_string(k / data.X.cols) + ", column " + column_name(data, k % data.X.cols);
+        at + row_name(data, k / data.X.cols) + ", column " + column_name(data, k % data.X.cols);
     if (std::isnan(value)) {
       return invalid(where + ": the value is missing",
                      "fill missing values first, e.g. with an impute step of `prepare`");
@@ -107,7 +111,7 @@ Status check_classes(std::string_view channel, const Dataset& data, std::int64_t
     std::string text = std::to_string(y);
     while (text.ends_with('0')) text.pop_back();
     if (text.ends_with('.')) text.pop_back();
-    return invalid(std::string(channel) + ": row " + std::to_string(i) + ": the target is " + text +
+    return invalid(std::string(channel) + ": " + row_name(data, i) + ": the target is " + text +
                        ", expected a class from 0 to " + std::to_string(classes - 1),
                    std::string(remedy));
   }

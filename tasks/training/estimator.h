@@ -30,6 +30,7 @@ struct Dataset {
   std::vector<double> weights;             // (n,) or empty
   std::vector<std::string> feature_names;  // (d,)
   std::string target_name;
+  std::int64_t first_row = 0;  // of a part: the number of its first row, for messages
 };
 
 struct MetricPoint {
@@ -69,6 +70,7 @@ struct AnswerForm {
   std::vector<Field> fields = {{"score", Shape::Either}};
 };
 
+class RowStream;     // tasks/training/row_stream.h
 class OwnFormModel;  // tasks/training/own_form.h
 struct OwnForm;
 
@@ -114,6 +116,10 @@ class Estimator {
   // InvalidArgument on shape or value (the message names row and column), Cancelled when told to stop.
   virtual Result<Fitted> fit(const Dataset& train, const Dataset* validation,
                              const FitContext& context) const = 0;
+  // The same while the rows arrive, in memory that does not depend on how many there are; of kinds that
+  // stream. Not the same model: what a fit in memory knows of all rows at once, this one learns on the way.
+  virtual Result<Fitted> fit_stream(RowStream& train, const Dataset* validation,
+                                    const FitContext& context) const;
 };
 
 // Whether rows have a target: a column of every channel (text/csv; label_size=1), one that only the channel
@@ -144,6 +150,7 @@ struct EstimatorKind {
   Result<std::map<std::string, double>> (*test)(const HyperParameters& parameters, const Model& model,
                                                 const Dataset& data) = nullptr;
   std::string_view task = {};  // "clustering"; empty: what the hyperparameters say
+  bool streams = false;        // has fit_stream: input mode Pipe
   // Of an algorithm that reads its channels itself, whose `make` is null; else null.
   const OwnForm* own_form = nullptr;
 };

@@ -19,10 +19,20 @@ std::span<const EstimatorKind> estimators() {
        load_xgboost,
        xgboost_keeps_checkpoints,
        {.missing = true}},
-      {"linear-learner", "Logistic, softmax and linear regression", linear_learner_rules(),
-       linear_learner_metrics(), "validation:objective_loss", make_linear_learner, load_linear_learner},
+      {.name = "linear-learner",
+       .summary = "Logistic, softmax and linear regression",
+       .rules = linear_learner_rules(),
+       .metrics = linear_learner_metrics(),
+       .default_metric = "validation:objective_loss",
+       .make = make_linear_learner,
+       .load = load_linear_learner,
+       .streams = true},
   };
   return table;
+}
+
+Result<Fitted> Estimator::fit_stream(RowStream&, const Dataset*, const FitContext&) const {
+  return invalid("the algorithm does not train on a stream");
 }
 
 const EstimatorKind* find_estimator(std::string_view training_image) {

@@ -6,6 +6,7 @@
 
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/hyperparameters.h"
+#include "tasks/training/linear_estimator.h"
 #include "tasks/training/linear_metrics.h"
 #include "tasks/training/linear_model.h"
 #include "tasks/training/linear_solver.h"
@@ -48,12 +49,6 @@ Result<Loss> choose_loss(const ParameterReader& read) {
   return fail(ErrorCode::Internal, "no loss for " + std::string(predictor));
 }
 
-// Training on normalised features and targets; the answer is for data as given.
-struct Normalisation {
-  std::vector<double> mean, inverse;  // features
-  double target_mean = 0, target_scale = 1;
-};
-
 void weighted_moments(const LinearProblem& problem, std::size_t n, const auto& value, double& mean,
                       double& deviation) {
   double sum = 0, squares = 0;
@@ -62,6 +57,8 @@ void weighted_moments(const LinearProblem& problem, std::size_t n, const auto& v
   for (std::size_t i = 0; i < n; ++i) squares += problem.weight[i] * (value(i) - mean) * (value(i) - mean);
   deviation = std::sqrt(squares / problem.weight_sum);
 }
+
+}  // namespace
 
 // Weights and biases for data as given, from those for normalised data.
 Parameters denormalised(const LinearProblem& problem, const Normalisation& normal,
@@ -80,37 +77,6 @@ Parameters denormalised(const LinearProblem& problem, const Normalisation& norma
   }
   return out;
 }
-
-class LinearLearner final : public Estimator {
- public:
-  LinearLearner(HyperParameters parameters, Loss loss)
-      : parameters_(std::move(parameters)), read_(linear_learner_rules(), parameters_), loss_(loss) {}
-  Result<Fitted> fit(const Dataset& train, const Dataset* validation,
-                     const FitContext& context) const override;
-
- private:
-  bool binary() const { return read_.text("predictor_type") == "binary_classifier"; }
-  bool multiclass() const { return read_.text("predictor_type") == "multiclass_classifier"; }
-  bool regressor() const { return !binary() && !multiclass(); }
-  bool full_batch() const { return read_.is_auto("optimizer") && loss_.smooth(); }
-  LinearOutput output() const {
-    return binary()       ? LinearOutput::Probability
-           : multiclass() ? LinearOutput::Probabilities
-                          : LinearOutput::Value;
-  }
-
-  Status check(const Dataset& train, const Dataset* validation) const;
-  std::vector<double> row_weights(const Dataset& data) const;
-  LinearProblem make_problem(const Dataset& train, Normalisation& normal) const;
-  std::vector<double> targets(const Dataset& data, const Normalisation& normal) const;
-  StepSettings step_settings(std::size_t rows) const;
-  Parameters first_parameters(const LinearProblem& problem, Random random) const;
-  std::map<std::string, double> metrics_of(const Model& model, const Dataset& data) const;
-
-  const HyperParameters parameters_;
-  const ParameterReader read_;
-  const Loss loss_;
-};
 
 Status LinearLearner::check(const Dataset& train, const Dataset* validation) const {
   MR_DO(check_dataset("train", train, MissingValues::Refused));
@@ -234,20 +200,29 @@ std::map<std::string, double> LinearLearner::metrics_of(const Model& model, cons
   return regression_metrics(*predictions, data);
 }
 
+Status LinearLearner::hold_out(const LinearProblem& problem, const Normalisation& normal,
+                               const Dataset& validation, LinearProblem& out) const {
+  out = problem;
+  set_rows(out, normal, validation);
+  if (out.weight_sum <= 0) return invalid("validation: all weights are 0");
+  return {};
+}
+
+void LinearLearner::set_rows(LinearProblem& problem, const Normalisation& normal, const Dataset& rows) const {
+  problem.X = rows.X;
+  problem.target = targets(rows, normal);
+  problem.weight = row_weights(rows);
+  problem.weight_sum = 0;
+  for (const double weight : problem.weight) problem.weight_sum += weight;
+}
+
 Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validation,
                                   const FitContext& context) const {
   MR_DO(check(train, validation));
   Normalisation normal;
   const LinearProblem problem = make_problem(train, normal);
-  LinearProblem held_out;  // the same, over the validation rows
-  if (validation) {
-    held_out = problem;
-    held_out.X = validation->X, held_out.target = targets(*validation, normal),
-    held_out.weight = row_weights(*validation);
-    held_out.weight_sum = 0;
-    for (const double weight : held_out.weight) held_out.weight_sum += weight;
-    if (held_out.weight_sum <= 0) return invalid("validation: all weights are 0");
-  }
+  LinearProblem held_out;
+  if (validation) MR_DO(hold_out(problem, normal, *validation, held_out));
   const Random random(context.seed);
   Parameters parameters = first_parameters(problem, random.derive("init"));
   const auto solver = full_batch()
@@ -262,52 +237,59 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
                                ? kExactTolerance
                                : read_.real("early_stopping_tolerance");
 
-  Fitted fitted;
-  double best = std::numeric_limits<double>::infinity(), reference = best;
-  std::int64_t stale = 0;
+  RoundKeeper keeper(context, rounds, patience, tolerance, validation != nullptr);
   bool stop = false;
   for (std::int64_t round = 0; round < rounds && !stop; ++round) {
     if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
     stop = !solver->round(parameters);
-    auto model = make_linear_model(output(), train.X.cols, denormalised(problem, normal, parameters));
-    std::map<std::string, double> metrics;
-    const double train_loss =
+    const double loss =
         mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) + penalty_of(problem, parameters);
-    if (!std::isfinite(train_loss)) {
-      return invalid("the loss is not finite any more after round " + std::to_string(round),
-                     "use a smaller learning_rate");
-    }
-    metrics["train:objective_loss"] = train_loss;
-    double objective = train_loss;
-    if (validation) {
-      objective = metrics["validation:objective_loss"] =
-          mean_loss(held_out, parameters, nullptr, 0, held_out.X.rows, nullptr);
-      for (const auto& [name, value] : metrics_of(*model, *validation)) metrics["validation:" + name] = value;
-    }
-    Progress progress;
-    progress.phase = "Training", progress.round = round + 1, progress.rounds = rounds;
-    progress.metric = validation ? "validation:objective_loss" : "train:objective_loss",
-    progress.value = objective;
-    for (const auto& [name, value] : metrics) {
-      const MetricPoint point{name, value, round};
-      if (context.metric) context.metric(point);
-      if (context.stop_early && context.stop_early(point)) stop = true;
-    }
-    if (context.progress) context.progress(progress);
-    if (!fitted.model || objective < best) {
-      best = objective;
-      fitted.model = std::move(model), fitted.metrics = std::move(metrics), fitted.rounds = round + 1;
-    }
-    const bool improved =
-        objective < reference - tolerance * std::abs(reference) || !std::isfinite(reference);
-    if (improved) reference = objective;
-    stale = improved ? 0 : stale + 1;
-    if (stale >= patience) stop = true;
+    MR_DO(check_loss(loss, round));
+    std::map<std::string, double> metrics{{"train:objective_loss", loss}};
+    auto model = make_linear_model(output(), train.X.cols, denormalised(problem, normal, parameters));
+    if (validation) add_validation(held_out, parameters, *model, *validation, metrics);
+    stop |= !keeper.take(round, std::move(model), std::move(metrics));
   }
-  return fitted;
+  return std::move(keeper.result);
 }
 
-}  // namespace
+Status LinearLearner::check_loss(double loss, std::int64_t round) const {
+  if (std::isfinite(loss)) return {};
+  return invalid("the loss is not finite any more after round " + std::to_string(round),
+                 "use a smaller learning_rate");
+}
+
+void LinearLearner::add_validation(const LinearProblem& held_out, const Parameters& parameters,
+                                   const Model& model, const Dataset& validation,
+                                   std::map<std::string, double>& metrics) const {
+  metrics["validation:objective_loss"] =
+      mean_loss(held_out, parameters, nullptr, 0, held_out.X.rows, nullptr);
+  for (const auto& [name, value] : metrics_of(model, validation)) metrics["validation:" + name] = value;
+}
+
+bool RoundKeeper::take(std::int64_t round, std::unique_ptr<const Model> model,
+                       std::map<std::string, double> metrics) {
+  bool stop = false;
+  Progress progress;
+  progress.phase = "Training", progress.round = round + 1, progress.rounds = rounds_;
+  progress.metric = validation_ ? "validation:objective_loss" : "train:objective_loss";
+  const double objective = progress.value = metrics.at(progress.metric);
+  for (const auto& [name, value] : metrics) {
+    const MetricPoint point{name, value, round};
+    if (context_.metric) context_.metric(point);
+    if (context_.stop_early && context_.stop_early(point)) stop = true;
+  }
+  if (context_.progress) context_.progress(progress);
+  if (!result.model || objective < best_) {
+    best_ = objective;
+    result.model = std::move(model), result.metrics = std::move(metrics), result.rounds = round + 1;
+  }
+  const bool improved =
+      objective < reference_ - tolerance_ * std::abs(reference_) || !std::isfinite(reference_);
+  if (improved) reference_ = objective;
+  stale_ = improved ? 0 : stale_ + 1;
+  return !stop && stale_ < patience_;
+}
 
 Result<std::unique_ptr<const Estimator>> make_linear_learner(const HyperParameters& parameters) {
   MR_DO(check_against_rules("linear-learner", linear_learner_rules(), parameters));

@@ -36,12 +36,6 @@ void fill(const LinearProblem& problem, const std::vector<std::uint32_t>* order,
   }
 }
 
-void add_decay(const LinearProblem& problem, const Parameters& parameters, Parameters& gradient) {
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    gradient[i] += ((i + 1) % problem.stride() == 0 ? problem.bias_wd : problem.wd) * parameters[i];
-  }
-}
-
 // L-BFGS; with an L1 penalty OWL-QN: directions stay in the orthant that the pseudo-gradient points into.
 class Lbfgs final : public LinearSolver {
  public:
@@ -145,15 +139,14 @@ class Lbfgs final : public LinearSolver {
   std::deque<Pair> history_;
 };
 
-// Adam, SGD with momentum, RMSProp over shuffled mini-batches; the L1 penalty is a shrinkage after each step.
+// Over shuffled mini-batches.
 class Stepper final : public LinearSolver {
  public:
   Stepper(const LinearProblem& problem, const StepSettings& settings, Random random)
       : problem_(problem),
-        settings_(settings),
+        batch_(settings.batch),
         random_(random),
-        first_(problem.size()),
-        second_(problem.size()),
+        steps_(problem, settings),
         order_(problem.X.rows) {
     std::iota(order_.begin(), order_.end(), 0u);
   }
@@ -162,60 +155,65 @@ class Stepper final : public LinearSolver {
     shuffle(order_, random_);
     const std::size_t n = order_.size();
     Parameters gradient;
-    for (std::size_t begin = 0; begin < n; begin += settings_.batch) {
+    for (std::size_t begin = 0; begin < n; begin += batch_) {
       gradient.assign(parameters.size(), 0);
-      mean_loss(problem_, parameters, &order_, begin, std::min(n, begin + settings_.batch), &gradient);
+      mean_loss(problem_, parameters, &order_, begin, std::min(n, begin + batch_), &gradient);
       add_decay(problem_, parameters, gradient);
-      step(parameters, gradient);
+      steps_.step(parameters, gradient);
     }
     return true;
   }
 
  private:
-  double rate() const {
-    if (settings_.every == 0) return settings_.rate;
-    const auto falls = static_cast<double>((steps_ - 1) / settings_.every);
-    return std::max(settings_.least_rate, settings_.rate * std::pow(settings_.factor, falls));
-  }
-
-  void step(Parameters& parameters, const Parameters& gradient) {
-    ++steps_;
-    const auto t = static_cast<double>(steps_);
-    const double rate_now = rate(), b1 = settings_.beta_1, b2 = settings_.beta_2;
-    const double correction_1 = 1 - std::pow(b1, t), correction_2 = 1 - std::pow(b2, t);
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const bool bias = (i + 1) % problem_.stride() == 0;
-      const double lr = bias ? rate_now * settings_.bias_rate : rate_now, g = gradient[i];
-      switch (settings_.method) {
-        case StepSettings::Method::Adam:
-          first_[i] = b1 * first_[i] + (1 - b1) * g, second_[i] = b2 * second_[i] + (1 - b2) * g * g;
-          parameters[i] -= lr * (first_[i] / correction_1) / (std::sqrt(second_[i] / correction_2) + 1e-8);
-          break;
-        case StepSettings::Method::Rmsprop:
-          second_[i] = b2 * second_[i] + (1 - b2) * g * g;
-          parameters[i] -= lr * g / (std::sqrt(second_[i]) + 1e-8);
-          break;
-        case StepSettings::Method::Sgd:
-          first_[i] = settings_.momentum * first_[i] + g;
-          parameters[i] -= lr * first_[i];
-          break;
-      }
-      if (problem_.l1 > 0 && !bias) {
-        const double shrunk = std::max(0.0, std::abs(parameters[i]) - lr * problem_.l1);
-        parameters[i] = parameters[i] < 0 ? -shrunk : shrunk;
-      }
-    }
-  }
-
   const LinearProblem& problem_;
-  const StepSettings settings_;
+  const std::size_t batch_;
   Random random_;
-  Parameters first_, second_;  // moments
+  GradientSteps steps_;
   std::vector<std::uint32_t> order_;
-  std::uint64_t steps_ = 0;
 };
 
 }  // namespace
+
+void add_decay(const LinearProblem& problem, const Parameters& parameters, Parameters& gradient) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    gradient[i] += ((i + 1) % problem.stride() == 0 ? problem.bias_wd : problem.wd) * parameters[i];
+  }
+}
+
+double GradientSteps::rate() const {
+  if (settings_.every == 0) return settings_.rate;
+  const auto falls = static_cast<double>((steps_ - 1) / settings_.every);
+  return std::max(settings_.least_rate, settings_.rate * std::pow(settings_.factor, falls));
+}
+
+void GradientSteps::step(Parameters& parameters, const Parameters& gradient) {
+  ++steps_;
+  const auto t = static_cast<double>(steps_);
+  const double rate_now = rate(), b1 = settings_.beta_1, b2 = settings_.beta_2;
+  const double correction_1 = 1 - std::pow(b1, t), correction_2 = 1 - std::pow(b2, t);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const bool bias = (i + 1) % stride_ == 0;
+    const double lr = bias ? rate_now * settings_.bias_rate : rate_now, g = gradient[i];
+    switch (settings_.method) {
+      case StepSettings::Method::Adam:
+        first_[i] = b1 * first_[i] + (1 - b1) * g, second_[i] = b2 * second_[i] + (1 - b2) * g * g;
+        parameters[i] -= lr * (first_[i] / correction_1) / (std::sqrt(second_[i] / correction_2) + 1e-8);
+        break;
+      case StepSettings::Method::Rmsprop:
+        second_[i] = b2 * second_[i] + (1 - b2) * g * g;
+        parameters[i] -= lr * g / (std::sqrt(second_[i]) + 1e-8);
+        break;
+      case StepSettings::Method::Sgd:
+        first_[i] = settings_.momentum * first_[i] + g;
+        parameters[i] -= lr * first_[i];
+        break;
+    }
+    if (l1_ > 0 && !bias) {
+      const double shrunk = std::max(0.0, std::abs(parameters[i]) - lr * l1_);
+      parameters[i] = parameters[i] < 0 ? -shrunk : shrunk;
+    }
+  }
+}
 
 double mean_loss(const LinearProblem& problem, const Parameters& parameters,
                  const std::vector<std::uint32_t>* order, std::size_t begin, std::size_t end,

@@ -48,6 +48,35 @@ struct StepSettings {
   std::uint64_t every = 0;
 };
 
+// Adam, SGD with momentum or RMSProp: parameters after parameters, a mini-batch's gradient at a time; the L1
+// penalty is a shrinkage after each step.
+class GradientSteps {
+ public:
+  GradientSteps(const LinearProblem& problem, const StepSettings& settings)
+      : settings_(settings),
+        l1_(problem.l1),
+        stride_(problem.stride()),
+        first_(problem.size()),
+        second_(problem.size()) {}
+
+  // The gradient of a mini-batch's mean loss and of the penalties.
+  void step(Parameters& parameters, const Parameters& gradient);
+  // From now on the rate falls every so many steps.
+  void fall_every(std::uint64_t steps) { settings_.every = steps; }
+  std::uint64_t steps() const { return steps_; }
+
+ private:
+  double rate() const;
+
+  StepSettings settings_;
+  const double l1_;
+  const std::size_t stride_;
+  Parameters first_, second_;  // moments
+  std::uint64_t steps_ = 0;
+};
+// Adds wd w to a gradient.
+void add_decay(const LinearProblem& problem, const Parameters& parameters, Parameters& gradient);
+
 // One round improves `parameters` and returns false when nothing more is to be gained.
 class LinearSolver {
  public:

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/encoding.h"
 #include "tasks/training/channel_data.h"
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/model_artifact.h"
 #include "tasks/training/own_form.h"
+#include "tasks/training/row_stream.h"
 
 namespace millrace::tasks {
 
@@ -61,7 +64,8 @@ std::string_view task_of(const TrainingSpec& spec) {
 
 // The data of a job; validation and test where there are such channels.
 struct Channels {
-  ChannelData train;
+  ChannelData train;                      // of a stream: names alone
+  std::unique_ptr<ChannelStream> stream;  // null: train is in memory
   std::optional<ChannelData> validation, test;
 };
 
@@ -83,6 +87,8 @@ Json make_card(const TrainingSpec& spec, const Channels& data, const Fitted& fit
     return Json{{"uri", uri}, {"rows", read.data.X.rows}, {"sha256", read.sha256}};
   };
   card["data"]["train"] = channel(spec.train.uri, train);
+  if (data.stream)
+    card["data"]["train"].update({{"rows", data.stream->rows()}, {"sha256", data.stream->sha256()}});
   if (data.validation) card["data"]["validation"] = channel(spec.validation->uri, *data.validation);
   if (data.test) card["data"]["test"] = channel(spec.test->uri, *data.test);
   card["model_sha256"] = digest_hex(Digest::Sha256, model_bytes);
@@ -138,11 +144,38 @@ class Follower {
   std::string line_;
 };
 
-Result<Channels> read_channels(const TrainingSpec& spec, TaskContext& context) {
+// Opens the channel that is trained on while it arrives; says when the first rows are there and how far it
+// is.
+Result<std::unique_ptr<ChannelStream>> open_stream(const TrainingSpec& spec, TaskContext& context,
+                                                   double bytes_per_s_max) {
+  RowStreamOptions options;
+  options.cancelled = [&context] { return context.cancelled(); };
+  options.bytes_per_s_max = bytes_per_s_max;
+  options.progress = [&context, begun = context.clock().uptime(), first = true](std::int64_t rows,
+                                                                                double fraction) mutable {
+    const double seconds = static_cast<double>((context.clock().uptime() - begun).count()) / 1000;
+    if (std::exchange(first, false))
+      context.log("train: " + std::to_string(rows) + " rows after " + short_number(seconds) +
+                  " s, the first steps begin");
+    Progress progress;
+    progress.phase = "Training", progress.fraction = 0.1 + 0.85 * fraction, progress.rows = rows;
+    if (seconds > 0) progress.rows_per_s = static_cast<double>(rows) / seconds;
+    context.progress(progress);
+  };
+  return open_row_stream(context.objects(), spec, spec.train, std::move(options));
+}
+
+Result<Channels> read_channels(const TrainingSpec& spec, TaskContext& context, const TrainHooks& hooks) {
   const auto cancelled = [&context] { return context.cancelled(); };
   Channels data;
-  MR_TRY(train, read_channel(context.objects(), spec, spec.train, nullptr, cancelled));
-  data.train = std::move(train);
+  if (spec.train.pipe) {
+    MR_TRY(stream, open_stream(spec, context, hooks.bytes_per_s_max));
+    data.train.data = stream->head();
+    data.stream = std::move(stream);
+  } else {
+    MR_TRY(train, read_channel(context.objects(), spec, spec.train, nullptr, cancelled));
+    data.train = std::move(train);
+  }
   std::string rows;
   for (const auto& [channel, out] :
        {std::pair(&spec.validation, &data.validation), {&spec.test, &data.test}}) {
@@ -152,8 +185,8 @@ Result<Channels> read_channels(const TrainingSpec& spec, TaskContext& context) {
     *out = std::move(other);
   }
   const Dataset& first = data.train.data;
-  context.log("train: " + std::to_string(first.X.rows) + " rows, " + std::to_string(first.X.cols) +
-              " features, " +
+  context.log("train: " + (data.stream ? "a stream of" : std::to_string(first.X.rows)) + " rows, " +
+              std::to_string(first.feature_names.size()) + " features, " +
               (first.target_name.empty() ? "no target" : "target '" + first.target_name + "'") + rows);
   if (cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
   return data;
@@ -255,7 +288,7 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
   MR_TRY(pipeline, find_pipeline(context.objects(), given.train.uri));
   const TrainingSpec spec = with_prepared_target(given, pipeline);
   MR_TRY(estimator, spec.kind->make(spec.parameters));
-  MR_TRY(data, read_channels(spec, context));
+  MR_TRY(data, read_channels(spec, context, hooks));
 
   report(context, "Training", 0.1);
   TrainResult result;
@@ -271,7 +304,9 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
       if (kept) kept = context.objects().write(spec.checkpoint_name(), bytes);
     };
   }
-  MR_TRY(fitted, estimator->fit(data.train.data, data.validation ? &data.validation->data : nullptr, fit));
+  const Dataset* validation = data.validation ? &data.validation->data : nullptr;
+  MR_TRY(fitted, data.stream ? estimator->fit_stream(*data.stream, validation, fit)
+                             : estimator->fit(data.train.data, validation, fit));
   MR_DO(kept);
   if (data.test) MR_DO(test_model(spec, data.test->data, fitted, follower));
 

@@ -26,10 +26,11 @@ struct TrainResult {
   bool stopped_early = false;             // by TrainHooks::stop_early
 };
 
-// For tuning; both may be empty. Called on the training thread.
+// For tuning; all may be empty. Called on the training thread.
 struct TrainHooks {
   std::function<void(const MetricPoint&)> metric;
   std::function<bool(const MetricPoint&)> stop_early;  // true: the model so far is enough
+  double bytes_per_s_max = 0;  // for measurements: what the source of a stream gives at most; 0: as it comes
 };
 
 // InvalidArgument (the data; channel, row and column are named), NotFound (no objects), Cancelled,

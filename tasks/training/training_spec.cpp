@@ -101,7 +101,16 @@ std::string channel_names(const EstimatorKind& kind) {
   return kind.test ? "train or test" : "train";
 }
 
-Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorKind& kind) {
+std::string streaming_kinds() {
+  std::string names;
+  for (const EstimatorKind& kind : estimators()) {
+    if (kind.streams) names += (names.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  return names;
+}
+
+Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorKind& kind,
+                                      const std::string& job_mode) {
   TrainingChannel result;
   MR_TRY(name, channel.text("ChannelName"));
   result.name = name;
@@ -121,14 +130,25 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
   MR_DO(channel.one_of("CompressionType", compression, "None"));
   MR_DO(kind.own_form != nullptr ? parse_own_content_type(channel, *kind.own_form, result)
                                  : parse_content_type(channel, kind, result));
+  MR_TRY(mode, channel.text_or("InputMode", job_mode));
+  MR_DO(channel.one_of("InputMode", mode, "File|FastFile|Pipe"));
+  // Only what is trained on streams: the other channels are small, and metrics need all their rows.
+  result.pipe = mode == "Pipe" && name == "train";
+  if (result.pipe && !kind.streams) {
+    return channel.wrong("InputMode", "Pipe: " + std::string(kind.name) + " does not train on a stream",
+                         "use File; Pipe is for " + streaming_kinds());
+  }
   result.uri = uri;
   return result;
 }
 
 Status parse_channels(const Arguments& request, TrainingSpec& spec) {
+  MR_TRY(algorithm, request.object("AlgorithmSpecification"));
+  MR_TRY(job_mode, algorithm.text_or("TrainingInputMode", "File"));
+  MR_DO(algorithm.one_of("TrainingInputMode", job_mode, "File|FastFile|Pipe"));
   MR_TRY(channels, request.list("InputDataConfig"));
   for (const Arguments& item : channels) {
-    MR_TRY(channel, parse_channel(item, *spec.kind));
+    MR_TRY(channel, parse_channel(item, *spec.kind, job_mode));
     const bool train = channel.name == "train";
     auto& other = channel.name == "test" ? spec.test : spec.validation;
     if (train ? !spec.train.uri.empty() : other.has_value()) {

@@ -25,6 +25,7 @@ struct TrainingChannel {
   std::string name, uri;
   Header header = Header::Unknown;
   std::string content_type;       // "text/csv", without its parameters; empty: not given
+  bool pipe = false;              // TrainingInputMode or the channel's InputMode is Pipe
   std::optional<int> label_size;  // "text/csv; label_size=0": 0 or 1
 };
 
