@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/clock.h"
 #include "tasks/artifacts/object_store.h"
@@ -64,7 +65,14 @@ int run(const std::string& mode, const std::filesystem::path& home, double bytes
   const auto spec = parse_training_spec(request);
   TrainHooks hooks;
   const bool stream = mode == "Pipe";
-  hooks.bytes_per_s_max = stream ? rate : 0;
+  double given = 0;
+  if (stream && rate > 0) {
+    hooks.pace = [&given, rate, from = now_s()](std::size_t count) {
+      given += static_cast<double>(count);
+      const double ahead_s = from + given / rate - now_s();
+      if (ahead_s > 0) std::this_thread::sleep_for(std::chrono::duration<double>(ahead_s));
+    };
+  }
   const double transfer_s = stream || rate <= 0 ? 0 : bytes / rate;  // before a file is there
   const double begun = now_s();
   const auto result = spec ? run_training(*spec, context, hooks) : tl::make_unexpected(spec.error());

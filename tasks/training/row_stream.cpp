@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <thread>
 
@@ -65,8 +64,8 @@ class Descriptor {
 class StreamPass {
  public:
   StreamPass(const std::vector<SourceFile>& files, const ChannelColumns& columns, Sha256* hash,
-             double bytes_per_s_max)
-      : files_(files), columns_(columns), hash_(hash), rate_(bytes_per_s_max) {
+             const std::function<void(std::size_t)>& pace)
+      : files_(files), columns_(columns), hash_(hash), pace_(pace) {
     reader_ = std::jthread([this] { read_files(); });
     parser_ = std::jthread([this] { parse_pieces(); });
   }
@@ -121,7 +120,7 @@ class StreamPass {
         return true;
       }
       if (hash_ != nullptr) hash_->update({lines + have, static_cast<std::size_t>(got)});
-      hold_back(static_cast<std::size_t>(got));
+      if (pace_) pace_(static_cast<std::size_t>(got));
       have += static_cast<std::size_t>(got);
       if (got == 0) {
         if (have > 0 && lines[have - 1] != '\n') lines[have++] = '\n';
@@ -142,13 +141,6 @@ class StreamPass {
       wanted *= 2;
       piece.room.resize(NumberRows::kBefore + wanted + NumberRows::kBehind + 1);
     }
-  }
-
-  void hold_back(std::size_t bytes) {
-    if (rate_ <= 0) return;
-    given_ += static_cast<double>(bytes);
-    std::this_thread::sleep_until(begun_ + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                                               std::chrono::duration<double>(given_ / rate_)));
   }
 
   void parse_pieces() {
@@ -209,9 +201,7 @@ class StreamPass {
   const std::vector<SourceFile>& files_;
   const ChannelColumns& columns_;
   Sha256* const hash_;  // of the reader
-  const double rate_;
-  double given_ = 0;
-  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  const std::function<void(std::size_t)>& pace_;
   Ring<TextPiece, 3> texts_;
   Ring<CellPiece, 2> cells_;
   std::jthread reader_, parser_;  // last: they use what stands above
@@ -241,8 +231,7 @@ class CsvStream final : public ChannelStream {
 
   Result<bool> next(RowBlock& block) override {
     if (!pass_)
-      pass_ = std::make_unique<StreamPass>(files_, columns_, passes_ == 0 ? &hash_ : nullptr,
-                                           options_.bytes_per_s_max);
+      pass_ = std::make_unique<StreamPass>(files_, columns_, passes_ == 0 ? &hash_ : nullptr, options_.pace);
     for (;;) {
       if (options_.cancelled && options_.cancelled())
         return fail(ErrorCode::Cancelled, "reading was cancelled");

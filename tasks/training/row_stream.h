@@ -50,7 +50,9 @@ class ChannelStream : public RowStream {
 struct RowStreamOptions {
   std::function<bool()> cancelled = {};                                   // may be empty
   std::function<void(std::int64_t rows, double fraction)> progress = {};  // of the pass; may be empty
-  double bytes_per_s_max = 0;  // for measurements: a source that gives no more than that; 0: as it comes
+  // For measurements: called by the reading thread with the bytes it got, which it may hold back; may be
+  // empty.
+  std::function<void(std::size_t bytes)> pace = {};
 };
 
 inline constexpr std::size_t kPieceBytes = std::size_t{1} << 20;

@@ -147,10 +147,10 @@ class Follower {
 // Opens the channel that is trained on while it arrives; says when the first rows are there and how far it
 // is.
 Result<std::unique_ptr<ChannelStream>> open_stream(const TrainingSpec& spec, TaskContext& context,
-                                                   double bytes_per_s_max) {
+                                                   const TrainHooks& hooks) {
   RowStreamOptions options;
   options.cancelled = [&context] { return context.cancelled(); };
-  options.bytes_per_s_max = bytes_per_s_max;
+  options.pace = hooks.pace;
   options.progress = [&context, begun = context.clock().uptime(), first = true](std::int64_t rows,
                                                                                 double fraction) mutable {
     const double seconds = static_cast<double>((context.clock().uptime() - begun).count()) / 1000;
@@ -169,7 +169,7 @@ Result<Channels> read_channels(const TrainingSpec& spec, TaskContext& context, c
   const auto cancelled = [&context] { return context.cancelled(); };
   Channels data;
   if (spec.train.pipe) {
-    MR_TRY(stream, open_stream(spec, context, hooks.bytes_per_s_max));
+    MR_TRY(stream, open_stream(spec, context, hooks));
     data.train.data = stream->head();
     data.stream = std::move(stream);
   } else {

@@ -30,7 +30,7 @@ struct TrainResult {
 struct TrainHooks {
   std::function<void(const MetricPoint&)> metric;
   std::function<bool(const MetricPoint&)> stop_early;  // true: the model so far is enough
-  double bytes_per_s_max = 0;  // for measurements: what the source of a stream gives at most; 0: as it comes
+  std::function<void(std::size_t bytes)> pace;         // see RowStreamOptions; may be empty
 };
 
 // InvalidArgument (the data; channel, row and column are named), NotFound (no objects), Cancelled,
