@@ -20,13 +20,13 @@ struct NumberRows::Position {
   const char* line;       // the beginning of the current line
   const char* cell;       // the beginning of the current cell
   const char* const end;  // behind the last line end
-  float* out;             // where the next cell goes
-  float* row;             // the first cell of the current row
+  double* out;            // where the next cell goes
+  double* row;            // the first cell of the current row
 };
 
 namespace {
 
-constexpr float kMissingCell = std::numeric_limits<float>::quiet_NaN();
+constexpr double kMissingCell = std::numeric_limits<double>::quiet_NaN();
 constexpr std::string_view kMissingTexts[] = {"", "?", "NA", "NaN", "null"};
 
 #if defined(__x86_64__)
@@ -65,7 +65,7 @@ inline __m128i load16(const void* p) {
 
 // -?digits[.digits] that fills [first, last), at most 16 bytes; false: it is something else.
 [[gnu::target("avx2"), gnu::always_inline]] inline bool decimal_avx2(const char* first, const char* last,
-                                                                     float& out) {
+                                                                     double& out) {
   const bool negative = *first == '-';
   first += negative;
   const auto length = last - first;
@@ -74,13 +74,13 @@ inline __m128i load16(const void* p) {
     const unsigned tens = static_cast<unsigned char>(first[0] - '0');
     if (length == 1) {
       if (tens > 9) return false;
-      out = static_cast<float>(negative ? -static_cast<double>(tens) : static_cast<double>(tens));
+      out = negative ? -static_cast<double>(tens) : static_cast<double>(tens);
       return true;
     }
     const unsigned ones = static_cast<unsigned char>(first[1] - '0');
     if (tens > 9 || ones > 9) return false;
     const double value = static_cast<double>(tens * 10 + ones);
-    out = static_cast<float>(negative ? -value : value);
+    out = negative ? -value : value;
     return true;
   }
   if (length > 16) return false;
@@ -108,7 +108,7 @@ inline __m128i load16(const void* p) {
   const std::uint64_t mantissa = std::uint64_t{high} * 100'000'000 + low;
   if (mantissa > (std::uint64_t{1} << 53)) return false;
   const double value = static_cast<double>(static_cast<std::int64_t>(mantissa)) / scale;
-  out = static_cast<float>(negative ? -value : value);
+  out = negative ? -value : value;
   return true;
 }
 
@@ -132,7 +132,7 @@ tl::unexpected<Error> NumberRows::error(const std::string& what) const {
   return invalid(name_ + ":" + std::to_string(line_) + ": " + what);
 }
 
-Status NumberRows::slow_cell(std::string_view cell, std::size_t column, float& out) const {
+Status NumberRows::slow_cell(std::string_view cell, std::size_t column, double& out) const {
   out = kMissingCell;
   if (std::ranges::find(kMissingTexts, cell) != std::end(kMissingTexts)) return {};
   double number = 0;
@@ -140,7 +140,7 @@ Status NumberRows::slow_cell(std::string_view cell, std::size_t column, float& o
     return error("cell " + std::to_string(column + 1) + ": \"" + std::string(cell.substr(0, 80)) +
                  "\" is not a number");
   }
-  out = static_cast<float>(number);
+  out = number;
   return {};
 }
 
@@ -187,7 +187,7 @@ Status NumberRows::read_portable(Position& at) {
       const char* behind = scan_decimal(p, at.end, number);
       const bool empty = behind == nullptr && (*p == ',' || *p == '\n');
       if (behind == nullptr && !empty) break;
-      at.row[column++] = empty ? kMissingCell : static_cast<float>(number);
+      at.row[column++] = empty ? kMissingCell : number;
       p = empty ? p : behind;
       if (*p != ',' || column == columns_) break;
     }
@@ -271,7 +271,7 @@ static constexpr bool has_avx2() {
 
 #endif
 
-Result<std::size_t> NumberRows::read(std::string_view lines, float* cells) {
+Result<std::size_t> NumberRows::read(std::string_view lines, double* cells) {
   if (lines.empty()) return std::size_t{0};
   MR_CHECK(lines.back() == '\n', "whole lines");
   Position at{lines.data(), lines.data(), lines.data() + lines.size(), cells, cells};

@@ -1,7 +1,7 @@
 #pragma once
-// Rows of numbers from CSV text straight to floats: what training streams are read with. Cells mean what they
-// mean in csv.h with CsvOptions' defaults: "", ?, NA, NaN and null are missing (NaN), quotes are allowed,
-// blank lines are skipped, lines end in LF or CRLF; the values are those of parse_csv, rounded to float.
+// Rows of numbers from CSV text without a table between: what training channels are read with. Cells mean
+// what they mean in csv.h with CsvOptions' defaults: "", ?, NA, NaN and null are missing (NaN), quotes are
+// allowed, blank lines are skipped, lines end in LF or CRLF; the values are those of parse_csv.
 //
 // Two builds with the same results: for AVX2 the ends of cells are found 64 bytes at a time and a cell of up
 // to 16 bytes is one load, a shuffle without its point and three multiply-adds; elsewhere byte by byte. What
@@ -26,7 +26,7 @@ class NumberRows {
   // are whole lines: they end in a line end; kBefore bytes before them and kBehind behind them can be read.
   // Returns how many rows. InvalidArgument: ragged row, text among numbers; the message names file, line and
   // cell.
-  Result<std::size_t> read(std::string_view lines, float* cells);
+  Result<std::size_t> read(std::string_view lines, double* cells);
 
   // For tests: without AVX2.
   void be_portable() { portable_ = true; }
@@ -36,7 +36,7 @@ class NumberRows {
   Status read_portable(Position& at);
   Status read_avx2(Position& at);
   Status slow_line(Position& at);
-  Status slow_cell(std::string_view cell, std::size_t column, float& out) const;
+  Status slow_cell(std::string_view cell, std::size_t column, double& out) const;
   tl::unexpected<Error> error(const std::string& what) const;
 
   const std::size_t columns_;

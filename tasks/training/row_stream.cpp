@@ -39,7 +39,7 @@ struct TextPiece {
 };
 
 struct CellPiece {
-  std::unique_ptr<float[]> cells;
+  std::unique_ptr<double[]> cells;
   std::size_t capacity = 0, rows = 0, bytes = 0;
   std::optional<Error> error;
 };
@@ -175,7 +175,7 @@ class StreamPass {
       rows.emplace(columns_.names.size(), name, line);
     }
     if (cells.capacity < lines.size()) {
-      cells.cells = std::make_unique_for_overwrite<float[]>(lines.size());
+      cells.cells = std::make_unique_for_overwrite<double[]>(lines.size());
       cells.capacity = lines.size();
     }
     const auto count = rows->read(lines, cells.cells.get());
@@ -272,9 +272,9 @@ class CsvStream final : public ChannelStream {
     block.y.resize(target_ ? n : 0);
     block.weights.resize(weight_ ? n : 0);
     for (std::size_t i = 0; i < n; ++i) {
-      const float* row = piece.cells.get() + i * stride;
+      const double* row = piece.cells.get() + i * stride;
       float* out = block.X.values.data() + i * d;
-      for (std::size_t j = 0; j < d; ++j) out[j] = row[features_[j]];
+      for (std::size_t j = 0; j < d; ++j) out[j] = static_cast<float>(row[features_[j]]);
       if (target_) block.y[i] = row[*target_];
       if (weight_) block.weights[i] = row[*weight_];
     }

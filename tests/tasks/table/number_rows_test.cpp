@@ -14,7 +14,7 @@ using namespace millrace::tasks;
 namespace {
 
 struct ReadRows {
-  std::vector<float> cells;
+  std::vector<double> cells;
   std::string error;
 };
 
@@ -35,7 +35,7 @@ ReadRows read_rows_of(const std::string& lines, std::size_t columns, bool portab
   return out;
 }
 
-bool same_bits(float a, float b) {
+bool same_bits(double a, double b) {
   return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b));
 }
 
@@ -99,8 +99,8 @@ TEST_CASE("rows of numbers are what parse_csv reads, with and without AVX2") {
       REQUIRE(read.cells.size() == table->rows * columns);
       for (std::size_t row = 0; row < table->rows; ++row) {
         for (std::size_t column = 0; column < columns; ++column) {
-          const auto expected = static_cast<float>(table->columns[column].numbers[row]);
-          const float found = read.cells[row * columns + column];
+          const double expected = table->columns[column].numbers[row];
+          const double found = read.cells[row * columns + column];
           CAPTURE(lines);
           CAPTURE(expected);
           CAPTURE(found);
