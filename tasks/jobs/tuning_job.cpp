@@ -158,8 +158,55 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
   return outcome_of(record);
 }
 
+// A tuning job to start from. InvalidArgument: unknown, not ended, or not of the same kind.
+Result<Json> find_parent(const Jobs& jobs, const TuningSpec& spec, const std::string& name) {
+  const std::string at = "WarmStartConfig: the parent tuning job '" + name + "' ";
+  const auto record = jobs.find(kTuningJob.kind, name);
+  if (!record) return invalid(at + "does not exist");
+  const std::string status = text_in(*record, "HyperParameterTuningJobStatus");
+  if (status != "Completed" && status != "Stopped" && status != "Failed")
+    return invalid(at + "has not ended: it is " + status);
+  MR_TRY(parent, parse_tuning_spec(record->at(kNotes).at("Request")));
+  if (parent.metric != spec.metric || parent.maximize != spec.maximize)
+    return invalid(at + "has another objective: " + parent.metric);
+  const auto same = [&](const char* field) {
+    return parent.definition.value(field, Json()) == spec.definition.value(field, Json());
+  };
+  if (spec.identical && (!same("AlgorithmSpecification") || !same("InputDataConfig"))) {
+    return invalid(at + "has another algorithm or other data",
+                   "WarmStartType TransferLearning learns from it all the same");
+  }
+  return record;
+}
+
+// The trials of the parents, and theirs.
+Result<std::vector<Experience>> experience_of(const Jobs& jobs, const TuningSpec& spec, int generations = 5) {
+  std::vector<Experience> out;
+  for (const std::string& name : spec.parents) {
+    MR_TRY(record, find_parent(jobs, spec, name));
+    MR_TRY(parent, parse_tuning_spec(record.at(kNotes).at("Request")));
+    if (generations > 1) {
+      MR_TRY(earlier, experience_of(jobs, parent, generations - 1));
+      out.insert(out.end(), earlier.begin(), earlier.end());
+    }
+    MR_TRY(trials, trial_records(jobs, parent));
+    for (const Json& trial : trials) {
+      const TrialOutcome outcome = outcome_of(trial);
+      const auto value = outcome.metrics.find(spec.metric);
+      if (outcome.status == TrialStatus::Failed || value == outcome.metrics.end()) continue;
+      HyperParameters all = parent.static_parameters;  // what was fixed then may have a range now
+      for (auto& [tuned, text] : tuned_parameters(parent, trial)) all[tuned] = text;
+      out.push_back({std::move(all), value->second});
+    }
+  }
+  return out;
+}
+
 Status check_tuning(const Json& request, TaskContext& context) {
   MR_TRY(spec, parse_tuning_spec(request));
+  for (const std::string& name : spec.parents) {
+    if (const auto parent = find_parent(context.jobs(), spec, name); !parent) return fail(parent.error());
+  }
   // A built-in algorithm's trials are checked with their ranges; a program's only as far as what all have in
   // common.
   const std::string image = text_at(spec.definition, {"AlgorithmSpecification", "TrainingImage"});
@@ -175,7 +222,8 @@ Result<Json> work_tuning(const Json& request, JobContext& context) {
   const RunTrial run = [&](const Trial& trial, const Json& trial_request, const TrainHooks& hooks) {
     return run_trial(spec, trial, trial_request, hooks, context);
   };
-  MR_TRY(result, run_tuning(spec, finished_trials(spec, earlier), run, context));
+  MR_TRY(experience, experience_of(context.jobs(), spec));
+  MR_TRY(result, run_tuning(spec, finished_trials(spec, earlier), run, context, experience));
   MR_TRY(records, trial_records(context.jobs(), spec));
   Json fields = counters(spec, records);
   fields["TuningResultsS3Uri"] = result.results_uri;

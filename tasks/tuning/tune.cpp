@@ -55,10 +55,49 @@ class MedianRule {
   std::vector<std::vector<double>> averages_;
 };
 
+// When Hyperband ends a trial.
+class HalvingRule {
+ public:
+  HalvingRule(const TuningSpec& spec, std::span<const TrialRecord> known, std::size_t index)
+      : spec_(spec), bracket_(bracket_of(spec.halving, index)) {
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      if (bracket_of(spec.halving, i) == bracket_ && known[i].outcome.status != TrialStatus::Failed)
+        others_.push_back(known[i].curve);
+    }
+  }
+  bool stops(const std::vector<double>& curve) const {
+    return halving_stops(spec_.halving, bracket_, curve, others_, spec_.maximize);
+  }
+
+ private:
+  const TuningSpec& spec_;
+  const int bracket_;
+  std::vector<std::vector<double>> others_;
+};
+
+// What was learnt elsewhere, as points of this space.
+std::vector<Observation> observations_of(const TuningSpec& spec, const std::vector<Experience>& experience) {
+  std::vector<Observation> out;
+  for (const Experience& one : experience) {
+    Point point;
+    for (const ParameterRange& range : spec.space) {
+      const auto found = one.parameters.find(range.name);
+      if (found == one.parameters.end()) break;
+      const auto coordinate = coordinate_of(range, found->second);
+      if (!coordinate) break;
+      point.push_back(*coordinate);
+    }
+    if (point.size() == spec.space.size() && std::isfinite(one.value))
+      out.push_back({std::move(point), loss_of(spec, one.value)});
+  }
+  return out;
+}
+
 // Suggests trial after trial from what it may know.
 class Suggester {
  public:
-  explicit Suggester(const TuningSpec& spec) : spec_(spec) {}
+  Suggester(const TuningSpec& spec, std::vector<Observation> before)
+      : spec_(spec), before_(std::move(before)) {}
 
   // `known`: the first trials' records, in order. Called once for each trial, in order.
   Trial next(std::span<const TrialRecord> known) {
@@ -81,7 +120,7 @@ class Suggester {
   Point draw(std::size_t index, std::span<const TrialRecord> known, Random& random) const {
     if (spec_.strategy == TuningSpec::Strategy::Grid) return grid_point(spec_.space, index);
     if (spec_.strategy == TuningSpec::Strategy::Random) return random_point(spec_.space, random);
-    std::vector<Observation> observations;
+    std::vector<Observation> observations = before_;
     for (std::size_t i = 0; i < known.size(); ++i) {
       const auto found = known[i].outcome.metrics.find(spec_.metric);
       if (known[i].outcome.status == TrialStatus::Failed || found == known[i].outcome.metrics.end()) continue;
@@ -90,7 +129,10 @@ class Suggester {
     return suggest_tpe(spec_.space, observations, random);
   }
 
-  bool tried(const Point& point) const { return std::ranges::find(points_, point) != points_.end(); }
+  bool tried(const Point& point) const {
+    return std::ranges::find(points_, point) != points_.end() ||
+           (spec_.identical && std::ranges::find(before_, point, &Observation::point) != before_.end());
+  }
 
   std::string job_name(std::int64_t number) const {
     char text[32];
@@ -101,17 +143,18 @@ class Suggester {
   }
 
   const TuningSpec& spec_;
+  const std::vector<Observation> before_;  // of other jobs
   std::vector<Point> points_;
 };
 
 class Search {
  public:
   Search(const TuningSpec& spec, const std::vector<TrialRecord>& finished, const RunTrial& run_trial,
-         TaskContext& context)
+         TaskContext& context, const std::vector<Experience>& experience)
       : spec_(spec),
         run_trial_(run_trial),
         context_(context),
-        suggester_(spec),
+        suggester_(spec, observations_of(spec, experience)),
         begun_(context.clock().uptime()) {
     for (const TrialRecord& record : finished) finished_[record.trial.number] = record;
     slots_.resize(static_cast<std::size_t>(spec.trials_max));
@@ -207,16 +250,22 @@ class Search {
     TrialRecord record;
     record.trial = trial;
     const MedianRule rule(spec_, known);
+    const HalvingRule halving(spec_, known, static_cast<std::size_t>(trial.number) - 1);
+    const bool hyperband = spec_.strategy == TuningSpec::Strategy::Hyperband;
     TrainHooks hooks;
     hooks.metric = [&](const MetricPoint& point) {
       if (point.name == spec_.metric) record.curve.push_back(point.value);
     };
     hooks.stop_early = [&](const MetricPoint& point) {
-      return spec_.stop_early && point.name == spec_.metric && !record.curve.empty() &&
-             rule.stops(record.curve.size() - 1, point.value);
+      if (point.name != spec_.metric || record.curve.empty()) return false;
+      if (hyperband) return halving.stops(record.curve);
+      return spec_.stop_early && rule.stops(record.curve.size() - 1, point.value);
     };
     MR_TRY(outcome, run_trial_(trial, trial_request(spec_, trial), hooks));
     record.outcome = std::move(outcome);
+    if (hyperband && record.outcome.status == TrialStatus::Stopped &&
+        record.curve.size() >= static_cast<std::size_t>(spec_.halving.most))
+      record.outcome.status = TrialStatus::Completed;  // it had all that there was to have
     const auto value = record.outcome.metrics.find(spec_.metric);
     if (record.outcome.status != TrialStatus::Failed &&
         (value == record.outcome.metrics.end() || !std::isfinite(value->second))) {
@@ -245,9 +294,10 @@ class Search {
 }  // namespace
 
 Result<TuningResult> run_tuning(const TuningSpec& spec, const std::vector<TrialRecord>& finished,
-                                const RunTrial& run_trial, TaskContext& context) {
+                                const RunTrial& run_trial, TaskContext& context,
+                                const std::vector<Experience>& experience) {
   TuningResult result;
-  Search search(spec, finished, run_trial, context);
+  Search search(spec, finished, run_trial, context, experience);
   MR_TRY(trials, search.run());
   result.trials = std::move(trials);
   result.best = best_of(spec, result.trials);

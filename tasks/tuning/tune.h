@@ -11,7 +11,8 @@
 //
 // Early stopping (Auto) is SageMaker's median rule: a trial stops when its objective at a round is worse than
 // the median of the running averages up to that round of the trials it may know that completed; from 5 of
-// those on. Worker threads; starts parallel_max threads of its own.
+// those on. Hyperband has a rule of its own (hyperband.h), over the same known trials. Worker threads; starts
+// parallel_max threads of its own.
 
 #include <functional>
 #include <optional>
@@ -37,10 +38,17 @@ struct TuningResult {
   std::string results_uri;          // trials.csv, trials.json, best_so_far.svg, <hyperparameter>.svg
 };
 
+// What tuning jobs before this one found out, in the space of this one.
+struct Experience {
+  HyperParameters parameters;  // tuned ones; what is not in this space is passed over
+  double value = 0;            // of the objective
+};
+
 // `finished`: trials of an earlier run of the same job; those whose hyperparameters are not what the search
 // suggests for their number are run again. Errors: those of run_trial; InvalidArgument when every trial
 // failed, with the first reason.
 Result<TuningResult> run_tuning(const TuningSpec& spec, const std::vector<TrialRecord>& finished,
-                                const RunTrial& run_trial, TaskContext& context);
+                                const RunTrial& run_trial, TaskContext& context,
+                                const std::vector<Experience>& experience = {});
 
 }  // namespace millrace::tasks

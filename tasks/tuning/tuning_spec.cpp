@@ -4,6 +4,7 @@
 
 #include "tasks/arguments.h"
 #include "tasks/artifacts/object_store.h"
+#include "tasks/training/hyperparameters.h"
 #include "tasks/training/training_spec.h"
 #include "tasks/tuning/trial.h"
 
@@ -44,8 +45,9 @@ Status parse_limits(const Arguments& config, TuningSpec& spec) {
 
 Status parse_strategy(const Arguments& config, TuningSpec& spec) {
   MR_TRY(strategy, config.text_or("Strategy", "Bayesian"));
-  MR_DO(config.one_of("Strategy", strategy, "Bayesian|Random|Grid"));
+  MR_DO(config.one_of("Strategy", strategy, "Bayesian|Random|Grid|Hyperband"));
   if (strategy == "Random") spec.strategy = TuningSpec::Strategy::Random;
+  if (strategy == "Hyperband") spec.strategy = TuningSpec::Strategy::Hyperband;
   if (strategy != "Grid") return {};
   spec.strategy = TuningSpec::Strategy::Grid;
   for (const ParameterRange& range : spec.space) {
@@ -67,6 +69,9 @@ Status parse_config(const Arguments& config, TuningSpec& spec) {
   MR_TRY(stopping, config.text_or("TrainingJobEarlyStoppingType", "Off"));
   MR_DO(config.one_of("TrainingJobEarlyStoppingType", stopping, "Off|Auto"));
   spec.stop_early = stopping == "Auto";
+  if (spec.stop_early && spec.strategy == TuningSpec::Strategy::Hyperband)
+    return config.wrong("TrainingJobEarlyStoppingType",
+                        "Hyperband stops trials by rules of its own: expected Off");
   MR_TRY(criteria, config.object_or_empty("TuningJobCompletionCriteria"));
   if (criteria.has("TargetObjectiveMetricValue")) {
     MR_TRY(target, criteria.real_or("TargetObjectiveMetricValue", 0));
@@ -75,6 +80,58 @@ Status parse_config(const Arguments& config, TuningSpec& spec) {
   MR_TRY(seed, config.integer_or("RandomSeed", 0));
   if (seed < 0) return config.wrong("RandomSeed", "expected a number of at least 0");
   spec.seed = static_cast<std::uint64_t>(seed);
+  return {};
+}
+
+// The hyperparameters that say how long a trial is, as SageMaker knows them.
+constexpr const char* kResourceNames[] = {"num_round", "epochs",   "numepochs",
+                                          "n-epochs",  "n_epochs", "num_epochs"};
+
+Status parse_halving(const Arguments& config, TuningSpec& spec) {
+  MR_TRY(strategy, config.object_or_empty("StrategyConfig"));
+  MR_TRY(hyperband, strategy.object_or_empty("HyperbandStrategyConfig"));
+  if (spec.strategy != TuningSpec::Strategy::Hyperband) {
+    if (strategy.has("HyperbandStrategyConfig"))
+      return strategy.wrong("HyperbandStrategyConfig", "is for Strategy Hyperband");
+    return {};
+  }
+  std::int64_t known = 0;
+  for (const char* name : kResourceNames) {
+    const auto found = spec.static_parameters.find(name);
+    const auto value = found == spec.static_parameters.end() ? std::nullopt : parse_real(found->second);
+    if (known == 0 && value && *value >= 1 && *value <= 1e9) known = static_cast<std::int64_t>(*value);
+  }
+  if (known == 0 && !hyperband.has("MaxResource")) {
+    return hyperband.wrong("MaxResource",
+                           "is required: no static hyperparameter says how many rounds or epochs there are",
+                           "give it, or num_round or epochs in StaticHyperParameters");
+  }
+  MR_TRY(most, hyperband.integer_or("MaxResource", known));
+  MR_TRY(least, hyperband.integer_or("MinResource", 1));
+  if (most < 1 || most > 20'000) return hyperband.wrong("MaxResource", "expected a number from 1 to 20000");
+  if (least < 1 || least > most)
+    return hyperband.wrong("MinResource", "expected a number from 1 to MaxResource, " + std::to_string(most));
+  spec.halving = {least, most, known == 0 || known > most};
+  return {};
+}
+
+Status parse_warm_start(const Arguments& request, TuningSpec& spec) {
+  if (!request.has("WarmStartConfig")) return {};
+  MR_TRY(warm, request.object("WarmStartConfig"));
+  MR_TRY(type, warm.text("WarmStartType"));
+  MR_DO(warm.one_of("WarmStartType", type, "IdenticalDataAndAlgorithm|TransferLearning"));
+  spec.identical = type == "IdenticalDataAndAlgorithm";
+  MR_TRY(parents, warm.list("ParentHyperParameterTuningJobs"));
+  if (parents.empty() || parents.size() > 5)
+    return warm.wrong("ParentHyperParameterTuningJobs", "expected one to five tuning jobs");
+  for (const Arguments& parent : parents) {
+    MR_TRY(name, parent.text("HyperParameterTuningJobName"));
+    if (name == spec.job_name)
+      return parent.wrong("HyperParameterTuningJobName", "is the name of this very job");
+    spec.parents.push_back(name);
+  }
+  if (spec.strategy == TuningSpec::Strategy::Grid)
+    return request.wrong("WarmStartConfig", "Grid learns nothing from other trials: leave it out");
   return {};
 }
 
@@ -134,14 +191,15 @@ Result<TuningSpec> parse_tuning_spec(const Json& request) {
   MR_TRY(name, arguments.text("HyperParameterTuningJobName"));
   spec.job_name = name;
   if (name.size() > 32) return arguments.wrong("HyperParameterTuningJobName", "is longer than 32 characters");
-  for (const char* unsupported : {"WarmStartConfig", "TrainingJobDefinitions"}) {
-    if (arguments.has(unsupported)) return arguments.wrong(unsupported, "is not supported");
-  }
+  if (arguments.has("TrainingJobDefinitions"))
+    return arguments.wrong("TrainingJobDefinitions", "is not supported");
   MR_TRY(config, arguments.object(kConfig));
   MR_DO(parse_config(config, spec));
   MR_TRY(definition, arguments.object("TrainingJobDefinition"));
   MR_TRY(parameters, definition.text_map("StaticHyperParameters"));
   spec.static_parameters = std::move(parameters);
+  MR_DO(parse_halving(config, spec));
+  MR_DO(parse_warm_start(arguments, spec));
   for (const ParameterRange& range : spec.space) {
     if (!spec.static_parameters.contains(range.name)) continue;
     return definition.wrong("StaticHyperParameters", "'" + range.name + "' is static and has a range");

@@ -1,36 +1,43 @@
 #pragma once
 // TuningSpec: what a CreateHyperParameterTuningJob request asks for, read and checked.
 //
-// Taken: HyperParameterTuningJobName; HyperParameterTuningJobConfig.{Strategy (Bayesian, Random, Grid),
-// HyperParameterTuningJobObjective.{Type, MetricName}, ResourceLimits.{MaxNumberOfTrainingJobs,
+// Taken: HyperParameterTuningJobName; HyperParameterTuningJobConfig.{Strategy (Bayesian, Random, Grid,
+// Hyperband), HyperParameterTuningJobObjective.{Type, MetricName}, ResourceLimits.{MaxNumberOfTrainingJobs,
 // MaxParallelTrainingJobs}, ParameterRanges, TrainingJobEarlyStoppingType,
 // TuningJobCompletionCriteria.TargetObjectiveMetricValue, RandomSeed}; TrainingJobDefinition, which is the
 // trials' CreateTrainingJob request but for its name and what is tuned (StaticHyperParameters are its
-// HyperParameters). Strategy Hyperband, WarmStartConfig and TrainingJobDefinitions are refused. For a
-// built-in algorithm, names and ends of ranges are checked against its rules, and the objective must be one
-// of its metrics; xgboost computes it as its eval_metric when none is given. Grid searches categories and
-// integers. Source: SageMaker API reference, CreateHyperParameterTuningJob.
+// HyperParameters); WarmStartConfig. Hyperband takes StrategyConfig.HyperbandStrategyConfig.{MinResource,
+// MaxResource}: rounds or epochs; MaxResource is the static num_round, epochs, … when it is not given,
+// MinResource 1. TrainingJobDefinitions is refused. For a built-in algorithm, names and ends of ranges are
+// checked against its rules, and the objective must be one of its metrics; xgboost computes it as its
+// eval_metric when none is given. Grid searches categories and integers. Source: SageMaker API reference,
+// CreateHyperParameterTuningJob.
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
 #include "tasks/training/estimator.h"
+#include "tasks/tuning/hyperband.h"
 #include "tasks/tuning/space.h"
 
 namespace millrace::tasks {
 
 struct TuningSpec {
-  enum class Strategy { Bayesian, Random, Grid };
+  enum class Strategy { Bayesian, Random, Grid, Hyperband };
   std::string job_name;
   Strategy strategy = Strategy::Bayesian;
   std::string metric;  // "validation:auc"
   bool maximize = false;
   std::int64_t trials_max = 1, parallel_max = 1;
   SearchSpace space;
-  bool stop_early = false;             // TrainingJobEarlyStoppingType Auto
+  bool stop_early = false;           // TrainingJobEarlyStoppingType Auto
+  HalvingSpan halving;               // of Hyperband: rounds of a trial
+  std::vector<std::string> parents;  // WarmStartConfig: names of tuning jobs whose trials are known already
+  bool identical = true;  // WarmStartType IdenticalDataAndAlgorithm: their trials count as this job's
   std::optional<double> target_value;  // no new trials once one is at least as good
   std::uint64_t seed = 0;
   HyperParameters static_parameters;

@@ -91,6 +91,30 @@ TEST_CASE("Tuning job: trials are training jobs; the best is in the Describe doc
                                           "/output/model/model_card.json")));
 }
 
+TEST_CASE("Tuning job: a warm start learns from an ended job of the same data and algorithm") {
+  const TemporaryHome home;
+  write_data(home);
+  TaskDriver driver(home.path());
+  Json request = tuning_request("tune-6", 2);
+  const auto warm = [&](const char* parent, const char* type) {
+    request["WarmStartConfig"] = {
+        {"WarmStartType", type},
+        {"ParentHyperParameterTuningJobs", {{{"HyperParameterTuningJobName", parent}}}}};
+    return driver.run(kTune, request.dump());
+  };
+  CHECK(warm("tune-5", "IdenticalDataAndAlgorithm").find("the parent tuning job 'tune-5' does not exist") !=
+        std::string::npos);
+  REQUIRE(parse(driver.run(kTune, tuning_request("tune-5", 3).dump())).is_object());
+  const Json answer = parse(warm("tune-5", "IdenticalDataAndAlgorithm"));
+  REQUIRE(answer.is_object());
+  CHECK(answer["HyperParameterTuningJobStatus"] == "Completed");
+  request["HyperParameterTuningJobName"] = "tune-7";
+  request["TrainingJobDefinition"]["InputDataConfig"].erase(1);
+  request["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"] = "train:auc";
+  CHECK(warm("tune-5", "TransferLearning").find("has another objective: validation:auc") !=
+        std::string::npos);
+}
+
 TEST_CASE(
     "Tuning job: after a crash, trials that had ended are taken from their records, the others are run") {
   const TemporaryHome home;

@@ -98,7 +98,19 @@ TEST_CASE("tuning spec: errors name the field") {
   const auto at = [&](Json& j) -> Json& { return j["HyperParameterTuningJobConfig"]; };
   CHECK(tuning_refusal([](Json& j) { j["HyperParameterTuningJobName"] = std::string(33, 'x'); }) ==
         "HyperParameterTuningJobName: is longer than 32 characters");
-  CHECK(tuning_refusal([&](Json& j) { at(j)["Strategy"] = "Hyperband"; }).starts_with(config + ".Strategy"));
+  CHECK(tuning_refusal([&](Json& j) { at(j)["Strategy"] = "Luck"; }).starts_with(config + ".Strategy"));
+  CHECK(tuning_refusal([&](Json& j) { at(j)["Strategy"] = "Hyperband"; }) == "accepted");
+  CHECK(tuning_refusal([&](Json& j) {
+          at(j)["Strategy"] = "Hyperband";
+          at(j)["TrainingJobEarlyStoppingType"] = "Auto";
+        }).starts_with(config + ".TrainingJobEarlyStoppingType: Hyperband stops trials"));
+  CHECK(
+      tuning_refusal([&](Json& j) {
+        at(j)["Strategy"] = "Hyperband";
+        at(j)["StrategyConfig"]["HyperbandStrategyConfig"]["MinResource"] = 6;
+      }) ==
+      config +
+          ".StrategyConfig.HyperbandStrategyConfig.MinResource: expected a number from 1 to MaxResource, 5");
   CHECK(tuning_refusal([&](Json& j) { at(j)["Strategy"] = "Grid"; }) ==
         config + ".Strategy: Grid has no finite number of values for the continuous range 'eta'");
   CHECK(tuning_refusal(
@@ -120,7 +132,7 @@ TEST_CASE("tuning spec: errors name the field") {
           [](Json& j) { j["TrainingJobDefinition"]["StaticHyperParameters"]["eval_metric"] = "auc"; }) ==
       "TrainingJobDefinition.StaticHyperParameters.eval_metric: 'auc' does not hold the objective 'logloss'");
   CHECK(tuning_refusal([](Json& j) { j["WarmStartConfig"] = Json::object(); }) ==
-        "WarmStartConfig: is not supported");
+        "WarmStartConfig.WarmStartType is required");
 }
 
 TEST_CASE("run_tuning: finds a good trial, repeats itself whatever the timing, writes its results") {
@@ -227,6 +239,68 @@ TEST_CASE("run_tuning: the median rule stops trials that are behind, and they ar
   }
   CHECK(stopped > 2);
   CHECK(result->trials[*result->best].outcome.status == TrialStatus::Completed);
+}
+
+TEST_CASE("run_tuning: Hyperband finds as good a trial with half of the rounds") {
+  Json json = tuning_request();
+  Json& config = json["HyperParameterTuningJobConfig"];
+  config["ResourceLimits"] = {{"MaxNumberOfTrainingJobs", 120}, {"MaxParallelTrainingJobs", 4}};
+  json["TrainingJobDefinition"]["StaticHyperParameters"]["num_round"] = "27";
+  const auto formula = [](const Trial& trial, const Json&, const TrainHooks& hooks) -> Result<TrialOutcome> {
+    const double depth = std::stod(trial.parameters.at("max_depth")),
+                 eta = std::stod(trial.parameters.at("eta"));
+    const double value = 0.1 + std::pow(depth - 6, 2) / 50 + std::pow(std::log(eta / 0.1), 2);
+    TrialOutcome outcome;
+    for (int round = 0; round < 27; ++round) {
+      const MetricPoint point{"validation:logloss", value + std::exp(-round * 0.3), round};
+      hooks.metric(point);
+      outcome.metrics["validation:logloss"] = point.value;
+      if (hooks.stop_early(point)) {
+        outcome.status = TrialStatus::Stopped;
+        break;
+      }
+    }
+    return outcome;
+  };
+  const auto rounds_and_best = [&](const char* strategy) {
+    config["Strategy"] = strategy;
+    FakeContext context;
+    const auto result = run_tuning(spec_of(json), {}, formula, context);
+    REQUIRE(result.has_value());
+    std::size_t rounds = 0;
+    for (const TrialRecord& record : result->trials) rounds += record.curve.size();
+    const TrialRecord& best = result->trials[*result->best];
+    CHECK(best.outcome.status == TrialStatus::Completed);
+    return std::pair(rounds, best.outcome.metrics.at("validation:logloss"));
+  };
+  const auto [all, best_of_all] = rounds_and_best("Random");
+  const auto [some, best_of_some] = rounds_and_best("Hyperband");
+  CHECK(all == 120 * 27);
+  CHECK(some * 2 < all);
+  CHECK(best_of_some <= best_of_all * 1.05);
+}
+
+TEST_CASE("run_tuning: what other jobs found out is where the search begins") {
+  Json json = tuning_request();
+  json["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxNumberOfTrainingJobs"] = 5;
+  std::vector<Experience> experience;
+  for (int i = 0; i < 40; ++i) {
+    const double eta = 0.02 + 0.02 * i;
+    const int depth = 1 + i % 10;
+    experience.push_back(
+        {{{"max_depth", std::to_string(depth)}, {"eta", std::to_string(eta)}, {"grow_policy", "depthwise"}},
+         0.1 + std::pow(depth - 6, 2) / 50 + std::pow(std::log(eta / 0.1), 2)});
+  }
+  experience.push_back(
+      {{{"max_depth", "400"}, {"eta", "0.1"}, {"grow_policy", "depthwise"}}, -5});  // not of this space
+  FakeContext cold_context, warm_context;
+  const auto best = [&](FakeContext& context, const std::vector<Experience>& known) {
+    const auto result = run_tuning(spec_of(json), {}, run_formula, context, known);
+    REQUIRE(result.has_value());
+    return result->trials[*result->best].outcome.metrics.at("validation:logloss");
+  };
+  const double cold = best(cold_context, {}), warm = best(warm_context, experience);
+  CHECK(warm < 0.5 * cold);
 }
 
 TEST_CASE("run_tuning: failed trials are recorded and passed over; when all fail, the job does") {
