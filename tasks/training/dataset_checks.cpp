@@ -6,10 +6,6 @@ namespace millrace::tasks {
 
 namespace {
 
-std::string count(std::size_t n, std::string_view noun) {
-  return std::to_string(n) + " " + std::string(noun) + (n == 1 ? "" : "s");
-}
-
 std::string row_name(const Dataset& data, std::size_t i) {
   return "row " + std::to_string(data.first_row + static_cast<std::int64_t>(i));
 }
@@ -29,15 +25,15 @@ Status check_shapes(const std::string& at, const Dataset& data, const DataNeeds&
   if (data.X.values.size() != n * d) return invalid(at + "the matrix does not hold rows x columns values");
   const bool no_target = data.y.empty() && needs.target != TargetUse::Required;
   if (data.y.size() != n && !no_target)
-    return invalid(at + count(n, "row") + ", but " + count(data.y.size(), "target"));
+    return invalid(at + counted(n, "row") + ", but " + counted(data.y.size(), "target"));
   if (!data.weights.empty() && !needs.weights) {
     return invalid(at + "the algorithm takes no weights", "leave the column of weights out");
   }
   if (!data.weights.empty() && data.weights.size() != n) {
-    return invalid(at + count(n, "row") + ", but " + count(data.weights.size(), "weight"));
+    return invalid(at + counted(n, "row") + ", but " + counted(data.weights.size(), "weight"));
   }
   if (!data.feature_names.empty() && data.feature_names.size() != d) {
-    return invalid(at + count(d, "column") + ", but " + count(data.feature_names.size(), "feature name"));
+    return invalid(at + counted(d, "column") + ", but " + counted(data.feature_names.size(), "feature name"));
   }
   return {};
 }
@@ -61,6 +57,10 @@ Status check_targets(const std::string& at, const Dataset& data) {
 }
 
 }  // namespace
+
+std::string counted(std::size_t n, std::string_view noun) {
+  return std::to_string(n) + " " + std::string(noun) + (n == 1 ? "" : "s");
+}
 
 Status check_dataset(std::string_view channel, const Dataset& data, MissingValues missing) {
   return check_dataset(channel, data, DataNeeds{.missing = missing == MissingValues::Allowed});
@@ -92,7 +92,7 @@ Status check_validation(const Dataset& train, const Dataset& validation, Missing
 Status check_same_features(std::string_view channel, const Dataset& train, const Dataset& other) {
   const std::string at = std::string(channel) + ": ";
   if (other.X.cols != train.X.cols) {
-    return invalid(at + count(other.X.cols, "feature column") + ", but train has " +
+    return invalid(at + counted(other.X.cols, "feature column") + ", but train has " +
                    std::to_string(train.X.cols));
   }
   for (std::size_t j = 0; j < std::min(train.feature_names.size(), other.feature_names.size()); ++j) {
@@ -121,13 +121,24 @@ Status check_classes(std::string_view channel, const Dataset& data, std::int64_t
 Status check_feature_dim(std::int64_t feature_dim, const Dataset& train) {
   if (feature_dim == static_cast<std::int64_t>(train.X.cols)) return {};
   return invalid("hyperparameter 'feature_dim' is " + std::to_string(feature_dim) + ", but train has " +
-                 count(train.X.cols, "feature"));
+                 counted(train.X.cols, "feature"));
 }
 
 Status check_features(std::string_view algorithm, MatrixView X, std::size_t d) {
   if (X.cols == d) return {};
-  return invalid("the rows have " + count(X.cols, "feature") + ", but the " + std::string(algorithm) +
+  return invalid("the rows have " + counted(X.cols, "feature") + ", but the " + std::string(algorithm) +
                  " model expects " + std::to_string(d));
+}
+
+Status check_whole_rows(std::string_view algorithm, MatrixView X, std::size_t d) {
+  MR_DO(check_features(algorithm, X, d));
+  for (std::size_t i = 0; i < X.rows * d; ++i) {
+    if (std::isfinite(X.data[i])) continue;
+    return invalid("row " + std::to_string(i / d) + ", feature " + std::to_string(i % d) +
+                       ": the value is missing or infinite",
+                   std::string(algorithm) + " needs every value: fill missing ones first");
+  }
+  return {};
 }
 
 }  // namespace millrace::tasks

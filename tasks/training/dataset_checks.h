@@ -23,6 +23,8 @@ Status check_dataset(std::string_view channel, const Dataset& data, const DataNe
 Status check_validation(const Dataset& train, const Dataset& validation, MissingValues missing);
 // The features of another channel must be those of `train`.
 Status check_same_features(std::string_view channel, const Dataset& train, const Dataset& other);
+// "1 row", "2 rows".
+std::string counted(std::size_t n, std::string_view noun);
 // Every target is a whole number from 0 to classes - 1. The message names the row, the value and `remedy`.
 Status check_classes(std::string_view channel, const Dataset& data, std::int64_t classes,
                      std::string_view remedy);
@@ -30,5 +32,7 @@ Status check_classes(std::string_view channel, const Dataset& data, std::int64_t
 Status check_feature_dim(std::int64_t feature_dim, const Dataset& train);
 // X must have d columns.
 Status check_features(std::string_view algorithm, MatrixView X, std::size_t d);
+// X must have d columns and no value that is missing or infinite; the message names row and feature.
+Status check_whole_rows(std::string_view algorithm, MatrixView X, std::size_t d);
 
 }  // namespace millrace::tasks

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 
@@ -144,6 +145,24 @@ Status check_against_rules(std::string_view algorithm, std::span<const HyperPara
     }
   }
   return {};
+}
+
+Result<std::vector<std::string>> parse_names(std::string_view name, std::string_view text,
+                                             std::string_view choices) {
+  const auto wrong = [&] {
+    return invalid("hyperparameter '" + std::string(name) + "' is '" + std::string(text) +
+                   "': expected a list like [\"" + std::string(choices.substr(0, choices.find('|'))) +
+                   "\"] of " + std::string(choices));
+  };
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_array() || json.empty()) return wrong();
+  std::vector<std::string> names;
+  for (const Json& item : json) {
+    if (!item.is_string() || !is_choice(choices, item.get<std::string>())) return wrong();
+    names.push_back(item.get<std::string>());
+    if (std::ranges::count(names, names.back()) > 1) return wrong();
+  }
+  return names;
 }
 
 std::string_view ParameterReader::text(std::string_view name) const {

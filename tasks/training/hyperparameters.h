@@ -25,6 +25,10 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
 // A whole text as a number; nothing when there is anything else in it, or it is not finite.
 std::optional<double> parse_real(std::string_view text);
 
+// A list of names as SageMaker writes it, ["msd","ssd"], each one of `choices` ("msd|ssd") and none twice.
+Result<std::vector<std::string>> parse_names(std::string_view name, std::string_view text,
+                                             std::string_view choices);
+
 class ParameterReader {
  public:
   ParameterReader(std::span<const HyperParameterRule> rules, const HyperParameters& parameters)
