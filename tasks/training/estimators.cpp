@@ -1,9 +1,15 @@
 #include <algorithm>
 
 #include "tasks/training/estimator.h"
+#include "tasks/training/factorization_machines.h"
 #include "tasks/training/hyperparameters.h"
+#include "tasks/training/kmeans.h"
+#include "tasks/training/knn.h"
 #include "tasks/training/linear_learner.h"
+#include "tasks/training/mlp/mlp.h"
 #include "tasks/training/own_form.h"
+#include "tasks/training/pca.h"
+#include "tasks/training/randomcutforest.h"
 #include "tasks/training/xgboost.h"
 
 namespace millrace::tasks {
@@ -27,6 +33,20 @@ std::span<const EstimatorKind> estimators() {
        .make = make_linear_learner,
        .load = load_linear_learner,
        .streams = true},
+      {"kmeans", "k-means clustering", kmeans_rules(), kmeans_metrics(), "test:msd", make_kmeans, load_kmeans,
+       nullptr, kKmeansNeeds, test_kmeans, "clustering"},
+      {"pca", "Principal components", pca_rules(), pca_metrics(), "test:explained_variance_ratio", make_pca,
+       load_pca, nullptr, kPcaNeeds, test_pca, "projection"},
+      {"knn", "Nearest neighbours", knn_rules(), knn_metrics(), "test:accuracy", make_knn, load_knn, nullptr,
+       kKnnNeeds, test_knn},
+      {"randomcutforest", "Anomaly scores by random cut trees", randomcutforest_rules(),
+       randomcutforest_metrics(), "test:f1", make_randomcutforest, load_randomcutforest, nullptr, kRcfNeeds,
+       test_randomcutforest, "anomaly"},
+      {"factorization-machines", "Factorization machines", factorization_machines_rules(),
+       factorization_machines_metrics(), "test:rmse", make_factorization_machines,
+       load_factorization_machines, nullptr, kFmNeeds, test_factorization_machines},
+      {"mlp", "Neural network of dense layers", mlp_rules(), mlp_metrics(), "validation:objective_loss",
+       make_mlp, load_mlp, nullptr, kMlpNeeds, test_mlp},
   };
   return table;
 }
@@ -74,6 +94,7 @@ bool larger_is_better(std::string_view metric) {
                                                  "multiclass_accuracy",
                                                  "multiclass_top_k_accuracy",
                                                  "pre",
+                                                 "explained_variance_ratio",
                                                  "precision_at_target_recall",
                                                  "recall_at_target_precision"};
   std::string_view name = metric.substr(metric.rfind(':') + 1);

@@ -1,0 +1,426 @@
+// The fit of kmeans: starts, Lloyd's rounds, the best start to its end.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/random.h"
+#include "tasks/numeric/nearest_centre.h"
+#include "tasks/training/dataset_checks.h"
+#include "tasks/training/hyperparameters.h"
+#include "tasks/training/kmeans.h"
+#include "tasks/training/row_parts.h"
+
+namespace millrace::tasks {
+
+namespace {
+
+constexpr double kOperationsOfTrials = 2e9;  // n k d of all starts that "auto" allows
+constexpr double kOperationsMax = 1.5e10;    // n k d of all rounds, after which no centre is moved
+constexpr int kMovesInVain = 12;             // one after another, then the search ends
+constexpr std::size_t kStartRows = 10'000;   // k-means++ looks at so many rows, or 50 a centre
+
+// Rows assigned to centres, and what follows from it.
+struct Assignment {
+  std::vector<std::uint32_t> nearest;  // (n,)
+  std::vector<float> distance;         // (n,), squared
+  double loss = 0;                     // weighted sum of them
+  std::size_t changed = 0;             // rows that went to another centre than before
+};
+
+// Assigning rows to centres, and centres to the middle of their rows.
+class LloydRows {
+ public:
+  LloydRows(const Dataset& data, std::size_t k, const FitContext& context)
+      : data_(data),
+        k_(k),
+        d_(data.X.cols),
+        cancelled_(context.cancelled),
+        parts_(data.X.rows, k * (data.X.cols + 1), context.threads) {
+    for (std::size_t i = 0; i < rows(); ++i) weights_ += weight(i);
+  }
+
+  std::size_t rows() const { return data_.X.rows; }
+  double weight(std::size_t i) const { return data_.weights.empty() ? 1 : data_.weights[i]; }
+  double weights() const { return weights_; }
+  const float* row(std::size_t i) const { return data_.X.values.data() + i * d_; }
+
+  Status assign(const Matrix& centres, Assignment& out);
+  // The mean of each centre's rows; a centre without any takes the row that is farthest from its own.
+  Result<Matrix> means(const Matrix& centres, const Assignment& assignment);
+  // By how much the loss would grow without each of the centres (the others staying where they are).
+  Result<std::vector<double>> needed(const Matrix& centres);
+
+ private:
+  void fill_empty(const std::vector<std::size_t>& empty, const Assignment& assignment, Matrix& centres) const;
+
+  const Dataset& data_;
+  const std::size_t k_, d_;
+  const std::function<bool()>& cancelled_;
+  RowParts parts_;
+  double weights_ = 0;
+};
+
+Status LloydRows::assign(const Matrix& centres, Assignment& out) {
+  const NearestCentre nearest(centres);
+  const bool first = out.nearest.empty();
+  if (first) out.nearest.resize(rows()), out.distance.resize(rows());
+  std::vector<double> losses(parts_.parts());
+  std::vector<std::size_t> changes(parts_.parts());
+  MR_DO(parts_.each(cancelled_, [&](std::size_t begin, std::size_t count, std::size_t part) {
+    std::uint32_t found[RowParts::kBlockRows];
+    nearest.find(MatrixView(data_.X).slice(begin, count), found, out.distance.data() + begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      changes[part] += first || out.nearest[begin + i] != found[i];
+      out.nearest[begin + i] = found[i];
+      losses[part] += weight(begin + i) * static_cast<double>(out.distance[begin + i]);
+    }
+  }));
+  out.loss = 0, out.changed = 0;
+  for (std::size_t part = 0; part < losses.size(); ++part)
+    out.loss += losses[part], out.changed += changes[part];
+  return {};
+}
+
+Result<Matrix> LloydRows::means(const Matrix& centres, const Assignment& assignment) {
+  const std::size_t stride = d_ + 1, size = k_ * stride;
+  std::vector<double> sums(parts_.parts() * size);
+  MR_DO(parts_.each(cancelled_, [&](std::size_t begin, std::size_t count, std::size_t part) {
+    for (std::size_t i = begin; i < begin + count; ++i) {
+      double* sum = sums.data() + part * size + assignment.nearest[i] * stride;
+      const double w = weight(i);
+      const float* x = row(i);
+      for (std::size_t j = 0; j < d_; ++j) sum[j] += w * static_cast<double>(x[j]);
+      sum[d_] += w;
+    }
+  }));
+  for (std::size_t part = 1; part < parts_.parts(); ++part) {
+    for (std::size_t s = 0; s < size; ++s) sums[s] += sums[part * size + s];
+  }
+  Matrix out = centres;
+  std::vector<std::size_t> empty;
+  for (std::size_t c = 0; c < k_; ++c) {
+    const double* sum = sums.data() + c * stride;
+    if (sum[d_] <= 0) empty.push_back(c);
+    for (std::size_t j = 0; sum[d_] > 0 && j < d_; ++j) out.at(c, j) = static_cast<float>(sum[j] / sum[d_]);
+  }
+  if (!empty.empty()) fill_empty(empty, assignment, out);
+  return out;
+}
+
+Result<std::vector<double>> LloydRows::needed(const Matrix& centres) {
+  const NearestCentre nearest(centres);
+  std::vector<double> sums(parts_.parts() * k_);
+  MR_DO(parts_.each(cancelled_, [&](std::size_t begin, std::size_t count, std::size_t part) {
+    std::uint32_t found[RowParts::kBlockRows];
+    float distances[RowParts::kBlockRows], seconds[RowParts::kBlockRows];
+    nearest.find(MatrixView(data_.X).slice(begin, count), found, distances, seconds);
+    for (std::size_t i = 0; i < count; ++i)
+      sums[part * k_ + found[i]] += weight(begin + i) * static_cast<double>(seconds[i] - distances[i]);
+  }));
+  for (std::size_t s = k_; s < sums.size(); ++s) sums[s % k_] += sums[s];
+  sums.resize(k_);
+  return sums;
+}
+
+void LloydRows::fill_empty(const std::vector<std::size_t>& empty, const Assignment& assignment,
+                           Matrix& centres) const {
+  std::vector<std::uint32_t> order(rows());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+  const auto farthest = order.begin() + static_cast<std::ptrdiff_t>(std::min(empty.size(), order.size()));
+  std::ranges::partial_sort(order, farthest, std::greater<>(), [&](std::uint32_t i) {
+    return std::pair(weight(i) > 0 ? assignment.distance[i] : 0.0f, ~i);
+  });
+  for (std::size_t e = 0; e < empty.size() && assignment.distance[order[e]] > 0; ++e)
+    std::copy_n(row(order[e]), d_, centres.values.data() + empty[e] * d_);
+}
+
+// Squared distances of rows to a few of them: (rows, candidates) into `out`.
+void distances_to(const Matrix& rows, const std::vector<float>& norms,
+                  const std::vector<std::size_t>& candidates, std::vector<float>& out) {
+  const std::size_t d = rows.cols, t = candidates.size();
+  Matrix picked(t, d);
+  for (std::size_t c = 0; c < t; ++c)
+    std::copy_n(rows.values.data() + candidates[c] * d, d, picked.values.data() + c * d);
+  const PackedMatrix<float> packed(transposed(picked.values.data(), d), d, t);
+  out.resize(rows.rows * t);
+  multiply(row_major(rows.values.data(), d), rows.rows, packed, out.data(), t);
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    for (std::size_t c = 0; c < t; ++c) {
+      float& value = out[i * t + c];
+      value = i == candidates[c] ? 0 : std::max(0.0f, norms[i] + norms[candidates[c]] - 2 * value);
+    }
+  }
+}
+
+// Chooses first centres. Rows of weight 0 are never chosen while there are others.
+class Starts {
+ public:
+  Starts(const Dataset& data, std::size_t k) : data_(data), k_(k) {}
+
+  Matrix choose(bool plus_plus, Random random) const {
+    const std::vector<std::size_t> sample = sampled_rows(random);
+    return plus_plus ? greedy(sample, random)
+                     : rows_of({sample.begin(), sample.begin() + std::ptrdiff_t(k_)});
+  }
+
+ private:
+  // Distinct rows in random order, those of weight 0 last.
+  std::vector<std::size_t> sampled_rows(Random& random) const {
+    const std::size_t n = data_.X.rows, wanted = std::min(n, std::max(kStartRows, 50 * k_));
+    std::vector<std::size_t> rows(n);
+    for (std::size_t i = 0; i < n; ++i) rows[i] = i;
+    if (!data_.weights.empty())
+      std::ranges::stable_partition(rows, [&](std::size_t i) { return data_.weights[i] > 0; });
+    const auto weighing = static_cast<std::size_t>(
+        data_.weights.empty() ? static_cast<std::ptrdiff_t>(n)
+                              : std::ranges::count_if(data_.weights, [](double w) { return w > 0; }));
+    for (std::size_t i = 0; i < std::min(wanted, weighing); ++i)
+      std::swap(rows[i], rows[i + random.below(weighing - i)]);
+    rows.resize(wanted);
+    return rows;
+  }
+
+  Matrix rows_of(const std::vector<std::size_t>& indices) const {
+    Matrix out(indices.size(), data_.X.cols);
+    for (std::size_t c = 0; c < indices.size(); ++c)
+      std::copy_n(data_.X.values.data() + indices[c] * out.cols, out.cols, out.values.data() + c * out.cols);
+    return out;
+  }
+
+  // Each next centre is the best of 2 + log k rows drawn by weight times squared distance to those chosen.
+  Matrix greedy(const std::vector<std::size_t>& sample, Random& random) const {
+    Matrix rows = rows_of(sample);
+    move_to_middle(rows);
+    const std::size_t m = rows.rows, d = rows.cols;
+    std::vector<double> weight(m);
+    std::vector<float> norms(m), distances;
+    for (std::size_t i = 0; i < m; ++i) {
+      weight[i] = data_.weights.empty() ? 1 : data_.weights[sample[i]];
+      for (std::size_t j = 0; j < d; ++j) norms[i] += rows.at(i, j) * rows.at(i, j);
+    }
+    const std::size_t tries = 2 + static_cast<std::size_t>(std::log(static_cast<double>(k_)));
+    std::vector<std::size_t> chosen{draw(weight, {}, random)};
+    std::vector<float> closest;
+    distances_to(rows, norms, chosen, closest);
+    while (chosen.size() < k_) {
+      std::vector<std::size_t> candidates;
+      for (std::size_t t = 0; t < tries; ++t) candidates.push_back(draw(weight, closest, random));
+      distances_to(rows, norms, candidates, distances);
+      std::size_t best = 0;
+      double least = std::numeric_limits<double>::infinity();
+      for (std::size_t t = 0; t < tries; ++t) {
+        double sum = 0;
+        for (std::size_t i = 0; i < m; ++i)
+          sum += weight[i] * static_cast<double>(std::min(closest[i], distances[i * tries + t]));
+        if (sum < least) least = sum, best = t;
+      }
+      chosen.push_back(candidates[best]);
+      for (std::size_t i = 0; i < m; ++i) closest[i] = std::min(closest[i], distances[i * tries + best]);
+    }
+    for (std::size_t& i : chosen) i = sample[i];
+    return rows_of(chosen);
+  }
+
+  static void move_to_middle(Matrix& rows) {
+    for (std::size_t j = 0; j < rows.cols; ++j) {
+      double sum = 0;
+      for (std::size_t i = 0; i < rows.rows; ++i) sum += static_cast<double>(rows.at(i, j));
+      const auto mean = static_cast<float>(sum / static_cast<double>(rows.rows));
+      for (std::size_t i = 0; i < rows.rows; ++i) rows.at(i, j) -= mean;
+    }
+  }
+
+  // A row by weight, times its distance where there are distances.
+  static std::size_t draw(const std::vector<double>& weight, const std::vector<float>& distance,
+                          Random& random) {
+    const auto share = [&](std::size_t i) {
+      return weight[i] * (distance.empty() ? 1 : static_cast<double>(distance[i]));
+    };
+    double sum = 0;
+    for (std::size_t i = 0; i < weight.size(); ++i) sum += share(i);
+    if (!(sum > 0)) return random.below(weight.size());  // all rows are centres already
+    double point = random.uniform() * sum;
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < weight.size(); ++i) {
+      if (share(i) <= 0) continue;
+      last = i;
+      point -= share(i);
+      if (point < 0) break;
+    }
+    return last;
+  }
+
+  const Dataset& data_;
+  const std::size_t k_;
+};
+
+struct LloydRun {
+  Matrix centres;
+  Assignment assignment;
+  std::int64_t rounds = 0;
+};
+
+class KmeansFit {
+ public:
+  KmeansFit(const ParameterReader& read, const Dataset& train, const FitContext& context)
+      : read_(read),
+        train_(train),
+        context_(context),
+        k_(static_cast<std::size_t>(read.integer("k"))),
+        rows_(train, k_, context) {}
+
+  Result<Fitted> run() {
+    const Starts starts(train_, k_);
+    const bool plus_plus = read_.text("local_lloyd_init_method") == "kmeans++";
+    const Random random(context_.seed);
+    const std::int64_t trials = read_.integer_or("local_lloyd_num_trials", automatic_trials());
+    std::optional<LloydRun> best;
+    for (std::int64_t t = 0; t < trials && !stopped_; ++t) {
+      LloydRun trial{starts.choose(plus_plus, random.derive("start", static_cast<std::uint64_t>(t))), {}, 0};
+      MR_DO(lloyd(trial, read_.real("local_lloyd_tol")));
+      if (!best || trial.assignment.loss < best->assignment.loss) best = std::move(trial);
+    }
+    if (read_.is_auto("local_lloyd_num_trials")) MR_DO(move_centres(*best, random));
+    if (!stopped_) {
+      best->rounds = 0;
+      MR_DO(lloyd(*best, 0));
+    }
+    return finished(*best);
+  }
+
+ private:
+  std::int64_t automatic_trials() const {
+    return std::clamp<std::int64_t>(static_cast<std::int64_t>(kOperationsOfTrials / operations()), 1, 10);
+  }
+
+  double operations() const {
+    return static_cast<double>(rows_.rows()) * static_cast<double>(k_ * train_.X.cols);
+  }
+
+  // Lloyd's rounds end where no centre can move a little; here the centre that is needed least (after a move
+  // in vain the next one) takes a row drawn by its distance, and what is better after some rounds is kept.
+  Status move_centres(LloydRun& best, const Random& random) {
+    int in_vain = 0;
+    for (std::uint64_t move = 0; k_ > 1 && !stopped_ && in_vain < kMovesInVain && best.assignment.loss > 0 &&
+                                 static_cast<double>(rounds_) * operations() < kOperationsMax;
+         ++move) {
+      MR_TRY(needed, rows_.needed(best.centres));
+      std::vector<std::size_t> order(k_);
+      for (std::size_t c = 0; c < k_; ++c) order[c] = c;
+      std::ranges::stable_sort(order, {}, [&](std::size_t c) { return needed[c]; });
+      LloydRun moved{best.centres, {}, 0};
+      const std::size_t centre = order[static_cast<std::size_t>(in_vain) / 2 % k_];
+      const std::size_t row = far_row(best.assignment, random.derive("move", move));
+      std::copy_n(rows_.row(row), train_.X.cols, moved.centres.values.data() + centre * train_.X.cols);
+      MR_DO(lloyd(moved, read_.real("local_lloyd_tol")));
+      if (moved.assignment.loss < best.assignment.loss * (1 - 1e-6)) {
+        best = std::move(moved), in_vain = 0;
+      } else {
+        ++in_vain;
+      }
+    }
+    return {};
+  }
+
+  // A row by its weight times its squared distance.
+  std::size_t far_row(const Assignment& assignment, Random random) const {
+    double point = random.uniform() * assignment.loss;
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < rows_.rows(); ++i) {
+      const double share = rows_.weight(i) * static_cast<double>(assignment.distance[i]);
+      if (share <= 0) continue;
+      last = i;
+      point -= share;
+      if (point < 0) break;
+    }
+    return last;
+  }
+
+  // Rounds until the loss falls by at most `tolerance` of itself; with 0 until no row moves.
+  Status lloyd(LloydRun& run, double tolerance) {
+    const std::int64_t limit = read_.integer("local_lloyd_max_iter");
+    double before = std::numeric_limits<double>::infinity();
+    while (run.rounds < limit && !stopped_) {
+      if (!run.assignment.nearest.empty()) {
+        MR_TRY(means, rows_.means(run.centres, run.assignment));
+        run.centres = std::move(means);
+      }
+      MR_DO(rows_.assign(run.centres, run.assignment));
+      ++run.rounds, ++rounds_;
+      report(run.assignment.loss);
+      const double loss = run.assignment.loss;
+      if (run.assignment.changed == 0 || (tolerance > 0 && before - loss <= tolerance * loss)) break;
+      before = loss;
+    }
+    return {};
+  }
+
+  void report(double loss) {
+    const std::int64_t round = rounds_ - 1;
+    for (const MetricPoint& point :
+         {MetricPoint{"train:msd", loss / rows_.weights(), round}, MetricPoint{"train:ssd", loss, round}}) {
+      if (context_.metric) context_.metric(point);
+      if (context_.stop_early && context_.stop_early(point)) stopped_ = true;
+    }
+    Progress progress;
+    progress.phase = "Training", progress.round = rounds_;
+    progress.metric = "train:msd", progress.value = loss / rows_.weights();
+    if (context_.progress) context_.progress(progress);
+  }
+
+  // The exact loss of the centres as they are saved.
+  Result<Fitted> finished(const LloydRun& run) {
+    Assignment last;
+    MR_DO(rows_.assign(run.centres, last));
+    double loss = 0;
+    for (std::size_t i = 0; i < rows_.rows(); ++i) {
+      const float* centre = run.centres.values.data() + last.nearest[i] * run.centres.cols;
+      loss += rows_.weight(i) * squared_distance(rows_.row(i), centre, run.centres.cols);
+    }
+    Fitted fitted;
+    fitted.rounds = rounds_;
+    fitted.metrics = {{"train:msd", loss / rows_.weights()}, {"train:ssd", loss}};
+    fitted.model = make_kmeans_model(run.centres);
+    return fitted;
+  }
+
+  const ParameterReader& read_;
+  const Dataset& train_;
+  const FitContext& context_;
+  const std::size_t k_;
+  LloydRows rows_;
+  std::int64_t rounds_ = 0;
+  bool stopped_ = false;
+};
+
+class Kmeans final : public Estimator {
+ public:
+  explicit Kmeans(HyperParameters parameters)
+      : parameters_(std::move(parameters)), read_(kmeans_rules(), parameters_) {}
+
+  Result<Fitted> fit(const Dataset& train, const Dataset*, const FitContext& context) const override {
+    MR_DO(check_dataset("train", train, kKmeansNeeds));
+    MR_DO(check_feature_dim(read_.integer_or("feature_dim", static_cast<std::int64_t>(train.X.cols)), train));
+    const std::int64_t k = read_.integer("k");
+    if (k > static_cast<std::int64_t>(train.X.rows))
+      return invalid("hyperparameter 'k' is " + std::to_string(k) + ", but train has only " +
+                     counted(train.X.rows, "row"));
+    return KmeansFit(read_, train, context).run();
+  }
+
+ private:
+  const HyperParameters parameters_;
+  const ParameterReader read_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<const Estimator>> make_kmeans(const HyperParameters& parameters) {
+  MR_DO(check_against_rules("kmeans", kmeans_rules(), parameters));
+  const ParameterReader read(kmeans_rules(), parameters);
+  MR_DO(parse_names("eval_metrics", read.text("eval_metrics"), "msd|ssd"));
+  return std::unique_ptr<const Estimator>(new Kmeans(parameters));
+}
+
+}  // namespace millrace::tasks

@@ -1,0 +1,43 @@
+#pragma once
+// One step down a gradient, by five rules. g is the mean gradient plus decay times the weight (biases have no
+// decay):
+//   Sgd       w -= rate g
+//   Momentum  v = momentum v + g; w -= rate v
+//   Adagrad   s += g^2; w -= rate g / (sqrt(s) + 1e-8)
+//   Rmsprop   s = beta_2 s + (1 - beta_2) g^2; w -= rate g / (sqrt(s) + 1e-8)
+//   Adam      m and s as means of g and g^2, both corrected for their start; w -= rate m / (sqrt(s) + 1e-8)
+// One thread.
+
+#include <cstdint>
+#include <vector>
+
+#include "tasks/training/mlp/network.h"
+
+namespace millrace::tasks {
+
+enum class Optimizer : std::uint8_t { Sgd, Momentum, Adagrad, Rmsprop, Adam };
+
+struct StepSettings {
+  Optimizer optimizer = Optimizer::Adam;
+  double momentum = 0.9, beta_1 = 0.9, beta_2 = 0.999, decay = 0;
+};
+
+class StepMaker {
+ public:
+  StepMaker(StepSettings settings, const NetworkShape& shape);
+  void set_rate(double rate) { rate_ = rate; }
+  // `scale` makes the mean gradient of the sum.
+  void step(std::vector<float>& parameters, const std::vector<float>& gradient, float scale);
+
+ private:
+  void step_range(float* w, const float* gradient, std::size_t begin, std::size_t end, float scale,
+                  float decay);
+
+  const StepSettings settings_;
+  const NetworkShape& shape_;
+  std::vector<float> mean_, square_;  // v or m; s
+  double rate_ = 0;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace millrace::tasks
