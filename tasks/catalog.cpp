@@ -4,11 +4,13 @@
 
 #include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
+#include "tasks/experiments/experiments.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_tasks.h"
 #include "tasks/integrations/events/operations.h"
 #include "tasks/integrations/sns/operations.h"
 #include "tasks/jobs/job_kinds.h"
+#include "tasks/jobs/tags.h"
 #include "tasks/registry/model_packages.h"
 #include "tasks/storage/s3_operations.h"
 
@@ -107,8 +109,95 @@ constexpr P kTuningParameters[] = {
 constexpr P kListParameters[] = {
     {"NameContains", "string", false, "part of the name"},
     {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
-    {"SortOrder", "string", false, "Descending (default) or Ascending by creation"},
+    {"CreationTimeAfter", "time", false,
+     "also CreationTimeBefore, LastModifiedTimeAfter, LastModifiedTimeBefore"},
+    {"SortBy", "string", false, "CreationTime (default), Name, LastModifiedTime, Status"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
     {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kListTrialJobsParameters[] = {
+    {"HyperParameterTuningJobName", "string", true},
+    {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
+    {"SortBy", "string", false, "CreationTime (default), Name, Status, FinalObjectiveMetricValue"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kAddTagsParameters[] = {
+    {"ResourceArn", "string", true},
+    {"Tags", "array", true, "Key, Value; a key that is there gets the new value"},
+};
+constexpr P kResourceArn[] = {{"ResourceArn", "string", true}};
+constexpr P kDeleteTagsParameters[] = {{"ResourceArn", "string", true}, {"TagKeys", "array", true}};
+constexpr P kExperimentParameters[] = {
+    {"ExperimentName", "string", true, "unique"},
+    {"DisplayName", "string", false, "for people"},
+    {"Description", "string", false, "for people"},
+};
+constexpr P kExperimentName[] = {{"ExperimentName", "string", true}};
+constexpr P kTrialParameters[] = {
+    {"TrialName", "string", true, "unique"},
+    {"ExperimentName", "string", true, "of createExperiment"},
+    {"DisplayName", "string", false, "for people"},
+};
+constexpr P kTrialUpdateParameters[] = {{"TrialName", "string", true}, {"DisplayName", "string", false}};
+constexpr P kTrialName[] = {{"TrialName", "string", true}};
+constexpr P kListTrialsParameters[] = {
+    {"ExperimentName", "string", false, "trials of that experiment"},
+    {"TrialComponentName", "string", false, "trials with that component"},
+    {"CreatedAfter", "time", false, "also CreatedBefore"},
+    {"SortBy", "string", false, "CreationTime (default) or Name"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kComponentParameters[] = {
+    {"TrialComponentName", "string", true, "unique"},
+    {"DisplayName", "string", false, "for people"},
+    {"Status", "object", false, "PrimaryStatus, Message"},
+    {"StartTime", "time", false},
+    {"EndTime", "time", false},
+    {"Parameters", "map", false, "StringValue or NumberValue by name"},
+    {"InputArtifacts", "map", false, "Value, MediaType by name"},
+    {"OutputArtifacts", "map", false, "Value, MediaType by name"},
+};
+constexpr P kComponentUpdateParameters[] = {
+    {"TrialComponentName", "string", true},
+    {"Parameters", "map", false, "added or replaced; also InputArtifacts, OutputArtifacts"},
+    {"ParametersToRemove", "array", false, "names; also InputArtifactsToRemove, OutputArtifactsToRemove"},
+    {"Status", "object", false, "PrimaryStatus, Message"},
+    {"StartTime", "time", false},
+    {"EndTime", "time", false},
+    {"DisplayName", "string", false, "for people"},
+};
+constexpr P kComponentName[] = {{"TrialComponentName", "string", true}};
+constexpr P kComponentAndTrial[] = {{"TrialComponentName", "string", true}, {"TrialName", "string", true}};
+constexpr P kListComponentsParameters[] = {
+    {"ExperimentName", "string", false, "components in trials of that experiment"},
+    {"TrialName", "string", false, "components in that trial"},
+    {"SourceArn", "string", false, "the component of that job"},
+    {"CreatedAfter", "time", false, "also CreatedBefore"},
+    {"SortBy", "string", false, "CreationTime (default) or Name"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kSearchParameters[] = {
+    {"Resource", "string", true, "TrainingJob, ExperimentTrialComponent, ModelPackage, Experiment, …"},
+    {"SearchExpression", "object", false,
+     "Filters (Name, Operator, Value), NestedFilters, SubExpressions, Operator"},
+    {"SortBy", "string", false, "any property; LastModifiedTime"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most that"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kPutMetricsParameters[] = {
+    {"TrialComponentName", "string", true},
+    {"MetricData", "array", true, "up to 10: MetricName, Value, Timestamp, Step"},
+};
+constexpr P kGetMetricsParameters[] = {
+    {"MetricQueries", "array", true, "MetricName, ResourceArn, MetricStat, Period, XAxisType, Start, End"},
 };
 constexpr P kInvokeFunctionParameters[] = {
     {"FunctionName", "string", true, "name, partial or whole ARN, with or without a qualifier"},
@@ -376,8 +465,11 @@ const TaskKind kCatalog[] = {
     {"lambda", "getFunction", "A function's configuration", false, false, kFunctionName, get_function},
     {"lambda", "invoke", "Runs a function of HOME/functions", true, false, kInvokeFunctionParameters, invoke_function},
     {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},
+    {kService, "addTags", "Adds tags to a resource", false, false, kAddTagsParameters, add_tags},
+    {kService, "associateTrialComponent", "Puts a component into a trial", false, false, kComponentAndTrial, associate_trial_component},
     {kService, "createEndpoint", "Serves the models of an endpoint configuration", true, false, kEndpointParameters, create_endpoint},
     {kService, "createEndpointConfig", "Weighs models as variants of an endpoint", true, false, kEndpointConfigParameters, create_endpoint_config},
+    {kService, "createExperiment", "Makes an experiment", false, false, kExperimentParameters, create_experiment},
     {kService, "createHyperParameterTuningJob", "Searches hyperparameters by training jobs", true, true, kTuningParameters, create<kTuningJobKind>},
     {kService, "createModel", "Makes a model of one or more artifacts", true, false, kModelParameters, create_model},
     {kService, "createModelPackage", "Registers a version of a model", false, false, kPackageParameters, create_model_package},
@@ -385,13 +477,20 @@ const TaskKind kCatalog[] = {
     {kService, "createProcessingJob", "Runs a built-in processor or a program over data", true, true, kProcessingParameters, create<kProcessingJobKind>},
     {kService, "createTrainingJob", "Trains a model by a built-in algorithm or a program", true, true, kTrainingParameters, create<kTrainingJobKind>},
     {kService, "createTransformJob", "Scores the objects below a prefix", true, true, kTransformParameters, create<kTransformJobKind>},
+    {kService, "createTrial", "Makes a trial of an experiment", false, false, kTrialParameters, create_trial},
+    {kService, "createTrialComponent", "Makes a component: parameters, metrics and artifacts of one step", false, false, kComponentParameters, create_trial_component},
     {kService, "deleteEndpoint", "Ends an endpoint", false, false, kEndpointName, remove<kEndpoint>},
     {kService, "deleteEndpointConfig", "Deletes an endpoint configuration's record", false, false, kEndpointConfigName, remove<kEndpointConfig>},
+    {kService, "deleteExperiment", "Deletes an experiment without trials", false, false, kExperimentName, delete_experiment},
     {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName, remove<kModel>},
     {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false, kPackageName, remove<kModelPackage>},
     {kService, "deleteModelPackageGroup", "Deletes an empty group", false, false, kGroupName, delete_model_package_group},
+    {kService, "deleteTags", "Removes tags from a resource", false, false, kDeleteTagsParameters, delete_tags},
+    {kService, "deleteTrial", "Deletes a trial without components", false, false, kTrialName, delete_trial},
+    {kService, "deleteTrialComponent", "Deletes a component that is in no trial, with its metrics", false, false, kComponentName, delete_trial_component},
     {kService, "describeEndpoint", "An endpoint's record with the weights of its variants", false, false, kEndpointName, describe<kEndpoint>},
     {kService, "describeEndpointConfig", "An endpoint configuration's record", false, false, kEndpointConfigName, describe<kEndpointConfig>},
+    {kService, "describeExperiment", "An experiment's record", false, false, kExperimentName, describe<kExperiment>},
     {kService, "describeHyperParameterTuningJob", "A tuning job's record", false, false, kTuningJobName, describe<kTuningJob>},
     {kService, "describeModel", "A model's record", false, false, kModelName, describe<kModel>},
     {kService, "describeModelPackage", "A version's record with metrics and approval", false, false, kPackageName, describe<kModelPackage>},
@@ -399,23 +498,34 @@ const TaskKind kCatalog[] = {
     {kService, "describeProcessingJob", "A processing job's record", false, false, kProcessingJobName, describe<kProcessingJob>},
     {kService, "describeTrainingJob", "A training job's record", false, false, kTrainingJobName, describe<kTrainingJob>},
     {kService, "describeTransformJob", "A transform job's record", false, false, kTransformJobName, describe<kTransformJob>},
+    {kService, "describeTrial", "A trial's record", false, false, kTrialName, describe<kTrial>},
+    {kService, "describeTrialComponent", "A component with what its metrics come to", false, false, kComponentName, describe_trial_component},
+    {kService, "disassociateTrialComponent", "Takes a component out of a trial", false, false, kComponentAndTrial, disassociate_trial_component},
     {kService, "listEndpointConfigs", "Endpoint configurations, newest first", false, false, kListParameters, list<kEndpointConfig>},
     {kService, "listEndpoints", "Endpoints, newest first", false, false, kListParameters, list<kEndpoint>},
+    {kService, "listExperiments", "Experiments, newest first", false, false, kListParameters, list<kExperiment>},
     {kService, "listHyperParameterTuningJobs", "Tuning jobs, newest first", false, false, kListParameters, list<kTuningJob>},
     {kService, "listModelPackageGroups", "Groups, newest first", false, false, kListParameters, list<kModelPackageGroup>},
     {kService, "listModelPackages", "Versions, newest first; of one ModelPackageGroupName or all", false, false, kListParameters, list<kModelPackage>},
     {kService, "listModels", "Models, newest first", false, false, kListParameters, list<kModel>},
     {kService, "listProcessingJobs", "Processing jobs, newest first", false, false, kListParameters, list<kProcessingJob>},
+    {kService, "listTags", "A resource's tags", false, false, kResourceArn, list_tags},
     {kService, "listTrainingJobs", "Training jobs, newest first", false, false, kListParameters, list<kTrainingJob>},
-    {kService, "listTrainingJobsForHyperParameterTuningJob", "A tuning job's training jobs, newest first", false, false, kTuningJobName, list_training_jobs_of_tuning_job},
+    {kService, "listTrainingJobsForHyperParameterTuningJob", "A tuning job's training jobs, newest first", false, false, kListTrialJobsParameters, list_training_jobs_of_tuning_job},
     {kService, "listTransformJobs", "Transform jobs, newest first", false, false, kListParameters, list<kTransformJob>},
+    {kService, "listTrialComponents", "Components of a trial, an experiment or a job, newest first", false, false, kListComponentsParameters, list_trial_components},
+    {kService, "listTrials", "Trials of an experiment or of a component, newest first", false, false, kListTrialsParameters, list_trials},
+    {kService, "search", "Resources by conditions on any of their properties", false, false, kSearchParameters, search},
     {kService, "stopHyperParameterTuningJob", "Tells a tuning job and its training jobs to stop", false, false, kTuningJobName, stop<kTuningJobKind>},
     {kService, "stopProcessingJob", "Tells a processing job to stop", false, false, kProcessingJobName, stop<kProcessingJobKind>},
     {kService, "stopTrainingJob", "Tells a training job to stop", false, false, kTrainingJobName, stop<kTrainingJobKind>},
     {kService, "stopTransformJob", "Tells a transform job to stop", false, false, kTransformJobName, stop<kTransformJobKind>},
     {kService, "updateEndpoint", "Moves an endpoint to another configuration", true, false, kEndpointParameters, update_endpoint},
     {kService, "updateEndpointWeightsAndCapacities", "Changes the weights of an endpoint's variants", false, false, kWeightParameters, update_endpoint_weights_and_capacities},
+    {kService, "updateExperiment", "Changes what people read of an experiment", false, false, kExperimentParameters, update_experiment},
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
+    {kService, "updateTrial", "Changes what people read of a trial", false, false, kTrialUpdateParameters, update_trial},
+    {kService, "updateTrialComponent", "Changes a component", false, false, kComponentUpdateParameters, update_trial_component},
     {"s3", "copyObject", "Copies an object", false, false, kCopyObjectParameters, s3_copy_object},
     {"s3", "createBucket", "Makes a bucket", false, false, kBucketParameters, s3_create_bucket},
     {"s3", "deleteBucket", "Deletes an empty bucket", false, false, kBucketParameters, s3_delete_bucket},
@@ -429,6 +539,8 @@ const TaskKind kCatalog[] = {
     {"s3", "listObjects", "The objects below a prefix, in pages by Marker", false, false, kListObjectsV1Parameters, s3_list_objects_v1},
     {"s3", "listObjectsV2", "The objects below a prefix, in pages", false, false, kListObjectsParameters, s3_list_objects},
     {"s3", "putObject", "Writes an object", false, false, kPutObjectParameters, s3_put_object},
+    {"sagemakermetrics", "batchGetMetrics", "Values of trial components' metrics", false, false, kGetMetricsParameters, batch_get_metrics},
+    {"sagemakermetrics", "batchPutMetrics", "Adds values to a trial component's metrics", false, false, kPutMetricsParameters, batch_put_metrics},
     {"sagemakerruntime", "invokeEndpoint", "Scores rows by an endpoint", false, false, kInvokeParameters, invoke_endpoint_task},
     {"sqs", "changeMessageVisibility", "When a received message is visible again", false, false, kVisibilityParameters, nullptr, false, begin_sqs},
     {"sqs", "changeMessageVisibilityBatch", "The same for up to 10", false, false, kBatchEntriesParameters, nullptr, false, begin_sqs},

@@ -12,6 +12,7 @@
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/integrations/integrations.h"
+#include "tasks/jobs/state_changes.h"
 #include "tasks/request_ids.h"
 #include "tasks/runner_context.h"
 #include "tasks/worker_pool.h"
@@ -65,6 +66,8 @@ struct RunnerCore {
   std::unique_ptr<FunctionHost> functions = {};
   std::unique_ptr<DataServices> data = {};
   std::unique_ptr<Integrations> integrations = {};
+  std::unique_ptr<EndpointHost> endpoints = {};
+  std::unique_ptr<StateChanges> changes = {};
 };
 
 namespace {
@@ -106,7 +109,13 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
     return submit_background(core, kind, name);
   };
   call.stop_grace = core.settings.stop_grace;
+  if (core.settings.job_log)
+    call.log_line = [&core](std::string_view kind, std::string_view name, std::int64_t created_ms,
+                            std::string_view line) {
+      core.settings.job_log(kind, name, created_ms, core.clock.now(), line);
+    };
   call.functions = core.functions.get();
+  call.endpoints = core.endpoints.get();
   call.ids = &core.ids;
   call.integrations = core.integrations.get();
   call.place = &core.settings.place;
@@ -231,6 +240,22 @@ QueueSender queue_sender(DataServices& data) {
   };
 }
 
+// Those who follow the records: endpoints as they are served, changes of state as events.
+void open_followers(RunnerCore& core, std::uint64_t seed) {
+  EndpointHost::Settings endpoints = core.settings.endpoints;
+  endpoints.account = core.settings.place.account;
+  endpoints.capture.seed = mix(seed, 4);
+  core.endpoints = std::make_unique<EndpointHost>(*core.jobs, core.objects, core.clock, core.settings.metrics,
+                                                  std::move(endpoints));
+  core.changes = std::make_unique<StateChanges>(*core.jobs, *core.integrations);
+  core.jobs->on_write(
+      [endpoints_host = core.endpoints.get(), changes = core.changes.get()](std::string_view kind) {
+        if (kind == kEndpoint.kind) endpoints_host->changed();
+        changes->wake();
+      });
+  core.changes->begin();
+}
+
 // Jobs without a workflow behind them that an earlier process did not finish.
 void continue_background_jobs(RunnerCore& core) {
   for (const JobKind* kind : job_kinds()) {
@@ -259,7 +284,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   std::error_code error;
   std::filesystem::create_directories(home / "objects", error);
   if (error) return invalid("can't make " + (home / "objects").string() + ": " + error.message());
-  MR_TRY(jobs, Jobs::open((home / "tasks.db").string()));
+  MR_TRY(jobs, Jobs::open((home / "tasks.db").string(), state_of_record));
   if (settings.threads_per_job < 1)
     settings.threads_per_job = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const std::uint64_t seed = settings.seed;
@@ -288,6 +313,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   MR_TRY(opened,
          Integrations::open(std::move(integrations), *core->functions, queue_sender(*core->data), clock));
   core->integrations = std::move(opened);
+  open_followers(*core, seed);
   core->job_pool =
       std::make_unique<WorkerPool>(std::max(1, core->settings.jobs_at_once), core->settings.waiting_max);
   core->call_pool =
@@ -304,6 +330,8 @@ TaskLibraryRunner::~TaskLibraryRunner() {
   core_->data->shut_down();
   core_->call_pool.reset();
   core_->job_pool.reset();
+  core_->endpoints.reset();
+  core_->changes.reset();
 }
 
 bool TaskLibraryRunner::serves(const std::string& resource) const {
@@ -391,6 +419,9 @@ Jobs& TaskLibraryRunner::jobs() {
 }
 DataServices& TaskLibraryRunner::data() {
   return *core_->data;
+}
+EndpointHost& TaskLibraryRunner::endpoints() {
+  return *core_->endpoints;
 }
 ObjectStore& TaskLibraryRunner::objects() {
   return core_->objects;

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "orchestrator/dispatch/runner.h"
 #include "tasks/artifacts/object_store.h"
+#include "tasks/deployment/endpoint_host.h"
 #include "tasks/functions/lambda.h"
 #include "tasks/jobs/jobs.h"
 
@@ -37,6 +38,12 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     std::string functions;                      // their folder; empty: HOME/functions
     LambdaPlace place;                          // in ARNs
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
+    EndpointHost::Settings endpoints = {};      // its account and seed are set here
+    metrics::Registry* metrics = nullptr;       // of endpoints; may be null
+    // Log lines of jobs, besides their files; may be empty. Any thread.
+    std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
+                       std::string_view line)>
+        job_log = {};
   };
   // Runs a function on the loop thread, soon; callable from any thread.
   using Post = std::function<void(std::function<void()>)>;
@@ -60,6 +67,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   Jobs& jobs();               // any thread
   ObjectStore& objects();     // any thread
   DataServices& data();       // any thread: tables and queues
+  EndpointHost& endpoints();  // any thread
 
  private:
   explicit TaskLibraryRunner(std::shared_ptr<RunnerCore> core);

@@ -17,6 +17,7 @@
 namespace millrace::tasks {
 
 class DataServices;
+class EndpointHost;
 class FunctionHost;
 class Integrations;
 class RequestIds;
@@ -36,8 +37,13 @@ struct TaskCall {
   std::function<bool()> suspended = {};
   // Runs the job of that kind and name later, on a thread of its own; false when too many are waiting.
   std::function<bool(std::string_view kind, std::string_view name)> run_later = {};
-  Millis stop_grace{120'000};            // what a program of the user's has to end after SIGTERM
+  Millis stop_grace{120'000};  // what a program of the user's has to end after SIGTERM
+  // Besides its file, a job's log lines: of which job, created when; may be empty. Any thread.
+  std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms,
+                     std::string_view line)>
+      log_line = {};
   FunctionHost* functions = nullptr;     // of the home; null outside a runner
+  EndpointHost* endpoints = nullptr;     // of the home; null outside a runner
   RequestIds* ids = nullptr;             // of requests, where the service would give one
   Integrations* integrations = nullptr;  // of the home; null outside a runner
   const LambdaPlace* place = nullptr;    // where those functions say they live

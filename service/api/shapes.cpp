@@ -82,6 +82,7 @@ std::string shown(JsonView value, const Shape& shape) {
 
 class Check {
  public:
+  explicit Check(PathStyle style) : style_(style) {}
   std::optional<ApiError> result() const {
     if (!wrong_type_.empty()) return ApiError{"SerializationException", wrong_type_, 400};
     if (broken_.empty()) return std::nullopt;
@@ -93,7 +94,10 @@ class Check {
 
   void structure(JsonView value, std::span<const Member> members, const std::string& prefix) {
     for (const Member& m : members) {
-      const std::string path = prefix + std::string(m.name);
+      std::string path = prefix + std::string(m.name);
+      char& first = path[prefix.size()];
+      if (style_ == PathStyle::LowerFirst && first >= 'A' && first <= 'Z')
+        first = static_cast<char>(first - 'A' + 'a');
       if (const JsonView found = member(value, m.name)) {
         check(found, *m.shape, path);
       } else if (m.required) {
@@ -157,14 +161,15 @@ class Check {
     broken_.push_back(what + " at '" + path + "' failed to satisfy constraint: " + constraint);
   }
 
+  const PathStyle style_;
   std::string wrong_type_;
   std::vector<std::string> broken_;
 };
 
 }  // namespace
 
-std::optional<ApiError> check_input(JsonView input, std::span<const Member> members) {
-  Check check;
+std::optional<ApiError> check_input(JsonView input, std::span<const Member> members, PathStyle style) {
+  Check check(style);
   check.structure(input, members, {});
   return check.result();
 }

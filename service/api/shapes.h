@@ -33,7 +33,11 @@ struct Member {
   bool required = false;
 };
 
+// How messages write the members on a path: as they are, or as services do whose members begin large
+// ("trainingJobName" for TrainingJobName).
+enum class PathStyle { AsIs, LowerFirst };
 // SerializationException for a wrong type, ValidationException that lists every broken constraint.
-std::optional<ApiError> check_input(JsonView input, std::span<const Member> members);
+std::optional<ApiError> check_input(JsonView input, std::span<const Member> members,
+                                    PathStyle style = PathStyle::AsIs);
 
 }  // namespace millrace::api

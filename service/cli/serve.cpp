@@ -12,6 +12,8 @@
 #include "service/api/lambda.h"
 #include "service/api/logs.h"
 #include "service/api/router.h"
+#include "service/api/sagemaker.h"
+#include "service/api/sagemaker_runtime.h"
 #include "service/api/service.h"
 #include "service/api/sns.h"
 #include "service/api/sqs.h"
@@ -94,6 +96,8 @@ class Serving {
         queues_(home.tasks()->data(), post(), service::draw_seed(), configuration.http.tls != nullptr),
         bus_(*home.tasks(), service::draw_seed()),
         topics_(*home.tasks(), service::draw_seed()),
+        sagemaker_(*home.tasks(), service::draw_seed()),
+        inference_(home.tasks()->endpoints(), configuration.engine.account, post(), service::draw_seed()),
         sts_(service::draw_seed()),
         events_(home.engine(), home.loop(), configuration.events, service::draw_seed(), metrics.registry()),
         retention_(home.loop(), home.committer(), configuration.retention,
@@ -114,7 +118,10 @@ class Serving {
   }
 
   // Once unfinished executions are taken up.
-  void start() { retention_.start(); }
+  void start() {
+    retention_.start();
+    home_.tasks()->endpoints().load_all();
+  }
 
   void handle(http::ExchangePtr exchange) { router_.handle(std::move(exchange)); }
 
@@ -151,6 +158,7 @@ class Serving {
                  [this](ExchangePtr exchange, const Caller&) { bus_.handle(std::move(exchange)); }});
     router_.add({"sns", Protocol::Query, "", api::SnsApi::serves,
                  [this](ExchangePtr exchange, const Caller&) { topics_.handle(std::move(exchange)); }});
+    add_machine_learning();
     if (logs_)
       router_.add({"logs", Protocol::AwsJson11, api::LogsApi::kTarget, nullptr,
                    [this](ExchangePtr exchange, const Caller&) { logs_->handle(std::move(exchange)); }});
@@ -166,6 +174,19 @@ class Serving {
                    [this](ExchangePtr exchange, const Caller&) { metrics_.handle(exchange); },
                    [](const http::Request&) { return demand("millrace:GetMetrics"); },
                    configuration.metrics.open});
+  }
+  void add_machine_learning() {
+    router_.add({"sagemaker", Protocol::AwsJson11, api::SageMakerApi::kTarget, nullptr,
+                 [this](ExchangePtr exchange, const Caller& caller) {
+                   sagemaker_.handle(std::move(exchange), caller);
+                 }});
+    router_.add({"sagemaker", Protocol::RestJson, "", api::SageMakerRuntime::serves,
+                 [this](ExchangePtr exchange, const Caller&) { inference_.handle(std::move(exchange)); },
+                 api::SageMakerRuntime::demands});
+    router_.add(
+        {"sagemaker", Protocol::RestJson, "", api::SageMakerApi::serves_metrics,
+         [this](ExchangePtr exchange, const Caller&) { sagemaker_.handle_metrics(std::move(exchange)); },
+         api::SageMakerApi::metrics_demands});
   }
   static std::vector<auth::Demand> demand(const char* action) { return {{action, "*"}}; }
 
@@ -191,6 +212,8 @@ class Serving {
   api::SqsApi queues_;
   api::EventsApi bus_;
   api::SnsApi topics_;
+  api::SageMakerApi sagemaker_;
+  api::SageMakerRuntime inference_;
   api::StsApi sts_;
   service::OperatorLog operator_log_;
   service::EventStreams events_;
@@ -269,6 +292,11 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
   home_options.tasks.function_host.also_log = [&function_logs](const std::string& function, Instant now,
                                                                std::string_view text) {
     function_logs.write(function, now, text);
+  };
+  home_options.tasks.metrics = &metrics.registry();
+  home_options.tasks.job_log = [&function_logs](std::string_view kind, std::string_view name,
+                                                std::int64_t created_ms, Instant now, std::string_view line) {
+    function_logs.write_job(kind, name, created_ms, now, line);
   };
   MR_TRY(home, service::Home::open(std::move(home_options)));
   std::unique_ptr<service::LogStore> log_store;

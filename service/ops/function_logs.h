@@ -1,7 +1,9 @@
 #pragma once
-// FunctionLogs: the way of functions' output into the log groups /aws/lambda/NAME. It is there before the log
+// FunctionLogs: the way of functions' output into the log groups /aws/lambda/NAME, and of jobs' into
+// /aws/sagemaker/TrainingJobs and the like. It is there before the log
 // writer and after it: what comes meanwhile goes into the files of HOME/logs only. Any thread.
 
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -17,6 +19,9 @@ class FunctionLogs {
   void connect(LogWriter* writer);  // null: to nobody; borrowed
   // Each line of `text` is an event of today's stream.
   void write(const std::string& function, Instant now, std::string_view text);
+  // A line of a job that was created at `created_ms`: stream NAME/algo-1-SECONDS, the same after a restart.
+  void write_job(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
+                 std::string_view line);
 
  private:
   std::mutex mutex_;

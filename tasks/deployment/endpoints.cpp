@@ -1,58 +1,74 @@
 // Endpoint configurations and endpoints; see models.h.
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/time.h"
 #include "tasks/arguments.h"
+#include "tasks/deployment/data_capture.h"
 #include "tasks/deployment/models.h"
 #include "tasks/deployment/serving.h"
 #include "tasks/jobs/entities.h"
+#include "tasks/jobs/tags.h"
 
 namespace millrace::tasks {
 namespace {
+
+constexpr const char *kProduction = "ProductionVariants", *kShadows = "ShadowProductionVariants";
 
 struct Named {
   std::string name;
   Json fields;
 };
 
+// The variants of one list, checked, with their names and weights in `fields`; the sum of the weights.
+Result<double> checked_variants(const Arguments& arguments, const char* list, const Jobs& jobs,
+                                std::set<std::string>& names, Json& fields) {
+  MR_TRY(variants, arguments.list(list));
+  double weight_sum = 0;
+  for (std::size_t i = 0; i < variants.size(); ++i) {
+    MR_TRY(variant_name, variants[i].text_or("VariantName", names.empty() ? "AllTraffic" : ""));
+    if (variant_name.empty())
+      return variants[i].wrong("VariantName", "is required when there is more than one variant");
+    MR_DO(check_name("VariantName", variant_name));
+    if (!names.insert(variant_name).second)
+      return variants[i].wrong("VariantName", "\"" + variant_name + "\" is used twice");
+    MR_TRY(model, variants[i].text("ModelName"));
+    MR_DO(jobs.find(kModel.kind, model));
+    MR_TRY(weight, variants[i].real_or("InitialVariantWeight", 1));
+    if (!(weight >= 0)) return variants[i].wrong("InitialVariantWeight", "must not be negative");
+    weight_sum += weight;
+    fields[list][i]["VariantName"] = variant_name;
+    fields[list][i]["InitialVariantWeight"] = weight;
+  }
+  return weight_sum;
+}
+
 Result<Named> checked_config(TaskCall& call) {
   const Arguments arguments(call.arguments);
   MR_TRY(name, arguments.text("EndpointConfigName"));
   MR_DO(check_name("EndpointConfigName", name));
-  MR_TRY(variants, arguments.list("ProductionVariants"));
-  if (variants.empty()) return invalid("ProductionVariants needs at least one variant");
+  MR_DO(check_tags(call.arguments));
   Json fields = arguments.json();
-  double weight_sum = 0;
-  for (std::size_t i = 0; i < variants.size(); ++i) {
-    MR_TRY(variant_name, variants[i].text_or("VariantName", i == 0 ? "AllTraffic" : ""));
-    if (variant_name.empty())
-      return variants[i].wrong("VariantName", "is required when there is more than one variant");
-    for (std::size_t j = 0; j < i; ++j)
-      if (fields["ProductionVariants"][j]["VariantName"] == variant_name)
-        return variants[i].wrong("VariantName", "\"" + variant_name + "\" is used twice");
-    MR_TRY(model, variants[i].text("ModelName"));
-    MR_DO(call.context.jobs().find(kModel.kind, model));
-    MR_TRY(weight, variants[i].real_or("InitialVariantWeight", 1));
-    if (!(weight >= 0)) return variants[i].wrong("InitialVariantWeight", "must not be negative");
-    weight_sum += weight;
-    fields["ProductionVariants"][i]["VariantName"] = variant_name;
-    fields["ProductionVariants"][i]["InitialVariantWeight"] = weight;
-  }
+  std::set<std::string> names;
+  const Jobs& jobs = call.context.jobs();
+  MR_TRY(weight_sum, checked_variants(arguments, kProduction, jobs, names, fields));
+  if (names.empty()) return invalid("ProductionVariants needs at least one variant");
   if (weight_sum <= 0)
     return invalid("ProductionVariants: at least one InitialVariantWeight must be above 0");
+  MR_TRY(shadow_sum, checked_variants(arguments, kShadows, jobs, names, fields));
+  static_cast<void>(shadow_sum);
+  MR_DO(CaptureConfig::read(call.arguments.value("DataCaptureConfig", Json())));
   return Named{name, std::move(fields)};
 }
 
-// What an endpoint says of its variants, from the configuration. Their models are resolved and loaded here:
-// an endpoint that is InService can answer, and goes on when a model's record is deleted or its package
+// The variants of a list of the configuration as an endpoint shows them. Their models are resolved and loaded
+// here: an endpoint that is InService can answer, and goes on when a model's record is deleted or its package
 // rejected later.
-Result<Json> endpoint_fields(const std::string& config_name, TaskCall& call) {
-  const Jobs& jobs = call.context.jobs();
-  MR_TRY(config, jobs.find(kEndpointConfig.kind, config_name));
-  Json variants = Json::array(), artifacts = Json::object();
-  for (const Json& variant : config.at("ProductionVariants")) {
-    MR_TRY(uris, model_uris(jobs, variant.at("ModelName").get<std::string>()));
+Result<Json> shown_variants(const Json& list, TaskCall& call, Json& artifacts) {
+  Json variants = Json::array();
+  for (const Json& variant : list) {
+    MR_TRY(uris, model_uris(call.context.jobs(), variant.at("ModelName").get<std::string>()));
     MR_DO(load_chain(call.context.objects(), uris));
     artifacts[variant.at("VariantName").get<std::string>()] = uris;
     const double weight = variant.at("InitialVariantWeight").get<double>();
@@ -63,16 +79,37 @@ Result<Json> endpoint_fields(const std::string& config_name, TaskCall& call) {
                         {"CurrentInstanceCount", 1},
                         {"DesiredInstanceCount", 1}});
   }
-  return Json{{"EndpointConfigName", config_name},
-              {"ProductionVariants", variants},
-              {"EndpointStatus", "InService"},
-              {kNotes, {{"Artifacts", artifacts}}}};
+  return variants;
+}
+
+// What an endpoint says of itself, from the configuration.
+Result<Json> endpoint_fields(const std::string& config_name, TaskCall& call) {
+  MR_TRY(config, call.context.jobs().find(kEndpointConfig.kind, config_name));
+  Json artifacts = Json::object();
+  MR_TRY(variants, shown_variants(config.at(kProduction), call, artifacts));
+  MR_TRY(shadows, shown_variants(config.value(kShadows, Json::array()), call, artifacts));
+  const Json capture = config.value("DataCaptureConfig", Json());
+  Json fields = {{"EndpointConfigName", config_name},
+                 {kProduction, variants},
+                 {"EndpointStatus", "InService"},
+                 {kNotes, {{"Artifacts", artifacts}, {"DataCaptureConfig", capture}}}};
+  if (!shadows.empty()) fields[kShadows] = shadows;
+  if (capture.is_object()) {
+    const bool enabled = capture.value("EnableCapture", false);
+    fields["DataCaptureConfig"] = {
+        {"EnableCapture", enabled},
+        {"CaptureStatus", enabled ? "Started" : "Stopped"},
+        {"CurrentSamplingPercentage", capture.value("InitialSamplingPercentage", 100)},
+        {"DestinationS3Uri", text_in(capture, "DestinationS3Uri")}};
+  }
+  return fields;
 }
 
 Result<Named> checked_endpoint(TaskCall& call) {
   const Arguments arguments(call.arguments);
   MR_TRY(name, arguments.text("EndpointName"));
   MR_DO(check_name("EndpointName", name));
+  MR_DO(check_tags(call.arguments));
   MR_TRY(config, arguments.text("EndpointConfigName"));
   MR_TRY(fields, endpoint_fields(config, call));
   return Named{name, std::move(fields)};
@@ -124,6 +161,8 @@ Outcome update_endpoint(TaskCall& call) {
   const auto endpoint = checked_endpoint(call);
   if (!endpoint) return sagemaker_failure(endpoint.error());
   const auto record = call.context.jobs().modify(kEndpoint.kind, endpoint->name, [&](Json& r) -> Status {
+    r.erase(kShadows);  // of the configuration before
+    r.erase("DataCaptureConfig");
     for (const auto& [key, value] : endpoint->fields.items()) {
       if (key == kNotes)
         r[kNotes].update(value);

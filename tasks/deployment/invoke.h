@@ -1,6 +1,5 @@
 #pragma once
-// Real-time scoring: an endpoint's variant is picked by weight, its models are loaded once and kept by URI, a
-// request's rows are read as the model's columns, and the scores come back as CSV or JSON. Any thread.
+// Real-time scoring as workflows and the command line ask for it; endpoint_host.h does the work. Any thread.
 
 #include <string>
 #include <string_view>
@@ -20,15 +19,18 @@ struct InvokeAnswer {
   int status = 200;
 };
 
-// `content_type`: text/csv, application/json, application/jsonlines (tasks/table/request_rows.h); empty:
-// text/csv. `accept`: text/csv, application/jsonlines or application/json ({"predictions":[{"score":…}]});
-// empty or */*: JSON for JSON, else CSV. One row of output a row of input: the score, or for several outputs
-// all of them. `target_variant`: that variant instead of one picked by weight. Errors: NotFound for an
+class EndpointHost;
+
+// By the host of the home, or one of its own over a home that is open elsewhere. `content_type`, `accept`:
+// see score.h. `target_variant`: that variant instead of one picked by weight. Errors: NotFound for an
 // endpoint that does not exist; InvalidArgument for what is wrong with the request: e.g. "Invalid data
 // format. Input data has 1 while the model expects 6: age, …"; DataLoss when the model can't be read.
-Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& objects, std::string_view endpoint,
+Result<InvokeAnswer> invoke_endpoint(EndpointHost& host, std::string_view endpoint,
                                      std::string_view content_type, std::string_view body,
                                      std::string_view accept, std::string_view target_variant = {});
+Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& objects, const Clock& clock,
+                                     std::string_view endpoint, std::string_view content_type,
+                                     std::string_view body, std::string_view accept);
 
 // arn:aws:states:::aws-sdk:sagemakerruntime:invokeEndpoint
 Outcome invoke_endpoint_task(TaskCall& call);

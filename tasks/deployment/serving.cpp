@@ -113,6 +113,15 @@ Result<Table> as_rows(const Matrix& outputs, const std::vector<std::string>& col
 
 Result<Answer> ServingChain::answer(const Table& rows) const {
   MR_TRY(scores, models.front()->predict(rows));
+  return answer_rest(std::move(scores));
+}
+
+Result<Answer> ServingChain::answer(MatrixView features) const {
+  MR_TRY(scores, models.front()->model().predict(features));
+  return answer_rest(std::move(scores));
+}
+
+Result<Answer> ServingChain::answer_rest(Matrix scores) const {
   for (std::size_t i = 1; i < models.size(); ++i) {
     MR_TRY(next_rows, as_rows(scores, models[i]->input_columns()));
     MR_TRY(next_scores, models[i]->predict(next_rows));

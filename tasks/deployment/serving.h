@@ -24,10 +24,16 @@ struct ServingChain {
   std::vector<std::shared_ptr<const LoadedModel>> models;  // not empty
 
   const std::vector<std::string>& input_columns() const { return models.front()->input_columns(); }
+  // Rows that are features already need no table.
+  bool takes_features() const { return !models.front()->has_pipeline(); }
   Result<Answer> answer(const Table& rows) const;
+  Result<Answer> answer(MatrixView features) const;  // of a chain that takes them
   // The model when it answers requests in a form of its own, which it does alone; else null.
   // InvalidArgument when it is one of several.
   Result<const OwnFormModel*> own_form() const;
+
+ private:
+  Result<Answer> answer_rest(Matrix scores) const;
 };
 
 // The models at those URIs, in sequence. The last few models of the process stay in memory, known by their

@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "tasks/arguments.h"
+#include "tasks/jobs/listing.h"
 
 namespace millrace::tasks {
 
@@ -19,10 +20,15 @@ const EntityKind kModelPackageGroup{"ModelPackageGroup", "model-package-group",
 const EntityKind kModelPackage{"ModelPackage", "model-package", "ModelPackageSummaryList"};
 const EntityKind kEndpointConfig{"EndpointConfig", "endpoint-config", "EndpointConfigs"};
 const EntityKind kEndpoint{"Endpoint", "endpoint", "Endpoints"};
+const EntityKind kExperiment{"Experiment", "experiment", "ExperimentSummaries", true};
+const EntityKind kTrial{"Trial", "experiment-trial", "TrialSummaries", true};
+const EntityKind kTrialComponent{"TrialComponent", "experiment-trial-component", "TrialComponentSummaries",
+                                 true};
 
 namespace {
 
 constexpr std::string_view kArnPrefix = "arn:aws:sagemaker:us-east-1:123456789012:";
+constexpr std::size_t kRecordsMax = 1'000'000;  // that a list looks at
 
 // What a summary shows of a record, besides its name and ARN.
 constexpr std::string_view kSummaryFields[] = {"Status",
@@ -40,7 +46,11 @@ constexpr std::string_view kSummaryFields[] = {"Status",
                                                "ModelPackageDescription",
                                                "EndpointConfigName",
                                                "TrainingJobStatusCounters",
-                                               "ObjectiveStatusCounters"};
+                                               "ObjectiveStatusCounters",
+                                               "TuningJobArn"};
+constexpr const EntityKind* kEntityKinds[] = {
+    &kTrainingJob,       &kProcessingJob, &kTransformJob,   &kTuningJob,  &kModel, &kModelPackage,
+    &kModelPackageGroup, &kEndpoint,      &kEndpointConfig, &kExperiment, &kTrial, &kTrialComponent};
 
 Json summary_of(const EntityKind& entity, const Json& record) {
   Json summary = Json::object();
@@ -49,6 +59,11 @@ Json summary_of(const EntityKind& entity, const Json& record) {
     if (record.contains(field)) summary[field] = record[field];
   for (const std::string_view field : kSummaryFields)
     if (record.contains(std::string(field))) summary[std::string(field)] = record[std::string(field)];
+  if (entity.kind == kTuningJob.kind) {
+    const Json config = record.value("HyperParameterTuningJobConfig", Json::object());
+    for (const char* field : {"Strategy", "ResourceLimits"})
+      if (config.contains(field)) summary[field] = config[field];
+  }
   return summary;
 }
 
@@ -63,27 +78,17 @@ Result<std::string> name_in(const EntityKind& entity, const TaskCall& call) {
 
 Result<Json> summaries(const EntityKind& entity, const TaskCall& call) {
   const Arguments arguments(call.arguments);
-  MR_TRY(contains, arguments.text_or("NameContains", ""));
-  MR_TRY(status, arguments.text_or("StatusEquals", ""));
-  MR_TRY(order, arguments.text_or("SortOrder", "Descending"));
+  MR_TRY(filter, ListFilter::read(entity, arguments));
   MR_TRY(group, arguments.text_or("ModelPackageGroupName", ""));
   MR_TRY(approval, arguments.text_or("ModelApprovalStatus", ""));
-  MR_TRY(limit, arguments.integer_or("MaxResults", 100));
-  if (limit < 1 || limit > 1000) return arguments.wrong("MaxResults", "must be from 1 to 1000");
   const std::string prefix = group.empty() ? "" : name_of(kModelPackageGroup, group) + "/";
-  MR_TRY(records, call.context.jobs().list(entity.kind, prefix, 100'000));
-  if (order == "Ascending") std::reverse(records.begin(), records.end());
-  Json list = Json::array();
-  for (const Json& record : records) {
-    if (text_in(record, name_field(entity)).find(contains) == std::string::npos) continue;
-    if (!status.empty() && text_in(record, std::string(entity.kind) + "Status") != status) continue;
-    if (!approval.empty() && text_in(record, "ModelApprovalStatus") != approval) continue;
-    if (list.size() == static_cast<std::size_t>(limit)) break;
-    list.push_back(summary_of(entity, record));
-  }
-  Json answer = Json::object();
-  answer[std::string(entity.list_field)] = std::move(list);
-  return answer;
+  MR_TRY(records, call.context.jobs().records(entity.kind, prefix, kRecordsMax));
+  std::erase_if(records, [&](const Jobs::Record& record) {
+    return !filter.fits(record.document) ||
+           (!approval.empty() && text_in(record.document, "ModelApprovalStatus") != approval);
+  });
+  MR_TRY(page, page_of(std::move(records), arguments, usual_sort_keys(entity)));
+  return page_answer(entity.list_field, page, [&](const Json& record) { return summary_of(entity, record); });
 }
 
 }  // namespace
@@ -124,10 +129,29 @@ std::string text_in(const Json& record, std::string_view key) {
   return text_at(record, {key});
 }
 
+const EntityKind* entity_of_arn(std::string_view arn) {
+  for (const EntityKind* entity : kEntityKinds)
+    if (arn.substr(0, 4) == "arn:" && name_of(*entity, arn).size() < arn.size()) return entity;
+  return nullptr;
+}
+
 Json described(const Json& record) {
   Json answer = record;
   answer.erase(kNotes);
+  answer.erase("Tags");  // of records that are older than their notes
   return answer;
+}
+
+void keep_tags(const Json& request, Json& record) {
+  record.erase("Tags");
+  const auto tags = request.find("Tags");
+  if (tags != request.end() && tags->is_array()) record[kNotes]["Tags"] = *tags;
+}
+
+tl::unexpected<Failure> entity_failure(const EntityKind& entity, const Error& error) {
+  if (entity.modelled_not_found && error.code == ErrorCode::NotFound)
+    return sagemaker_failure("ResourceNotFoundException", error.message);
+  return sagemaker_failure(error);
 }
 
 Payload arn_answer(const EntityKind& entity, std::string_view name) {
@@ -143,6 +167,7 @@ Outcome create_entity(const EntityKind& entity, const std::string& name, Json fi
   if (!record.contains(kNotes)) record[kNotes] = Json::object();
   record[kNotes]["Key"] = call.key;
   record[kNotes]["Request"] = call.arguments;
+  keep_tags(call.arguments, record);
   const Status created = call.context.jobs().create(entity.kind, name, record);
   if (created) return arn_answer(entity, name);
   if (created.error().code != ErrorCode::AlreadyExists) return sagemaker_failure(created.error());
@@ -159,7 +184,7 @@ Outcome describe_entity(const EntityKind& entity, TaskCall& call) {
   const auto name = name_in(entity, call);
   if (!name) return sagemaker_failure(name.error());
   const auto record = call.context.jobs().find(entity.kind, *name);
-  if (!record) return sagemaker_failure(record.error());
+  if (!record) return entity_failure(entity, record.error());
   return to_payload(described(*record));
 }
 
@@ -173,7 +198,7 @@ Outcome delete_entity(const EntityKind& entity, TaskCall& call) {
   const auto name = name_in(entity, call);
   if (!name) return sagemaker_failure(name.error());
   const Status removed = call.context.jobs().remove(entity.kind, *name);
-  if (!removed) return sagemaker_failure(removed.error());
+  if (!removed) return entity_failure(entity, removed.error());
   return Payload::empty_object();
 }
 

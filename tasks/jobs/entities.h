@@ -16,9 +16,12 @@ struct EntityKind {
   std::string_view kind;        // "TrainingJob": fields TrainingJobName, TrainingJobArn, TrainingJobStatus
   std::string_view arn_type;    // "training-job"
   std::string_view list_field;  // "TrainingJobSummaries"
+  bool modelled_not_found = false;  // what is not there is ResourceNotFound; else ValidationException
 };
 extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kModel, kModelPackageGroup,
-    kModelPackage, kEndpointConfig, kEndpoint;
+    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent;
+// The kind of an ARN, or null.
+const EntityKind* entity_of_arn(std::string_view arn);
 
 // Our own notes in a record (request, progress, …) are below this key; clients never see them.
 inline constexpr const char* kNotes = "Millrace";
@@ -36,8 +39,12 @@ Status check_name(std::string_view field, std::string_view name, std::size_t cha
 // not certain.
 std::string text_in(const Json& record, std::string_view key);
 
-// The record without our notes: what Describe… answers.
+// The record without our notes and its tags: what Describe… answers.
 Json described(const Json& record);
+// The tags of a request become notes of its record.
+void keep_tags(const Json& request, Json& record);
+// The failure of an operation on a record of that kind.
+tl::unexpected<Failure> entity_failure(const EntityKind& entity, const Error& error);
 // {"TrainingJobArn": …}
 Payload arn_answer(const EntityKind& entity, std::string_view name);
 
@@ -46,7 +53,7 @@ Payload arn_answer(const EntityKind& entity, std::string_view name);
 // ValidationException. {"…Arn"}.
 Outcome create_entity(const EntityKind& entity, const std::string& name, Json fields, TaskCall& call);
 
-// The operations Describe…, List… (NameContains, StatusEquals, MaxResults, SortOrder) and Delete….
+// The operations Describe…, List… (listing.h) and Delete….
 Outcome describe_entity(const EntityKind& entity, TaskCall& call);
 Outcome list_entities(const EntityKind& entity, TaskCall& call);
 Outcome delete_entity(const EntityKind& entity, TaskCall& call);

@@ -14,14 +14,15 @@ constexpr Millis kRecordInterval{1000};
 }  // namespace
 
 JobContext::JobContext(TaskCall& call, const Jobs::Claim& claim, std::string kind, std::string name,
-                       Millis runtime_max)
+                       Millis runtime_max, std::int64_t created_ms)
     : call_(call),
       outer_(call.context),
       claim_(claim),
       kind_(std::move(kind)),
       name_(std::move(name)),
       begun_(outer_.clock().uptime()),
-      runtime_max_(runtime_max) {
+      runtime_max_(runtime_max),
+      created_ms_(created_ms) {
   const std::filesystem::path path = outer_.jobs().log_path(kind_, name_);
   std::error_code
       ignored;  // without a log file the job still runs; its lines are lost, which the engine's log says
@@ -43,6 +44,7 @@ bool JobContext::cancelled() const {
 }
 
 void JobContext::log(std::string_view line) {
+  if (call_.log_line) call_.log_line(kind_, name_, created_ms_, line);
   const std::lock_guard lock(mutex_);
   if (!log_) return;
   const std::string text = format_rfc3339(clock().now()) + " " + std::string(line) + "\n";

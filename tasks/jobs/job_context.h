@@ -19,8 +19,8 @@ namespace millrace::tasks {
 
 class JobContext final : public TaskContext {
  public:
-  JobContext(TaskCall& call, const Jobs::Claim& claim, std::string kind, std::string name,
-             Millis runtime_max);
+  JobContext(TaskCall& call, const Jobs::Claim& claim, std::string kind, std::string name, Millis runtime_max,
+             std::int64_t created_ms);
   ~JobContext() override;
 
   bool cancelled() const override;
@@ -51,6 +51,7 @@ class JobContext final : public TaskContext {
   const Jobs::Claim& claim_;
   const std::string kind_, name_;
   const Millis begun_, runtime_max_;  // 0: no limit
+  const std::int64_t created_ms_;
   std::mutex mutex_;  // over what follows: log lines come from the thread that reads a script's output
   std::FILE* log_ = nullptr;
   std::string phase_;

@@ -6,7 +6,9 @@
 
 #include "base/time.h"
 #include "tasks/arguments.h"
+#include "tasks/experiments/job_components.h"
 #include "tasks/jobs/job_context.h"
+#include "tasks/jobs/tags.h"
 
 namespace millrace::tasks {
 namespace {
@@ -53,8 +55,14 @@ Json first_record(const JobKind& kind, const Json& request, const std::string& n
   for (const auto& [key, value] : request.items())
     if (!value.is_null() && !belongs_to_answer(kind, key)) record[key] = value;
   record["CreationTime"] = to_millis(call.context.clock().now());
+  if (kind.entity.kind == kTuningJob.kind) {
+    record["TrainingJobStatusCounters"] = {
+        {"Completed", 0}, {"InProgress", 0}, {"RetryableError", 0}, {"NonRetryableError", 0}, {"Stopped", 0}};
+    record["ObjectiveStatusCounters"] = {{"Succeeded", 0}, {"Pending", 0}, {"Failed", 0}};
+  }
   if (shows_secondary_status(kind)) record["SecondaryStatusTransitions"] = Json::array();
   record[kNotes] = Json{{"Request", request}};
+  keep_tags(request, record);
   set_in_progress(kind, call, record);
   return record;
 }
@@ -153,7 +161,8 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
   const Json request = record.at(kNotes).at("Request");
   const std::int64_t runtime_max_s =
       request.value("/StoppingCondition/MaxRuntimeInSeconds"_json_pointer, std::int64_t{0});
-  JobContext context(call, claim, std::string(kind.entity.kind), name, std::chrono::seconds(runtime_max_s));
+  JobContext context(call, claim, std::string(kind.entity.kind), name, std::chrono::seconds(runtime_max_s),
+                     record.value("CreationTime", std::int64_t{0}));
   context.log(std::string(kind.entity.kind) + " " + name + " begins");
   const Result<Json> worked = guarded_work(kind, request, context);
   if (!worked && context.suspended()) {
@@ -186,6 +195,7 @@ Result<Json> ensure_job(const JobKind& kind, const Json& request, const TaskCall
   MR_TRY(stopping, arguments.object_or_empty("StoppingCondition"));
   MR_TRY(runtime_max_s, stopping.integer_or("MaxRuntimeInSeconds", 86'400));
   if (runtime_max_s < 1) return stopping.wrong("MaxRuntimeInSeconds", "must be at least 1");
+  MR_DO(check_tags(request));
   MR_DO(kind.check(request, call.context));
   Json record = first_record(kind, request, name, call);
   const Status created = call.context.jobs().create(kind.entity.kind, name, record);
@@ -211,6 +221,12 @@ Result<Json> finish_job(const JobKind& kind, std::string_view name_given, TaskCa
 Outcome create_job(const JobKind& kind, TaskCall& call) {
   if (call.context.cancelled() && !has_record(kind, call))
     return failed(error_names::kTaskFailed, "cancelled before the job began");
+  if (!has_record(kind, call)) {
+    const Status experiment = check_experiment_config(call.context.jobs(), call.arguments);
+    if (!experiment && experiment.error().code == ErrorCode::NotFound)
+      return sagemaker_failure("ResourceNotFoundException", experiment.error().message);
+    if (!experiment) return sagemaker_failure(experiment.error());
+  }
   const auto record = ensure_job(kind, call.arguments, call);
   if (!record) return sagemaker_failure(record.error());
   const std::string name = record->at(name_field(kind.entity)).get<std::string>();
@@ -238,8 +254,13 @@ Outcome stop_job(const JobKind& kind, TaskCall& call) {
     r[status_field(kind)] = runs ? "Stopping" : "Stopped";
     r["LastModifiedTime"] = now;
     if (!runs) r[time_prefix(kind) + "EndTime"] = now;
+    if (!shows_secondary_status(kind)) return {};
+    begin_secondary_status(r, runs ? "Stopping" : "Stopped", "", now);
+    if (!runs) r["SecondaryStatusTransitions"].back()["EndTime"] = now;
     return {};
   });
+  if (!record && record.error().code == ErrorCode::NotFound)
+    return sagemaker_failure("ResourceNotFoundException", record.error().message);
   if (!record) return sagemaker_failure(record.error());
   return Payload::empty_object();
 }

@@ -1,5 +1,7 @@
 #include "tasks/jobs/jobs.h"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -13,24 +15,36 @@ namespace millrace::tasks {
 // writer's disk.
 struct Jobs::State {
   std::filesystem::path directory;
+  StateOf state_of = nullptr;
+  std::function<void(std::string_view kind)> on_write;
   std::mutex write_mutex;  // over the writing connection
   Database writer;
-  Statement insert, replace, select_to_modify, erase;
+  Statement insert, replace, select_to_modify, erase, insert_change, erase_change, insert_metric,
+      erase_metrics;
   mutable std::mutex read_mutex;  // over the reading connection
   Database reader;
-  Statement select, select_list;
+  Statement select, select_list, select_changes, select_metrics, select_summaries;
   std::mutex claims_mutex;
   std::map<std::string, std::shared_ptr<std::atomic<bool>>, std::less<>> claims;
 };
 
 namespace {
 
-// The number orders records by their creation; names are unique within a kind.
+// The number orders records by their creation; names are unique within a kind. A change holds its record's
+// document of that moment.
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS record ("
     " number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT "
     "NULL,"
-    " UNIQUE (kind, name))";
+    " UNIQUE (kind, name));"
+    "CREATE TABLE IF NOT EXISTS change ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL, removed INTEGER NOT "
+    "NULL, document TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS metric ("
+    " number INTEGER PRIMARY KEY AUTOINCREMENT, component TEXT NOT NULL, name TEXT NOT NULL, time INTEGER "
+    "NOT "
+    "NULL, step INTEGER, value REAL NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS metric_component ON metric (component, name, number)";
 
 tl::unexpected<Error> not_found(std::string_view kind, std::string_view name) {
   return fail(ErrorCode::NotFound, "Could not find " + std::string(kind) + " \"" + std::string(name) + "\"");
@@ -74,8 +88,7 @@ Result<Json> select_one(Statement& select, std::string_view kind, std::string_vi
 }
 
 Status replace_one(Statement& replace, const Database& database, std::string_view kind, std::string_view name,
-                   const Json& document) {
-  const std::string text = dump(document);
+                   const std::string& text) {
   replace.bind(1, std::string_view(text)).bind(2, kind).bind(3, name);
   MR_DO(replace.run());
   if (database.changes() == 0) return not_found(kind, name);
@@ -87,8 +100,9 @@ Status replace_one(Statement& replace, const Database& database, std::string_vie
 Jobs::Jobs(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Jobs::~Jobs() = default;
 
-Result<std::unique_ptr<Jobs>> Jobs::open(const std::string& path) {
+Result<std::unique_ptr<Jobs>> Jobs::open(const std::string& path, StateOf state_of) {
   auto state = std::make_unique<State>();
+  state->state_of = state_of;
   state->directory = std::filesystem::path(path).parent_path();
   MR_TRY(writer, Database::open(path));
   state->writer = std::move(writer);
@@ -101,10 +115,26 @@ Result<std::unique_ptr<Jobs>> Jobs::open(const std::string& path) {
       {state->writer, state->replace, "UPDATE record SET document = ?1 WHERE kind = ?2 AND name = ?3"},
       {state->writer, state->select_to_modify, kSelect},
       {state->writer, state->erase, "DELETE FROM record WHERE kind = ?1 AND name = ?2"},
+      {state->writer, state->insert_change,
+       "INSERT INTO change (kind, name, removed, document) VALUES (?1, ?2, ?3, ?4)"},
+      {state->writer, state->erase_change, "DELETE FROM change WHERE number = ?1"},
+      {state->writer, state->insert_metric,
+       "INSERT INTO metric (component, name, time, step, value) VALUES (?1, ?2, ?3, ?4, ?5)"},
+      {state->writer, state->erase_metrics, "DELETE FROM metric WHERE component = ?1"},
       {state->reader, state->select, kSelect},
       {state->reader, state->select_list,
-       "SELECT name, document FROM record WHERE kind = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3)"
+       "SELECT name, document, number FROM record WHERE kind = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3)"
        " ORDER BY number DESC LIMIT ?4"},
+      {state->reader, state->select_changes,
+       "SELECT number, kind, name, removed, document FROM change ORDER BY number LIMIT ?1"},
+      {state->reader, state->select_metrics,
+       "SELECT name, time, step, value FROM metric WHERE component = ?1 AND name = ?2 ORDER BY number"},
+      {state->reader, state->select_summaries,
+       "SELECT a.name, l.time, a.count, a.least, a.most, l.value, a.mean, a.mean_square FROM (SELECT name,"
+       " count(*) AS count, min(value) AS least, max(value) AS most, avg(value) AS mean,"
+       " avg(value * value) AS mean_square, max(number) AS last"
+       " FROM metric WHERE component = ?1 GROUP BY name) a JOIN metric l ON l.number = a.last ORDER BY "
+       "a.name"},
   };
   for (const auto& [database, statement, sql] : statements) {
     MR_TRY(prepared, database.prepare(sql));
@@ -113,11 +143,41 @@ Result<std::unique_ptr<Jobs>> Jobs::open(const std::string& path) {
   return std::unique_ptr<Jobs>(new Jobs(std::move(state)));
 }
 
+void Jobs::on_write(std::function<void(std::string_view)> call) {
+  state_->on_write = std::move(call);
+}
+
+void Jobs::written(std::string_view kind) const {
+  if (state_->on_write) state_->on_write(kind);
+}
+
+// With the writing connection in hand: `write`, and with it the change that it makes to the record's state.
+template <class Write>
+Status Jobs::write(std::string_view kind, std::string_view name, std::string before, const Json& after,
+                   bool removed, Write write) {
+  const std::string state = state_->state_of ? state_->state_of(kind, after) : std::string();
+  if (state.empty() || (state == before && !removed)) return write();
+  MR_TRY(transaction, Transaction::begin(state_->writer));
+  MR_DO(write());
+  const std::string text = dump(after);
+  state_->insert_change.bind(1, kind)
+      .bind(2, name)
+      .bind(3, std::int64_t{removed})
+      .bind(4, std::string_view(text));
+  MR_DO(state_->insert_change.run());
+  return transaction.commit();
+}
+
 Status Jobs::create(std::string_view kind, std::string_view name, const Json& document) {
   const std::string text = dump(document);
-  const std::lock_guard lock(state_->write_mutex);
-  state_->insert.bind(1, kind).bind(2, name).bind(3, std::string_view(text));
-  const Status done = state_->insert.run();
+  const Status done = [&] {
+    const std::lock_guard lock(state_->write_mutex);
+    return write(kind, name, {}, document, false, [&] {
+      state_->insert.bind(1, kind).bind(2, name).bind(3, std::string_view(text));
+      return state_->insert.run();
+    });
+  }();
+  if (done) written(kind);
   if (!done && done.error().code == ErrorCode::AlreadyExists)
     return fail(ErrorCode::AlreadyExists, std::string(kind) + " \"" + std::string(name) + "\" already exists",
                 "choose another name");
@@ -125,8 +185,12 @@ Status Jobs::create(std::string_view kind, std::string_view name, const Json& do
 }
 
 Status Jobs::update(std::string_view kind, std::string_view name, const Json& document) {
-  const std::lock_guard lock(state_->write_mutex);
-  return replace_one(state_->replace, state_->writer, kind, name, document);
+  const auto done = modify(kind, name, [&](Json& record) -> Status {
+    record = document;
+    return {};
+  });
+  if (!done) return fail(done.error());
+  return {};
 }
 
 Result<Json> Jobs::find(std::string_view kind, std::string_view name) const {
@@ -135,27 +199,38 @@ Result<Json> Jobs::find(std::string_view kind, std::string_view name) const {
 }
 
 Status Jobs::remove(std::string_view kind, std::string_view name) {
-  const std::lock_guard lock(state_->write_mutex);
-  state_->erase.bind(1, kind).bind(2, name);
-  MR_DO(state_->erase.run());
-  if (state_->writer.changes() == 0) return not_found(kind, name);
+  {
+    const std::lock_guard lock(state_->write_mutex);
+    MR_TRY(document, select_one(state_->select_to_modify, kind, name));
+    MR_DO(write(kind, name, {}, document, true, [&] {
+      state_->erase.bind(1, kind).bind(2, name);
+      return state_->erase.run();
+    }));
+  }
+  written(kind);
   return {};
 }
 
-// One process owns the file, so the mutex makes the step whole; the write itself is one statement.
+// One process owns the file, so the mutex makes the step whole.
 Result<Json> Jobs::modify(std::string_view kind, std::string_view name,
                           const std::function<Status(Json&)>& change) {
-  const std::lock_guard lock(state_->write_mutex);
-  MR_TRY(document, select_one(state_->select_to_modify, kind, name));
-  MR_DO(change(document));
-  MR_DO(replace_one(state_->replace, state_->writer, kind, name, document));
-  return document;
+  Result<Json> changed = [&]() -> Result<Json> {
+    const std::lock_guard lock(state_->write_mutex);
+    MR_TRY(document, select_one(state_->select_to_modify, kind, name));
+    const std::string before = state_->state_of ? state_->state_of(kind, document) : std::string();
+    MR_DO(change(document));
+    MR_DO(write(kind, name, before, document, false,
+                [&] { return replace_one(state_->replace, state_->writer, kind, name, dump(document)); }));
+    return document;
+  }();
+  if (changed) written(kind);
+  return changed;
 }
 
-Result<std::vector<Json>> Jobs::list(std::string_view kind, std::string_view prefix,
-                                     std::size_t limit) const {
+Result<std::vector<Jobs::Record>> Jobs::records(std::string_view kind, std::string_view prefix,
+                                                std::size_t limit) const {
   const std::string end = end_of_prefix(std::string(prefix));
-  std::vector<Json> documents;
+  std::vector<Record> records;
   const std::lock_guard lock(state_->read_mutex);
   Statement& select = state_->select_list;
   const Reset reset{select};
@@ -165,10 +240,95 @@ Result<std::vector<Json>> Jobs::list(std::string_view kind, std::string_view pre
       .bind(4, static_cast<std::int64_t>(limit));
   for (;;) {
     MR_TRY(there, select.step());
-    if (!there) return documents;
+    if (!there) return records;
     MR_TRY(document, parse_document(kind, select.text(0), select.text(1)));
-    documents.push_back(std::move(document));
+    records.push_back({select.integer(2), std::move(document)});
   }
+}
+
+Result<std::vector<Json>> Jobs::list(std::string_view kind, std::string_view prefix,
+                                     std::size_t limit) const {
+  MR_TRY(found, records(kind, prefix, limit));
+  std::vector<Json> documents;
+  for (Record& record : found) documents.push_back(std::move(record.document));
+  return documents;
+}
+
+Result<std::vector<Jobs::Change>> Jobs::changes(std::size_t limit) const {
+  std::vector<Change> changes;
+  const std::lock_guard lock(state_->read_mutex);
+  Statement& select = state_->select_changes;
+  const Reset reset{select};
+  select.bind(1, static_cast<std::int64_t>(limit));
+  for (;;) {
+    MR_TRY(there, select.step());
+    if (!there) return changes;
+    MR_TRY(document, parse_document(select.text(1), select.text(2), select.text(4)));
+    changes.push_back({select.integer(0), std::string(select.text(1)), std::string(select.text(2)),
+                       select.integer(3) != 0, std::move(document)});
+  }
+}
+
+Status Jobs::forget_change(std::int64_t number) {
+  const std::lock_guard lock(state_->write_mutex);
+  state_->erase_change.bind(1, number);
+  return state_->erase_change.run();
+}
+
+Status Jobs::add_metrics(std::string_view component, const std::vector<MetricValue>& values) {
+  const std::lock_guard lock(state_->write_mutex);
+  MR_TRY(transaction, Transaction::begin(state_->writer));
+  for (const MetricValue& value : values) {
+    Statement& insert = state_->insert_metric;
+    insert.bind(1, component)
+        .bind(2, std::string_view(value.metric))
+        .bind(3, value.time_ms)
+        .bind(5, value.value);
+    value.step ? insert.bind(4, *value.step) : insert.bind_null(4);
+    MR_DO(insert.run());
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<Jobs::MetricValue>> Jobs::metrics(std::string_view component,
+                                                     std::string_view metric) const {
+  std::vector<MetricValue> values;
+  const std::lock_guard lock(state_->read_mutex);
+  Statement& select = state_->select_metrics;
+  const Reset reset{select};
+  select.bind(1, component).bind(2, metric);
+  for (;;) {
+    MR_TRY(there, select.step());
+    if (!there) return values;
+    MetricValue value{std::string(select.text(0)), select.integer(1), std::nullopt, select.real(3)};
+    if (!select.is_null(2)) value.step = select.integer(2);
+    values.push_back(std::move(value));
+  }
+}
+
+Result<std::vector<Jobs::MetricSummary>> Jobs::metric_summaries(std::string_view component) const {
+  std::vector<MetricSummary> summaries;
+  const std::lock_guard lock(state_->read_mutex);
+  Statement& select = state_->select_summaries;
+  const Reset reset{select};
+  select.bind(1, component);
+  for (;;) {
+    MR_TRY(there, select.step());
+    if (!there) return summaries;
+    MetricSummary summary;
+    summary.metric = select.text(0);
+    summary.time_ms = select.integer(1), summary.count = select.integer(2);
+    summary.min = select.real(3), summary.max = select.real(4), summary.last = select.real(5);
+    summary.mean = select.real(6);
+    summary.deviation = std::sqrt(std::max(0.0, select.real(7) - summary.mean * summary.mean));
+    summaries.push_back(std::move(summary));
+  }
+}
+
+Status Jobs::remove_metrics(std::string_view component) {
+  const std::lock_guard lock(state_->write_mutex);
+  state_->erase_metrics.bind(1, component);
+  return state_->erase_metrics.run();
 }
 
 std::unique_ptr<Jobs::Claim> Jobs::claim(std::string_view kind, std::string_view name) {

@@ -2,12 +2,14 @@
 // Records of jobs and entities: one JSON document per (kind, name), durable on return, unique by name.
 // SageMaker's describe shapes are the documents. Kinds are SageMaker's resource names: TrainingJob,
 // ProcessingJob, TransformJob, HyperParameterTuningJob, Model, ModelPackageGroup, ModelPackage,
-// EndpointConfig, Endpoint. Any thread.
+// EndpointConfig, Endpoint, Experiment, Trial, TrialComponent. Changes that the world is told of are kept in
+// the transaction that makes them, until they are told (changes.h). Any thread.
 
 #include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +21,37 @@ namespace millrace::tasks {
 
 class Jobs {
  public:
-  // The file is HOME/tasks.db.
-  static Result<std::unique_ptr<Jobs>> open(const std::string& path);
+  // What of a record makes a difference to the world ("Completed"); empty: nothing of this kind does. Pure.
+  using StateOf = std::string (*)(std::string_view kind, const Json& document);
+  struct Record {
+    std::int64_t number = 0;  // 1, 2, … in the order of creation
+    Json document;
+  };
+  // A record as a write left it that changed its state, or as it was when it was removed.
+  struct Change {
+    std::int64_t number = 0;  // in order; never used twice
+    std::string kind, name;
+    bool removed = false;
+    Json document;
+  };
+  // A value of a trial component's metric, by `step` or as it came.
+  struct MetricValue {
+    std::string metric;
+    std::int64_t time_ms = 0;
+    std::optional<std::int64_t> step;
+    double value = 0;
+  };
+  struct MetricSummary {
+    std::string metric;
+    std::int64_t time_ms = 0, count = 0;  // of the last one
+    double min = 0, max = 0, last = 0, mean = 0, deviation = 0;
+  };
+
+  // The file is HOME/tasks.db. `state_of` null: changes are not kept.
+  static Result<std::unique_ptr<Jobs>> open(const std::string& path, StateOf state_of = nullptr);
+  // Called behind each write that is durable, by the thread that wrote, with the kind of its record. To be
+  // set before other threads have the object.
+  void on_write(std::function<void(std::string_view kind)> call);
 
   // AlreadyExists when the name is taken.
   Status create(std::string_view kind, std::string_view name, const Json& document);
@@ -34,6 +65,18 @@ class Jobs {
   // Newest first; `prefix` filters by name.
   Result<std::vector<Json>> list(std::string_view kind, std::string_view prefix = {},
                                  std::size_t limit = 1000) const;
+  Result<std::vector<Record>> records(std::string_view kind, std::string_view prefix = {},
+                                      std::size_t limit = 1000) const;
+
+  // The oldest changes that are kept, and the end of one.
+  Result<std::vector<Change>> changes(std::size_t limit) const;
+  Status forget_change(std::int64_t number);
+
+  // Values of a trial component's metrics: all of them or none; what there is; what it comes to, by name.
+  Status add_metrics(std::string_view component, const std::vector<MetricValue>& values);
+  Result<std::vector<MetricValue>> metrics(std::string_view component, std::string_view metric) const;
+  Result<std::vector<MetricSummary>> metric_summaries(std::string_view component) const;
+  Status remove_metrics(std::string_view component);
 
   // The right to run a job in this process: one holder at a time per (kind, name), given back on destruction.
   class Claim;
@@ -49,6 +92,10 @@ class Jobs {
  private:
   struct State;
   explicit Jobs(std::unique_ptr<State> state);
+  template <class Write>
+  Status write(std::string_view kind, std::string_view name, std::string before, const Json& after,
+               bool removed, Write write);
+  void written(std::string_view kind) const;
   std::unique_ptr<State> state_;
 
  public:

@@ -6,10 +6,14 @@
 #include "tasks/arguments.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
+#include "tasks/jobs/listing.h"
 #include "tasks/tuning/tune.h"
 
 namespace millrace::tasks {
 namespace {
+
+constexpr std::size_t kTrialsMax = 100'000;
+constexpr const char* kObjective = "objective";  // no member of a record: what its trial came to
 
 // The surroundings of a trial: the tuning job's, with its share of the threads. Its progress is in its own
 // record only.
@@ -63,7 +67,7 @@ std::string tuning_arn(const TuningSpec& spec) {
 
 // The records of the job's trials, in their order.
 Result<std::vector<Json>> trial_records(const Jobs& jobs, const TuningSpec& spec) {
-  MR_TRY(all, jobs.list(kTrainingJob.kind, spec.job_name + "-", 100'000));
+  MR_TRY(all, jobs.list(kTrainingJob.kind, spec.job_name + "-", kTrialsMax));
   std::vector<Json> records;
   for (Json& record : all)
     if (text_in(record, "TuningJobArn") == tuning_arn(spec)) records.push_back(std::move(record));
@@ -147,6 +151,7 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
   call.sync = true;
   call.suspended = tuning.call().suspended;
   call.stop_grace = tuning.call().stop_grace;
+  call.log_line = tuning.call().log_line;
   MR_DO(ensure_job(kind, request, call));
   MR_TRY(record, finish_job(kind, trial.job_name, call));
   if (tuning.cancelled()) return fail(ErrorCode::Cancelled, "the tuning job was stopped");
@@ -234,14 +239,30 @@ Result<Json> work_tuning(const Json& request, JobContext& context) {
 }
 
 Result<Json> trials_of(TaskCall& call) {
-  MR_TRY(name, Arguments(call.arguments).text("HyperParameterTuningJobName"));
-  MR_TRY(tuning, call.context.jobs().find(kTuningJob.kind, name_of(kTuningJob, name)));
+  const Arguments arguments(call.arguments);
+  MR_TRY(name, arguments.text("HyperParameterTuningJobName"));
+  MR_TRY(status, arguments.text_or("StatusEquals", ""));
+  const Jobs& jobs = call.context.jobs();
+  MR_TRY(tuning, jobs.find(kTuningJob.kind, name_of(kTuningJob, name)));
   MR_TRY(spec, parse_tuning_spec(tuning.at(kNotes).at("Request")));
-  MR_TRY(records, trial_records(call.context.jobs(), spec));
-  Json summaries = Json::array();
-  for (auto record = records.rbegin(); record != records.rend(); ++record)
-    summaries.push_back(trial_summary(spec, *record));
-  return Json{{"TrainingJobSummaries", std::move(summaries)}};
+  MR_TRY(records, jobs.records(kTrainingJob.kind, spec.job_name + "-", kTrialsMax));
+  std::erase_if(records, [&](const Jobs::Record& record) {
+    return text_in(record.document, "TuningJobArn") != tuning_arn(spec) ||
+           (!status.empty() && text_in(record.document, "TrainingJobStatus") != status);
+  });
+  const std::vector<SortKey> keys = {{"CreationTime", "CreationTime"},
+                                     {"Name", "TrainingJobName"},
+                                     {"Status", "TrainingJobStatus"},
+                                     {"FinalObjectiveMetricValue", kObjective}};
+  MR_TRY(page,
+         page_of(std::move(records), arguments, keys, [&](const Json& record, const std::string& member) {
+           if (member != kObjective) return record.value(member, Json());
+           const TrialOutcome outcome = outcome_of(record);
+           const auto value = outcome.metrics.find(spec.metric);
+           return value == outcome.metrics.end() ? Json() : Json(value->second);
+         }));
+  return page_answer("TrainingJobSummaries", page,
+                     [&](const Json& record) { return trial_summary(spec, record); });
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ class LoadedModel {
   Result<Matrix> predict(const Table& raw_rows) const;
   const Json& card() const { return *card_; }
   const Model& model() const { return *model_; }
+  bool has_pipeline() const { return pipeline_ != nullptr; }  // else rows are the model's features
 
  private:
   LoadedModel() = default;

@@ -63,12 +63,12 @@ struct Accepted {
 
 // The event of an entry, without its id; or why it is refused.
 tl::expected<Accepted, Refusal> event_of(const Json& entry, const EventLog::Settings& settings, Instant now,
-                                         const std::vector<std::string>& resources) {
+                                         const std::vector<std::string>& resources, bool from_service) {
   const auto refuse = [](Refusal refusal) { return tl::unexpected<Refusal>(std::move(refusal)); };
   const std::string source = text_at(entry, {"Source"}), type = text_at(entry, {"DetailType"});
   if (source.empty()) return refuse(missing("Source"));
   if (type.empty()) return refuse(missing("DetailType"));
-  if (source.starts_with("aws."))
+  if (source.starts_with("aws.") && !from_service)
     return refuse({"NotAuthorizedForSourceException", "Not authorized for the source."});
   const auto bus = bus_name(text_at(entry, {"EventBusName"}));
   if (!bus) return refuse({"InvalidArgument", "Parameter EventBusName is not valid."});
@@ -123,7 +123,7 @@ Result<std::unique_ptr<EventLog>> EventLog::open(const std::string& path, Settin
 }
 
 Result<Json> EventLog::put(const Json& request_body, const std::string& request,
-                           const std::vector<std::string>& resources) {
+                           const std::vector<std::string>& resources, bool from_service) {
   const Arguments in(request_body);
   MR_TRY(entries, in.list("Entries"));
   if (entries.empty())
@@ -139,11 +139,11 @@ Result<Json> EventLog::put(const Json& request_body, const std::string& request,
     list.push_back(entry.json());
   }
   const std::lock_guard lock(mutex_);
-  return put_all(list, request, resources);
+  return put_all(list, request, resources, from_service);
 }
 
 Result<Json> EventLog::put_all(const std::vector<Json>& entries, const std::string& request,
-                               const std::vector<std::string>& resources) {
+                               const std::vector<std::string>& resources, bool from_service) {
   MR_TRY(transaction, Transaction::begin(database_));
   if (!request.empty()) {
     find_request_.bind(1, std::string_view(request));
@@ -157,7 +157,7 @@ Result<Json> EventLog::put_all(const std::vector<Json>& entries, const std::stri
   Json results = Json::array();
   std::int64_t refused = 0;
   for (const Json& entry : entries) {
-    auto event = event_of(entry, settings_, now, resources);
+    auto event = event_of(entry, settings_, now, resources, from_service);
     if (!event) {
       results.push_back({{"ErrorCode", event.error().code}, {"ErrorMessage", event.error().message}});
       ++refused;

@@ -38,16 +38,17 @@ class EventLog {
   // PutEvents: {"Entries": […]} to {"Entries": [{"EventId"} or {"ErrorCode", "ErrorMessage"}],
   // "FailedEntryCount"}. An entry that is wrong fails alone. `request`: when it is not empty, a second call
   // of that name puts nothing and answers what the first one did; kept as long as the events. `resources` are
-  // added to those of each entry. InvalidArgument when the request as a whole is wrong.
+  // added to those of each entry. `from_service`: the home's own services put it, whose sources begin with
+  // "aws.". InvalidArgument when the request as a whole is wrong.
   Result<Json> put(const Json& request_body, const std::string& request,
-                   const std::vector<std::string>& resources = {});
+                   const std::vector<std::string>& resources = {}, bool from_service = false);
   // In order, from behind `after`.
   Result<std::vector<Event>> read(std::int64_t after, std::size_t limit) const;
 
  private:
   EventLog(Settings settings, const Clock& clock) : settings_(std::move(settings)), clock_(clock) {}
   Result<Json> put_all(const std::vector<Json>& entries, const std::string& request,
-                       const std::vector<std::string>& resources);
+                       const std::vector<std::string>& resources, bool from_service);
   Status remove_old();
 
   const Settings settings_;

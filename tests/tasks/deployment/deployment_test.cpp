@@ -63,7 +63,7 @@ struct Deployed {
     created = driver.run("sagemaker:createEndpoint", R"({"EndpointName":"e","EndpointConfigName":"c"})");
   }
   Result<InvokeAnswer> invoke(std::string_view type, std::string_view body, std::string_view accept = "") {
-    return invoke_endpoint(driver.runner->jobs(), driver.runner->objects(), "e", type, body, accept);
+    return invoke_endpoint(driver.runner->endpoints(), "e", type, body, accept);
   }
   TemporaryHome home;
   TaskDriver driver;
@@ -122,9 +122,8 @@ TEST_CASE("Endpoint: rows in, scores out, as CSV and JSON; wrong rows are refuse
   CHECK(wrong.error().message.find("a, b") != std::string::npos);
   CHECK(!d.invoke("image/png", "x"));
   CHECK(!d.invoke("text/csv", "1,2", "image/png"));
-  CHECK(invoke_endpoint(d.driver.runner->jobs(), d.driver.runner->objects(), "nope", "", "1,2", "")
-            .error()
-            .code == ErrorCode::NotFound);
+  CHECK(invoke_endpoint(d.driver.runner->endpoints(), "nope", "", "1,2", "").error().code ==
+        ErrorCode::NotFound);
   const Json task = parse(d.driver.run("aws-sdk:sagemakerruntime:invokeEndpoint",
                                        R"({"EndpointName":"e","ContentType":"text/csv","Body":"90,10"})"));
   CHECK(task["InvokedProductionVariant"] == "AllTraffic");

@@ -115,7 +115,7 @@ TEST_CASE("Pipeline: from raw rows to an endpoint that scores raw rows") {
   run("sagemaker:createEndpoint", R"({"EndpointName":"churn","EndpointConfigName":"churn-1"})");
 
   const auto invoke = [&](const char* type, const char* body) {
-    return invoke_endpoint(driver.runner->jobs(), driver.runner->objects(), "churn", type, body, "text/csv");
+    return invoke_endpoint(driver.runner->endpoints(), "churn", type, body, "text/csv");
   };
   const auto leaves = invoke(
       "application/json",

@@ -1,0 +1,332 @@
+// The operations of SageMaker's API and the shapes of their requests: what its clients check, too, and what a
+// request must have for the library to understand it. What only means something in the cloud (RoleArn,
+// ResourceConfig, …) may be left out. Source: SageMaker API reference, 2017-07-24.
+
+#include "service/api/sagemaker.h"
+
+namespace millrace::api {
+namespace {
+
+using Kind = Shape::Kind;
+
+bool is_entity_name(std::string_view text) {
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  if (text.empty() || !letter(text.front()) || !letter(text.back())) return false;
+  for (const char c : text)
+    if (!letter(c) && c != '-') return false;
+  return true;
+}
+bool is_name_part(std::string_view text) {
+  for (const char c : text)
+    if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '-')
+      return false;
+  return true;
+}
+
+constexpr std::string_view kOrders[] = {"Ascending", "Descending"};
+constexpr std::string_view kJobStatuses[] = {"InProgress", "Completed", "Failed", "Stopping", "Stopped"};
+constexpr std::string_view kEndpointStatuses[] = {"OutOfService",   "Creating",    "Updating",
+                                                  "SystemUpdating", "RollingBack", "InService",
+                                                  "Deleting",       "Failed",      "UpdateRollbackFailed"};
+constexpr std::string_view kJobSorts[] = {"Name", "CreationTime", "Status"};
+constexpr std::string_view kNameSorts[] = {"Name", "CreationTime"};
+constexpr std::string_view kTrialSorts[] = {"Name", "CreationTime", "Status", "FinalObjectiveMetricValue"};
+constexpr std::string_view kEndpointSorts[] = {"Name", "CreationTime", "Status"};
+constexpr std::string_view kApprovals[] = {"Approved", "Rejected", "PendingManualApproval"};
+constexpr std::string_view kOperators[] = {"And", "Or"};
+constexpr std::string_view kResources[] = {
+    "TrainingJob", "Experiment",   "ExperimentTrial",   "ExperimentTrialComponent",
+    "Endpoint",    "ModelPackage", "ModelPackageGroup", "HyperParameterTuningJob"};
+
+constexpr std::string_view kNamePattern = "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}";
+constexpr Shape kName{Kind::String, 1, 63, kNamePattern, is_entity_name};
+constexpr Shape kShortName{Kind::String, 1, 32, "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}", is_entity_name};
+constexpr Shape kLongName{Kind::String, 1, 120, "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,119}", is_entity_name};
+constexpr Shape kNameOrArn{Kind::String, 1, 256};
+constexpr Shape kText{Kind::String};
+constexpr Shape kNeededText{Kind::String, 1, 2048};
+constexpr Shape kAnyObject{Kind::Structure};  // its members are the library's to check
+constexpr Shape kTimestamp{Kind::Number};
+constexpr Shape kFlagShape{Kind::Boolean};
+constexpr Shape kPageLimit{Kind::Integer, 1, 100};
+constexpr Shape kContains{Kind::String, -1, 63, "[a-zA-Z0-9\\-]+", is_name_part};
+constexpr Shape kOrder{Kind::String, -1, -1, {}, nullptr, kOrders};
+constexpr Shape kJobStatus{Kind::String, -1, -1, {}, nullptr, kJobStatuses};
+constexpr Shape kEndpointStatus{Kind::String, -1, -1, {}, nullptr, kEndpointStatuses};
+constexpr Shape kJobSort{Kind::String, -1, -1, {}, nullptr, kJobSorts};
+constexpr Shape kNameSort{Kind::String, -1, -1, {}, nullptr, kNameSorts};
+constexpr Shape kTrialSort{Kind::String, -1, -1, {}, nullptr, kTrialSorts};
+constexpr Shape kEndpointSort{Kind::String, -1, -1, {}, nullptr, kEndpointSorts};
+constexpr Shape kApproval{Kind::String, -1, -1, {}, nullptr, kApprovals};
+constexpr Shape kOperator{Kind::String, -1, -1, {}, nullptr, kOperators};
+constexpr Shape kResource{Kind::String, -1, -1, {}, nullptr, kResources};
+constexpr Shape kTagKey{Kind::String, 1, 128};
+constexpr Shape kTagValue{Kind::String, 0, 256};
+constexpr Member kTagMembers[] = {{"Key", &kTagKey, true}, {"Value", &kTagValue, true}};
+constexpr Shape kTag{Kind::Structure, -1, -1, {}, nullptr, {}, "Tag", kTagMembers};
+constexpr Shape kTags{Kind::List, 0, 50, {}, nullptr, {}, {}, {}, &kTag};
+constexpr Shape kTagKeys{Kind::List, 1, 50, {}, nullptr, {}, {}, {}, &kTagKey};
+constexpr Shape kTexts{Kind::List, -1, -1, {}, nullptr, {}, {}, {}, &kText};
+constexpr Shape kObjects{Kind::List, -1, -1, {}, nullptr, {}, {}, {}, &kAnyObject};
+constexpr Shape kSomeObjects{Kind::List, 1, -1, {}, nullptr, {}, {}, {}, &kAnyObject};
+
+constexpr Shape kS3Uri{Kind::String, 0, 1024};
+constexpr Member kS3Members[] = {{"S3Uri", &kS3Uri, true}};
+constexpr Shape kS3Source{Kind::Structure, -1, -1, {}, nullptr, {}, "S3DataSource", kS3Members};
+constexpr Member kSourceMembers[] = {{"S3DataSource", &kS3Source}};
+constexpr Shape kSource{Kind::Structure, -1, -1, {}, nullptr, {}, "DataSource", kSourceMembers};
+constexpr Shape kChannelName{Kind::String, 1, 64};
+constexpr Member kChannelMembers[] = {{"ChannelName", &kChannelName, true}, {"DataSource", &kSource, true}};
+constexpr Shape kChannel{Kind::Structure, -1, -1, {}, nullptr, {}, "Channel", kChannelMembers};
+constexpr Shape kChannels{Kind::List, 1, 20, {}, nullptr, {}, {}, {}, &kChannel};
+constexpr Member kOutputMembers[] = {{"S3OutputPath", &kS3Uri, true}};
+constexpr Shape kOutput{Kind::Structure, -1, -1, {}, nullptr, {}, "OutputDataConfig", kOutputMembers};
+constexpr Shape kSeconds{Kind::Integer, 1, -1};
+constexpr Member kStoppingMembers[] = {{"MaxRuntimeInSeconds", &kSeconds}};
+constexpr Shape kStopping{Kind::Structure, -1, -1, {}, nullptr, {}, "StoppingCondition", kStoppingMembers};
+
+constexpr Member kCreateTrainingJob[] = {
+    {"TrainingJobName", &kName, true},       {"AlgorithmSpecification", &kAnyObject, true},
+    {"HyperParameters", &kAnyObject},        {"RoleArn", &kText},
+    {"InputDataConfig", &kChannels},         {"OutputDataConfig", &kOutput, true},
+    {"ResourceConfig", &kAnyObject},         {"StoppingCondition", &kStopping},
+    {"EnableNetworkIsolation", &kFlagShape}, {"Environment", &kAnyObject},
+    {"ExperimentConfig", &kAnyObject},       {"Tags", &kTags}};
+constexpr Member kAppMembers[] = {
+    {"ImageUri", &kNeededText, true}, {"ContainerEntrypoint", &kTexts}, {"ContainerArguments", &kTexts}};
+constexpr Shape kApp{Kind::Structure, -1, -1, {}, nullptr, {}, "AppSpecification", kAppMembers};
+constexpr Member kInputMembers[] = {{"InputName", &kNeededText, true}, {"S3Input", &kAnyObject}};
+constexpr Shape kInput{Kind::Structure, -1, -1, {}, nullptr, {}, "ProcessingInput", kInputMembers};
+constexpr Shape kInputs{Kind::List, 0, 10, {}, nullptr, {}, {}, {}, &kInput};
+constexpr Member kCreateProcessingJob[] = {{"ProcessingJobName", &kName, true},
+                                           {"AppSpecification", &kApp, true},
+                                           {"ProcessingInputs", &kInputs},
+                                           {"ProcessingOutputConfig", &kAnyObject},
+                                           {"ProcessingResources", &kAnyObject},
+                                           {"StoppingCondition", &kStopping},
+                                           {"Environment", &kAnyObject},
+                                           {"ExperimentConfig", &kAnyObject},
+                                           {"RoleArn", &kText},
+                                           {"Tags", &kTags}};
+constexpr Member kTransformInputMembers[] = {{"DataSource", &kSource, true}, {"ContentType", &kText}};
+constexpr Shape kTransformInput{Kind::Structure,       -1, -1, {}, nullptr, {}, "TransformInput",
+                                kTransformInputMembers};
+constexpr Member kTransformOutputMembers[] = {{"S3OutputPath", &kS3Uri, true}, {"Accept", &kText}};
+constexpr Shape kTransformOutput{Kind::Structure,        -1, -1, {}, nullptr, {}, "TransformOutput",
+                                 kTransformOutputMembers};
+constexpr Member kCreateTransformJob[] = {{"TransformJobName", &kName, true},
+                                          {"ModelName", &kName, true},
+                                          {"TransformInput", &kTransformInput, true},
+                                          {"TransformOutput", &kTransformOutput, true},
+                                          {"TransformResources", &kAnyObject},
+                                          {"ExperimentConfig", &kAnyObject},
+                                          {"Tags", &kTags}};
+constexpr Member kCreateTuningJob[] = {{"HyperParameterTuningJobName", &kShortName, true},
+                                       {"HyperParameterTuningJobConfig", &kAnyObject, true},
+                                       {"TrainingJobDefinition", &kAnyObject},
+                                       {"Tags", &kTags}};
+constexpr Member kCreateModel[] = {{"ModelName", &kName, true},
+                                   {"PrimaryContainer", &kAnyObject},
+                                   {"Containers", &kObjects},
+                                   {"ExecutionRoleArn", &kText},
+                                   {"Tags", &kTags}};
+constexpr Member kCreateModelPackageGroup[] = {
+    {"ModelPackageGroupName", &kName, true}, {"ModelPackageGroupDescription", &kText}, {"Tags", &kTags}};
+constexpr Member kCreateModelPackage[] = {{"ModelPackageName", &kName},
+                                          {"ModelPackageGroupName", &kNameOrArn},
+                                          {"ModelPackageDescription", &kText},
+                                          {"InferenceSpecification", &kAnyObject},
+                                          {"ModelApprovalStatus", &kApproval},
+                                          {"ModelMetrics", &kAnyObject},
+                                          {"CustomerMetadataProperties", &kAnyObject},
+                                          {"ClientToken", &kText},
+                                          {"Tags", &kTags}};
+constexpr Member kUpdateModelPackage[] = {{"ModelPackageArn", &kNameOrArn, true},
+                                          {"ModelApprovalStatus", &kApproval},
+                                          {"ApprovalDescription", &kText},
+                                          {"CustomerMetadataProperties", &kAnyObject},
+                                          {"CustomerMetadataPropertiesToRemove", &kTexts}};
+constexpr Member kVariantMembers[] = {{"VariantName", &kName}, {"ModelName", &kName, true}};
+constexpr Shape kVariant{Kind::Structure, -1, -1, {}, nullptr, {}, "ProductionVariant", kVariantMembers};
+constexpr Shape kVariants{Kind::List, 1, 10, {}, nullptr, {}, {}, {}, &kVariant};
+constexpr Member kCreateEndpointConfig[] = {{"EndpointConfigName", &kName, true},
+                                            {"ProductionVariants", &kVariants, true},
+                                            {"ShadowProductionVariants", &kVariants},
+                                            {"DataCaptureConfig", &kAnyObject},
+                                            {"Tags", &kTags}};
+constexpr Member kCreateEndpoint[] = {{"EndpointName", &kName, true},
+                                      {"EndpointConfigName", &kName, true},
+                                      {"DeploymentConfig", &kAnyObject},
+                                      {"Tags", &kTags}};
+constexpr Member kUpdateEndpoint[] = {
+    {"EndpointName", &kName, true}, {"EndpointConfigName", &kName, true}, {"DeploymentConfig", &kAnyObject}};
+constexpr Member kUpdateWeights[] = {{"EndpointName", &kName, true},
+                                     {"DesiredWeightsAndCapacities", &kSomeObjects, true}};
+
+constexpr Member kTrainingJobName[] = {{"TrainingJobName", &kName, true}};
+constexpr Member kProcessingJobName[] = {{"ProcessingJobName", &kName, true}};
+constexpr Member kTransformJobName[] = {{"TransformJobName", &kName, true}};
+constexpr Member kTuningJobName[] = {{"HyperParameterTuningJobName", &kShortName, true}};
+constexpr Member kModelName[] = {{"ModelName", &kName, true}};
+constexpr Member kGroupName[] = {{"ModelPackageGroupName", &kNameOrArn, true}};
+constexpr Member kPackageName[] = {{"ModelPackageName", &kNameOrArn, true}};
+constexpr Member kConfigName[] = {{"EndpointConfigName", &kName, true}};
+constexpr Member kEndpointNameOnly[] = {{"EndpointName", &kName, true}};
+
+// What lists have in common.
+#define MR_LIST_MEMBERS(sort)                                                                            \
+  {"NameContains", &kContains}, {"CreationTimeAfter", &kTimestamp}, {"CreationTimeBefore", &kTimestamp}, \
+      {"LastModifiedTimeAfter", &kTimestamp}, {"LastModifiedTimeBefore", &kTimestamp},                   \
+      {"MaxResults", &kPageLimit}, {"NextToken", &kText}, {"SortBy", &sort}, {                           \
+    "SortOrder", &kOrder                                                                                 \
+  }
+constexpr Member kListJobs[] = {MR_LIST_MEMBERS(kJobSort), {"StatusEquals", &kJobStatus}};
+constexpr Member kListNamed[] = {MR_LIST_MEMBERS(kNameSort)};
+constexpr Member kListEndpoints[] = {MR_LIST_MEMBERS(kEndpointSort), {"StatusEquals", &kEndpointStatus}};
+constexpr Member kListPackages[] = {
+    MR_LIST_MEMBERS(kNameSort), {"ModelPackageGroupName", &kNameOrArn}, {"ModelApprovalStatus", &kApproval}};
+#undef MR_LIST_MEMBERS
+constexpr Member kListTrialJobs[] = {{"HyperParameterTuningJobName", &kShortName, true},
+                                     {"MaxResults", &kPageLimit},
+                                     {"NextToken", &kText},
+                                     {"SortBy", &kTrialSort},
+                                     {"SortOrder", &kOrder},
+                                     {"StatusEquals", &kJobStatus}};
+
+constexpr Member kAddTags[] = {{"ResourceArn", &kNameOrArn, true}, {"Tags", &kTags, true}};
+constexpr Member kListTags[] = {
+    {"ResourceArn", &kNameOrArn, true}, {"NextToken", &kText}, {"MaxResults", &kPageLimit}};
+constexpr Member kDeleteTags[] = {{"ResourceArn", &kNameOrArn, true}, {"TagKeys", &kTagKeys, true}};
+constexpr Member kExpressionMembers[] = {{"Filters", &kObjects},
+                                         {"NestedFilters", &kObjects},
+                                         {"SubExpressions", &kObjects},
+                                         {"Operator", &kOperator}};
+constexpr Shape kExpression{Kind::Structure, -1, -1, {}, nullptr, {}, "SearchExpression", kExpressionMembers};
+constexpr Member kSearch[] = {{"Resource", &kResource, true},
+                              {"SearchExpression", &kExpression},
+                              {"SortBy", &kText},
+                              {"SortOrder", &kOrder},
+                              {"NextToken", &kText},
+                              {"MaxResults", &kPageLimit}};
+
+constexpr Member kCreateExperiment[] = {{"ExperimentName", &kLongName, true},
+                                        {"DisplayName", &kLongName},
+                                        {"Description", &kText},
+                                        {"Tags", &kTags}};
+constexpr Member kExperimentName[] = {{"ExperimentName", &kNameOrArn, true}};
+constexpr Member kUpdateExperiment[] = {
+    {"ExperimentName", &kLongName, true}, {"DisplayName", &kLongName}, {"Description", &kText}};
+constexpr Member kCreateTrial[] = {{"TrialName", &kLongName, true},
+                                   {"ExperimentName", &kLongName, true},
+                                   {"DisplayName", &kLongName},
+                                   {"Tags", &kTags}};
+constexpr Member kTrialName[] = {{"TrialName", &kNameOrArn, true}};
+constexpr Member kUpdateTrial[] = {{"TrialName", &kLongName, true}, {"DisplayName", &kLongName}};
+constexpr Member kCreateComponent[] = {{"TrialComponentName", &kLongName, true},
+                                       {"DisplayName", &kLongName},
+                                       {"Status", &kAnyObject},
+                                       {"StartTime", &kTimestamp},
+                                       {"EndTime", &kTimestamp},
+                                       {"Parameters", &kAnyObject},
+                                       {"InputArtifacts", &kAnyObject},
+                                       {"OutputArtifacts", &kAnyObject},
+                                       {"Tags", &kTags}};
+constexpr Member kComponentName[] = {{"TrialComponentName", &kNameOrArn, true}};
+constexpr Member kUpdateComponent[] = {{"TrialComponentName", &kLongName, true},
+                                       {"DisplayName", &kLongName},
+                                       {"Status", &kAnyObject},
+                                       {"StartTime", &kTimestamp},
+                                       {"EndTime", &kTimestamp},
+                                       {"Parameters", &kAnyObject},
+                                       {"ParametersToRemove", &kTexts},
+                                       {"InputArtifacts", &kAnyObject},
+                                       {"InputArtifactsToRemove", &kTexts},
+                                       {"OutputArtifacts", &kAnyObject},
+                                       {"OutputArtifactsToRemove", &kTexts}};
+constexpr Member kComponentAndTrial[] = {{"TrialComponentName", &kLongName, true},
+                                         {"TrialName", &kLongName, true}};
+#define MR_CREATED_LIST                                                                  \
+  {"CreatedAfter", &kTimestamp}, {"CreatedBefore", &kTimestamp}, {"SortBy", &kNameSort}, \
+      {"SortOrder", &kOrder}, {"NextToken", &kText}, {                                   \
+    "MaxResults", &kPageLimit                                                            \
+  }
+constexpr Member kListExperiments[] = {MR_CREATED_LIST};
+constexpr Member kListTrials[] = {
+    MR_CREATED_LIST, {"ExperimentName", &kLongName}, {"TrialComponentName", &kLongName}};
+constexpr Member kListComponents[] = {
+    MR_CREATED_LIST, {"ExperimentName", &kLongName}, {"TrialName", &kLongName}, {"SourceArn", &kNameOrArn}};
+#undef MR_CREATED_LIST
+
+constexpr SageMakerOperation kSageMakerOperations[] = {
+    {"AddTags", kAddTags},
+    {"AssociateTrialComponent", kComponentAndTrial},
+    {"CreateEndpoint", kCreateEndpoint},
+    {"CreateEndpointConfig", kCreateEndpointConfig},
+    {"CreateExperiment", kCreateExperiment},
+    {"CreateHyperParameterTuningJob", kCreateTuningJob},
+    {"CreateModel", kCreateModel},
+    {"CreateModelPackage", kCreateModelPackage},
+    {"CreateModelPackageGroup", kCreateModelPackageGroup},
+    {"CreateProcessingJob", kCreateProcessingJob},
+    {"CreateTrainingJob", kCreateTrainingJob},
+    {"CreateTransformJob", kCreateTransformJob},
+    {"CreateTrial", kCreateTrial},
+    {"CreateTrialComponent", kCreateComponent},
+    {"DeleteEndpoint", kEndpointNameOnly},
+    {"DeleteEndpointConfig", kConfigName},
+    {"DeleteExperiment", kExperimentName},
+    {"DeleteModel", kModelName},
+    {"DeleteModelPackage", kPackageName},
+    {"DeleteModelPackageGroup", kGroupName},
+    {"DeleteTags", kDeleteTags},
+    {"DeleteTrial", kTrialName},
+    {"DeleteTrialComponent", kComponentName},
+    {"DescribeEndpoint", kEndpointNameOnly},
+    {"DescribeEndpointConfig", kConfigName},
+    {"DescribeExperiment", kExperimentName},
+    {"DescribeHyperParameterTuningJob", kTuningJobName},
+    {"DescribeModel", kModelName},
+    {"DescribeModelPackage", kPackageName},
+    {"DescribeModelPackageGroup", kGroupName},
+    {"DescribeProcessingJob", kProcessingJobName},
+    {"DescribeTrainingJob", kTrainingJobName},
+    {"DescribeTransformJob", kTransformJobName},
+    {"DescribeTrial", kTrialName},
+    {"DescribeTrialComponent", kComponentName},
+    {"DisassociateTrialComponent", kComponentAndTrial},
+    {"ListEndpointConfigs", kListNamed},
+    {"ListEndpoints", kListEndpoints},
+    {"ListExperiments", kListExperiments},
+    {"ListHyperParameterTuningJobs", kListJobs},
+    {"ListModelPackageGroups", kListNamed},
+    {"ListModelPackages", kListPackages},
+    {"ListModels", kListNamed},
+    {"ListProcessingJobs", kListJobs},
+    {"ListTags", kListTags},
+    {"ListTrainingJobs", kListJobs},
+    {"ListTrainingJobsForHyperParameterTuningJob", kListTrialJobs},
+    {"ListTransformJobs", kListJobs},
+    {"ListTrialComponents", kListComponents},
+    {"ListTrials", kListTrials},
+    {"Search", kSearch},
+    {"StopHyperParameterTuningJob", kTuningJobName},
+    {"StopProcessingJob", kProcessingJobName},
+    {"StopTrainingJob", kTrainingJobName},
+    {"StopTransformJob", kTransformJobName},
+    {"UpdateEndpoint", kUpdateEndpoint},
+    {"UpdateEndpointWeightsAndCapacities", kUpdateWeights},
+    {"UpdateExperiment", kUpdateExperiment},
+    {"UpdateModelPackage", kUpdateModelPackage},
+    {"UpdateTrial", kUpdateTrial},
+    {"UpdateTrialComponent", kUpdateComponent},
+};
+
+}  // namespace
+
+std::span<const SageMakerOperation> sagemaker_operations() {
+  return kSageMakerOperations;
+}
+
+}  // namespace millrace::api

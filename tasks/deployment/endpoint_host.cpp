@@ -1,0 +1,289 @@
+#include "tasks/deployment/endpoint_host.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "tasks/deployment/score.h"
+#include "tasks/jobs/entities.h"
+
+namespace millrace::tasks {
+
+// What requests of a variant took, and what is counted of them. Survives the endpoint's updates.
+struct VariantSeries {
+  std::atomic<double> ns_per_byte{-1};  // of a request's body, lately; below 0: not known
+  metrics::Counter *invocations = nullptr, *client_errors = nullptr, *server_errors = nullptr;
+  metrics::Histogram* latency = nullptr;
+};
+
+struct ServedVariant {
+  std::string name;
+  double weight = 0;  // of a shadow: the share of requests it gets
+  ServingChain chain;
+  std::shared_ptr<VariantSeries> series;
+};
+
+struct ServedEndpoint {
+  std::string name;
+  std::uint64_t version = 0;
+  std::vector<ServedVariant> variants, shadows;
+  double weight_sum = 0;
+  CaptureConfig capture;
+  std::shared_ptr<std::atomic<std::uint64_t>> calls;  // so far; goes on over updates
+};
+
+namespace {
+
+constexpr std::size_t kEndpointsMax = 10'000;  // that are loaded at the start
+constexpr std::size_t kSeriesMax = 200;        // variants with series of their own
+constexpr double kNewest = 0.1;                // weight of the newest request in what they take
+
+// Of the numbers 0, 1, 2, … those that are taken when `share` of them are, evenly.
+bool takes_share(std::uint64_t n, double share) {
+  return std::floor(static_cast<double>(n + 1) * share) > std::floor(static_cast<double>(n) * share);
+}
+
+// A point in [0, 1) for each call, spread evenly (multiples of the golden ratio): of n requests each variant
+// gets its share to within a few, which independent draws would not give.
+double spread_point(std::uint64_t call) {
+  const double at = static_cast<double>(call % (std::uint64_t{1} << 40)) * 0.6180339887498949;
+  return at - std::floor(at);
+}
+
+const ServedVariant* pick(const ServedEndpoint& served, std::string_view target, std::uint64_t call) {
+  if (!target.empty()) {
+    const auto found = std::find_if(served.variants.begin(), served.variants.end(),
+                                    [&](const ServedVariant& v) { return v.name == target; });
+    return found == served.variants.end() ? nullptr : &*found;
+  }
+  double point = spread_point(call) * served.weight_sum;
+  const ServedVariant* last = nullptr;
+  for (const ServedVariant& variant : served.variants) {
+    if (variant.weight <= 0) continue;
+    last = &variant;
+    point -= variant.weight;
+    if (point < 0) break;
+  }
+  return last;
+}
+
+InvokeFailure failure_of(const Error& error, const std::string& variant) {
+  InvokeFailure failure;
+  failure.kind = InvokeFailure::Kind::Model;
+  failure.status = error.code == ErrorCode::InvalidArgument ? 400 : 500;
+  failure.message = error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
+  failure.variant = variant;
+  return failure;
+}
+
+}  // namespace
+
+EndpointHost::EndpointHost(const Jobs& jobs, const ObjectStore& objects, const Clock& clock,
+                           metrics::Registry* registry, Settings settings)
+    : jobs_(jobs),
+      objects_(objects),
+      clock_(clock),
+      registry_(registry),
+      settings_(std::move(settings)),
+      capture_(objects, clock, registry, settings_.capture),
+      pool_(std::make_unique<WorkerPool>(std::max(1, settings_.threads), settings_.waiting_max)) {}
+
+EndpointHost::~EndpointHost() {
+  pool_.reset();
+}
+
+void EndpointHost::load_all() {
+  pool_->submit([this] {
+    const auto records = jobs_.list(kEndpoint.kind, {}, kEndpointsMax);
+    if (!records) return log::error("endpoints can't be listed", {{"why", records.error().message}});
+    for (const Json& record : *records) {
+      const std::string name = text_in(record, "EndpointName");
+      const auto loaded = load(name);
+      if (!loaded)
+        log::error("an endpoint can't be loaded", {{"endpoint", name}, {"why", loaded.error().message}});
+    }
+  });
+}
+
+ServedVariant EndpointHost::make_variant(const std::string& endpoint, const Json& variant, double weight) {
+  ServedVariant served;
+  served.name = variant.at("VariantName").get<std::string>();
+  served.weight = weight;
+  const std::lock_guard lock(mutex_);
+  if (const auto before = served_.find(endpoint); before != served_.end()) {
+    for (const auto* list : {&before->second->variants, &before->second->shadows})
+      for (const ServedVariant& old : *list)
+        if (old.name == served.name) served.series = old.series;
+  }
+  if (served.series) {
+    served.series->ns_per_byte = -1;  // another model may take another time
+    return served;
+  }
+  served.series = std::make_shared<VariantSeries>();
+  if (!registry_) return served;
+  const bool own = series_ < kSeriesMax;
+  if (own) ++series_;
+  const metrics::Labels labels = {{"endpoint", own ? endpoint : "other"},
+                                  {"variant", own ? served.name : "other"}};
+  metrics::Labels client = labels, server = labels;
+  client.emplace_back("class", "4xx"), server.emplace_back("class", "5xx");
+  constexpr std::string_view kErrors = "millrace_endpoint_errors_total",
+                             kErrorsHelp = "Requests of endpoints that a model did not score";
+  served.series->invocations = &registry_->counter("millrace_endpoint_invocations_total",
+                                                   "Requests that variants of endpoints were asked", labels);
+  served.series->client_errors = &registry_->counter(kErrors, kErrorsHelp, client);
+  served.series->server_errors = &registry_->counter(kErrors, kErrorsHelp, server);
+  served.series->latency = &registry_->histogram("millrace_endpoint_model_seconds",
+                                                 "Reading, scoring and writing the rows of a request",
+                                                 metrics::kShortTimes, labels);
+  return served;
+}
+
+Result<EndpointHost::ServedPtr> EndpointHost::load(const std::string& endpoint) {
+  const std::lock_guard one_at_a_time(loading_);
+  if (ServedPtr there = find(endpoint)) return there;
+  auto served = std::make_shared<ServedEndpoint>();
+  served->version =
+      version_.load(std::memory_order_acquire);  // before the record: a later change reads it again
+  const auto record = jobs_.find(kEndpoint.kind, endpoint);
+  if (!record) {
+    const std::lock_guard lock(mutex_);
+    served_.erase(endpoint);
+    return fail(record.error());
+  }
+  served->name = endpoint;
+  const Json& artifacts = record->at(kNotes).at("Artifacts");
+  const auto add = [&](const Json& variant, double weight, std::vector<ServedVariant>& list) -> Status {
+    ServedVariant made = make_variant(endpoint, variant, weight);
+    MR_TRY(chain, load_chain(objects_, artifacts.at(made.name).get<std::vector<std::string>>()));
+    made.chain = std::move(chain);
+    list.push_back(std::move(made));
+    return {};
+  };
+  for (const Json& variant : record->at("ProductionVariants")) {
+    const double weight = variant.at("CurrentWeight").get<double>();
+    MR_DO(add(variant, weight, served->variants));
+    served->weight_sum += weight;
+  }
+  for (const Json& shadow : record->value("ShadowProductionVariants", Json::array())) {
+    const double share = shadow.at("CurrentWeight").get<double>() / std::max(served->weight_sum, 1e-300);
+    MR_DO(add(shadow, std::min(1.0, share), served->shadows));
+  }
+  MR_TRY(capture, CaptureConfig::read(record->at(kNotes).value("DataCaptureConfig", Json())));
+  served->capture = std::move(capture);
+  const std::lock_guard lock(mutex_);
+  ServedPtr& place = served_[endpoint];
+  served->calls = place ? place->calls : std::make_shared<std::atomic<std::uint64_t>>(0);
+  place = std::move(served);
+  return place;
+}
+
+EndpointHost::ServedPtr EndpointHost::find(std::string_view endpoint) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = served_.find(endpoint);
+  if (found == served_.end() || found->second->version != version_.load(std::memory_order_acquire))
+    return nullptr;
+  return found->second;
+}
+
+bool EndpointHost::quick(const InvokeRequest& request) const {
+  const ServedPtr served = find(request.endpoint);
+  if (!served) return false;
+  const double ns_max = static_cast<double>(settings_.quick_micros_max) * 1e3;
+  return std::all_of(served->variants.begin(), served->variants.end(), [&](const ServedVariant& variant) {
+    const double ns = variant.series->ns_per_byte.load(std::memory_order_relaxed);
+    return ns >= 0 && ns * static_cast<double>(request.body.size() + 1) < ns_max;
+  });
+}
+
+// A model that can't be found is the model's matter, not the request's.
+InvokeFailure EndpointHost::not_loaded(std::string_view endpoint, const Error& error) const {
+  const auto record = jobs_.find(kEndpoint.kind, endpoint);
+  if (!record && record.error().code == ErrorCode::NotFound)
+    return {InvokeFailure::Kind::NoEndpoint, 400,
+            "Endpoint " + std::string(endpoint) + " of account " + settings_.account + " not found."};
+  InvokeFailure failure = failure_of(error, "");
+  failure.status = 500;
+  return failure;
+}
+
+InvokeResult EndpointHost::invoke(const InvokeRequest& request) {
+  ServedPtr served = find(request.endpoint);
+  if (!served) {
+    auto loaded = load(std::string(request.endpoint));
+    if (!loaded) return tl::unexpected<InvokeFailure>(not_loaded(request.endpoint, loaded.error()));
+    served = *std::move(loaded);
+  }
+  const std::uint64_t call = served->calls->fetch_add(1, std::memory_order_relaxed);
+  const ServedVariant* variant = pick(*served, request.target_variant, call);
+  if (!variant) {
+    const std::string what = request.target_variant.empty()
+                                 ? "No production variant of endpoint " + served->name + " has a weight."
+                                 : "Variant " + std::string(request.target_variant) +
+                                       " not found for endpoint " + served->name + ".";
+    return tl::unexpected<InvokeFailure>({InvokeFailure::Kind::NoVariant, 400, what});
+  }
+  InvokeResult answer = score(*variant, request);
+  if (answer) follow_up(served, call, request, *answer);
+  return answer;
+}
+
+InvokeResult EndpointHost::score(const ServedVariant& variant, const InvokeRequest& request) {
+  VariantSeries& series = *variant.series;
+  if (series.invocations) series.invocations->add();
+  const metrics::Stopwatch watch;
+  Result<ScoredRows> scored =
+      can_read(variant.chain, request.content_type)
+          ? score_rows(variant.chain, request.content_type, request.body, request.accept)
+          : Result<ScoredRows>(
+                invalid("content type \"" + std::string(request.content_type) + "\" is not supported",
+                        "use text/csv, application/json, application/jsonlines or text/libsvm"));
+  const auto took = watch.elapsed();
+  if (series.latency) series.latency->observe(took);
+  if (!scored) {
+    InvokeFailure failure = failure_of(scored.error(), variant.name);
+    if (!can_read(variant.chain, request.content_type)) failure.status = 415;
+    if (series.client_errors) (failure.status < 500 ? series.client_errors : series.server_errors)->add();
+    return tl::unexpected<InvokeFailure>(std::move(failure));
+  }
+  const double now = static_cast<double>(took.count()) / static_cast<double>(request.body.size() + 1);
+  const double before = series.ns_per_byte.load(std::memory_order_relaxed);
+  series.ns_per_byte.store(before < 0 ? now : before + kNewest * (now - before), std::memory_order_relaxed);
+  return InvokeAnswer{std::move(scored->body), std::move(scored->content_type), variant.name, 200};
+}
+
+// What happens behind an answer: captures, and the shadows' share.
+void EndpointHost::follow_up(const ServedPtr& served, std::uint64_t call, const InvokeRequest& request,
+                             const InvokeAnswer& answer) {
+  const auto capture = [this](const ServedEndpoint& endpoint, const InvokeRequest& asked,
+                              const InvokeAnswer& given) {
+    capture_.add(endpoint.capture, {endpoint.name, given.variant, asked.body,
+                                    asked.content_type.empty() ? "text/csv" : asked.content_type, given.body,
+                                    given.content_type, asked.inference_id, asked.custom_attributes});
+  };
+  const bool captured =
+      served->capture.enabled && takes_share(call, static_cast<double>(served->capture.percentage) / 100);
+  if (captured) capture(*served, request, answer);
+  for (const ServedVariant& shadow : served->shadows) {
+    if (!takes_share(call, shadow.weight)) continue;
+    // When too much waits a shadow goes without: it must not cost the others their answers.
+    pool_->submit([this, served, &shadow, captured, capture, body = std::string(request.body),
+                   type = std::string(request.content_type), accept = std::string(request.accept),
+                   id = std::string(request.inference_id),
+                   attributes = std::string(request.custom_attributes)] {
+      const InvokeRequest copy{served->name, type, accept, body, {}, id, attributes};
+      const InvokeResult scored = score(shadow, copy);
+      if (scored && captured) capture(*served, copy, *scored);
+    });
+  }
+}
+
+void EndpointHost::invoke_later(std::function<InvokeResult()> work, std::function<void(InvokeResult)> done) {
+  const bool taken = pool_->submit([work, done] { done(work()); });
+  if (!taken)
+    done(tl::unexpected<InvokeFailure>(
+        {InvokeFailure::Kind::Busy, 503, "too many requests of endpoints are waiting; try again later"}));
+}
+
+}  // namespace millrace::tasks

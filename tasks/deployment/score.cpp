@@ -1,0 +1,192 @@
+#include "tasks/deployment/score.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "base/payload.h"
+#include "tasks/table/number_scan.h"
+#include "tasks/table/request_rows.h"
+#include "tasks/table/table.h"
+#include "tasks/training/own_form.h"
+
+namespace millrace::tasks {
+namespace {
+
+constexpr std::string_view kCsv = "text/csv", kJson = "application/json", kLines = "application/jsonlines",
+                           kLibsvm = "text/libsvm";
+constexpr std::string_view kRowTypes[] = {kCsv,    kJson,          kLines, "application/x-ndjson",
+                                          kLibsvm, "text/x-libsvm"};
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// A media type without its parameters: "text/csv" of "Text/CSV; header=absent".
+bool is_media_type(std::string_view given, std::string_view type) {
+  given = given.substr(0, given.find_first_of("; "));
+  return given.size() == type.size() &&
+         std::equal(given.begin(), given.end(), type.begin(), [](char a, char b) { return lower(a) == b; });
+}
+
+bool is_libsvm(std::string_view content_type) {
+  return is_media_type(content_type, kLibsvm) || is_media_type(content_type, "text/x-libsvm");
+}
+
+// What the scores are answered as.
+Result<std::string_view> answer_type(std::string_view accept, std::string_view content_type) {
+  if (accept.empty() || accept == "*/*") {
+    if (is_media_type(content_type, kJson)) return kJson;
+    const bool lines =
+        is_media_type(content_type, kLines) || is_media_type(content_type, "application/x-ndjson");
+    return lines ? kLines : kCsv;
+  }
+  for (const std::string_view type : {kCsv, kJson, kLines})
+    if (is_media_type(accept, type)) return type;
+  return invalid("Accept \"" + std::string(accept) + "\" is not supported",
+                 "use text/csv, application/json or application/jsonlines");
+}
+
+// Lines of `columns` plain decimals each; nothing when there is anything else, which the table's reader knows
+// about.
+std::optional<Matrix> plain_csv(std::string_view body, std::size_t columns) {
+  if (columns == 0) return std::nullopt;
+  Matrix X;
+  X.cols = columns;
+  const char *p = body.data(), *const end = p + body.size();
+  while (p != end) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      double value = 0;
+      p = scan_decimal(p, end, value);
+      if (!p) return std::nullopt;
+      X.values.push_back(static_cast<float>(value));
+      if (j + 1 < columns && (p == end || *p++ != ',')) return std::nullopt;
+    }
+    ++X.rows;
+    if (p != end && *p == '\r') ++p;
+    if (p != end && *p++ != '\n') return std::nullopt;
+  }
+  if (X.rows == 0) return std::nullopt;
+  return X;
+}
+
+// One row of numbers in the order of the columns; null is a missing one.
+bool add_plain_row(JsonView row, Matrix& X) {
+  if (row.is_object()) {
+    row = row.find("features");
+    if (!row) return false;
+  }
+  if (!row.is_array() || row.size() != X.cols) return false;
+  for (const JsonView cell : row.elements()) {
+    if (!cell.is_number() && !cell.is_null()) return false;
+    X.values.push_back(cell.is_null() ? std::numeric_limits<float>::quiet_NaN()
+                                      : static_cast<float>(cell.number()));
+  }
+  ++X.rows;
+  return true;
+}
+
+std::optional<Matrix> plain_json(std::string_view body, std::size_t columns) {
+  const auto parsed = Payload::parse(body);
+  if (!parsed || columns == 0) return std::nullopt;
+  const JsonView document = parsed->view();
+  const JsonView rows = document.is_object() ? document.find("instances") : document;
+  if (!rows || !rows.is_array() || rows.size() == 0) return std::nullopt;
+  Matrix X;
+  X.cols = columns;
+  for (const JsonView row : rows.elements())
+    if (!add_plain_row(row, X)) return std::nullopt;
+  return X;
+}
+
+tl::unexpected<Error> wrong_libsvm(std::size_t row, const std::string& what) {
+  return invalid("Invalid data format. Row " + std::to_string(row) + ": " + what,
+                 "text/libsvm is a line of index:value pairs a row");
+}
+
+Status add_libsvm_row(std::string_view line, Matrix& X) {
+  X.values.resize(X.values.size() + X.cols, std::numeric_limits<float>::quiet_NaN());
+  float* const cells = X.values.data() + X.rows * X.cols;
+  ++X.rows;
+  bool first = true;
+  while (!line.empty()) {
+    const std::size_t begin = line.find_first_not_of(" \t\r");
+    if (begin == std::string_view::npos) break;
+    line.remove_prefix(begin);
+    const std::string_view pair = line.substr(0, line.find_first_of(" \t\r"));
+    line.remove_prefix(pair.size());
+    const std::size_t colon = pair.find(':');
+    double index = 0, value = 0;
+    if (colon == std::string_view::npos && std::exchange(first, false)) continue;  // the label
+    first = false;
+    if (colon == std::string_view::npos || !parse_number(pair.substr(0, colon), index) ||
+        !parse_number(pair.substr(colon + 1), value))
+      return wrong_libsvm(X.rows, "\"" + std::string(pair.substr(0, 60)) + "\" is no index:value");
+    if (!(index >= 0 && index < static_cast<double>(X.cols)))
+      return wrong_libsvm(X.rows, "feature " + std::string(pair.substr(0, colon)) +
+                                      ", but the model expects " + std::to_string(X.cols) +
+                                      " features, counted from 0");
+    cells[static_cast<std::size_t>(index)] = static_cast<float>(value);
+  }
+  return {};
+}
+
+Result<Matrix> libsvm_rows(std::string_view body, std::size_t columns) {
+  Matrix X;
+  X.cols = columns;
+  while (!body.empty()) {
+    const std::string_view line = body.substr(0, body.find('\n'));
+    body.remove_prefix(std::min(body.size(), line.size() + 1));
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos) MR_DO(add_libsvm_row(line, X));
+  }
+  if (X.rows == 0) return invalid("Invalid data format. The request has no rows");
+  return X;
+}
+
+Result<Answer> answer_of(const ServingChain& chain, std::string_view content_type, std::string_view body) {
+  const std::size_t columns = chain.input_columns().size();
+  if (is_libsvm(content_type)) {
+    if (!chain.takes_features())
+      return invalid("text/libsvm has no texts, but the model prepares its columns itself",
+                     "send text/csv or application/json");
+    MR_TRY(X, libsvm_rows(body, columns));
+    return chain.answer(X);
+  }
+  if (chain.takes_features()) {
+    std::optional<Matrix> X;
+    if (is_media_type(content_type, kCsv)) X = plain_csv(body, columns);
+    if (is_media_type(content_type, kJson)) X = plain_json(body, columns);
+    if (X) return chain.answer(*X);
+  }
+  MR_TRY(rows, parse_request_rows(body, content_type, chain.input_columns()));
+  return chain.answer(rows);
+}
+
+}  // namespace
+
+bool can_read(const ServingChain& chain, std::string_view content_type) {
+  const auto own = chain.own_form();
+  if (!own || *own != nullptr || content_type.empty()) return true;
+  return std::any_of(std::begin(kRowTypes), std::end(kRowTypes),
+                     [&](auto type) { return is_media_type(content_type, type); });
+}
+
+Result<ScoredRows> score_rows(const ServingChain& chain, std::string_view content_type, std::string_view body,
+                              std::string_view accept) {
+  if (content_type.empty()) content_type = kCsv;
+  MR_TRY(own, chain.own_form());
+  if (own != nullptr) {
+    MR_TRY(answer, own->answer({.body = body, .content_type = content_type, .accept = accept}));
+    return ScoredRows{std::move(answer.body), std::move(answer.content_type)};
+  }
+  MR_TRY(type, answer_type(accept, content_type));
+  MR_TRY(answer, answer_of(chain, content_type, body));
+  ScoredRows scored;
+  scored.content_type = type;
+  scored.body = type == kJson  ? answer_as_json(answer)
+                : type == kCsv ? answer_as_csv(answer)
+                               : answer_as_jsonlines(answer);
+  return scored;
+}
+
+}  // namespace millrace::tasks
