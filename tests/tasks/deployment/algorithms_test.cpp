@@ -57,8 +57,7 @@ struct Algorithm {
     return answer;
   }
   std::string invoke(std::string_view body, const char* accept) {
-    const auto answer =
-        invoke_endpoint(driver.runner->jobs(), driver.runner->objects(), "e", "text/csv", body, accept);
+    const auto answer = invoke_endpoint(driver.runner->endpoints(), "e", "text/csv", body, accept);
     return answer ? answer->body : answer.error().message;
   }
 
