@@ -268,12 +268,14 @@ void Driver::step(ExecutionId id, Live& live) {
     return;
   }
   if (observer_) live.tally = tally_of(append.events);
-  if (live.origin.in_memory) return count(id, live, std::move(append.events));
+  if (live.origin.in_memory)
+    return count(id, live, std::make_shared<const std::vector<states::Event>>(std::move(append.events)));
   append.row = row_of(id, *live.machine, live.execution);
   append.row.map_run = live.origin.map_run;
   append.row.map_items = live.origin.items;
   append.row.started_by = live.origin.started_by;
-  if (observer_ && observer_->wants(observed(id, live))) live.shown = append.events;
+  if (observer_ && observer_->wants(observed(id, live)))
+    live.shown = std::make_shared<const std::vector<states::Event>>(append.events);
   live.committing = true;
   committer_.submit(std::move(append), [alive = self_, id](Result<AppendResult> result) {
     if (*alive) (*alive)->on_committed(id, std::move(result));
@@ -285,8 +287,13 @@ Observed Driver::observed(ExecutionId id, const Live& live) {
 }
 
 // What was decided is so, and what waited for that is done.
-void Driver::count(ExecutionId id, Live& live, std::vector<states::Event> events) {
-  if (observer_) observer_->on_step(observed(id, live), live.tally, events);
+void Driver::count(ExecutionId id, Live& live, KeptEvents events) {
+  if (observer_) {
+    Observed what = observed(id, live);
+    const auto shown = events ? std::span<const states::Event>(*events) : std::span<const states::Event>();
+    what.kept = std::move(events);
+    observer_->on_step(what, live.tally, shown);
+  }
   live.created = true;
   release(id, live);
 }
@@ -300,7 +307,7 @@ void Driver::on_committed(ExecutionId id, Result<AppendResult> result) {
   if (!result || *result != AppendResult::Ok) {
     give_up(id, live, result);
   } else {
-    count(id, live, std::exchange(live.shown, {}));
+    count(id, live, std::exchange(live.shown, nullptr));
   }
   drain();
 }

@@ -93,9 +93,9 @@ class Driver {
     // Of the append under way:
     std::vector<states::Effect> effects;
     std::vector<Committed> committed;
-    std::vector<states::Event> shown;  // for the observer, if it wants them
-    StepTally tally;                   // for the observer
-    Instant armed = Instant::max();    // the earliest pair of this execution in due_
+    KeptEvents shown;                // for the observer, if it wants them
+    StepTally tally;                 // for the observer
+    Instant armed = Instant::max();  // the earliest pair of this execution in due_
   };
   struct Due {
     Instant when;
@@ -106,7 +106,7 @@ class Driver {
   void enqueue(ExecutionId id, Item item);
   void make_ready(ExecutionId id);
   void drain();
-  void count(ExecutionId id, Live& live, std::vector<states::Event> events);
+  void count(ExecutionId id, Live& live, KeptEvents events);
   static Observed observed(ExecutionId id, const Live& live);
   void step(ExecutionId id, Live& live);
   void on_committed(ExecutionId id, Result<AppendResult> result);

@@ -93,6 +93,9 @@ struct RecoverySummary {
 
 struct Machine;
 
+// Events of one append, for who wants to keep them: immutable, to be read by any thread.
+using KeptEvents = std::shared_ptr<const std::vector<states::Event>>;
+
 // What observers are shown: an execution as it is now, and what it runs.
 struct Observed {
   ExecutionId id;
@@ -100,6 +103,8 @@ struct Observed {
   const states::Execution& execution;
   bool in_memory = false;  // Express: nothing of it is stored
   bool child = false;      // of a map run
+  // In on_step, what its `events` are part of; null when they were not wanted.
+  KeptEvents kept = nullptr;
 };
 
 // What the events of one append come to.

@@ -117,6 +117,12 @@ bool has_details(const Event& event) {
 
 }  // namespace
 
+void write_details(JsonWriter& out, const Event& event, bool data) {
+  out.begin_object();
+  std::visit(Write{out, event, data}, event.details);
+  out.end_object();
+}
+
 void write_event(JsonWriter& out, const Event& event, bool data) {
   const std::int64_t ms = to_millis(event.time);
   char timestamp[32];
@@ -128,9 +134,8 @@ void write_event(JsonWriter& out, const Event& event, bool data) {
   out.key("id").number(static_cast<std::int64_t>(event.number));
   out.key("previousEventId").number(static_cast<std::int64_t>(event.previous));
   if (has_details(event)) {
-    out.key(details_name(event.type)).begin_object();
-    std::visit(Write{out, event, data}, event.details);
-    out.end_object();
+    out.key(details_name(event.type));
+    write_details(out, event, data);
   }
   out.end_object();
 }

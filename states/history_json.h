@@ -11,5 +11,7 @@ namespace millrace::states {
 // sends it.
 // Without `data`: inputs, outputs and parameters are left out (includeExecutionData).
 void write_event(JsonWriter& out, const Event& event, bool data = true);
+// Appends what the event's "…EventDetails" hold, as an object; an empty one where there are none.
+void write_details(JsonWriter& out, const Event& event, bool data = true);
 
 }  // namespace millrace::states

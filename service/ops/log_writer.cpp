@@ -16,6 +16,14 @@ std::size_t size_of(const LogLine& line) {
   return line.message.size() + line.group.size() + line.stream.size() + kLineOverhead;
 }
 
+// To `max` bytes, between characters.
+void cut_message(LogLine& line, std::size_t max) {
+  if (line.message.size() <= max) return;
+  std::size_t end = max;
+  while (end > 0 && (static_cast<unsigned char>(line.message[end]) & 0xC0) == 0x80) --end;
+  line.message.resize(end);
+}
+
 }  // namespace
 
 LogWriter::LogWriter(std::unique_ptr<LogStore> store, const Clock& clock, LogStoreSettings settings,
@@ -39,22 +47,27 @@ LogWriter::~LogWriter() {
 }
 
 void LogWriter::write(LogLine line) {
-  if (line.message.size() > settings_.event_bytes_max) {
-    std::size_t end = settings_.event_bytes_max;
-    while (end > 0 && (static_cast<unsigned char>(line.message[end]) & 0xC0) == 0x80) --end;
-    line.message.resize(end);
-  }
+  cut_message(line, settings_.event_bytes_max);
   const std::size_t bytes = size_of(line);
+  enqueue(std::move(line), 1, bytes);
+}
+
+void LogWriter::write_later(LaterLines lines) {
+  const std::size_t count = lines.count, bytes = lines.bytes + kLineOverhead;
+  enqueue(std::move(lines), count, bytes);
+}
+
+void LogWriter::enqueue(Waiting waiting, std::size_t count, std::size_t bytes) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     if (bytes_ + bytes > settings_.queue_bytes_max) {
-      dropped_.add();
+      dropped_.add(count);
       return;
     }
-    wake = lines_.empty() || (bytes_ < kGatherBytes && bytes_ + bytes >= kGatherBytes);
+    wake = waiting_.empty() || (bytes_ < kGatherBytes && bytes_ + bytes >= kGatherBytes);
     bytes_ += bytes;
-    lines_.push_back(std::move(line));
+    waiting_.push_back(std::move(waiting));
   }
   if (wake) wake_.notify_one();
 }
@@ -68,27 +81,48 @@ void LogWriter::run(std::function<void(LogStore&)> job) {
 }
 
 void LogWriter::work() {
-  std::vector<LogLine> lines;
+  std::vector<Waiting> waiting;
   std::vector<std::function<void(LogStore&)>> jobs;
   for (bool last = false; !last;) {
     {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, more_expired_ ? kTidyPause : kTidyInterval,
-                     [&] { return stopping_ || !lines_.empty() || !jobs_.empty(); });
+                     [&] { return stopping_ || !waiting_.empty() || !jobs_.empty(); });
       // Lines alone can wait for more.
-      if (!lines_.empty())
+      if (!waiting_.empty())
         wake_.wait_for(lock, kGather, [&] { return stopping_ || !jobs_.empty() || bytes_ >= kGatherBytes; });
-      lines.swap(lines_);
+      waiting.swap(waiting_);
       jobs.swap(jobs_);
       bytes_ = 0;
       last = stopping_;
     }
-    if (!lines.empty()) write_out(lines);
+    write_all(waiting);
     for (const auto& job : jobs) job(*store_);
-    lines.clear();
     jobs.clear();
     if (!last) tidy_up();
   }
+}
+
+void LogWriter::write_all(std::vector<Waiting>& waiting) {
+  std::vector<LogLine> lines;
+  std::size_t bytes = 0;
+  for (Waiting& each : waiting) {
+    const std::size_t before = lines.size();
+    if (auto* line = std::get_if<LogLine>(&each)) {
+      lines.push_back(std::move(*line));
+    } else {
+      std::get<LaterLines>(each).make(lines);
+      for (std::size_t i = before; i < lines.size(); ++i) cut_message(lines[i], settings_.event_bytes_max);
+    }
+    for (std::size_t i = before; i < lines.size(); ++i) bytes += size_of(lines[i]);
+    each = LogLine{};
+    if (bytes < kGatherBytes) continue;
+    write_out(lines);
+    lines.clear();
+    bytes = 0;
+  }
+  if (!lines.empty()) write_out(lines);
+  waiting.clear();
 }
 
 void LogWriter::write_out(std::vector<LogLine>& lines) {

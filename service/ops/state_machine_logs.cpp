@@ -7,6 +7,7 @@
 namespace millrace::service {
 namespace {
 
+constexpr std::size_t kEventMemory = 400;
 constexpr std::size_t kKnownMax = 10'000;  // configurations remembered
 
 LogLevel level_of(std::string_view name) {
@@ -16,28 +17,52 @@ LogLevel level_of(std::string_view name) {
 }
 
 // {"id","type","details","redrive_count","previous_event_id","event_timestamp","execution_arn"}
-std::string line_of(const states::Event& event, const states::Execution& execution, bool data) {
-  JsonWriter shown;
-  states::write_event(shown, event, data);
-  const Payload document = shown.finish();
+std::string line_of(const states::Event& event, const std::string& arn, std::uint32_t redrives, bool data) {
   JsonWriter out;
   out.begin_object().key("id").string(std::to_string(event.number)).key("type").string(name_of(event.type));
   out.key("details");
-  JsonView details;
-  for (const auto [key, value] : document.view().members()) {
-    if (value.is_object() && key.string().ends_with("EventDetails")) details = value;
-  }
-  if (details) {
-    out.value(details);
-  } else {
-    out.begin_object().end_object();
-  }
-  out.key("redrive_count").string(std::to_string(execution.redrives));
+  states::write_details(out, event, data);
+  out.key("redrive_count").string(std::to_string(redrives));
   out.key("previous_event_id").string(std::to_string(event.previous));
   out.key("event_timestamp").string(std::to_string(to_millis(event.time)));
-  out.key("execution_arn").string(execution.identity.arn).end_object();
+  out.key("execution_arn").string(arn).end_object();
   return std::string(out.finish().text());
 }
+
+// What an event keeps in memory while it waits, about.
+std::size_t memory_of(const states::Event& event) {
+  return kEventMemory + std::visit(
+                            [](const auto& details) {
+                              std::size_t bytes = 0;
+                              if constexpr (requires { details.input; }) bytes += details.input.text().size();
+                              if constexpr (requires { details.parameters; })
+                                bytes += details.parameters.text().size();
+                              if constexpr (requires { details.output.text(); })
+                                bytes += details.output.text().size();
+                              if constexpr (requires { details.failure; })
+                                bytes += details.failure.error.size() + details.failure.cause.size();
+                              return bytes;
+                            },
+                            event.details);
+}
+
+// What one step of an execution has to log, until the writer's thread makes lines of it.
+struct ShownEvents {
+  std::string group, machine, arn;
+  std::uint32_t redrives = 0;
+  LogLevel level = LogLevel::All;
+  bool data = false;
+  orchestrator::KeptEvents events;
+
+  void operator()(std::vector<LogLine>& lines) const {
+    for (const states::Event& event : *events) {
+      if (!shows(level, event.type)) continue;
+      const std::string day = format_rfc3339(event.time).substr(0, 10);
+      lines.push_back(
+          {group, "states/" + machine + "/" + day, event.time, line_of(event, arn, redrives, data)});
+    }
+  }
+};
 
 }  // namespace
 
@@ -109,12 +134,17 @@ void StateMachineLogs::on_step(const orchestrator::Observed& what, const orchest
   if (events.empty() || what.machine.row.logging.empty()) return;
   const Configuration& configuration = of(what);
   if (configuration.level == LogLevel::Off) return;
+  const states::ExecutionIdentity& identity = what.execution.identity;
+  std::size_t count = 0, bytes = 0;
   for (const states::Event& event : events) {
-    if (!shows(configuration.level, event.type)) continue;
-    const std::string day = format_rfc3339(event.time).substr(0, 10);
-    writer_.write({configuration.group, "states/" + what.execution.identity.machine_name + "/" + day,
-                   event.time, line_of(event, what.execution, configuration.data)});
+    bytes += memory_of(event);  // all are kept
+    count += shows(configuration.level, event.type);
   }
+  if (count == 0) return;
+  writer_.write_later(
+      {count, bytes,
+       ShownEvents{configuration.group, identity.machine_name, identity.arn, what.execution.redrives,
+                   configuration.level, configuration.data, what.kept}});
 }
 
 }  // namespace millrace::service

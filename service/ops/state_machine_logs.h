@@ -1,7 +1,8 @@
 #pragma once
 // StateMachineLogs: what a state machine's loggingConfiguration asks for: its executions' history events, as
 // JSON objects in AWS's shape, to the log group of its destination; one stream a state machine and day.
-// Executions of Express state machines are kept nowhere else. Loop thread only. Source: Step Functions
+// Executions of Express state machines are kept nowhere else. The loop thread picks the events and hands them
+// over; the writer's thread makes lines of them. Loop thread only. Source: Step Functions
 // developer guide, "Logging using CloudWatch Logs" (levels and their events).
 
 #include <map>
