@@ -66,13 +66,14 @@ void Activities::give(const std::string& arn, ActivityTask task, Poller poller) 
   const ActivityTask asked = task;
   const std::string worker = poller.worker;
   auto waiting = std::make_shared<Poller>(std::move(poller));
+  giving_.insert(waiting->id);
   take_(asked, worker, [alive = self_, arn, task = std::move(task), waiting](bool taken) mutable {
     if (!*alive) return;
-    if (taken) {
-      (*alive)->loop_.cancel(waiting->timer);
-      return waiting->reply(std::optional(std::move(task)));
-    }
-    if ((*alive)->loop_.clock().now() >= waiting->until) return waiting->reply(std::optional<ActivityTask>());
+    const bool waits = (*alive)->giving_.erase(waiting->id) > 0;
+    if (taken || !waits) (*alive)->loop_.cancel(waiting->timer);
+    if (taken) return waiting->reply(std::optional(std::move(task)));
+    if (!waits || (*alive)->loop_.clock().now() >= waiting->until)
+      return waiting->reply(std::optional<ActivityTask>());
     (*alive)->queues_[arn].pollers.push_front(std::move(*waiting));
     (*alive)->match(arn);
   });
@@ -93,7 +94,10 @@ void Activities::give_up(const std::string& arn, std::uint64_t id) {
 
 void Activities::withdraw(const std::string& arn, std::uint64_t id) {
   const auto poller = extract(arn, id);
-  if (!poller) return;
+  if (!poller) {
+    giving_.erase(id);
+    return;
+  }
   loop_.cancel(poller->timer);
   poller->reply(std::optional<ActivityTask>());
 }

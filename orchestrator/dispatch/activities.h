@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -41,7 +42,7 @@ class Activities {
   // The oldest task of the activity, durably taken; nothing when none came in time. Returns the poll's id.
   std::uint64_t poll(const std::string& arn, std::string worker, Reply reply);
   // The worker does not wait any more: its poll is answered with nothing. A task that is already on its way
-  // goes to it all the same.
+  // goes to it all the same, another one does not.
   void withdraw(const std::string& arn, std::uint64_t poll);
   void end_polls();  // answers all that wait, with nothing
   std::size_t waiting() const { return queued_.size(); }
@@ -68,6 +69,7 @@ class Activities {
   const ActivitySettings settings_;
   std::map<std::string, Queue, std::less<>> queues_;
   std::map<TaskKey, std::string> queued_;  // and the activity they wait at
+  std::set<std::uint64_t> giving_;         // polls that a task is on its way to, and that were not withdrawn
   std::uint64_t pollers_ = 0;
   std::shared_ptr<Activities*> self_;
 };
