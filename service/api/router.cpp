@@ -34,6 +34,10 @@ std::vector<auth::Demand> usual_demands(const http::Request& request, const Serv
   return {{std::string(row.name) + ":" + operation, "*"}};
 }
 
+std::vector<auth::Demand> demands_of(const http::Request& request, const ServiceRow& row) {
+  return row.demands ? row.demands(request) : usual_demands(request, row);
+}
+
 bool is_health_check(const http::Request& request) {
   return request.path == "/healthz" && (request.method == "GET" || request.method == "HEAD");
 }
@@ -84,14 +88,22 @@ void Router::handle(http::ExchangePtr exchange) {
   const auto refuse = [&](const ApiError& error) {
     exchange->respond(error_response(protocol, error, uuid_v4(random_)));
   };
+  std::vector<auth::Demand> demands;
+  const auto turn_away = [&](const auth::Caller* who, const auth::Refusal& refusal) {
+    const ApiError error = refusal_error(refusal, protocol);
+    if (audit_ != AuditLevel::Off) {
+      if (!who && row) demands = usual_demands(request, *row);  // nothing of a stranger's is read for this
+      audit_refusal(request, who, demands, error.code);
+    }
+    refuse(error);
+  };
   const auto caller = gate_.admit(request, row ? row->name : std::string_view(scope));
-  if (!caller) return refuse(refusal_error(caller.error(), protocol));
+  if (!caller) return turn_away(nullptr, caller.error());
   if (!row) return refuse(nothing_there(request, scope));
-  if (caller->rights) {
-    const auto demands = row->demands ? row->demands(request) : usual_demands(request, *row);
-    if (const auto lacking = caller->lacks(demands)) return refuse(refusal_error(*lacking, protocol));
-  }
-  row->handle(std::move(exchange), *caller);
+  if (caller->rights || audit_ == AuditLevel::Changes) demands = demands_of(request, *row);
+  if (const auto lacking = caller->lacks(demands)) return turn_away(&*caller, *lacking);
+  const bool told = audit_ == AuditLevel::Changes && !demands.empty() && is_change(demands.front().action);
+  row->handle(told ? audited(std::move(exchange), *caller, demands) : std::move(exchange), *caller);
 }
 
 }  // namespace millrace::api

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "service/api/audit.h"
 #include "service/api/protocol.h"
 #include "service/auth/gate.h"
 #include "service/http/server.h"
@@ -33,7 +34,8 @@ struct ServiceRow {
 class Router {
  public:
   // `gate` is borrowed. `seed`: of request ids.
-  Router(auth::Gate& gate, std::uint64_t seed) : gate_(gate), random_(seed) {}
+  Router(auth::Gate& gate, std::uint64_t seed, AuditLevel audit = AuditLevel::Off)
+      : gate_(gate), random_(seed), audit_(audit) {}
 
   void add(ServiceRow row) { rows_.push_back(std::move(row)); }
   void handle(http::ExchangePtr exchange);
@@ -45,6 +47,7 @@ class Router {
   auth::Gate& gate_;
   std::vector<ServiceRow> rows_;
   Random random_;
+  const AuditLevel audit_;
 };
 
 // The service in the scope of the request's credential, in its header or its query; empty: it has none.

@@ -9,7 +9,7 @@ std::string Caller::arn() const {
 std::optional<Refusal> Caller::lacks(std::span<const Demand> demands) const {
   if (!rights) return std::nullopt;
   for (const Demand& demand : demands) {
-    const Verdict verdict = rights->decide(demand);
+    const Verdict verdict = rights->decide(demand, circumstances);
     if (verdict == Verdict::Allowed) continue;
     const std::string why = verdict == Verdict::Denied
                                 ? "with an explicit deny in an identity-based policy"

@@ -16,6 +16,7 @@ struct Caller {
   std::string name = {};  // the key's; empty: nobody was asked for a key
   std::string key_id = {};
   std::shared_ptr<const Policy> rights = nullptr;  // null: everything
+  Circumstances circumstances = {};                // of his call, where there are rights to judge
 
   // "arn:aws:iam::123456789012:user/NAME", or the account's root where no keys are asked for.
   std::string arn() const;

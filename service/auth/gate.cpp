@@ -65,7 +65,10 @@ tl::expected<Caller, Refusal> Gate::admit(const http::Request& request, std::str
     return tl::unexpected<Refusal>(
         Refusal{Refusal::Kind::UnknownKey, "The security token included in the request is invalid."});
   if (wrong) return tl::unexpected<Refusal>(*std::move(wrong));
-  return Caller{settings_.account, key->name, key->id, key->rights};
+  Caller caller{settings_.account, key->name, key->id, key->rights};
+  if (caller.rights)
+    caller.circumstances = {request.peer, caller.arn(), caller.name, request.secure, clock_.now()};
+  return caller;
 }
 
 }  // namespace millrace::auth

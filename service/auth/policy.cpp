@@ -8,12 +8,6 @@
 namespace millrace::auth {
 namespace {
 
-tl::unexpected<Error> malformed(const std::string& what) {
-  return invalid("MalformedPolicyDocument: " + what,
-                 R"(e.g. {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "states:*", )"
-                 R"("Resource": "*"}]})");
-}
-
 std::string lower_case(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
@@ -24,10 +18,10 @@ Result<std::vector<std::string>> texts(JsonView view, const std::string& where,
                                        std::string (*check)(const std::string&)) {
   std::vector<std::string> found;
   const auto add = [&](JsonView text) -> Status {
-    if (!text.is_string()) return malformed(where + " must be text or a list of texts");
+    if (!text.is_string()) return malformed_policy(where + " must be text or a list of texts");
     found.push_back(text.string());
     if (const std::string problem = check(found.back()); !problem.empty())
-      return malformed(where + ": '" + found.back() + "' " + problem);
+      return malformed_policy(where + ": '" + found.back() + "' " + problem);
     return {};
   };
   if (!view.is_array()) {
@@ -35,7 +29,7 @@ Result<std::vector<std::string>> texts(JsonView view, const std::string& where,
     return found;
   }
   for (const JsonView text : view.elements()) MR_DO(add(text));
-  if (found.empty()) return malformed(where + " must not be empty");
+  if (found.empty()) return malformed_policy(where + " must not be empty");
   return found;
 }
 
@@ -58,7 +52,7 @@ Status check_members(JsonView object, std::initializer_list<std::string_view> kn
   for (const auto& [name, value] : object.members()) {
     const std::string text = name.string();
     if (std::find(known.begin(), known.end(), text) == known.end())
-      return malformed(where + " has the member '" + text + "', which is not evaluated here");
+      return malformed_policy(where + " has the member '" + text + "', which is not evaluated here");
   }
   return {};
 }
@@ -106,43 +100,47 @@ bool meets(std::string_view pattern, std::string_view other) {
 
 Result<Policy> Policy::parse(std::string_view text) {
   if (text.size() > kPolicyBytesMax)
-    return malformed("it has " + std::to_string(text.size()) + " bytes; the limit is " +
-                     std::to_string(kPolicyBytesMax));
+    return malformed_policy("it has " + std::to_string(text.size()) + " bytes; the limit is " +
+                            std::to_string(kPolicyBytesMax));
   const auto document = Payload::parse(text);
-  if (!document) return malformed("it is no JSON: " + document.error().message);
+  if (!document) return malformed_policy("it is no JSON: " + document.error().message);
   const JsonView root = document->view();
-  if (!root.is_object()) return malformed("it is no object");
+  if (!root.is_object()) return malformed_policy("it is no object");
   MR_DO(check_members(root, {"Version", "Id", "Statement"}, "the policy"));
   const JsonView version = root.find("Version"), list = root.find("Statement");
   if (version &&
       !(version.is_string() && (version.string() == "2012-10-17" || version.string() == "2008-10-17")))
-    return malformed("Version must be \"2012-10-17\"");
-  if (!list) return malformed("Statement is missing");
+    return malformed_policy("Version must be \"2012-10-17\"");
+  if (!list) return malformed_policy("Statement is missing");
   std::vector<JsonView> views;
   if (list.is_array()) {
     for (const JsonView view : list.elements()) views.push_back(view);
   } else {
     views.push_back(list);
   }
-  if (views.size() > kStatementsMax) return malformed("it has more than 100 statements");
+  if (views.size() > kStatementsMax) return malformed_policy("it has more than 100 statements");
   Policy policy;
   for (std::size_t i = 0; i < views.size(); ++i) {
     const std::string where = "Statement " + std::to_string(i + 1);
     const JsonView view = views[i];
-    if (!view.is_object()) return malformed(where + " is no object");
-    MR_DO(check_members(view, {"Sid", "Effect", "Action", "Resource"}, where));
+    if (!view.is_object()) return malformed_policy(where + " is no object");
+    MR_DO(check_members(view, {"Sid", "Effect", "Action", "Resource", "Condition"}, where));
     const JsonView effect = view.find("Effect"), action = view.find("Action"),
                    resource = view.find("Resource");
     const std::string word = effect && effect.is_string() ? effect.string() : "";
-    if (word != "Allow" && word != "Deny") return malformed(where + ": Effect must be Allow or Deny");
-    if (!action) return malformed(where + ": Action is missing");
-    if (!resource) return malformed(where + ": Resource is missing");
+    if (word != "Allow" && word != "Deny") return malformed_policy(where + ": Effect must be Allow or Deny");
+    if (!action) return malformed_policy(where + ": Action is missing");
+    if (!resource) return malformed_policy(where + ": Resource is missing");
     Statement statement;
     statement.allow = word == "Allow";
     MR_TRY(actions, texts(action, where + ": Action", check_action));
     MR_TRY(resources, texts(resource, where + ": Resource", check_resource));
     for (std::string& name : actions) statement.actions.push_back(lower_case(std::move(name)));
     statement.resources = std::move(resources);
+    if (const JsonView condition = view.find("Condition")) {
+      MR_TRY(conditions, Conditions::parse(condition, where));
+      statement.conditions = std::move(conditions);
+    }
     policy.statements_.push_back(std::move(statement));
   }
   return policy;
@@ -161,13 +159,13 @@ bool Policy::applies(const Statement& statement, std::string_view action, const 
                                             (!demand.also.empty() && any(statement.resources, demand.also)));
 }
 
-Verdict Policy::decide(const Demand& demand) const {
+Verdict Policy::decide(const Demand& demand, const Circumstances& circumstances) const {
   if (demand.resource.size() > kResourceBytesMax || demand.also.size() > kResourceBytesMax)
-    return decide({demand.action, demand.resource.substr(0, kResourceBytesMax - 1) + "*"});
+    return decide({demand.action, demand.resource.substr(0, kResourceBytesMax - 1) + "*"}, circumstances);
   const std::string action = lower_case(demand.action);
   Verdict verdict = Verdict::NotAllowed;
   for (const Statement& statement : statements_) {
-    if (!applies(statement, action, demand)) continue;
+    if (!applies(statement, action, demand) || !statement.conditions.hold(circumstances)) continue;
     if (!statement.allow) return Verdict::Denied;
     verdict = Verdict::Allowed;
   }

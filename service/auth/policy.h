@@ -1,15 +1,16 @@
 #pragma once
 // Policies of access keys, in the form of IAM's identity policies: Version and Statements of Effect, Action
-// and Resource. A deny wins over every allow; what no statement allows is not allowed. Pure; any thread.
-// Source: IAM user guide, "Policy evaluation logic", "IAM JSON policy elements". What is not evaluated
-// here (Condition, NotAction, Principal, policy variables, …) is refused when the policy is set, not passed
-// over.
+// and Resource, and Conditions about the call (conditions.h). A deny wins over every allow; what no statement
+// allows is not allowed. Pure; any thread. Source: IAM user guide, "Policy evaluation logic", "IAM JSON
+// policy elements". What is not evaluated here (NotAction, Principal, policy variables, …) is refused when
+// the policy is set, not passed over.
 
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "service/auth/conditions.h"
 
 namespace millrace::auth {
 
@@ -36,13 +37,14 @@ class Policy {
  public:
   // InvalidArgument ("MalformedPolicyDocument: …") names what is wrong and where.
   static Result<Policy> parse(std::string_view text);
-  Verdict decide(const Demand& demand) const;
+  Verdict decide(const Demand& demand, const Circumstances& circumstances = {}) const;
 
  private:
   struct Statement {
     bool allow = false;
     std::vector<std::string> actions;  // in lower case
     std::vector<std::string> resources;
+    Conditions conditions;
   };
   bool applies(const Statement& statement, std::string_view action, const Demand& demand) const;
   std::vector<Statement> statements_;

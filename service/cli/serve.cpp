@@ -89,7 +89,7 @@ class Serving {
         home_(home),
         function_logs_(function_logs),
         gate_(keys, clock_, gate_settings(configuration)),
-        router_(gate_, service::draw_seed()),
+        router_(gate_, service::draw_seed(), configuration.audit),
         states_({home.engine(), home.loop(), home.runner(), Random(service::draw_seed())}),
         lambda_(home.tasks()->functions(), configuration.tasks.place, post(), service::draw_seed()),
         tables_(home.tasks()->data(), post(), service::draw_seed()),

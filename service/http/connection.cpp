@@ -144,6 +144,19 @@ Connection::Connection(std::shared_ptr<Shared> shared)
 
 Connection::~Connection() = default;
 
+// The address of whoever is at the other end; empty when it is not known. An IPv4 address that came as an
+// IPv6 one is the former.
+static std::string peer_of(const uv_tcp_t& socket) {
+  sockaddr_storage address{};
+  int size = sizeof address;
+  char text[INET6_ADDRSTRLEN] = "";
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  if (uv_tcp_getpeername(&socket, any, &size) != 0 || uv_ip_name(any, text, sizeof text) != 0) return {};
+  constexpr std::string_view kMapped = "::ffff:";
+  const std::string_view whole = text;
+  return std::string(whole.starts_with(kMapped) ? whole.substr(kMapped.size()) : whole);
+}
+
 std::shared_ptr<Connection> Connection::accept(uv_stream_t* listener, std::shared_ptr<Shared> shared) {
   std::shared_ptr<Connection> connection(new Connection(std::move(shared)));
   MR_CHECK(uv_tcp_init(listener->loop, connection->socket_.get()) == 0, "a socket handle can be made");
@@ -154,6 +167,7 @@ std::shared_ptr<Connection> Connection::accept(uv_stream_t* listener, std::share
     return nullptr;
   }
   uv_tcp_nodelay(connection->socket_.get(), 1);
+  connection->peer_ = peer_of(*connection->socket_);
   connection->update_reading();
   return connection;
 }
@@ -275,6 +289,8 @@ void Connection::read_one() {
   keep_alive_ = request.keep_alive;
   head_only_ = request.method == "HEAD";
   http10_ = request.http10;
+  request.peer = peer_;
+  request.secure = tls_ != nullptr;
   phase_ = Phase::Answering;
   auto exchange = std::make_shared<OneExchange>(std::move(request), shared_from_this());
   exchange_ = exchange;

@@ -73,6 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Connection> self_;  // while the handle is open
   std::unique_ptr<TlsSession> tls_;   // null: plain
   RequestParser parser_;
+  std::string peer_;   // the client's address
   std::string input_;  // read and not yet consumed
   Phase phase_ = Phase::Reading;
   bool in_request_ = false;   // some of the next request has come

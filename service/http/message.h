@@ -19,7 +19,9 @@ struct Request {
   std::vector<Header> headers;
   std::string body;
   bool keep_alive = true;
-  bool http10 = false;  // HTTP/1.0: it knows no chunks
+  bool http10 = false;    // HTTP/1.0: it knows no chunks
+  std::string peer = {};  // the address it came from: "203.0.113.7", "2001:db8::1"; empty: unknown
+  bool secure = false;    // it came over TLS
 
   // The value of the first header of that name (lower case); empty when there is none.
   std::string_view header(std::string_view name) const;

@@ -16,6 +16,7 @@
 #include "orchestrator/committer.h"
 #include "orchestrator/engine.h"
 #include "orchestrator/retention.h"
+#include "service/api/audit.h"
 #include "service/auth/gate.h"
 #include "service/http/server.h"
 #include "service/ops/settings.h"
@@ -34,6 +35,7 @@ struct Configuration {
   http::ServerSettings http;
   std::string tls_certificate, tls_key;  // files; empty: plain HTTP
   auth::GateSettings gate;
+  api::AuditLevel audit = api::AuditLevel::Off;
   tasks::TaskLibraryRunner::Settings tasks;
   log::Settings log = {.level = log::Level::Info, .format = log::Format::Auto};
   MetricSettings metrics;

@@ -54,6 +54,16 @@ void set_format(Configuration& c, const OptionValue& value) {
                                         : log::Format::Json;
 }
 
+constexpr std::string_view kAuditNames[] = {"off", "refused", "changes"};
+OptionValue get_audit(const Configuration& c) {
+  return {0, std::string(kAuditNames[static_cast<std::size_t>(c.audit)])};
+}
+void set_audit(Configuration& c, const OptionValue& value) {
+  c.audit = value.text == "off"       ? api::AuditLevel::Off
+            : value.text == "refused" ? api::AuditLevel::Refused
+                                      : api::AuditLevel::Changes;
+}
+
 OptionValue get_host_names(const Configuration& c) {
   std::string names;
   for (const std::string& name : c.gate.host_names) names += (names.empty() ? "" : ",") + name;
@@ -205,6 +215,9 @@ constexpr Option kOptions[] = {
     {"auth.host_names", Text, 0, kTexts, "", "",
      "public host names it is called by, as behind a proxy, with commas; only asked where there are no keys",
      get_host_names, set_host_names, "host-name"},
+    {"auth.audit", Choice, 0, 0, "", "off|refused|changes",
+     "a line in the log for each call that is refused; changes: and for each that changes something",
+     get_audit, set_audit},
 
     {"tasks.jobs_at_once", Integer, 1, 1024, "jobs", "", "training, processing, … at a time; others wait",
      MR_OPTION_FIELD(tasks.jobs_at_once)},

@@ -20,7 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MR_CHECK(policy.error().message.starts_with("MalformedPolicyDocument: "), "a refusal says why");
     return 0;
   }
-  const Verdict one = policy->decide({action, resource}), all = policy->decide({action, "*"});
+  const Circumstances call{"203.0.113.7", "arn:aws:iam::123456789012:user/ada", "ada", true,
+                           from_millis(1'700'000'000'000)};
+  const Verdict one = policy->decide({action, resource}, call), all = policy->decide({action, "*"}, call);
   if (one == Verdict::Denied) MR_CHECK(all == Verdict::Denied, "what denies a part denies the whole");
   if (all == Verdict::Allowed) MR_CHECK(one == Verdict::Allowed, "what allows the whole allows each part");
   return 0;

@@ -119,8 +119,8 @@ TEST_CASE("policies: what is not evaluated is refused, with its place") {
       {R"({"Statement": [{"Effect": "Allow", "NotAction": "*", "Resource": "*"}]})",
        "'NotAction', which is not"},
       {R"({"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"},
-                         {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {}}]})",
-       "Statement 2 has the member 'Condition'"},
+                         {"Effect": "Allow", "Action": "*", "Resource": "*", "NotResource": "*"}]})",
+       "Statement 2 has the member 'NotResource'"},
       {R"({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::${aws:username}"}]})",
        "policy variable"},
   };

@@ -115,8 +115,11 @@ class Keys(Secured):
         good = {"Version": "2012-10-17", "Statement": [allow("states:*")]}
         self.call("keys", "policy", "ada", json.dumps(good))
         self.assertEqual(json.loads(self.call("keys", "policy", "ada").stdout), good)
-        wrong = self.call("keys", "policy", "ada", json.dumps({"Statement": [{**allow("states:*"), "Condition": {}}]}), code=2)
-        self.assertIn("'Condition', which is not evaluated here", wrong.stderr)
+        wrong = self.call("keys", "policy", "ada", json.dumps({"Statement": [{**allow("states:*"), "NotResource": "*"}]}), code=2)
+        self.assertIn("'NotResource', which is not evaluated here", wrong.stderr)
+        unknown = {**allow("states:*"), "Condition": {"StringEquals": {"aws:RequestTag/team": "a"}}}
+        wrong = self.call("keys", "policy", "ada", json.dumps({"Statement": [unknown]}), code=2)
+        self.assertIn("Condition.StringEquals.aws:RequestTag/team is not known here; keys are aws:SourceIp, ", wrong.stderr)
         self.assertEqual(json.loads(self.call("keys", "policy", "ada").stdout), good)
         self.call("keys", "policy", "ada", "--remove")
         self.assertEqual(self.call("keys", "policy", "ada").stdout, "")
@@ -237,6 +240,49 @@ class Policies(Secured):
         self.assertDenied(self.ask("NoSuchOperation", runner), "states:NoSuchOperation")
         message = self.ask("ListStateMachines", runner)[1]["message"]
         self.assertTrue(message.startswith("User: arn:aws:iam::123456789012:user/runner is not authorized"), message)
+
+    def test_conditions_about_where_a_call_comes_from(self):
+        here = self.key("here", {**allow("states:*"), "Condition": {"IpAddress": {"aws:SourceIp": ["127.0.0.0/8", "::1"]}}})
+        elsewhere = self.key("elsewhere", {**allow("states:*"), "Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}})
+        plain = self.key("plain", allow("states:*"), {**deny("states:Delete*"), "Condition": {"Bool": {"aws:SecureTransport": "false"}}})
+        named = self.key("named", {**allow("states:*"), "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/named"}}})
+        self.serve()
+        for key in (here, plain, named):
+            self.assertEqual(self.ask("ListStateMachines", key)[0], 200)
+        self.assertDenied(self.ask("ListStateMachines", elsewhere), "states:ListStateMachines")
+        machine = PREFIX + "stateMachine:none"
+        self.assertDenied(self.ask("DeleteStateMachine", plain, stateMachineArn=machine), "states:DeleteStateMachine")
+        self.assertEqual(self.ask("DeleteStateMachine", here, stateMachineArn=machine)[0], 200)
+
+    def test_the_audit_log(self):
+        admin, reader = self.key("admin"), self.key("reader", allow("states:List*"))
+        log = self.directory / "log"
+        server = Server(self.home, "--set", "auth.audit=changes", "--log-format", "json", log=str(log))
+        self.server = server
+        self.addCleanup(server.stop)
+        created = self.ask("CreateStateMachine", admin, name="m", definition=PASS, roleArn=ROLE)
+        self.assertEqual(created[0], 200, created)
+        self.ask("ListStateMachines", admin)
+        self.ask("DescribeStateMachine", reader, stateMachineArn=PREFIX + "stateMachine:m")
+        self.ask("StartExecution", (admin[0], "wrong"), stateMachineArn=PREFIX + "stateMachine:m")
+        self.ask("StartExecution", admin, stateMachineArn=PREFIX + "stateMachine:nobody", input='{"hidden": "input"}')
+
+        def lines():
+            found = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+            return [line for line in found if line.get("message", "").startswith("audit")]
+
+        self.wait_for(lambda: len(lines()) == 4, "four lines")
+        shown = [[line["message"], *(line.get(name, "") for name in ("user", "action", "resource", "status", "error"))] for line in lines()]
+        self.assertEqual(shown, [
+            ["audit", "admin", "states:CreateStateMachine", PREFIX + "stateMachine:m", "200", ""],
+            ["audit: refused", "reader", "states:DescribeStateMachine", PREFIX + "stateMachine:m", "", "AccessDeniedException"],
+            ["audit: refused", "", "states:StartExecution", "*", "", "InvalidSignatureException"],
+            ["audit", "admin", "states:StartExecution", PREFIX + "stateMachine:nobody", "400", ""]])
+        self.assertEqual({line["from"] for line in lines()}, {"127.0.0.1"})
+        self.assertEqual([line.get("key", "") for line in lines()], [admin[0], reader[0], "", admin[0]])
+        text = log.read_text(encoding="utf-8")
+        for secret in (admin[1], reader[1], "hidden"):
+            self.assertNotIn(secret, text)
 
     def test_a_definition_does_no_more_than_its_author_may(self):
         author = self.key("author", allow(["states:*", "lambda:InvokeFunction"]),
