@@ -4,7 +4,8 @@ is there afterwards, what was not is there as a whole or not at all, and people 
 
 Usage: faulty_machine.py MILLRACE FAULTS [CASE...]       FAULTS: libmillrace_faults.so (tests/support/faults.cpp)
 
-Environment: MILLRACE_FAULT_STEP, every how manieth call of the disk is made to fail (7; 1: all of them).
+Environment: MILLRACE_FAULT_STEP, every how manieth call of the disk is made to fail (7; 1: all of them), MILLRACE_FAULT_JOBS, how
+many of them are tried at the same time (2).
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -33,6 +35,7 @@ MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:m"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:m:"
 LOST = (OSError, http.client.HTTPException)
 STEP = int(os.environ.get("MILLRACE_FAULT_STEP", "7"))
+JOBS = int(os.environ.get("MILLRACE_FAULT_JOBS", "2"))
 STARTS = 8
 
 
@@ -42,8 +45,8 @@ class Faulty(Case):
         self.faults = Faults(self.directory / "faults")
         self.log = str(self.directory / "log")
 
-    def serve(self, home=None, **how):
-        server = Server(home or self.home, log=self.log, env=self.faults.environment(), **how)
+    def serve(self, home=None, faults_=None, log=None, **how):
+        server = Server(home or self.home, log=log or self.log, env=(faults_ or self.faults).environment(), **how)
         self.addCleanup(self.put_away, server)
         return server
 
@@ -52,8 +55,9 @@ class Faulty(Case):
         if server.process.poll() is None:
             server.kill()
 
-    def said(self):
-        return Path(self.log).read_text(encoding="utf-8")[-2000:] if os.path.exists(self.log) else ""
+    def said(self, log=None):
+        log = log or self.log
+        return Path(log).read_text(encoding="utf-8")[-2000:] if os.path.exists(log) else ""
 
     def refusal(self, refused):
         """The code, message and hint with which a server did not start."""
@@ -108,13 +112,14 @@ class Disk(Faulty):
                     break
         return acknowledged, asked
 
-    def one_fault(self, kind, error, at, number):
-        home = self.directory / f"home{number}"
+    def one_fault(self, kind, error, at):
+        """True when the server ended by itself. Others are tried at the same time, so all it has is its own."""
+        home, log, faulty = self.directory / f"home{at}", str(self.directory / f"log{at}"), Faults(self.directory / f"faults{at}")
         shutil.copytree(self.home, home)
-        self.faults.fail(kind, at=at, error=error)
+        faulty.fail(kind, at=at, error=error)
         acknowledged, asked, server = [], [], None
         try:
-            server = self.serve(home)
+            server = self.serve(home, faulty, log)
         except RuntimeError as refused:
             code, message, hint = self.refusal(refused)
             self.assertIn(code, ("Internal", "InvalidArgument", "DataLoss", "OutOfSpace"), message)
@@ -123,27 +128,35 @@ class Disk(Faulty):
         if server:
             acknowledged, asked = self.work(server)
             time.sleep(0.02)
-            failed = self.faults.get("failed")
-            self.faults.end()
+            failed = faulty.get("failed")
+            faulty.end()
             try:
                 asked.append("after")
                 self.start(server, "after")  # it goes on by itself
                 acknowledged.append("after")
                 server.kill()
             except LOST:  # or it has ended, and said why
-                self.assertEqual(server.process.wait(20), 3, self.said())
+                self.assertEqual(server.process.wait(20), 3, self.said(log))
                 self.assertGreater(failed, 0)
-                self.assertRegex(self.said(), r"reading or writing failed|damaged|can't write")
+                self.assertRegex(self.said(log), r"reading or writing failed|damaged|can't write")
                 server.close()
-        self.faults.end()
-        again = self.serve(home)
+        faulty.end()
+        again = self.serve(home, faulty, log)
         self.check(again, [name for name in asked if name != "activity"], acknowledged)
         if "activity" in acknowledged:
             self.assertEqual([a["name"] for a in again.call("ListActivities")["activities"]], ["activity"])
         self.assertEqual(again.stop(), 0)
         self.check_database(home)
         shutil.rmtree(home)
+        for file in (log, faulty.path):
+            os.unlink(file)
         return server is None or server.process.returncode == 3
+
+    def at_call(self, kind, error, at):
+        try:
+            return self.one_fault(kind, error, at)
+        except (AssertionError, ApiError, OSError) as wrong:
+            raise AssertionError(f"{faults.NAMES[kind]} {at}, {errno.errorcode.get(error, 'half')}: {wrong}") from wrong
 
     def every_call(self, kind, error, step=STEP):
         self.make_home()
@@ -155,8 +168,11 @@ class Disk(Faulty):
         calls = self.faults.get("calls")
         server.kill()
         self.assertGreater(calls, 3, "the library sees the calls")
-        ends = sum(self.one_fault(kind, error, at, at) for at in range(1, calls + 3, step))
-        print(f"{faults.NAMES[kind]}, {errno.errorcode.get(error, 'half')}: {calls} calls, every {step}., {ends} ended the server", flush=True)
+        begin = time.monotonic()
+        with ThreadPoolExecutor(JOBS) as pool:
+            ends = sum(pool.map(lambda at: self.at_call(kind, error, at), range(1, calls + 3, step)))
+        print(f"{faults.NAMES[kind]}, {errno.errorcode.get(error, 'half')}: {calls} calls, every {step}., {ends} ended the server, "
+              f"{time.monotonic() - begin:.0f} s", flush=True)
         return ends
 
     def test_a_sync_fails(self):

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -70,8 +71,8 @@ class Served(Case):
         self.assertIn(caught.exception.code, codes, str(caught.exception)[:500])
         self.assertEqual(caught.exception.status, 400)
 
-    def memory(self):
-        for line in Path(f"/proc/{self.server.process.pid}/status").read_text(encoding="ascii").splitlines():
+    def memory(self, server=None):
+        for line in Path(f"/proc/{(server or self.server).process.pid}/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         return 0
@@ -182,6 +183,38 @@ class Clients(Served):
             for client in clients:
                 client.close()
         self.wait_for(lambda: self.everything(call_bytes(b"ListActivities")).startswith(b"HTTP/1.1 200 "), "an answer again")
+
+    def test_ten_thousand_connections_are_held(self):
+        """Idle ones cost little, and what comes over the last one is answered like what comes over the first."""
+        wanted, room = 10_000, 11_000
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard != resource.RLIM_INFINITY and hard < room:
+            self.skipTest(f"10,000 held connections: {hard} files are allowed here")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        many = Server(self.directory / "many", "--set", f"http.connections_max={wanted + 10}")
+        self.addCleanup(many.stop)
+        many.call("ListActivities")
+        before, clients = self.memory(many), []
+        try:
+            for _ in range(wanted):
+                clients.append(socket.create_connection(("127.0.0.1", many.port), timeout=30))
+            for client in (clients[0], clients[-1]):
+                client.sendall(call_bytes(b"ListActivities"))
+                self.assertTrue(client.recv(1000).startswith(b"HTTP/1.1 200 "))
+            each = (self.memory(many) - before) / wanted
+            print(f"10,000 idle connections: {each:.0f} bytes each", flush=True)
+            self.assertLess(each, 4096)
+        finally:
+            for client in clients:
+                client.close()
+        # That of the calls, and of the question itself.
+        self.wait_for(lambda: b"millrace_http_connections 2\n" in self.metrics(many), "the end of the connections")
+
+    @staticmethod
+    def metrics(server):
+        with urllib.request.urlopen(server.url + "/metrics", timeout=20) as answer:
+            return answer.read()
 
     def test_more_connections_than_files(self):
         few = Server(self.directory / "few", before=("sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"))
