@@ -1,32 +1,14 @@
 #include "simulation/objects.h"
 
-#include <algorithm>
 #include <optional>
 #include <vector>
+
+#include "orchestrator/maps/text_reader.h"
 
 namespace millrace::simulation {
 namespace {
 
 using namespace orchestrator;
-
-class Reader final : public ByteReader {
- public:
-  explicit Reader(std::string text) : text_(std::move(text)) {}
-  Result<std::size_t> read(char* into, std::size_t most) override {
-    const std::size_t count = text_.copy(into, most, at_);
-    at_ += count;
-    return count;
-  }
-  Result<std::uint64_t> size() override { return std::uint64_t{text_.size()}; }
-  Status seek(std::uint64_t offset) override {
-    at_ = static_cast<std::size_t>(std::min<std::uint64_t>(offset, text_.size()));
-    return {};
-  }
-
- private:
-  const std::string text_;
-  std::size_t at_ = 0;
-};
 
 class Writer final : public ByteWriter {
  public:
@@ -52,7 +34,7 @@ Result<std::unique_ptr<ByteReader>> MemoryObjects::open(const std::string& bucke
   if (found == contents_.end())
     return fail(ErrorCode::NotFound, "there is no object s3://" + bucket + "/" + key,
                 "give it to the test as one of its 'objects'");
-  return std::unique_ptr<ByteReader>(std::make_unique<Reader>(found->second));
+  return std::unique_ptr<ByteReader>(std::make_unique<TextReader>(found->second));
 }
 
 Result<ObjectCursor> MemoryObjects::list(const std::string& bucket, const std::string& prefix) {

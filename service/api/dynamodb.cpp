@@ -2,11 +2,12 @@
 
 #include <optional>
 
+#include "service/api/service_response.h"
+
 namespace millrace::api {
 namespace {
 
 using tasks::ServiceAnswer;
-using tasks::ServiceError;
 
 constexpr std::string_view kTarget = "DynamoDB_20120810.";
 
@@ -18,24 +19,10 @@ std::string type_of_error(const std::string& code) {
 }
 
 http::Response response_of(const ServiceAnswer& answer, const std::string& id) {
-  http::Response response;
-  response.content_type = "application/x-amz-json-1.0";
-  response.headers.push_back({"x-amzn-RequestId", id});
-  if (answer) {
-    response.body = answer->text();
-    return response;
-  }
-  const ServiceError& error = answer.error();
-  response.status = error.status;
-  JsonWriter out;
-  out.begin_object().key("__type").string(type_of_error(error.code));
-  for (const auto [key, value] : error.detail.view().members()) out.key(key).value(value);
+  const std::string code = answer ? "" : answer.error().code;
   // One class of errors writes its message large.
-  out.key(error.code == "TransactionCanceledException" ? "Message" : "message")
-      .string(error.message)
-      .end_object();
-  response.body = out.finish().text();
-  return response;
+  return service_response(answer, type_of_error(code),
+                          code == "TransactionCanceledException" ? "Message" : "message", id);
 }
 
 }  // namespace

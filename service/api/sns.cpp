@@ -1,11 +1,10 @@
 #include "service/api/sns.h"
 
 #include <algorithm>
-#include <charconv>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
+#include "service/api/form.h"
 #include "service/api/library_call.h"
 #include "service/api/protocol.h"
 
@@ -13,7 +12,6 @@ namespace millrace::api {
 namespace {
 
 constexpr std::string_view kSnsNamespace = "http://sns.amazonaws.com/doc/2010-03-31/";
-constexpr int kSnsDepthMax = 8;
 
 struct SnsOperation {
   std::string_view name;
@@ -34,51 +32,23 @@ constexpr SnsOperation kSnsOperations[] = {
     {"Unsubscribe", false},
 };
 
-std::string sns_text(std::string_view text) {
-  std::string spaced(text);
-  std::replace(spaced.begin(), spaced.end(), '+', ' ');
-  return percent_decode(spaced);
+const FormNode* either(const FormNode& node, std::string_view name, std::string_view other) {
+  const FormNode* const found = node.child(name);
+  return found ? found : node.child(other);
 }
 
-// A form's names, cut at their dots, as a tree.
-struct SnsNode {
-  std::string value;
-  std::map<std::string, SnsNode, std::less<>> children;
-};
-
-Json sns_document(const SnsNode& node);
-
-// Children "1", "2", … in the order of their numbers.
-std::vector<const SnsNode*> sns_numbered(const SnsNode& node) {
-  std::map<int, const SnsNode*> sorted;
-  for (const auto& [name, child] : node.children) {
-    int number = 0;
-    std::from_chars(name.data(), name.data() + name.size(), number);
-    sorted[number] = &child;
-  }
-  std::vector<const SnsNode*> list;
-  for (const auto& [number, child] : sorted) list.push_back(child);
-  return list;
-}
-
-const SnsNode* sns_child(const SnsNode& node, std::initializer_list<std::string_view> names) {
-  for (const std::string_view name : names)
-    if (const auto found = node.children.find(name); found != node.children.end()) return &found->second;
-  return nullptr;
-}
-
-Json sns_document(const SnsNode& node) {
+Json sns_document(const FormNode& node) {
   if (node.children.empty()) return node.value;
-  if (const SnsNode* members = sns_child(node, {"member"})) {
+  if (const FormNode* members = node.child("member")) {
     Json list = Json::array();
-    for (const SnsNode* one : sns_numbered(*members)) list.push_back(sns_document(*one));
+    for (const auto& [number, one] : members->children) list.push_back(sns_document(one));
     return list;
   }
   Json object = Json::object();
-  if (const SnsNode* entries = sns_child(node, {"entry"})) {
-    for (const SnsNode* entry : sns_numbered(*entries)) {
-      const SnsNode* key = sns_child(*entry, {"key", "Name"});
-      const SnsNode* value = sns_child(*entry, {"value", "Value"});
+  if (const FormNode* entries = node.child("entry")) {
+    for (const auto& [number, entry] : entries->children) {
+      const FormNode* key = either(entry, "key", "Name");
+      const FormNode* value = either(entry, "value", "Value");
       if (key) object[key->value] = value ? sns_document(*value) : Json("");
     }
     return object;
@@ -143,24 +113,7 @@ std::string_view sns_form(const http::Request& request) {
 }  // namespace
 
 Result<Json> parse_query_form(std::string_view form) {
-  SnsNode root;
-  while (!form.empty()) {
-    const std::size_t end = form.find('&');
-    const std::string_view pair = form.substr(0, end);
-    form = end == std::string_view::npos ? std::string_view() : form.substr(end + 1);
-    const std::size_t equals = pair.find('=');
-    const std::string name = sns_text(pair.substr(0, equals));
-    if (name.empty()) continue;
-    SnsNode* node = &root;
-    std::string_view rest = name;
-    for (int depth = 0; !rest.empty(); ++depth) {
-      if (depth > kSnsDepthMax) return invalid("the parameter " + name + " is nested too deeply");
-      const std::size_t dot = rest.find('.');
-      node = &node->children[std::string(rest.substr(0, dot))];
-      rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
-    }
-    if (equals != std::string_view::npos) node->value = sns_text(pair.substr(equals + 1));
-  }
+  MR_TRY(root, form_tree(parse_form(form)));
   Json document = Json::object();
   for (const auto& [name, child] : root.children) document[name] = sns_document(child);
   return document;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cctype>
 
+#include "service/api/service_response.h"
 #include "service/api/sqs_query.h"
 
 namespace millrace::api {
@@ -17,21 +18,11 @@ constexpr std::string_view kForm = "application/x-www-form-urlencoded";
 constexpr std::string_view kVersion = "2012-11-05";
 
 http::Response json_response(const ServiceAnswer& answer, const std::string& id) {
-  http::Response response;
-  response.content_type = "application/x-amz-json-1.0";
-  response.headers.push_back({"x-amzn-RequestId", id});
-  if (answer) {
-    response.body = answer->text();
-    return response;
-  }
-  const ServiceError& error = answer.error();
-  response.status = error.status;
-  response.headers.push_back(
-      {"x-amzn-query-error", sqs_query_code(error.code) + (error.status < 500 ? ";Sender" : ";Receiver")});
-  JsonWriter out;
-  out.begin_object().key("__type").string("com.amazonaws.sqs#" + error.code);
-  out.key("message").string(error.message).end_object();
-  response.body = out.finish().text();
+  const std::string code = answer ? "" : answer.error().code;
+  http::Response response = service_response(answer, "com.amazonaws.sqs#" + code, "message", id);
+  if (!answer)
+    response.headers.push_back(
+        {"x-amzn-query-error", sqs_query_code(code) + (response.status < 500 ? ";Sender" : ";Receiver")});
   return response;
 }
 
@@ -85,13 +76,16 @@ void SqsApi::handle(http::ExchangePtr exchange) {
                         uuid_v4(random_)));
     return call(std::move(exchange), operation, *std::move(input), true);
   }
-  const auto form = parse_form(request.body);
+  auto form = parse_form(request.body);
   const auto action = form.find("Action");
   const std::string operation = action == form.end() ? "" : action->second;
-  auto complete = form;
   // The queue may be named by the path alone.
-  if (!form.count("QueueUrl") && request.path.size() > 1) complete["QueueUrl"] = request.path;
-  call(std::move(exchange), operation, sqs_input_of_form(complete), false);
+  if (request.path.size() > 1) form.try_emplace("QueueUrl", request.path);
+  auto input = sqs_input_of_form(std::move(form));
+  if (!input)
+    return exchange->respond(xml_response(
+        operation, tasks::service_error("MalformedInput", input.error().message), uuid_v4(random_)));
+  call(std::move(exchange), operation, *std::move(input), false);
 }
 
 void SqsApi::call(http::ExchangePtr exchange, std::string operation, Payload input, bool json) {

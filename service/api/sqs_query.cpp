@@ -1,7 +1,6 @@
 #include "service/api/sqs_query.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
 #include "base/encoding.h"
@@ -11,7 +10,6 @@ namespace millrace::api {
 namespace {
 
 constexpr std::string_view kSqsNamespace = "http://queue.amazonaws.com/doc/2012-11-05/";
-constexpr int kSqsDepthMax = 8;
 
 enum class Form { List, Objects, NameValue, KeyValue };
 struct FormMember {
@@ -63,20 +61,6 @@ constexpr std::pair<std::string_view, std::string_view> kCodes[] = {
     {"UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation"},
 };
 
-// A name's parts as a tree; numbered children in the order of their numbers.
-struct ByNumber {
-  bool operator()(const std::string& a, const std::string& b) const {
-    return a.size() != b.size() && std::isdigit(static_cast<unsigned char>(a[0])) &&
-                   std::isdigit(static_cast<unsigned char>(b[0]))
-               ? a.size() < b.size()
-               : a < b;
-  }
-};
-struct FormNode {
-  std::string value;
-  std::map<std::string, FormNode, ByNumber> children;
-};
-
 void write_object(JsonWriter& out, const FormNode& node);
 
 void write_text(JsonWriter& out, std::string_view name, const std::string& value) {
@@ -90,10 +74,6 @@ void write_text(JsonWriter& out, std::string_view name, const std::string& value
 }
 
 void write_member(JsonWriter& out, const FormMember& row, const FormNode& node) {
-  const auto text_at = [](const FormNode& of, const char* name) {
-    const auto found = of.children.find(name);
-    return found == of.children.end() ? std::string() : found->second.value;
-  };
   out.key(row.member);
   if (row.kind == Form::List || row.kind == Form::Objects) {
     out.begin_array();
@@ -108,15 +88,15 @@ void write_member(JsonWriter& out, const FormMember& row, const FormNode& node) 
   }
   const char* name = row.kind == Form::KeyValue ? "Key" : "Name";
   std::map<std::string, const FormNode*> named;  // each name once
-  for (const auto& [number, child] : node.children) named[text_at(child, name)] = &child;
+  for (const auto& [number, child] : node.children) named[child.text_at(name)] = &child;
   out.begin_object();
   for (const auto& [key, child] : named) {
     out.key(key);
-    const auto value = child->children.find("Value");
-    if (value != child->children.end() && !value->second.children.empty())
-      write_object(out, value->second);
+    const FormNode* const value = child->child("Value");
+    if (value && !value->children.empty())
+      write_object(out, *value);
     else
-      out.string(text_at(*child, "Value"));
+      out.string(child->text_at("Value"));
   }
   out.end_object();
 }
@@ -167,38 +147,9 @@ std::string xml_of(JsonView value, std::string_view operation) {
 
 }  // namespace
 
-std::map<std::string, std::string> parse_form(std::string_view text) {
-  std::map<std::string, std::string> form;
-  const auto decode = [](std::string_view part) {
-    std::string plain(part);
-    std::replace(plain.begin(), plain.end(), '+', ' ');
-    return percent_decode(plain);
-  };
-  while (!text.empty()) {
-    const std::size_t end = text.find('&');
-    const std::string_view pair = text.substr(0, end);
-    const std::size_t equals = pair.find('=');
-    if (!pair.empty())
-      form[decode(pair.substr(0, equals))] =
-          equals == std::string_view::npos ? "" : decode(pair.substr(equals + 1));
-    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-  }
-  return form;
-}
-
-Payload sqs_input_of_form(const std::map<std::string, std::string>& form) {
-  FormNode root;
-  for (const auto& [name, value] : form) {
-    if (std::find(std::begin(kNoMembers), std::end(kNoMembers), name) != std::end(kNoMembers)) continue;
-    FormNode* at = &root;
-    std::string_view rest = name;
-    for (int depth = 0; depth < kSqsDepthMax && !rest.empty(); ++depth) {
-      const std::size_t dot = rest.find('.');
-      if (dot != 0) at = &at->children[std::string(rest.substr(0, dot))];
-      rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
-    }
-    at->value = value;
-  }
+Result<Payload> sqs_input_of_form(std::map<std::string, std::string> form) {
+  for (const std::string_view name : kNoMembers) form.erase(std::string(name));
+  MR_TRY(root, form_tree(form));
   JsonWriter out;
   write_object(out, root);
   return out.finish();

@@ -6,15 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include "service/api/form.h"
 #include "tasks/integrations/service_answer.h"
 
 namespace millrace::api {
 
-// The members of an application/x-www-form-urlencoded text, decoded; of equal names the last one.
-std::map<std::string, std::string> parse_form(std::string_view text);
 // "Attribute.1.Name" and the like as the request's document; Action, Version and what signs the request are
-// left out.
-Payload sqs_input_of_form(const std::map<std::string, std::string>& form);
+// left out. InvalidArgument for what is nested too deeply.
+Result<Payload> sqs_input_of_form(std::map<std::string, std::string> form);
 // <SendMessageResponse>…
 std::string sqs_answer_xml(std::string_view operation, const Payload& answer, std::string_view request_id);
 std::string sqs_error_xml(std::string_view code, std::string_view message, bool sender,
