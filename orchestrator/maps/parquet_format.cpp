@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/result.h"
+
 namespace millrace::orchestrator::parquet {
 namespace {
 
@@ -148,6 +150,9 @@ class Thrift {
 
 // ---- the schema
 
+constexpr std::int32_t kMapType = 1, kMapEntriesType = 2,
+                       kListType = 3;  // of groups, as older files have them
+
 struct Element {
   std::optional<std::int32_t> type, repetition, children, converted;
   std::int32_t length = 0, scale = 0;
@@ -184,6 +189,10 @@ void read_logical_type(Thrift& in, Element& element) {
       case 4:   // ENUM
       case 12:  // JSON
         element.logical = Meaning::Text;
+        return false;
+      case 2:
+      case 3:
+        element.converted = id == 2 ? kMapType : kListType;
         return false;
       case 5:
         element.logical = Meaning::Decimal;
@@ -294,21 +303,14 @@ bool fits(const Column& column) {
   return false;
 }
 
-Parsed<Column> column_of(Element element) {
-  const std::string named = "the column '" + element.name + "'";
-  if (element.children.value_or(0) > 0 || !element.type)
-    return tl::unexpected<std::string>(
-        named + " has columns inside, which is not supported: only flat files are read");
-  if (element.repetition.value_or(0) > 1)
-    return tl::unexpected<std::string>(
-        named + " is repeated (a list), which is not supported: only flat files are read");
+Parsed<Column> column_of(Element element, std::string name) {
+  const std::string named = "the column '" + name + "'";
   if (*element.type < 0 || *element.type > static_cast<std::int32_t>(Type::FixedBytes))
     return tl::unexpected<std::string>(named + " is of an unknown type");
   read_converted_type(element);
   Column column;
-  column.name = std::move(element.name);
+  column.name = std::move(name);
   column.type = static_cast<Type>(*element.type);
-  column.optional = element.repetition.value_or(0) == 1;
   column.meaning = element.logical;
   column.scale = element.logical_scale;
   column.with_zone = element.with_zone;
@@ -318,6 +320,144 @@ Parsed<Column> column_of(Element element) {
   if (!fits(column)) column.meaning = Meaning::Plain;
   return column;
 }
+
+// The tree of fields, of the flat list in which each group is followed by what is inside. Source:
+// parquet-format, LogicalTypes.md, "Lists", "Maps" and their rules for older files; Dremel's levels.
+class SchemaReader {
+ public:
+  explicit SchemaReader(std::vector<Element> schema) : schema_(std::move(schema)) {}
+
+  Parsed<bool> read(File& file) {
+    if (schema_.empty()) return damaged("it has no schema");
+    const std::int32_t fields = schema_[0].children.value_or(0);
+    at_ = 1;
+    for (std::int32_t i = 0; i < fields; ++i) {
+      MR_TRY(field, read_field({}, {}));
+      file.fields.push_back(std::move(field));
+    }
+    if (at_ != schema_.size()) return damaged("the schema's columns are not as many as it says");
+    file.columns = std::move(columns_);
+    return true;
+  }
+
+ private:
+  struct Levels {
+    int definition = 0, repetition = 0, depth = 0;
+    Levels deeper(int more_definition, int more_repetition) const {
+      return {definition + more_definition, repetition + more_repetition, depth + 1};
+    }
+  };
+
+  static tl::unexpected<std::string> damaged(const std::string& why) {
+    return tl::unexpected<std::string>("the footer is damaged: " + why);
+  }
+  std::string path_of(const std::string& outer, const std::string& name) const {
+    return outer.empty() ? name : outer + "." + name;
+  }
+  bool is_repeated(std::size_t at) const {
+    return at < schema_.size() && schema_[at].repetition.value_or(0) == 2;
+  }
+  bool is_group(std::size_t at) const { return at < schema_.size() && schema_[at].children.value_or(0) > 0; }
+
+  // The field that begins here. One that is repeated by itself is a list that is never null.
+  Parsed<Field> read_field(const std::string& outer, Levels levels) {
+    if (at_ >= schema_.size()) return damaged("the schema's columns are not as many as it says");
+    if (levels.depth > kDepthMax)
+      return tl::unexpected<std::string>("its columns are inside each other more than " +
+                                         std::to_string(kDepthMax) + " deep");
+    const std::int32_t how = schema_[at_].repetition.value_or(0);
+    if (how < 0 || how > 2) return damaged("the schema has a field of an unknown repetition");
+    if (how == 2)
+      return list_of(schema_[at_].name, levels, [&] { return read_body(outer, levels.deeper(1, 1)); });
+    return read_body(outer, levels.deeper(how, 0));
+  }
+
+  template <class ReadElement>
+  Parsed<Field> list_of(std::string name, Levels levels, const ReadElement& read_element) {
+    Field list;
+    list.kind = Field::Kind::List;
+    list.name = std::move(name);
+    list.first = columns_.size();
+    list.definition = static_cast<std::uint8_t>(levels.definition);
+    list.repetition = static_cast<std::uint8_t>(levels.repetition + 1);
+    MR_TRY(element, read_element());
+    list.children.push_back(std::move(element));
+    list.columns = columns_.size() - list.first;
+    return list;
+  }
+
+  // What is here, whether or not it may be missing or comes several times: `levels` are those of one that is
+  // there.
+  Parsed<Field> read_body(const std::string& outer, Levels levels) {
+    const std::size_t here = at_;
+    const std::string path = path_of(outer, schema_[here].name);
+    if (!is_group(here)) return read_value(path, levels);
+    const std::int32_t kind = schema_[here].converted.value_or(-1);
+    const bool alone = *schema_[here].children == 1 && is_repeated(here + 1);
+    if (kind == kListType && alone) return read_list(path, levels);
+    const bool entries = alone && is_group(here + 1) && *schema_[here + 1].children == 2;
+    if ((kind == kMapType || kind == kMapEntriesType) && entries) return read_map(path, levels);
+    ++at_;
+    return read_members(Field::Kind::Object, schema_[here].name, *schema_[here].children, path, levels);
+  }
+
+  Parsed<Field> read_value(const std::string& path, Levels levels) {
+    if (!schema_[at_].type) return damaged("the column '" + path + "' has no type");
+    Field field;
+    field.name = schema_[at_].name;
+    field.definition = static_cast<std::uint8_t>(levels.definition);
+    field.first = columns_.size();
+    MR_TRY(column, column_of(std::move(schema_[at_]), path));
+    ++at_;
+    column.definition = static_cast<std::uint8_t>(levels.definition);
+    column.repetition = static_cast<std::uint8_t>(levels.repetition);
+    columns_.push_back(std::move(column));
+    return field;
+  }
+
+  Parsed<Field> read_members(Field::Kind kind, std::string name, std::int32_t count, const std::string& path,
+                             Levels levels) {
+    Field field;
+    field.kind = kind;
+    field.name = std::move(name);
+    field.definition = static_cast<std::uint8_t>(levels.definition);
+    field.first = columns_.size();
+    for (std::int32_t i = 0; i < count; ++i) {
+      MR_TRY(member, read_field(path, levels));
+      field.children.push_back(std::move(member));
+    }
+    field.columns = columns_.size() - field.first;
+    return field;
+  }
+
+  // A group with a repeated field inside: its elements are what is in that field, if this has one member and
+  // no name that older writers gave to elements themselves.
+  Parsed<Field> read_list(const std::string& path, Levels levels) {
+    const std::string name = schema_[at_].name;
+    const Element& inner = schema_[++at_];
+    const bool itself = inner.children.value_or(0) != 1 || inner.name == "array" ||
+                        inner.name == name + "_tuple" || inner.converted.value_or(-1) == kListType ||
+                        inner.converted.value_or(-1) == kMapType || is_repeated(at_ + 1);
+    return list_of(name, levels, [&]() -> Parsed<Field> {
+      if (itself) return read_body(path, levels.deeper(1, 1));
+      const std::string below = path_of(path, schema_[at_++].name);
+      return read_field(below, levels.deeper(1, 1));
+    });
+  }
+
+  Parsed<Field> read_map(const std::string& path, Levels levels) {
+    const std::string name = schema_[at_].name, below = path_of(path, schema_[at_ + 1].name);
+    at_ += 2;
+    MR_TRY(map, read_members(Field::Kind::Map, name, 2, below, levels.deeper(1, 1)));
+    map.definition = static_cast<std::uint8_t>(levels.definition);
+    map.repetition = static_cast<std::uint8_t>(levels.repetition + 1);
+    return map;
+  }
+
+  std::vector<Element> schema_;
+  std::size_t at_ = 0;
+  std::vector<Column> columns_;
+};
 
 // ---- row groups
 
@@ -398,20 +538,6 @@ StoredGroup read_group(Thrift& in) {
   return group;
 }
 
-Parsed<std::vector<Column>> columns_of(std::vector<Element> schema) {
-  if (schema.empty()) return tl::unexpected<std::string>("the footer is damaged: it has no schema");
-  std::vector<Column> columns;
-  for (std::size_t i = 1; i < schema.size(); ++i) {
-    auto column = column_of(std::move(schema[i]));
-    if (!column) return tl::unexpected<std::string>(column.error());
-    columns.push_back(std::move(*column));
-  }
-  if (columns.size() != static_cast<std::size_t>(std::max(schema[0].children.value_or(0), 0)))
-    return tl::unexpected<std::string>(
-        "the footer is damaged: the schema's columns are not as many as it says");
-  return columns;
-}
-
 }  // namespace
 
 Parsed<File> parse_footer(std::string_view bytes, std::uint64_t file_bytes) {
@@ -432,9 +558,7 @@ Parsed<File> parse_footer(std::string_view bytes, std::uint64_t file_bytes) {
   });
   if (in.failed()) return tl::unexpected<std::string>("the footer is damaged");
   File file;
-  auto columns = columns_of(std::move(schema));
-  if (!columns) return tl::unexpected<std::string>(columns.error());
-  file.columns = std::move(*columns);
+  MR_DO(SchemaReader(std::move(schema)).read(file));
   for (const StoredGroup& stored : groups) {
     RowGroup group;
     group.rows = stored.rows;
@@ -443,7 +567,8 @@ Parsed<File> parse_footer(std::string_view bytes, std::uint64_t file_bytes) {
     for (const StoredChunk& one : stored.chunks) {
       auto chunk = chunk_of(one, file_bytes);
       if (!chunk) return tl::unexpected<std::string>(chunk.error());
-      if (chunk->values != group.rows)
+      const bool listed = file.columns[group.chunks.size()].repetition > 0;
+      if (!listed && chunk->values != group.rows)
         return tl::unexpected<std::string>(
             "the footer is damaged: a column has another number of values than rows");
       group.chunks.push_back(*chunk);
@@ -469,6 +594,7 @@ Parsed<bool> parse_page_header(std::string_view bytes, PageHeader& header) {
     if (id == 1) header.values = value;
     if (id == (second ? 4 : 2)) header.encoding = value;
     if (!second && id == 3) header.level_encoding = value;
+    if (!second && id == 4) header.repetition_encoding = value;
     if (second && id == 5) definition_bytes = value;
     if (second && id == 6) repetition_bytes = value;
     return true;
@@ -492,8 +618,7 @@ Parsed<bool> parse_page_header(std::string_view bytes, PageHeader& header) {
   header.plain_bytes = static_cast<std::size_t>(plain);
   header.stored_bytes = static_cast<std::size_t>(stored);
   header.level_bytes = static_cast<std::size_t>(definition_bytes + repetition_bytes);
-  if (repetition_bytes > 0)
-    return tl::unexpected<std::string>("a page of a flat column has levels of repetition");
+  header.repetition_bytes = static_cast<std::size_t>(repetition_bytes);
   return true;
 }
 

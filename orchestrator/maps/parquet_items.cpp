@@ -219,17 +219,30 @@ Parsed<File> read_file(Bytes& bytes) {
 // One column of a row group, a page at a time.
 class ColumnCursor {
  public:
-  ColumnCursor(const Column& column, const Chunk& chunk)
-      : column_(column), chunk_(chunk), at_(chunk.offset), end_(chunk.offset + chunk.bytes) {}
+  // `held`: what all cursors of a row group keep in memory.
+  ColumnCursor(const Column& column, const Chunk& chunk, std::size_t& held)
+      : column_(column),
+        chunk_(chunk),
+        all_held_(held),
+        at_(chunk.offset),
+        end_(chunk.offset + chunk.bytes) {}
 
-  Parsed<Cell> next(Bytes& bytes) {
-    while (left_ == 0) MR_DO(read_page(bytes));
-    --left_;
-    return page_.next();
+  // The next entry; it stays valid until one after it is asked for. Null behind the last one.
+  Parsed<const Entry*> peek(Bytes& bytes) {
+    if (!known_) {
+      while (left_ == 0) {
+        if (at_ >= end_) return nullptr;
+        MR_DO(read_page(bytes));
+      }
+      --left_;
+      MR_TRY(entry, page_.next());
+      entry_ = entry;
+      known_ = true;
+    }
+    return &entry_;
   }
-  std::size_t held() const {
-    return text_.size() + dictionary_.bytes.size() + dictionary_.values.size() * sizeof(Cell);
-  }
+  void take() { known_ = false; }
+  const Column& column() const { return column_; }
 
  private:
   Parsed<PageHeader> read_header(Bytes& bytes) {
@@ -244,7 +257,6 @@ class ColumnCursor {
     return wrong_file("the pages of the column '" + column_.name + "' are damaged");
   }
   Parsed<bool> read_page(Bytes& bytes) {
-    if (at_ >= end_) return wrong_file("the column '" + column_.name + "' has fewer values than rows");
     MR_TRY(header, read_header(bytes));
     at_ += header.header_bytes;
     if (header.stored_bytes > end_ - at_)
@@ -261,14 +273,22 @@ class ColumnCursor {
     MR_TRY(page, Page::open(column_, header, text_, dictionary_.values));
     page_ = std::move(page);
     left_ = header.values;
-    return true;
+    return count_held();
   }
   Parsed<bool> read_dictionary(const PageHeader& header, const std::string& stored) {
     MR_TRY(text, unpacked(chunk_.codec, stored, header.plain_bytes));
     dictionary_.bytes = std::move(text);
     MR_TRY(values, dictionary_values(column_, header, dictionary_.bytes));
     dictionary_.values = std::move(values);
-    return true;
+    return count_held();
+  }
+  Parsed<bool> count_held() {
+    const std::size_t now =
+        text_.size() + dictionary_.bytes.size() + dictionary_.values.size() * sizeof(Cell);
+    all_held_ = all_held_ - held_ + now;
+    held_ = now;
+    if (all_held_ <= kHeldBytesMax) return true;
+    return wrong_file("its pages have more than " + std::to_string(kHeldBytesMax >> 20) + " MiB together");
   }
   Parsed<std::string> unpack(const PageHeader& header, const std::string& stored) const {
     if (header.kind != PageKind::DataV2) return unpacked(chunk_.codec, stored, header.plain_bytes);
@@ -280,11 +300,126 @@ class ColumnCursor {
 
   const Column& column_;
   const Chunk chunk_;
+  std::size_t& all_held_;
+  std::size_t held_ = 0;  // of all_held_, by this one
   std::uint64_t at_, end_;
   std::int64_t left_ = 0;  // values of the page
   std::string text_;
   Dictionary dictionary_;
   Page page_;
+  Entry entry_;
+  bool known_ = false;
+};
+
+// Puts rows together from the entries of their columns (Dremel): a field's first column says what is there of
+// it.
+class RowWriter {
+ public:
+  // `row_bytes_max`: about; a few bytes of a file can stand for any number of nulls, or of long texts.
+  RowWriter(Bytes& bytes, std::vector<ColumnCursor>& cursors, std::size_t row_bytes_max)
+      : bytes_(bytes), cursors_(cursors), row_bytes_max_(row_bytes_max) {}
+
+  Parsed<bool> write(const std::vector<Field>& fields, JsonWriter& out) {
+    left_ = row_bytes_max_;
+    out.begin_object();
+    for (const Field& field : fields) {
+      out.key(field.name);
+      MR_DO(write_field(field, out));
+    }
+    out.end_object();
+    for (ColumnCursor& cursor : cursors_) {
+      if (cursor.column().repetition == 0) continue;
+      MR_TRY(next, cursor.peek(bytes_));
+      if (next && next->repetition > 0)
+        return wrong_file("the column '" + cursor.column().name +
+                          "' is damaged: its lists are longer than others");
+    }
+    return true;
+  }
+
+ private:
+  Parsed<const Entry*> entry(std::size_t column) {
+    MR_TRY(found, cursors_[column].peek(bytes_));
+    if (!found)
+      return wrong_file("the column '" + cursors_[column].column().name + "' has fewer values than rows");
+    return found;
+  }
+  Parsed<bool> count(std::size_t bytes) {
+    if (bytes > left_) return wrong_file("a row has more than " + std::to_string(row_bytes_max_) + " bytes");
+    left_ -= bytes;
+    return true;
+  }
+  Parsed<bool> take(std::size_t column) {
+    MR_TRY(taken, entry(column));
+    const auto* text = std::get_if<std::string_view>(&taken->cell);
+    MR_DO(count(text ? text->size() + 1 : 1));
+    cursors_[column].take();
+    return true;
+  }
+  // One entry of each column below the field stands for what is not there.
+  Parsed<bool> pass_over(const Field& field) {
+    for (std::size_t i = field.first; i < field.first + field.columns; ++i) {
+      MR_DO(entry(i));
+      cursors_[i].take();
+    }
+    return count(1);
+  }
+
+  Parsed<bool> write_field(const Field& field, JsonWriter& out) {
+    MR_TRY(first, entry(field.first));
+    if (field.kind == Field::Kind::Value) {
+      if (first->definition < field.definition)
+        out.null();
+      else
+        write_cell(out, cursors_[field.first].column(), first->cell);
+      return take(field.first);
+    }
+    if (first->definition < field.definition) {
+      out.null();
+      return pass_over(field);
+    }
+    if (field.kind == Field::Kind::Object) return write_object(field, out);
+    const bool object = field.kind == Field::Kind::Map &&
+                        cursors_[field.first].column().meaning == Meaning::Text &&
+                        field.children[0].kind == Field::Kind::Value;
+    const bool empty = first->definition == field.definition;
+    object ? out.begin_object() : out.begin_array();
+    if (empty) {
+      MR_DO(pass_over(field));
+    } else {
+      for (bool more = true; more;) {
+        MR_DO(field.kind == Field::Kind::List ? write_field(field.children[0], out)
+                                              : write_entry(field, object, out));
+        MR_TRY(next, cursors_[field.first].peek(bytes_));
+        more = next && next->repetition == field.repetition;
+      }
+    }
+    object ? out.end_object() : out.end_array();
+    return true;
+  }
+  Parsed<bool> write_object(const Field& field, JsonWriter& out) {
+    out.begin_object();
+    for (const Field& member : field.children) {
+      out.key(member.name);
+      MR_DO(write_field(member, out));
+    }
+    out.end_object();
+    return true;
+  }
+  // Of a map: a member named by its key, or {"key", "value"} where keys are no texts.
+  Parsed<bool> write_entry(const Field& map, bool object, JsonWriter& out) {
+    if (!object) return write_object(map, out);
+    MR_TRY(key, entry(map.first));
+    const auto* text = std::get_if<std::string_view>(&key->cell);
+    out.key(text ? *text : std::string_view());
+    MR_DO(take(map.first));
+    return write_field(map.children[1], out);
+  }
+
+  Bytes& bytes_;
+  std::vector<ColumnCursor>& cursors_;
+  const std::size_t row_bytes_max_;
+  std::size_t left_ = 0;
 };
 
 class ParquetItems final : public ItemReader {
@@ -310,19 +445,8 @@ class ParquetItems final : public ItemReader {
     }
     --rows_left_;
     JsonWriter out;
-    out.begin_object();
-    std::size_t held = 0;
-    for (std::size_t i = 0; i < cursors_.size(); ++i) {
-      const Column& column = file_->columns[i];
-      MR_TRY(cell, cursors_[i].next(bytes_));
-      out.key(column.name);
-      write_cell(out, column, cell);
-      held += cursors_[i].held();
-      if (held > kHeldBytesMax)
-        return wrong_file("its pages have more than " + std::to_string(kHeldBytesMax >> 20) +
-                          " MiB together");
-    }
-    Payload item = out.end_object().finish();
+    MR_DO(RowWriter(bytes_, cursors_, item_bytes_max_).write(file_->fields, out));
+    Payload item = out.finish();
     if (item.size() > item_bytes_max_)
       return wrong_file("a row has more than " + std::to_string(item_bytes_max_) + " bytes");
     return std::optional<Item>(Item{std::move(item)});
@@ -330,8 +454,9 @@ class ParquetItems final : public ItemReader {
   void begin_group(const RowGroup& group) {
     rows_left_ = group.rows;
     cursors_.clear();
+    held_ = 0;
     for (std::size_t i = 0; i < file_->columns.size(); ++i)
-      cursors_.emplace_back(file_->columns[i], group.chunks[i]);
+      cursors_.emplace_back(file_->columns[i], group.chunks[i], held_);
   }
 
   Bytes bytes_;
@@ -340,6 +465,7 @@ class ParquetItems final : public ItemReader {
   std::optional<File> file_;
   std::size_t group_ = 0;
   std::int64_t rows_left_ = 0;
+  std::size_t held_ = 0;  // bytes of pages and dictionaries
   std::vector<ColumnCursor> cursors_;
 };
 

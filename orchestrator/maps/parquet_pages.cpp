@@ -222,20 +222,36 @@ Parsed<std::vector<Cell>> dictionary_values(const Column& column, const PageHead
   return values;
 }
 
+static Parsed<std::string_view> take_levels(std::int32_t encoding, std::string_view& bytes) {
+  if (encoding != kRle)
+    return wrong("levels of the encoding " + encoding_name(encoding) + " are not supported");
+  return take_measured(bytes);
+}
+
 Parsed<Page> Page::open(const Column& column, const PageHeader& header, std::string_view bytes,
                         const std::vector<Cell>& dictionary) {
   Page page;
   page.dictionary_ = &dictionary;
-  page.optional_ = column.optional;
+  page.definition_ = column.definition;
+  const int repetition_width = std::bit_width(column.repetition),
+            definition_width = std::bit_width(column.definition);
   if (header.kind == PageKind::DataV2) {
     if (header.level_bytes > bytes.size()) return wrong("a page is cut off");
-    page.levels_ = Runs(bytes.substr(0, header.level_bytes), 1);
+    if (header.repetition_bytes > 0 && column.repetition == 0)
+      return wrong("a page of a column without lists has levels of repetition");
+    const std::string_view levels = bytes.substr(0, header.level_bytes);
+    page.repetitions_ = Runs(levels.substr(0, header.repetition_bytes), repetition_width);
+    page.definitions_ = Runs(levels.substr(header.repetition_bytes), definition_width);
     bytes.remove_prefix(header.level_bytes);
-  } else if (column.optional) {
-    if (header.level_encoding != kRle)
-      return wrong("levels of the encoding " + encoding_name(header.level_encoding) + " are not supported");
-    MR_TRY(levels, take_measured(bytes));
-    page.levels_ = Runs(levels, 1);
+  } else {
+    if (column.repetition > 0) {
+      MR_TRY(levels, take_levels(header.repetition_encoding, bytes));
+      page.repetitions_ = Runs(levels, repetition_width);
+    }
+    if (column.definition > 0) {
+      MR_TRY(levels, take_levels(header.level_encoding, bytes));
+      page.definitions_ = Runs(levels, definition_width);
+    }
   }
   if (header.encoding == kPlain) {
     page.plain_ = PlainValues(column, bytes);
@@ -259,11 +275,19 @@ Parsed<Page> Page::open(const Column& column, const PageHeader& header, std::str
   return page;
 }
 
-Parsed<Cell> Page::next() {
-  if (optional_) {
-    MR_TRY(level, levels_.next());
-    if (level == 0) return Cell();
+Parsed<Entry> Page::next() {
+  MR_TRY(repetition, repetitions_.next());
+  MR_TRY(definition, definitions_.next());
+  if (definition > definition_) return wrong("a page is damaged: its levels are too high");
+  Entry entry{repetition, definition};
+  if (definition == definition_) {
+    MR_TRY(cell, value());
+    entry.cell = cell;
   }
+  return entry;
+}
+
+Parsed<Cell> Page::value() {
   if (how_ == Values::Plain) return plain_.next();
   MR_TRY(number, runs_.next());
   if (how_ == Values::Booleans) return Cell(number != 0);

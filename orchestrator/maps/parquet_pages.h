@@ -61,19 +61,27 @@ struct Dictionary {
 Parsed<std::vector<Cell>> dictionary_values(const Column& column, const PageHeader& header,
                                             std::string_view bytes);
 
+// What stands in a column for one place of a row: a value or a null, and where it belongs.
+struct Entry {
+  std::uint32_t repetition = 0;  // 0: a new row begins; else it goes on in the list of that level
+  std::uint32_t definition = 0;  // how much of its way is there; the value, where it is the column's own
+  Cell cell = {};
+};
+
 class Page {
  public:
   // `bytes`: the whole page, unpacked (of DataV2 the levels first), borrowed like `dictionary`.
   static Parsed<Page> open(const Column& column, const PageHeader& header, std::string_view bytes,
                            const std::vector<Cell>& dictionary);
-  Parsed<Cell> next();
+  Parsed<Entry> next();
 
  private:
+  Parsed<Cell> value();
   enum class Values { Plain, Dictionary, Booleans };
   const std::vector<Cell>* dictionary_ = nullptr;
-  bool optional_ = false;
+  std::uint32_t definition_ = 0;  // of a value that is there
   Values how_ = Values::Plain;
-  Runs levels_, runs_;
+  Runs repetitions_, definitions_, runs_;
   PlainValues plain_;
 };
 
