@@ -1,9 +1,8 @@
 #include "tasks/integrations/dynamodb/tables.h"
 
-#include "base/encoding.h"
 #include "tasks/integrations/attempts.h"
 #include "tasks/integrations/dynamodb/request.h"
-#include "tasks/integrations/group_store.h"
+#include "tasks/integrations/group_calls.h"
 
 namespace millrace::tasks::dynamodb {
 
@@ -19,10 +18,6 @@ struct Tables::State {
 namespace {
 
 constexpr Millis kTokenKept{600'000};  // of TransactWriteItems
-
-std::string request_digest(const ServiceCall& call) {
-  return digest_hex(Digest::Sha256, call.operation + "\n" + std::string(call.input.text()));
-}
 
 // The key that makes a call idempotent: its attempt's, or the ClientRequestToken of a transaction.
 Checked<std::string> key_of_call(const ServiceCall& call) {
@@ -88,36 +83,17 @@ Result<std::unique_ptr<Tables>> Tables::open(const std::string& path, ServicePla
 }
 
 void Tables::call(ServiceCall call, ServiceReply reply) {
-  struct Asked {
-    ServiceCall call;
-    ServiceReply reply;
-    ServiceAnswer answer = Payload();
-  };
-  auto asked = std::make_shared<Asked>(Asked{std::move(call), std::move(reply)});
-  GroupStore::Piece piece;
-  piece.work = [asked, s = state_.get()](GroupStore::Turn& turn) {
-    const OperationRow* row = find_operation(asked->call.operation);
-    if (!row) {
-      asked->answer = service_error("UnknownOperationException",
-                                    "DynamoDB has no operation '" + asked->call.operation + "' here");
-      return GroupStore::End::Undo;
-    }
+  const auto run = [s = state_.get()](const ServiceCall& asked, GroupStore::Turn& turn) -> CarriedOut {
+    const OperationRow* row = find_operation(asked.operation);
+    if (!row)
+      return {service_error("UnknownOperationException",
+                            "DynamoDB has no operation '" + asked.operation + "' here")};
     Session session{s->store, turn.now, s->random, s->place.region, s->place.account};
-    asked->answer = row->writes ? carry_out_once(asked->call, *row, session, s->attempts)
-                                : row->run(session, asked->call.input.view());
-    if (asked->answer) return GroupStore::End::Keep;
-    if (!asked->answer.error().of_store) {
-      return GroupStore::End::Undo;
-    }
-    turn.error = Error{asked->answer.error().store_code, asked->answer.error().message, {}};
-    return GroupStore::End::Broken;
+    return {row->writes ? carry_out_once(asked, *row, session, s->attempts)
+                        : row->run(session, asked.input.view())};
   };
-  piece.done = [asked](const Status& durable) {
-    asked->reply(durable ? std::move(asked->answer)
-                         : ServiceAnswer(tl::unexpected<ServiceError>(durable.error())));
-  };
-  if (!state_->group->submit(std::move(piece)))
-    asked->reply(service_error("ThrottlingException", "too many requests are waiting; try again later"));
+  submit_call(*state_->group, std::move(call), std::move(reply), run,
+              {"ThrottlingException", "too many requests are waiting; try again later"});
 }
 
 }  // namespace millrace::tasks::dynamodb

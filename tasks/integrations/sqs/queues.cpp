@@ -1,7 +1,7 @@
 #include "tasks/integrations/sqs/queues.h"
 
-#include "base/encoding.h"
 #include "tasks/integrations/attempts.h"
+#include "tasks/integrations/group_calls.h"
 #include "tasks/integrations/sqs/operations.h"
 
 namespace millrace::tasks::sqs {
@@ -20,8 +20,7 @@ namespace {
 ServiceAnswer carry_out_once(const ServiceCall& call, const OperationRow& row, Session& session,
                              Attempts& attempts) {
   if (call.key.empty() || !row.writes) return row.run(session, call.input.view());
-  const std::string request =
-      digest_hex(Digest::Sha256, call.operation + "\n" + std::string(call.input.text()));
+  const std::string request = request_digest(call);
   MR_TRY(known, attempts.find(call.key));
   if (known && known->request == request) {
     auto answer = Payload::parse(known->answer);
@@ -61,35 +60,17 @@ Result<std::unique_ptr<Queues>> Queues::open(const std::string& path, ServicePla
 }
 
 void Queues::call(ServiceCall call, ServiceReply reply) {
-  struct Asked {
-    ServiceCall call;
-    ServiceReply reply;
-    ServiceAnswer answer = Payload();
-  };
-  GroupStore::Piece piece;
-  piece.gone = call.gone;
-  auto asked = std::make_shared<Asked>(Asked{std::move(call), std::move(reply)});
-  piece.work = [asked, s = state_.get()](GroupStore::Turn& turn) {
-    const OperationRow* row = find_operation(asked->call.operation);
-    if (!row) {
-      asked->answer =
-          service_error("UnsupportedOperation", "SQS has no operation '" + asked->call.operation + "' here");
-      return GroupStore::End::Undo;
-    }
-    Session session{s->store, turn, s->random, s->place, asked->call.base_url};
-    asked->answer = carry_out_once(asked->call, *row, session, s->attempts);
+  const auto run = [s = state_.get()](const ServiceCall& asked, GroupStore::Turn& turn) -> CarriedOut {
+    const OperationRow* row = find_operation(asked.operation);
+    if (!row)
+      return {service_error("UnsupportedOperation", "SQS has no operation '" + asked.operation + "' here")};
+    Session session{s->store, turn, s->random, s->place, asked.base_url};
+    ServiceAnswer answer = carry_out_once(asked, *row, session, s->attempts);
     // What was moved to a dead-letter queue before there was nothing to receive stays moved.
-    if (asked->answer) return session.waits ? GroupStore::End::Wait : GroupStore::End::Keep;
-    if (!asked->answer.error().of_store) return GroupStore::End::Undo;
-    turn.error = Error{asked->answer.error().store_code, asked->answer.error().message, {}};
-    return GroupStore::End::Broken;
+    return {std::move(answer), session.waits};
   };
-  piece.done = [asked](const Status& durable) {
-    asked->reply(durable ? std::move(asked->answer)
-                         : ServiceAnswer(tl::unexpected<ServiceError>(durable.error())));
-  };
-  if (!state_->group->submit(std::move(piece)))
-    asked->reply(service_error("RequestThrottled", "too many requests are waiting; try again later", 403));
+  submit_call(*state_->group, std::move(call), std::move(reply), run,
+              {"RequestThrottled", "too many requests are waiting; try again later", 403});
 }
 
 void Queues::send(const std::string& queue, Message message, std::function<void(Status)> reply,
