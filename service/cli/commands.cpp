@@ -14,6 +14,7 @@ void add_eval(CLI::App&, const Shared&, int&);
 void add_functions(CLI::App&, const Shared&, int&);
 void add_invoke(CLI::App&, const Shared&, int&);
 void add_objects(CLI::App&, const Shared&, int&);
+void add_dead_letters(CLI::App&, const Shared&, int&);
 void add_keys(CLI::App&, const Shared&, int&);
 void add_serve(CLI::App&, const Shared&, int&);
 void add_simulate(CLI::App&, const Shared&, int&);
@@ -51,6 +52,7 @@ std::span<const Command> commands() {
       {"eval", add_eval},
       {"functions", add_functions},
       {"objects", add_objects},
+      {"dead-letters", add_dead_letters},
       {"serve", add_serve},
       {"keys", add_keys},
       {"test", add_test},

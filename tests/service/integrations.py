@@ -281,6 +281,17 @@ class Integrations(Case):
         with self.assertRaises(sns.exceptions.InvalidParameterException):
             sns.subscribe(TopicArn=topic, Protocol="file", Endpoint="../connections.json")
         self.assertEqual(self.aws("sns", "list-topics")["Topics"], [{"TopicArn": topic}])
+        # What nobody takes for good is shown, while the server runs.
+        self.assertEqual(self.call("dead-letters", "--json").stdout, "")
+        gone = self.web(lambda path, body: (410, ""))
+        sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=gone.url + "/gone")
+        sns.publish(TopicArn=topic, Message="lost")
+        self.wait_for(lambda: self.call("dead-letters", topic, "--json").stdout, "the dead letter")
+        letter = json.loads(self.call("dead-letters", "alerts", "--json").stdout)
+        self.assertEqual((letter["Endpoint"], letter["Reason"], letter["Message"]["Message"]), (gone.url + "/gone", "HTTP status 410", "lost"))
+        text = self.call("dead-letters").stdout
+        self.assertIn(f"{topic} → http {gone.url}/gone\n  after 1 attempts: HTTP status 410\n  message ", text)
+        self.assertIn("other has no dead letters", self.call("dead-letters", "other").stderr)
         sns.unsubscribe(SubscriptionArn=subscription)
         sns.delete_topic(TopicArn=topic)
         self.assertEqual(sns.list_topics()["Topics"], [])

@@ -495,7 +495,11 @@ Status Topics::give_up(std::int64_t delivery, const std::string& why) {
   return transaction.commit();
 }
 
-Result<std::vector<Json>> Topics::dead_letters(std::size_t limit) {
+Result<std::vector<Json>> Topics::dead_letters(const std::string& path, const std::string& topic,
+                                               std::size_t limit) {
+  auto database = Database::open_readonly(path);
+  if (!database && database.error().code == ErrorCode::NotFound) return std::vector<Json>();
+  if (!database) return fail(database.error());
   const auto read = [](Statement& s) {
     return Json{{"Time", format_rfc3339(from_millis(s.integer(0)))},
                 {"SubscriptionArn", s.text(1)},
@@ -505,11 +509,12 @@ Result<std::vector<Json>> Topics::dead_letters(std::size_t limit) {
                 {"Reason", s.text(5)},
                 {"Message", parsed(s.text(6))}};
   };
-  const std::lock_guard lock(mutex_);
-  return rows<Json>(database_,
+  // The ARN of a subscription: arn:aws:sns:REGION:ACCOUNT:TOPIC:ID.
+  return rows<Json>(*database,
                     "SELECT time, subscription, protocol, endpoint, attempts, why, document FROM dead_letter"
+                    " WHERE ?2 = '' OR subscription GLOB 'arn:*:*:*:*:' || ?2 || ':*'"
                     " ORDER BY number DESC LIMIT ?1",
-                    read, static_cast<std::int64_t>(limit));
+                    read, static_cast<std::int64_t>(limit), view(topic));
 }
 
 Result<std::int64_t> Topics::waiting() {

@@ -63,8 +63,11 @@ class Topics {
   Status delivered(std::int64_t delivery);
   Status postpone(std::int64_t delivery, Instant due);
   Status give_up(std::int64_t delivery, const std::string& why);  // a dead letter
-  Result<std::vector<Json>> dead_letters(std::size_t limit);      // newest first
-  Result<std::int64_t> waiting();                                 // deliveries that are not done
+  // Newest first; `topic`: a name, or empty for all. Opens the file for reading only: works beside a process
+  // that has it open. None when there is no file.
+  static Result<std::vector<Json>> dead_letters(const std::string& path, const std::string& topic,
+                                                std::size_t limit);
+  Result<std::int64_t> waiting();  // deliveries that are not done
 
  private:
   struct Target;

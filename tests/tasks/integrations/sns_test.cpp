@@ -384,11 +384,17 @@ TEST_CASE(
   h.subscribe("http", server.url("/gone"));
   h.publish({{"Message", "one"}});
   REQUIRE(soon([&] { return asked >= 1 && h.waiting() == 1; }));
-  auto letters = *h.book()->dead_letters(10);
+  auto letters = *Topics::dead_letters(h.home.path("topics.db"), "", 10);
   REQUIRE(letters.size() == 1);
   CHECK(letters[0]["Reason"] == "HTTP status 410");
   CHECK(letters[0]["Attempts"] == 1);
   CHECK(letters[0]["Message"]["Message"] == "one");
+  const auto of_topic = [&](const std::string& topic) {
+    return Topics::dead_letters(h.home.path("topics.db"), topic, 10)->size();
+  };
+  CHECK(of_topic("alerts") == 1);
+  CHECK(of_topic("another") == 0);
+  CHECK(Topics::dead_letters(h.home.path("nowhere.db"), "", 10)->empty());
   h.driver.reset();
   up = true;
   h.driver.emplace(h.home.path());
@@ -399,7 +405,7 @@ TEST_CASE(
   h.call("publish", {{"TopicArn", kTopic}, {"Message", "two"}});
   REQUIRE(soon([&] { return h.waiting() == 0; }));
   CHECK(asked == 3);  // attempts_max
-  letters = *h.book()->dead_letters(10);
+  letters = *Topics::dead_letters(h.home.path("topics.db"), "", 10);
   CHECK(letters.size() == 3);
 }
 
@@ -470,7 +476,7 @@ TEST_CASE("sns:publish: mail goes through the server of the settings") {
   CHECK(mails[0].find("\r\nSubject: Order 7\r\n") != std::string::npos);
   CHECK(mails[0].find("\r\n\r\nline one\r\n..\r\nline three") != std::string::npos);
   CHECK(mails[0].find(base64_encode(std::string("\0mailer\0hidden", 14))) != std::string::npos);
-  const auto letters = *h.book()->dead_letters(10);
+  const auto letters = *Topics::dead_letters(h.home.path("topics.db"), "", 10);
   REQUIRE(letters.size() == 1);
   CHECK(letters[0]["Endpoint"] == "nobody@example.com");
   CHECK(letters[0]["Reason"].get<std::string>().find("550") != std::string::npos);
@@ -497,7 +503,7 @@ TEST_CASE("sns:publish: functions get SNS's event") {
   CHECK(event["Records"][0]["EventSource"] == "aws:sns");
   CHECK(event["Records"][0]["Sns"]["Message"] == "m");
   CHECK(event["Records"][0]["Sns"]["Subject"] == "s");
-  const auto letters = *h.book()->dead_letters(10);
+  const auto letters = *Topics::dead_letters(h.home.path("topics.db"), "", 10);
   REQUIRE(letters.size() == 1);
   CHECK(letters[0]["Reason"] == "there is no such function");
 }
@@ -522,5 +528,5 @@ TEST_CASE("sns:publish: queues of the home get the envelope, or the message with
   const Json raw = receive("raw");
   CHECK(raw["Body"] == "m");
   CHECK(raw["MessageAttributes"]["k"]["StringValue"] == "v");
-  CHECK((*h.book()->dead_letters(1)).empty());
+  CHECK((*Topics::dead_letters(h.home.path("topics.db"), "", 1)).empty());
 }
