@@ -100,7 +100,8 @@ struct TestState::Impl {
   Inspection inspection;
   Turn turn;
   std::optional<effect::StartTask> task;
-  std::optional<Step> step;  // once the state has ended
+  std::optional<Step> step;         // once the state has ended
+  std::optional<Payload> exchange;  // of an HTTP task
 
   Impl(TestStateRequest read, const TestStateSettings& settings, const Environment& environment)
       : request(std::move(read)),
@@ -289,6 +290,9 @@ void TestState::Impl::write_inspection(JsonWriter& out, const std::optional<Fail
       out.string(inspection.at(stage)->text());
   }
   write_variables(out);
+  if (exchange) {
+    for (const auto [key, value] : exchange->view().members()) out.key(key).value(value);
+  }
   const auto* retry = std::get_if<RetryAfter>(&decision);
   const auto* caught = std::get_if<CatchAt>(&decision);
   std::optional<std::size_t> retrier;
@@ -357,6 +361,18 @@ tl::expected<TestState, TestStateError> TestState::prepare(const Payload& reques
 
 const effect::StartTask* TestState::task() const {
   return impl_->task ? &*impl_->task : nullptr;
+}
+
+bool TestState::traced() const {
+  return impl_->request.level == TestStateRequest::Level::Trace;
+}
+
+bool TestState::reveals_secrets() const {
+  return impl_->request.reveal_secrets;
+}
+
+void TestState::exchanged(Payload exchange) {
+  impl_->exchange = std::move(exchange);
 }
 
 Payload TestState::answer() && {

@@ -35,6 +35,11 @@ class TestState {
   // The task that has to run before there is an answer; null when the state needs none, or a mock stands for
   // it. Valid as long as this object.
   const effect::StartTask* task() const;
+  // Whether the answer shows what an HTTP task sent and got (TRACE), and that with its connection's secrets.
+  bool traced() const;
+  bool reveals_secrets() const;
+  // What it sent and got: {"request", "response"}, each an object or missing.
+  void exchanged(Payload exchange);
   // The API's answer: status, output, error, cause, nextState, inspectionData.
   Payload answer() &&;                        // when task() is null
   Payload answer(const Outcome& outcome) &&;  // with what the task came to

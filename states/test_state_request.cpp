@@ -292,6 +292,7 @@ Read<TestStateRequest> read_test_state_request(const Payload& request, const Lim
         "[TRACE, INFO, DEBUG]");
   using Level = TestStateRequest::Level;
   read.level = level == "TRACE" ? Level::Trace : level == "DEBUG" ? Level::Debug : Level::Info;
+  if (const JsonView reveal = member(view, "revealSecrets")) read.reveal_secrets = reveal.boolean();
   read.role_arn = text_of(view, "roleArn");
   const JsonView configuration = member(view, "stateConfiguration");
   read.retrier_retry_count = count_of(configuration, "retrierRetryCount");

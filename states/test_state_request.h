@@ -21,6 +21,7 @@ struct TestStateRequest {
   std::optional<Payload> context;
   Payload variables;  // an object
   Level level = Level::Info;
+  bool reveal_secrets = false;
   std::string role_arn;  // may be empty
   std::optional<Outcome> mock;
   std::uint32_t retrier_retry_count = 0;

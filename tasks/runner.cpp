@@ -221,6 +221,10 @@ bool start_integration(RunnerCore& core, const TaskRequest& request, Attempt& at
   call.execution_name = request.execution_name;
   call.state_name = request.state_name;
   call.task_token = request.task_token;
+  using Exchange = TaskRequest::Exchange;
+  if (request.exchange != Exchange::Untold)
+    call.watch = {[send](Payload exchange) { send(orchestrator::Exchanged{std::move(exchange)}); },
+                  request.exchange == Exchange::Whole};
   attempt.cancel =
       core.integrations->start(std::move(call), [send](Outcome outcome) { send(std::move(outcome)); });
   return static_cast<bool>(attempt.cancel);
@@ -301,6 +305,9 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   functions.functions =
       core->settings.functions.empty() ? home / "functions" : std::filesystem::path(core->settings.functions);
   functions.logs = home / "logs" / "functions";
+  functions.call_url = [&integrations = core->integrations](UrlCall call, Integrations::Reply reply) {
+    return integrations->call_function(std::move(call), std::move(reply));
+  };
   core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,

@@ -5,7 +5,7 @@
 namespace millrace::orchestrator {
 
 void run_one_task(Loop& loop, TaskRunner& runner, TaskRequest request, Millis most,
-                  std::function<void(Outcome)> reply) {
+                  std::function<void(Outcome)> reply, std::function<void(Payload)> exchanged) {
   if (!runner.serves(request.resource)) {
     reply(failed(error_names::kRuntime, "The resource " + request.resource + " is not served here"));
     return;
@@ -23,12 +23,15 @@ void run_one_task(Loop& loop, TaskRunner& runner, TaskRequest request, Millis mo
     runner.cancel(key);
     answer(tl::unexpected<Failure>(Failure{std::string(error_names::kTimeout), "", true, false}));
   });
-  runner.start(std::move(request), [&loop, waiting, answer](const TaskKey&, TaskReport report) {
-    auto* outcome = std::get_if<Outcome>(&report);
-    if (!outcome) return;
-    loop.cancel(waiting->timer);
-    answer(std::move(*outcome));
-  });
+  runner.start(std::move(request),
+               [&loop, waiting, answer, exchanged = std::move(exchanged)](const TaskKey&, TaskReport report) {
+                 auto* told = std::get_if<Exchanged>(&report);
+                 if (told && waiting->reply && exchanged) exchanged(std::move(told->exchange));
+                 auto* outcome = std::get_if<Outcome>(&report);
+                 if (!outcome) return;
+                 loop.cancel(waiting->timer);
+                 answer(std::move(*outcome));
+               });
 }
 
 }  // namespace millrace::orchestrator

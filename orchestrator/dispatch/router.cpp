@@ -120,6 +120,7 @@ void Router::on_report(const TaskKey& key, TaskReport report) {
     deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_of(key), std::move(submitted->output)});
     return;
   }
+  if (std::holds_alternative<Exchanged>(report)) return;  // no execution asks for it
   Outcome& outcome = std::get<Outcome>(report);
   if (out.by_token && outcome) {
     deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_of(key), std::move(*outcome)});

@@ -30,6 +30,9 @@ struct TaskRequest {
   std::string state_name;
   std::string execution_arn = {};  // empty: of no execution
   std::string task_token = {};     // of .waitForTaskToken
+  // What an HTTP task sends and gets is reported too (Exchanged), for who tests a state; Masked: without what
+  // its connection keeps secret.
+  enum class Exchange { Untold, Masked, Whole } exchange = Exchange::Untold;
 };
 
 struct Heartbeat {
@@ -38,7 +41,10 @@ struct Heartbeat {
 struct Submitted {
   Payload output;
 };  // the job behind a .sync task exists now
-using TaskReport = std::variant<Heartbeat, Submitted, Outcome>;
+struct Exchanged {
+  Payload exchange;  // {"request", "response"} as TestState shows them; before the Outcome
+};
+using TaskReport = std::variant<Heartbeat, Submitted, Exchanged, Outcome>;
 
 class TaskRunner {
  public:
@@ -46,7 +52,7 @@ class TaskRunner {
   virtual ~TaskRunner() = default;
   // Whether this runner serves the resource at all.
   virtual bool serves(const std::string& resource) const = 0;
-  // Returns at once. Then any number of Heartbeat and Submitted reports and at most one Outcome, all on the
+  // Returns at once. Then any number of the other reports and at most one Outcome, all on the
   // loop thread. Starting a key that already runs re-attaches to it.
   virtual void start(TaskRequest request, Report report) = 0;
   virtual void cancel(const TaskKey& key) = 0;  // best effort; no report has to follow

@@ -26,8 +26,9 @@ void test_state(Call call) {
   const states::effect::StartTask* task = test->task();
   if (!task) return call.reply(std::move(*test).answer());
   // Arguments may come from expressions: who may do what this task does is known only now.
-  const auto demands =
+  auto demands =
       task_demands(task->resource->arn, task->arguments.view(), {settings.region, settings.account});
+  if (test->reveals_secrets()) demands.push_back({"states:RevealSecrets", "*"});
   if (const auto lacking = call.caller.lacks(demands))
     return call.reply(tl::unexpected<ApiError>(refusal_error(*lacking, Protocol::AwsJson10)));
   orchestrator::TaskRequest request;
@@ -37,10 +38,13 @@ void test_state(Call call) {
   request.arguments = task->arguments;
   request.state_name = task->state_name;
   request.execution_name = "TestState";
+  using Exchange = orchestrator::TaskRequest::Exchange;
+  if (test->traced()) request.exchange = test->reveals_secrets() ? Exchange::Whole : Exchange::Masked;
   const auto state = std::make_shared<states::TestState>(std::move(*test));
   orchestrator::run_one_task(
       services.loop, services.runner, std::move(request), kTaskTime,
-      [state, reply = std::move(call.reply)](Outcome outcome) { reply(std::move(*state).answer(outcome)); });
+      [state, reply = std::move(call.reply)](Outcome outcome) { reply(std::move(*state).answer(outcome)); },
+      [state](Payload exchange) { state->exchanged(std::move(exchange)); });
 }
 
 }  // namespace millrace::api

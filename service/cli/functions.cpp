@@ -12,6 +12,7 @@
 #include "service/cli/print.h"
 #include "service/home.h"
 #include "tasks/functions/lambda.h"
+#include "tasks/integrations/http/function_url.h"
 
 namespace millrace::cli {
 namespace {
@@ -70,6 +71,12 @@ Result<int> invoke(const FunctionOptions& options, const Shared& shared) {
   settings.logs = std::filesystem::absolute(std::filesystem::path(service::home_path(shared.home)) / "logs" /
                                             "functions");
   const SystemClock clock;
+  std::unique_ptr<tasks::UrlFunctions> urls;
+  if (function.kind == tasks::FunctionKind::Url) {
+    MR_TRY(opened, tasks::UrlFunctions::open(service::home_path(shared.home), clock, settings.seed));
+    urls = std::move(opened);
+    settings.call_url = urls->caller();
+  }
   std::promise<tasks::InvocationAnswer> answered;
   tasks::FunctionHost host(std::move(settings), clock);
   tasks::Invocation invocation;

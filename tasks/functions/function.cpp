@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "tasks/arguments.h"
+#include "tasks/integrations/http/transfers.h"
 
 namespace millrace::tasks {
 namespace {
@@ -31,7 +32,10 @@ constexpr Layout kLayouts[] = {
     {"index.js", FunctionKind::Node, "index.handler"},
 };
 constexpr const char* kFields[] = {"handler",     "timeout", "memory_size", "concurrency",
-                                   "environment", "runtime", "command",     "description"};
+                                   "environment", "runtime", "command",     "description",
+                                   "url",         "headers", "connection"};
+// What has a meaning for a process only.
+constexpr const char* kProcessFields[] = {"handler", "memory_size", "environment", "runtime", "command"};
 
 bool is_executable(const fs::path& file) {
   return ::access(file.c_str(), X_OK) == 0;
@@ -50,7 +54,7 @@ Result<Json> read_settings(const fs::path& file) {
     if (std::none_of(std::begin(kFields), std::end(kFields), [&](const char* known) { return key == known; }))
       return invalid(file.string() + ": unknown field \"" + key + "\"",
                      "fields are handler, timeout, memory_size, concurrency, environment, runtime, command, "
-                     "description");
+                     "description, url, headers, connection");
   }
   return settings;
 }
@@ -99,8 +103,29 @@ Status apply_limits(Function& function, const Arguments& settings) {
   return {};
 }
 
+Status set_url(Function& function, const Arguments& settings, std::string url) {
+  for (const char* field : kProcessFields) {
+    if (settings.has(field)) return settings.wrong(field, "a function at a URL has none");
+  }
+  const auto parts = parse_url(url);
+  if (!parts) return settings.wrong("url", parts.error().message, parts.error().hint);
+  MR_TRY(headers, settings.text_map("headers"));
+  MR_TRY(connection, settings.text_or("connection", ""));
+  function.kind = FunctionKind::Url;
+  function.runtime = "url";
+  function.url = std::move(url);
+  function.headers = std::move(headers);
+  function.connection = std::move(connection);
+  return {};
+}
+
 // Which file runs: function.json says so, or the folder's files do.
 Status choose_program(Function& function, const Arguments& settings, const fs::path& settings_file) {
+  MR_TRY(url, settings.text_or("url", ""));
+  if (!url.empty()) return set_url(function, settings, std::move(url));
+  for (const char* field : {"headers", "connection"}) {
+    if (settings.has(field)) return settings.wrong(field, "is for a function at a URL; there is no url");
+  }
   MR_TRY(command, settings.texts("command"));
   if (!command.empty()) {
     function.kind = FunctionKind::Command;
@@ -119,7 +144,7 @@ Status choose_program(Function& function, const Arguments& settings, const fs::p
     return invalid(
         "the function folder " + function.directory.string() + " has nothing to run",
         "put a handler.py with handler(event, context) there, an index.js, an executable bootstrap, or a "
-        "function.json with a command");
+        "function.json with a command or a url");
   FunctionKind kind = found ? found->kind : FunctionKind::Python;
   if (!runtime.empty()) kind = kind_of_runtime(runtime, kind);
   function.kind = kind;

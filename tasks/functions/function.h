@@ -20,18 +20,21 @@ enum class FunctionKind {
   Node,       // index.js, index.mjs in a warm process
   Bootstrap,  // an executable that speaks the Lambda Runtime API, warm
   Command,    // a program started for each invocation: JSON on standard input and output
+  Url,        // another server: the event is posted there
 };
 
 struct Function {
   std::string name;
   std::filesystem::path directory;
   FunctionKind kind = FunctionKind::Python;
-  std::string runtime;          // "python3", "nodejs", "provided", "command"; of Python and Node the program
-  std::string module, handler;  // of Python and Node
+  std::string runtime;  // "python3", "nodejs", "provided", "command", "url"; of Python and Node the program
+  std::string module, handler;       // of Python and Node
   std::vector<std::string> command;  // of Command and Bootstrap
-  Millis timeout{900'000};           // of one invocation; Lambda's longest
-  std::uint64_t memory_mb = 0;       // 0: no limit
-  int concurrency = 10;              // invocations at the same time; others wait
+  std::string url, connection;       // of Url; connection: an ARN or a name, may be empty
+  std::map<std::string, std::string> headers;
+  Millis timeout{900'000};      // of one invocation; Lambda's longest
+  std::uint64_t memory_mb = 0;  // 0: no limit
+  int concurrency = 10;         // invocations at the same time; others wait
   std::map<std::string, std::string> environment;
   std::string description;
   std::int64_t modified_ms = 0;  // of the newest file, since 1970

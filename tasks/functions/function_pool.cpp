@@ -129,7 +129,7 @@ bool FunctionPool::start_seat() {
   const std::string now = format_rfc3339(clock_.now());
   const std::string stream = now.substr(0, 4) + "/" + now.substr(5, 2) + "/" + now.substr(8, 2) +
                              "/[$LATEST]" + ids_.next().substr(0, 8);
-  auto worker = start_worker(*function_, stream);
+  auto worker = start_worker(*function_, stream, settings_.call_url, settings_.response_bytes_max);
   if (!worker) {
     const Error& error = worker.error();
     fail_waiting(Kind::CannotRun,

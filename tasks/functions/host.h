@@ -16,6 +16,7 @@
 #include "base/payload.h"
 #include "base/result.h"
 #include "tasks/functions/function.h"
+#include "tasks/functions/url_call.h"
 
 namespace millrace::tasks {
 
@@ -54,6 +55,7 @@ class FunctionHost {
     std::size_t response_bytes_max = 6'291'556;  // as Lambda has it
     // Told what goes into a function's log, on the host's thread; must not block. May be empty.
     std::function<void(const std::string& function, Instant now, std::string_view text)> also_log = {};
+    UrlCaller call_url = {};  // of functions at a URL; empty: there are none
   };
   using Reply = std::function<void(InvocationAnswer)>;
 

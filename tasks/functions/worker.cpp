@@ -232,7 +232,8 @@ bool write_available(int descriptor, std::string& pending) {
   return true;
 }
 
-Result<std::unique_ptr<Worker>> start_worker(const Function& function, const std::string& stream) {
+Result<std::unique_ptr<Worker>> start_worker(const Function& function, const std::string& stream,
+                                             const UrlCaller& caller, std::size_t response_bytes_max) {
   switch (function.kind) {
     case FunctionKind::Python:
     case FunctionKind::Node:
@@ -241,6 +242,8 @@ Result<std::unique_ptr<Worker>> start_worker(const Function& function, const std
       return start_runtime_api_worker(function, stream);
     case FunctionKind::Command:
       return start_command_worker(function, stream);
+    case FunctionKind::Url:
+      return start_url_worker(function, stream, caller, response_bytes_max);
   }
   return invalid("unknown kind of function");
 }

@@ -2,7 +2,7 @@
 // Worker: one process that runs a user's function, in a process group of its own, with its output collected
 // and its memory limited; it dies with this process. How events reach it differs: frames (frame_worker),
 // standard input and output (command_worker), the Lambda Runtime API (runtime_api_worker). Never blocks but
-// in its destructor, which kills the group. One thread.
+// in its destructor, which kills the group. A function at a URL has no process (url_worker). One thread.
 
 #include <poll.h>
 #include <sys/types.h>
@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "tasks/functions/function.h"
+#include "tasks/functions/url_call.h"
 
 namespace millrace::tasks {
 
@@ -98,12 +99,16 @@ class Worker {
 };
 
 // NotFound with a remedy when the program is not on this machine.
-Result<std::unique_ptr<Worker>> start_worker(const Function& function, const std::string& stream);
+// `caller` and the limit are for functions at a URL.
+Result<std::unique_ptr<Worker>> start_worker(const Function& function, const std::string& stream,
+                                             const UrlCaller& caller, std::size_t response_bytes_max);
 
 // The kinds behind it.
 Result<std::unique_ptr<Worker>> start_frame_worker(const Function& function, const std::string& stream);
 Result<std::unique_ptr<Worker>> start_command_worker(const Function& function, const std::string& stream);
 Result<std::unique_ptr<Worker>> start_runtime_api_worker(const Function& function, const std::string& stream);
+Result<std::unique_ptr<Worker>> start_url_worker(const Function& function, const std::string& stream,
+                                                 const UrlCaller& caller, std::size_t response_bytes_max);
 
 // What a worker may hold unread of one answer.
 inline constexpr std::size_t kReadBytes = 64 << 20;

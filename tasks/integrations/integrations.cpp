@@ -1,6 +1,7 @@
 #include "tasks/integrations/integrations.h"
 
 #include "base/random.h"
+#include "tasks/integrations/http/function_url.h"
 
 namespace millrace::tasks {
 namespace {
@@ -138,7 +139,8 @@ Integrations::Cancel Integrations::start(MappedCall call, Reply reply) {
     return mapping.command.empty() ? start_url(mapping, call, std::move(reply))
                                    : start_command(mapping, std::move(call), std::move(reply));
   }
-  if (is_http_invoke(call.resource)) return http_->start(call.arguments, std::move(reply));
+  if (is_http_invoke(call.resource))
+    return http_->start(call.arguments, std::move(reply), std::move(call.watch));
   return {};
 }
 
@@ -165,6 +167,11 @@ Integrations::Cancel Integrations::start_command(const Mapping& mapping, MappedC
   }
   if (!taken) reply(failed(error_names::kTaskFailed, "too many commands are waiting; try again later"));
   return [cancelled] { *cancelled = true; };
+}
+
+Integrations::Cancel Integrations::call_function(UrlCall call, Reply reply) {
+  const Millis time_max = call.time_max;
+  return http_->start(function_request(call), time_max, function_outcome, std::move(reply));
 }
 
 Integrations::Cancel Integrations::start_url(const Mapping& mapping, const MappedCall& call, Reply reply) {

@@ -12,6 +12,7 @@
 #include "base/failure.h"
 #include "base/result.h"
 #include "tasks/functions/lambda.h"
+#include "tasks/functions/url_call.h"
 #include "tasks/integrations/events/event_log.h"
 #include "tasks/integrations/http/invoke.h"
 #include "tasks/integrations/mapped/run_command.h"
@@ -48,6 +49,9 @@ class Integrations {
   // Replies exactly once, at once or from another thread, unless it is cancelled. An empty function: nothing
   // here serves the resource, and no reply comes.
   Cancel start(MappedCall call, Reply reply);
+
+  // A function at a URL.
+  Cancel call_function(UrlCall call, Reply reply);
 
   Connections& connections() { return *connections_; }
   Result<EventLog*> events();  // opened when it is asked for first

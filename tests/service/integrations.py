@@ -188,6 +188,47 @@ class Integrations(Case):
         self.assertEqual(refused["error"], "States.TaskFailed")
         self.assertIn("169.254.169.254 (metadata)", refused["cause"])
 
+    def test_a_traced_test_shows_the_request_and_the_answer(self):
+        web = self.web(lambda path, body: (200, '{"ok": true}'))
+        self.serve()
+        arn = self.client("events").create_connection(
+            Name="c", AuthorizationType="API_KEY", AuthParameters={
+                "ApiKeyAuthParameters": {"ApiKeyName": "X-Key", "ApiKeyValue": "hidden-key"},
+                "InvocationHttpParameters": {
+                    "QueryStringParameters": [{"Key": "tenant", "Value": "hidden-header", "IsValueSecret": True}],
+                    "BodyParameters": [{"Key": "plain", "Value": "seen", "IsValueSecret": False}]}})["ConnectionArn"]
+        definition = json.dumps({"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "End": True, "Parameters": {
+            "ApiEndpoint": web.url + "/orders", "Method": "POST", "Headers": {"X-App": "shop"}, "RequestBody": {"n": 1.5},
+            "Authentication": {"ConnectionArn": arn}}})
+
+        def tested(**more):
+            return self.server.call("TestState", definition=definition, roleArn=f"arn:aws:iam::{ACCOUNT}:role/r", input="{}", **more)
+
+        self.assertNotIn("inspectionData", tested())
+        self.assertNotIn("request", tested(inspectionLevel="DEBUG")["inspectionData"])
+        answer = tested(inspectionLevel="TRACE")
+        self.assertEqual(answer["status"], "SUCCEEDED", answer)
+        data = answer["inspectionData"]
+        self.assertEqual(json.loads(data["result"])["ResponseBody"], {"ok": True})
+        request, response = data["request"], data["response"]
+        self.assertEqual((request["protocol"], request["method"], request["url"], request["body"]),
+                         ("http", "POST", web.url + "/orders?tenant=REDACTED", '{"n":1.5,"plain":"seen"}'))
+        for part in ("X-App: shop", "X-Key: REDACTED", "Content-Type: application/json", "User-Agent: Millrace|HttpInvoke"):
+            self.assertIn(part, request["headers"])
+        self.assertEqual((response["protocol"], response["statusCode"], response["statusMessage"], response["body"]),
+                         ("http", "200", "OK", '{"ok": true}'))
+        self.assertRegex(response["headers"], r"^\[.*Content-Length: 12.*\]$")
+        self.assertNotIn("hidden", json.dumps(answer))
+        shown = tested(inspectionLevel="TRACE", revealSecrets=True)["inspectionData"]["request"]
+        self.assertIn("X-Key: hidden-key", shown["headers"])
+        self.assertEqual(shown["url"], web.url + "/orders?tenant=hidden-header")
+        # What was sent is shown of a failure too; nothing where nothing was sent.
+        web.stop()
+        data = tested(inspectionLevel="TRACE")
+        self.assertEqual((data["status"], data["error"]), ("FAILED", "States.Http.Socket"))
+        self.assertIn("request", data["inspectionData"])
+        self.assertNotIn("response", data["inspectionData"])
+
     def test_a_stopped_execution_ends_its_request(self):
         begun, go = threading.Event(), threading.Event()
         self.addCleanup(go.set)

@@ -288,6 +288,10 @@ std::string_view usual_text(int status) {
   return "";
 }
 
+std::string status_text_of(const TransferAnswer& answer) {
+  return answer.status_text.empty() ? std::string(usual_text(answer.status)) : answer.status_text;
+}
+
 Failure status_failure(const TransferAnswer& answer, const std::string& text) {
   std::string cause = answer.body;
   if (answer.status >= 300 && answer.status <= 399) {
@@ -382,8 +386,7 @@ Outcome http_outcome(const TransferAnswer& answer) {
       break;
   }
   const std::string type = media_type(answer);
-  const std::string text =
-      answer.status_text.empty() ? std::string(usual_text(answer.status)) : answer.status_text;
+  const std::string text = status_text_of(answer);
   if (answer.status < 200 || answer.status > 299) return Wrong(status_failure(answer, text));
   if (is_binary(type) && !answer.body.empty())
     return wrong("the response is of type " + type + ", which an HTTP task can't return as text");
@@ -397,26 +400,29 @@ struct HttpInvoker::Running {
   Outcome (*outcome)(const TransferAnswer&) = nullptr;
   std::optional<Connection> connection;
   Reply reply;
+  HttpWatch watch;
   std::mutex mutex;  // over what follows
   bool cancelled = false;
   std::uint64_t transfer = 0;
   bool renewed = false;  // its token was not accepted once
 };
 
-std::function<void()> HttpInvoker::start(const Payload& arguments, Reply reply) {
+std::function<void()> HttpInvoker::start(const Payload& arguments, Reply reply, HttpWatch watch) {
   auto task = parse_http_task(arguments);
-  if (task) return start(std::move(*task), Millis(0), http_outcome, std::move(reply));
+  if (task) return start(std::move(*task), Millis(0), http_outcome, std::move(reply), std::move(watch));
   reply(Wrong(task.error()));
   return [] {};
 }
 
 std::function<void()> HttpInvoker::start(HttpTask task, Millis time_max,
-                                         Outcome (*outcome)(const TransferAnswer&), Reply reply) {
+                                         Outcome (*outcome)(const TransferAnswer&), Reply reply,
+                                         HttpWatch watch) {
   const auto running = std::make_shared<Running>();
   running->task = std::move(task);
   running->time_max = time_max.count() > 0 ? time_max : settings_.time_max;
   running->outcome = outcome;
   running->reply = std::move(reply);
+  running->watch = std::move(watch);
   if (!running->task.connection.empty()) {
     auto connection = connections_.find(running->task.connection);
     if (!connection) {
@@ -449,14 +455,35 @@ void HttpInvoker::authorize(const std::shared_ptr<Running>& running) {
   });
 }
 
-void HttpInvoker::send(const std::shared_ptr<Running>& running, const std::string& token) {
-  auto request =
-      build_http_request(running->task, running->connection ? &*running->connection : nullptr, token);
-  if (!request) return running->reply(Wrong(request.error()));
-  if (!has_header(request->headers, "user-agent"))
+tl::expected<HttpRequest, Failure> HttpInvoker::request_of(const Running& running,
+                                                           const Connection* connection,
+                                                           const std::string& token) const {
+  auto request = build_http_request(running.task, connection, token);
+  if (request && !has_header(request->headers, "user-agent"))
     request->headers.push_back({"User-Agent", settings_.user_agent});
+  return request;
+}
+
+// What was sent is put together once more, for the mask.
+void HttpInvoker::show(const Running& running, const TransferAnswer& answer, const std::string& token) const {
+  if (!running.watch.seen) return;
+  std::optional<Connection> connection = running.connection;
+  const bool masked = connection && !running.watch.secrets;
+  if (masked) connection = without_secrets(std::move(*connection));
+  auto request = request_of(running, connection ? &*connection : nullptr, token);
+  if (!request) return;
+  for (HttpHeader& header : request->headers) {
+    if (masked && lower(header.name) == "authorization") header.value = "REDACTED";
+  }
+  running.watch.seen(exchange_of(*request, answer, status_text_of(answer)));
+}
+
+void HttpInvoker::send(const std::shared_ptr<Running>& running, const std::string& token) {
+  auto request = request_of(*running, running->connection ? &*running->connection : nullptr, token);
+  if (!request) return running->reply(Wrong(request.error()));
   request->time_max = running->time_max;
-  request->body_bytes_max = settings_.response_bytes_max;
+  const std::size_t most = running->task.response_bytes_max;
+  request->body_bytes_max = most > 0 ? most : settings_.response_bytes_max;
   {
     const std::lock_guard lock(running->mutex);
     if (running->cancelled) return;
@@ -468,8 +495,10 @@ void HttpInvoker::send(const std::shared_ptr<Running>& running, const std::strin
           if (running->cancelled) return;
         }
         // A token may be withdrawn before it expires: another one is asked for, once.
-        if (answer.status != 401 || token.empty() || std::exchange(running->renewed, true))
+        if (answer.status != 401 || token.empty() || std::exchange(running->renewed, true)) {
+          show(*running, answer, token);
           return running->reply(running->outcome(answer));
+        }
         tokens_.forget(running->connection->arn, token);
         authorize(running);
       });

@@ -12,6 +12,7 @@
 #include "tasks/integrations/http/form.h"
 #include "tasks/integrations/http/tokens.h"
 #include "tasks/integrations/http/transfers.h"
+#include "tasks/integrations/http/watch.h"
 
 namespace millrace::tasks {
 
@@ -24,7 +25,8 @@ struct HttpTask {
   bool has_body = false;
   bool form = false;  // URL_ENCODED
   ArrayFormat array_format = ArrayFormat::Indices;
-  std::string connection;  // ARN; empty: none
+  std::string connection;              // ARN; empty: none
+  std::size_t response_bytes_max = 0;  // 0: as the invoker has it
 };
 // States.Runtime, with the field's name.
 tl::expected<HttpTask, Failure> parse_http_task(const Payload& arguments);
@@ -50,15 +52,18 @@ class HttpInvoker {
       : transfers_(transfers), connections_(connections), tokens_(tokens), settings_(std::move(settings)) {}
 
   // Replies exactly once, unless the returned function was called before: it ends the request.
-  std::function<void()> start(const Payload& arguments, Reply reply);
+  std::function<void()> start(const Payload& arguments, Reply reply, HttpWatch watch = {});
   // The same for a request that is known already; `time_max` 0: the settings'.
   std::function<void()> start(HttpTask task, Millis time_max, Outcome (*outcome)(const TransferAnswer&),
-                              Reply reply);
+                              Reply reply, HttpWatch watch = {});
 
  private:
   struct Running;
   void authorize(const std::shared_ptr<Running>& running);
   void send(const std::shared_ptr<Running>& running, const std::string& token);
+  tl::expected<HttpRequest, Failure> request_of(const Running& running, const Connection* connection,
+                                                const std::string& token) const;
+  void show(const Running& running, const TransferAnswer& answer, const std::string& token) const;
 
   Transfers& transfers_;
   Connections& connections_;

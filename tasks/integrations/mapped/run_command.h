@@ -10,6 +10,7 @@
 
 #include "base/failure.h"
 #include "base/time.h"
+#include "tasks/integrations/http/watch.h"
 #include "tasks/integrations/mapped/mappings.h"
 
 namespace millrace::tasks {
@@ -20,6 +21,7 @@ struct MappedCall {
   Payload arguments;
   std::string key;  // of the attempt
   std::string execution_arn, execution_name, state_name, task_token;
+  HttpWatch watch = {};  // of http:invoke
 };
 
 struct CommandSurroundings {
