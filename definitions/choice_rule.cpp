@@ -170,6 +170,18 @@ void report(std::vector<Problem>& problems, JsonView at, std::string message, st
   problems.push_back({at.index(), std::string(kSchema), std::move(message), std::move(hint)});
 }
 
+// Keeps a path, or reports why it is none.
+void take_path(std::optional<Path>& into, Result<Path> path, const std::string& field, JsonView at,
+               std::vector<Problem>& problems) {
+  if (!path)
+    return report(problems, at, "The value for the field '" + field + "' must be a valid JSONPath",
+                  path.error().message);
+  if (!path->unknown_function().empty())
+    problems.push_back({at.index(), "UNKNOWN_FUNCTION", path->unknown_function_message(),
+                        std::string(Path::kFunctionsHint), true});
+  into = std::move(*path);
+}
+
 std::string_view expected_kind(const Operator& op) {
   if (op.test == Test::Matches) return "string";
   if (op.test != Test::Compare) return "boolean";
@@ -245,11 +257,7 @@ ChoiceRule ChoiceRule::compile(JsonView view, std::vector<Problem>& problems) {
       made->expected_field = name;
       auto path =
           value.is_string() ? Path::parse(value.string()) : Result<Path>(invalid("it must be a string"));
-      if (path)
-        made->expected_path = std::move(*path);
-      else
-        report(problems, value, "The value for the field '" + name + "' must be a valid JSONPath",
-               path.error().message);
+      take_path(made->expected_path, std::move(path), name, value, problems);
     }
   }
   if (operators != 1) {
@@ -263,11 +271,7 @@ ChoiceRule ChoiceRule::compile(JsonView view, std::vector<Problem>& problems) {
   } else {
     auto path =
         variable.is_string() ? Path::parse(variable.string()) : Result<Path>(invalid("it must be a string"));
-    if (path)
-      made->variable = std::move(*path);
-    else
-      report(problems, variable, "The value for the field 'Variable' must be a valid JSONPath",
-             path.error().message);
+    take_path(made->variable, std::move(path), "Variable", variable, problems);
   }
   return rule;
 }

@@ -221,7 +221,12 @@ std::optional<Path> Fields::path(std::string_view name) {
   const std::optional<std::string> source = text(name);
   if (!source) return std::nullopt;
   auto parsed = Path::parse(*source);
-  if (parsed) return std::move(*parsed);
+  if (parsed) {
+    if (!parsed->unknown_function().empty())
+      source_->warning(find(name), place(pointer_, name), codes::kUnknownFunction,
+                       parsed->unknown_function_message(), std::string(Path::kFunctionsHint));
+    return std::move(*parsed);
+  }
   const std::string reason = source->starts_with('$') ? parsed.error().message : "a path begins with '$'";
   error_at(name, "Value is not a valid JSONPath: " + reason, takes(name));
   return std::nullopt;

@@ -35,6 +35,7 @@ inline constexpr std::string_view kTooLarge = "TOO_LARGE";
 inline constexpr std::string_view kDuplicateKey = "DUPLICATE_KEY";
 inline constexpr std::string_view kErrorName = "UNKNOWN_ERROR_NAME";
 inline constexpr std::string_view kEndless = "ENDLESS_LOOP";
+inline constexpr std::string_view kUnknownFunction = "UNKNOWN_FUNCTION";
 inline constexpr std::string_view kNoDefault = "NO_DEFAULT";
 inline constexpr std::string_view kUnassigned = "UNASSIGNED_VARIABLE";
 inline constexpr std::string_view kShadowed = "SHADOWED_RULE";

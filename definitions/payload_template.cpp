@@ -117,6 +117,9 @@ struct PayloadTemplate::Compiled {
     if (text.starts_with("$")) {
       auto path = Path::parse(text);
       if (!path) return wrong(path.error().message);
+      if (!path->unknown_function().empty())
+        problems.push_back({at.index(), "UNKNOWN_FUNCTION", path->unknown_function_message(),
+                            std::string(Path::kFunctionsHint), true});
       return add({Part::Value{std::move(*path), field}});
     }
     auto call = IntrinsicCall::parse(text);

@@ -85,6 +85,8 @@ class Reader {
     if (next_is('$')) {
       const std::string_view path_text = text_.substr(at_, path_length());
       MR_TRY(path, Path::parse(path_text));
+      if (!path.unknown_function().empty())
+        return wrong("no function is called '" + path.unknown_function() + "'");
       at_ += path_text.size();
       return Argument(std::move(path));
     }

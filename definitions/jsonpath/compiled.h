@@ -74,5 +74,6 @@ namespace millrace::definitions {
 struct Path::Compiled {
   std::vector<jsonpath::Step> steps;
   bool definite = true;
+  std::string unknown_function;
 };
 }  // namespace millrace::definitions

@@ -130,7 +130,9 @@ bool is_function(std::string_view name) {
 
 Answer call(const std::string& function, const Node& on, const Arguments& arguments, Budget& budget) {
   budget.spend(on.view.node().next - on.view.index());
-  return find(function)->run(function, on, arguments);
+  const Row* row = find(function);
+  if (!row) return tl::unexpected("no function is called '" + function + "'");
+  return row->run(function, on, arguments);
 }
 
 }  // namespace millrace::definitions::jsonpath

@@ -13,16 +13,20 @@ namespace {
 constexpr std::size_t kNestingMax = 64;  // filters inside filters, paths inside calls
 constexpr std::size_t kStepsMax = 1000;  // deeper than any document
 
+// Where a path stands, and what else ends a name without brackets there; '.', brackets, '(', blanks and control
+// characters always do. So the library has it: && without a blank before it belongs to the name.
+enum class Place { Definition, Filter, Argument };
+constexpr std::string_view kEnds[] = {"", "<>=~!)", ",)"};
+
+bool ends_name(char c, Place place) {
+  return static_cast<unsigned char>(c) <= ' ' || std::string_view(".[](").find(c) != std::string_view::npos ||
+         kEnds[static_cast<std::size_t>(place)].find(c) != std::string_view::npos;
+}
+
 bool is_name_byte(char c) {
   const auto b = static_cast<unsigned char>(c);
   return b >= 0x80 || (b >= '0' && b <= '9') || (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') ||
          b == '_' || b == '-' || b == '$';
-}
-
-// What may stand in a name without brackets, apart from characters behind a backslash.
-bool is_dotted_byte(char c, bool inside_filter) {
-  if (is_name_byte(c) || c == '@') return true;
-  return !inside_filter && std::string_view("&#%+/;^`{}").find(c) != std::string_view::npos;
 }
 
 class Reader {
@@ -30,8 +34,9 @@ class Reader {
   Reader(std::string_view text, std::size_t at, std::size_t depth = 0)
       : text_(text), at_(at), depth_(depth) {}
 
-  // Steps up to the end of the text, or inside a filter up to what can't belong to a path.
-  Result<std::vector<Step>> steps(bool inside_filter) {
+  // Steps up to the end of the text, or inside a filter or a call up to what can't belong to a path. Behind a
+  // bracket the dot before a name may be missing.
+  Result<std::vector<Step>> steps(Place place) {
     std::vector<Step> out;
     while (at_ < text_.size()) {
       if (text_[at_] == '.') {
@@ -43,10 +48,12 @@ class Reader {
           if (next_is('[')) continue;
         }
         if (next_is('[')) continue;
-        MR_DO(dotted(out, inside_filter));
+        MR_DO(dotted(out, place));
       } else if (text_[at_] == '[') {
         MR_DO(bracket(out));
-      } else if (inside_filter) {
+      } else if (!out.empty() && !ends_name(text_[at_], place)) {
+        MR_DO(dotted(out, place));
+      } else if (place != Place::Definition) {
         break;
       } else {
         return wrong("expected '.' or '['");
@@ -57,6 +64,8 @@ class Reader {
     invert(out);
     return out;
   }
+
+  const std::string& unknown_function() const { return unknown_function_; }
 
  private:
   tl::unexpected<Error> wrong(std::string_view what) const {
@@ -73,7 +82,7 @@ class Reader {
     return true;
   }
 
-  Status dotted(std::vector<Step>& out, bool inside_filter) {
+  Status dotted(std::vector<Step>& out, Place place) {
     if (next_is('*')) {
       ++at_;
       out.push_back(step::Wildcard{});
@@ -85,7 +94,7 @@ class Reader {
       // A backslash makes any character part of the name: $.store\.book is the member "store.book".
       if (text_[at_] == '\\' && at_ + 1 < text_.size())
         ++at_;
-      else if (!is_dotted_byte(text_[at_], inside_filter))
+      else if (ends_name(text_[at_], place))
         break;
       name += text_[at_++];
     }
@@ -96,16 +105,22 @@ class Reader {
   }
 
   Status call(const std::string& name, std::vector<Step>& out) {
-    if (!is_function(name)) return wrong("no function is called '" + name + "'");
     if (!out.empty() && std::holds_alternative<step::Descend>(out.back()))
       return wrong("a function must not stand behind '..'");
     if (depth_ >= kNestingMax) return wrong("paths are nested too deeply");
     auto made = std::make_shared<step::Call>();
     made->function = name;
     ++at_;
+    if (!is_function(name)) {
+      // Only who follows the path that far learns that there is none, as with the library.
+      if (unknown_function_.empty()) unknown_function_ = name;
+      MR_DO(skip_arguments());
+      out.push_back(std::move(made));
+      return {};
+    }
     for (skip_blanks(); !next_is(')'); skip_blanks()) {
       ++depth_;
-      MR_TRY(argument, operand());
+      MR_TRY(argument, operand(Place::Argument));
       --depth_;
       if (argument.regex || argument.on_current) return wrong("expected a value or a path from '$'");
       if (argument.literal)
@@ -121,6 +136,16 @@ class Reader {
     ++at_;
     count_children(*made);
     out.push_back(std::move(made));
+    return {};
+  }
+
+  // To behind the parenthesis that closes the one before.
+  Status skip_arguments() {
+    for (int open = 1; open > 0; ++at_) {
+      if (at_ == text_.size()) return wrong("expected ')'");
+      open += next_is('(');
+      open -= next_is(')');
+    }
     return {};
   }
 
@@ -322,7 +347,7 @@ class Reader {
       return inner;
     }
     Filter made;
-    MR_TRY(left, operand());
+    MR_TRY(left, operand(Place::Filter));
     made.left = std::move(left);
     skip_blanks();
     made.op = comparison();
@@ -332,7 +357,7 @@ class Reader {
     }
     made.kind = Filter::Kind::Compare;
     skip_blanks();
-    MR_TRY(right, operand());
+    MR_TRY(right, operand(Place::Filter));
     made.right = std::move(right);
     return made;
   }
@@ -371,14 +396,14 @@ class Reader {
     return compiled;
   }
 
-  Result<Operand> operand() {
+  Result<Operand> operand(Place place) {
     Operand made;
     if (at_ == text_.size()) return wrong("expected a value");
     const char c = text_[at_];
     if (c == '@' || c == '$') {
       ++at_;
       made.on_current = c == '@';
-      MR_TRY(path, steps(true));
+      MR_TRY(path, steps(place));
       made.path = std::move(path);
       return made;
     }
@@ -413,7 +438,7 @@ class Reader {
       made.literal = std::move(*parsed);
       return made;
     }
-    while (at_ < text_.size() && (is_name_byte(text_[at_]) || text_[at_] == '.' || text_[at_] == '+')) ++at_;
+    while (at_ < text_.size() && (is_name_byte(text_[at_]) || text_[at_] == '.')) ++at_;
     auto parsed = Payload::parse(text_.substr(start, at_ - start));
     if (!parsed) {
       at_ = start;
@@ -426,6 +451,7 @@ class Reader {
   std::string_view text_;
   std::size_t at_;
   std::size_t depth_;
+  std::string unknown_function_;
 };
 
 }  // namespace
@@ -500,8 +526,9 @@ Result<Path> Path::parse(std::string_view source) {
     at = end;
   }
   jsonpath::Reader reader(source, at);
-  MR_TRY(steps, reader.steps(false));
+  MR_TRY(steps, reader.steps(jsonpath::Place::Definition));
   auto compiled = std::make_shared<Compiled>();
+  compiled->unknown_function = reader.unknown_function();
   compiled->definite = jsonpath::definite(steps);
   compiled->steps = std::move(steps);
   path.compiled_ = std::move(compiled);
@@ -513,6 +540,13 @@ bool Path::whole() const {
 }
 bool Path::definite() const {
   return compiled_->definite;
+}
+const std::string& Path::unknown_function() const {
+  return compiled_->unknown_function;
+}
+std::string Path::unknown_function_message() const {
+  return "no function is called '" + unknown_function() + "': '" + source_ +
+         "' will fail where it gets there";
 }
 
 }  // namespace millrace::definitions

@@ -25,6 +25,13 @@ class Path {
   const std::string& variable() const { return variable_; }  // name, for Root::Variable
   bool whole() const;     // just `$` (or `$$`, `$name`): the document itself
   bool definite() const;  // names one node at most
+  // The first function in it that there is none of, else empty: such a path fails where it gets to that.
+  const std::string& unknown_function() const;
+  // What to say about that: a Problem's message and hint.
+  std::string unknown_function_message() const;
+  static constexpr std::string_view kFunctionsHint =
+      "functions of paths are append, avg, concat, first, index, keys, last, length, max, min, size, stddev "
+      "and sum";
 
   // The node of a definite path in the document its root names, without copying: false when it is not there.
   // Only for definite paths without a function. `document` must outlive the view.
