@@ -107,7 +107,7 @@ class Disk(Faulty):
             except ApiError as error:
                 self.assertIn(error.status, (500, 503), str(error))
             except LOST:
-                server.connection = None
+                server.drop_connection()
                 if server.process.poll() is not None:
                     break
         return acknowledged, asked

@@ -50,14 +50,17 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.close()
+        self.drop_connection()
+
+    def drop_connection(self):
+        """The next call makes another one."""
         if self.connection:
             self.connection.close()
             self.connection = None
 
     def stop(self, number=signal.SIGTERM):
         """The exit code, once it has ended."""
-        if self.connection:
-            self.connection.close()
+        self.drop_connection()
         self.process.send_signal(number)
         try:
             return self.process.wait(30)
