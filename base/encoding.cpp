@@ -109,24 +109,25 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  MR_CHECK(context_ && EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_), EVP_sha256(), nullptr) == 1,
-           "SHA-256 could not be started");
+Hasher::Hasher(Digest algorithm) : context_(EVP_MD_CTX_new()) {
+  MR_CHECK(context_ && EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_), method(algorithm), nullptr) == 1,
+           "a message digest could not be started");
 }
-Sha256::~Sha256() {
+Hasher::~Hasher() {
   EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context_));
 }
 
-void Sha256::update(std::string_view bytes) {
+void Hasher::update(std::string_view bytes) {
   MR_CHECK(EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_), bytes.data(), bytes.size()) == 1,
-           "SHA-256 failed");
+           "a message digest failed");
 }
 
-std::string Sha256::finish_hex() {
+std::string Hasher::finish() {
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  MR_CHECK(EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_), out, &size) == 1, "SHA-256 failed");
-  return hex_encode({reinterpret_cast<const char*>(out), size});
+  MR_CHECK(EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_), out, &size) == 1,
+           "a message digest failed");
+  return std::string(reinterpret_cast<const char*>(out), size);
 }
 
 std::string percent_decode(std::string_view text) {
@@ -141,6 +142,22 @@ std::string percent_decode(std::string_view text) {
     } else {
       out += text[i];
     }
+  }
+  return out;
+}
+
+std::string percent_encode(std::string_view text, bool keep_slash) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~' || (keep_slash && c == '/');
+    if (plain)
+      out += c;
+    else
+      (out += '%').append({kDigits[byte >> 4], kDigits[byte & 0xF]});
   }
   return out;
 }

@@ -87,4 +87,16 @@ std::string format_http_date(Instant t) {
          text.substr(11, 8) + " GMT";
 }
 
+std::optional<Instant> parse_http_date(std::string_view text) {
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  if (text.size() != 29) return std::nullopt;
+  const std::size_t month = kMonths.find(text.substr(8, 3));
+  if (month == std::string_view::npos || month % 3 != 0) return std::nullopt;
+  const std::string number = std::to_string(month / 3 + 1);
+  const auto time =
+      parse_rfc3339(std::string(text.substr(12, 4)) + "-" + (number.size() < 2 ? "0" : "") + number + "-" +
+                    std::string(text.substr(5, 2)) + "T" + std::string(text.substr(17, 8)) + "Z");
+  return time && format_http_date(*time) == text ? time : std::nullopt;
+}
+
 }  // namespace millrace

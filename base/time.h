@@ -26,6 +26,8 @@ std::string format_rfc3339(Instant t);
 std::optional<Instant> parse_rfc3339(std::string_view text);
 // "Sat, 21 Nov 2026 11:09:01 GMT", as HTTP writes times (RFC 9110).
 std::string format_http_date(Instant t);
+// The same backwards; nothing where the text is anything else (RFC 9110's older forms too).
+std::optional<Instant> parse_http_date(std::string_view text);
 // "350 ms", "12.3 s", "4 min 5 s", "2 h 3 min": for people.
 std::string format_duration(Millis duration);
 

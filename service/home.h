@@ -9,6 +9,7 @@
 //   HOME/tables.db     DynamoDB tables, when there are any
 //   HOME/queues.db     SQS queues, when there are any
 //   HOME/objects/      s3://bucket/key is objects/bucket/key
+//   HOME/objects.db    what is known of objects beside their bytes
 //   HOME/functions/    local functions, a folder each
 //   HOME/integrations.json, connections.json, events.db, topics.db, notifications/: docs/integrations.md
 //   HOME/logs/         logs of jobs and functions

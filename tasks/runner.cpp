@@ -430,6 +430,9 @@ DataServices& TaskLibraryRunner::data() {
 EndpointHost& TaskLibraryRunner::endpoints() {
   return *core_->endpoints;
 }
+Result<EventLog*> TaskLibraryRunner::events() {
+  return core_->integrations->events();
+}
 ObjectStore& TaskLibraryRunner::objects() {
   return core_->objects;
 }

@@ -20,6 +20,7 @@
 namespace millrace::tasks {
 
 class DataServices;
+class EventLog;
 struct RunnerCore;
 
 class TaskLibraryRunner final : public orchestrator::TaskRunner {
@@ -68,6 +69,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   ObjectStore& objects();     // any thread
   DataServices& data();       // any thread: tables and queues
   EndpointHost& endpoints();  // any thread
+  Result<EventLog*> events();  // any thread; opened when it is asked for first
 
  private:
   explicit TaskLibraryRunner(std::shared_ptr<RunnerCore> core);

@@ -68,6 +68,10 @@ tl::expected<Caller, Refusal> Gate::admit(const http::Request& request, std::str
   Caller caller{settings_.account, key->name, key->id, key->rights};
   if (caller.rights)
     caller.circumstances = {request.peer, caller.arn(), caller.name, request.secure, clock_.now()};
+  if (request.header("x-amz-content-sha256").starts_with("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"))
+    caller.chunks = std::make_shared<ChunkSigning>(
+        ChunkSigning{signing_key(key->secret, claim->date, claim->region, claim->service), claim->time,
+                     claim->scope(), claim->signature});
   return caller;
 }
 

@@ -29,27 +29,6 @@ std::vector<std::string_view> split(std::string_view text, char at) {
   }
 }
 
-bool is_unreserved(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
-
-std::string percent_encode(std::string_view text) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (is_unreserved(c)) {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += kHex[byte >> 4];
-    out += kHex[byte & 0xF];
-  }
-  return out;
-}
-
 // Each segment by itself: a "%2F" in a name stays different from a '/'. S3 encodes once, so what is encoded
 // on the wire is decoded first; the others encode what came, a second time.
 std::string canonical_path(std::string_view path, bool s3) {

@@ -12,6 +12,7 @@
 #include "service/api/lambda.h"
 #include "service/api/logs.h"
 #include "service/api/router.h"
+#include "service/api/s3/s3.h"
 #include "service/api/sagemaker.h"
 #include "service/api/sagemaker_runtime.h"
 #include "service/api/service.h"
@@ -24,6 +25,7 @@
 #include "service/home.h"
 #include "service/http/server.h"
 #include "service/http/tls.h"
+#include "service/objects/watcher.h"
 #include "service/ops/event_streams.h"
 #include "service/ops/function_logs.h"
 #include "service/ops/log_writer.h"
@@ -32,6 +34,7 @@
 #include "service/ops/server_metrics.h"
 #include "service/ops/state_machine_logs.h"
 #include "service/serve_file.h"
+#include "tasks/integrations/events/event_log.h"
 
 namespace millrace::cli {
 namespace {
@@ -84,7 +87,7 @@ class Serving {
   // `log_store` may be null: then nothing is logged there, and its API does not answer.
   Serving(const service::Configuration& configuration, auth::LiveKeys& keys, service::ServerMetrics& metrics,
           service::Home& home, service::FunctionLogs& function_logs,
-          std::unique_ptr<service::LogStore> log_store)
+          std::unique_ptr<service::LogStore> log_store, objects::Catalog& catalog)
       : metrics_(metrics),
         home_(home),
         function_logs_(function_logs),
@@ -99,6 +102,9 @@ class Serving {
         sagemaker_(*home.tasks(), service::draw_seed()),
         inference_(home.tasks()->endpoints(), configuration.engine.account, post(), service::draw_seed()),
         sts_(service::draw_seed()),
+        s3_(home.path(), catalog, configuration.objects,
+            api::S3Place{configuration.engine.region, configuration.engine.account}, post(), clock_,
+            service::draw_seed()),
         events_(home.engine(), home.loop(), configuration.events, service::draw_seed(), metrics.registry()),
         retention_(home.loop(), home.committer(), configuration.retention,
                    [&removed = metrics.registry().counter("millrace_executions_removed_total",
@@ -174,6 +180,11 @@ class Serving {
                    [this](ExchangePtr exchange, const Caller&) { metrics_.handle(exchange); },
                    [](const http::Request&) { return demand("millrace:GetMetrics"); },
                    configuration.metrics.open});
+    // Last: it takes every path that looks like a bucket's.
+    router_.add(
+        {"s3", Protocol::RestXml, "", api::S3Api::serves,
+         [this](ExchangePtr exchange, const Caller& caller) { s3_.handle(std::move(exchange), caller); },
+         api::s3_demands});
   }
   void add_machine_learning() {
     router_.add({"sagemaker", Protocol::AwsJson11, api::SageMakerApi::kTarget, nullptr,
@@ -215,6 +226,7 @@ class Serving {
   api::SageMakerApi sagemaker_;
   api::SageMakerRuntime inference_;
   api::StsApi sts_;
+  api::S3Api s3_;
   service::OperatorLog operator_log_;
   service::EventStreams events_;
   orchestrator::Retention retention_;
@@ -223,6 +235,24 @@ class Serving {
   std::optional<api::LogsApi> logs_;
   std::optional<service::StateMachineLogs> machine_logs_;
 };
+
+// What is known of the home's objects; their events go to the home's log of events.
+Result<std::unique_ptr<objects::Catalog>> open_objects(const service::Configuration& configuration,
+                                                       service::Home& home, const Clock& clock) {
+  objects::Catalog::Settings settings;
+  settings.root = std::filesystem::path(home.path()) / "objects";
+  settings.path = home.path() + "/objects.db";
+  settings.account = configuration.engine.account;
+  settings.publish = [tasks = home.tasks()](const std::vector<Json>& entries,
+                                            const std::string& name) -> Status {
+    MR_TRY(events, tasks->events());
+    MR_TRY(answer, events->put({{"Entries", entries}}, name, {}, true));
+    const std::int64_t refused = answer.value("FailedEntryCount", std::int64_t{0});
+    if (refused > 0) return fail(ErrorCode::Internal, "the log of events refused an event: " + answer.dump());
+    return {};
+  };
+  return objects::Catalog::open(std::move(settings), clock, service::draw_seed());
+}
 
 void reload_on_hangup(orchestrator::UvLoop& loop, const std::shared_ptr<http::TlsContext>& tls) {
   if (!tls) return;
@@ -304,7 +334,14 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
     MR_TRY(opened, service::open_log_store(home->path() + "/logs.db"));
     log_store = std::move(opened);
   }
-  Serving serving(configuration, keys, metrics, *home, function_logs, std::move(log_store));
+  const SystemClock clock;
+  MR_TRY(catalog, open_objects(configuration, *home, clock));
+  std::unique_ptr<objects::Watcher> watcher;
+  Serving serving(configuration, keys, metrics, *home, function_logs, std::move(log_store), *catalog);
+  configuration.http.streams = [](const http::Request& head) {
+    const std::string service = api::scope_service(head);
+    return (service.empty() || service == "s3") && api::streams_to_s3(head, !service.empty());
+  };
   MR_TRY(server, http::listen(home->loop(), address, configuration.http,
                               [&](http::ExchangePtr exchange) { serving.handle(std::move(exchange)); }));
   metrics.watch(home->engine(), *server, home->path());
@@ -314,6 +351,9 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
       if (!summary) return stop_with(summary.error());
       metrics.recovered(summary->executions);
       serving.start();
+      if (configuration.objects.watch)
+        watcher = std::make_unique<objects::Watcher>(std::filesystem::path(home->path()) / "objects",
+                                                     configuration.objects, *catalog, clock);
       if (summary->executions > 0)
         log::info("taking up unfinished executions", {{"executions", std::to_string(summary->executions)},
                                                       {"with_tasks", std::to_string(summary->tasks)}});
@@ -331,7 +371,7 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
 
 void add_serve(CLI::App& app, const Shared& shared, int& exit_code) {
   CLI::App* command = app.add_subcommand(
-      "serve", "Serve state machines, functions, tables, queues, topics and logs to AWS's clients");
+      "serve", "Serve state machines, functions, tables, queues, objects, topics and logs to AWS's clients");
   command->fallthrough();
   auto flags = std::make_shared<ServeFlags>();
   add_serve_flags(*command, *flags);

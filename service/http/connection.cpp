@@ -31,13 +31,18 @@ Response refusal_response(const Refusal& refusal) {
 
 class Connection::Stream final : public BodyStream {
  public:
-  Stream(std::shared_ptr<Connection> connection, bool chunked, bool keep, bool silent)
-      : connection_(std::move(connection)), chunked_(chunked), keep_(keep), silent_(silent) {}
+  Stream(std::shared_ptr<Connection> connection, bool chunked, bool keep, bool silent,
+         std::optional<std::uint64_t> length)
+      : connection_(std::move(connection)), chunked_(chunked), keep_(keep), silent_(silent), left_(length) {}
   ~Stream() override {
     if (connection_) connection_->close();
   }
   bool write(std::string bytes) override {
     if (!connection_ || silent_ || bytes.empty()) return connection_ != nullptr;
+    if (left_) {
+      MR_CHECK(bytes.size() <= *left_, "no more is written than the head of the answer said");
+      *left_ -= bytes.size();
+    }
     if (!chunked_) {
       connection_->send(std::move(bytes));
     } else {
@@ -56,8 +61,9 @@ class Connection::Stream final : public BodyStream {
     gone_ = nullptr;
     room_ = nullptr;
     if (!connection) return;
-    if (chunked_ && !silent_) connection->send("0\r\n\r\n");
     connection->stream_.reset();
+    if (left_.value_or(0) > 0 && !silent_) return connection->close();
+    if (chunked_ && !silent_) connection->send("0\r\n\r\n");
     connection->answered(keep_ && !connection->close_after_ && !connection->shared_->draining);
   }
   void client_went() {
@@ -75,6 +81,7 @@ class Connection::Stream final : public BodyStream {
  private:
   std::shared_ptr<Connection> connection_;
   const bool chunked_, keep_, silent_;
+  std::optional<std::uint64_t> left_;  // to be written; nothing: it has no length
   std::function<void()> room_, gone_;
 };
 
@@ -86,24 +93,29 @@ class Connection::OneExchange final : public Exchange {
     if (connection_) respond(refusal_response({500, "the request was dropped without an answer"}));
   }
   const Request& request() const override { return request_; }
+  void read_body(std::function<void(std::string, bool)> call) override {
+    if (connection_) connection_->read_body(std::move(call));
+  }
   void respond(Response response) override {
     answered_ = true;
     gone_ = nullptr;
     const auto connection = std::exchange(connection_, nullptr);
     if (!connection) return;
     count(*connection, response.status);
+    connection->leave_body();
     connection->answer(response, false);
   }
   BodyStreamPtr stream(Response head) override {
     answered_ = true;
     gone_ = nullptr;
     const auto connection = std::exchange(connection_, nullptr);
-    if (!connection) return std::make_shared<Stream>(nullptr, false, false, true);
+    if (!connection) return std::make_shared<Stream>(nullptr, false, false, true, std::nullopt);
     count(*connection, head.status);
-    const bool chunked = !connection->http10_;
-    const bool keep =
-        chunked && connection->keep_alive_ && !connection->close_after_ && !connection->shared_->draining;
-    auto stream = std::make_shared<Stream>(connection, chunked, keep, connection->head_only_);
+    connection->leave_body();
+    const bool chunked = !head.length && !connection->http10_;
+    const bool keep = (chunked || head.length) && connection->keep_alive_ && !connection->close_after_ &&
+                      !connection->shared_->draining;
+    auto stream = std::make_shared<Stream>(connection, chunked, keep, connection->head_only_, head.length);
     connection->stream_ = stream;
     connection->send(serialize_head(head, connection->date(), keep, chunked));
     stream->write(std::move(head.body));
@@ -137,7 +149,9 @@ class Connection::OneExchange final : public Exchange {
 };
 
 Connection::Connection(std::shared_ptr<Shared> shared)
-    : shared_(std::move(shared)), socket_(std::make_unique<uv_tcp_t>()), parser_(shared_->settings.parser) {
+    : shared_(std::move(shared)),
+      socket_(std::make_unique<uv_tcp_t>()),
+      parser_(shared_->settings.parser, shared_->settings.streams) {
   if (shared_->settings.tls) tls_ = shared_->settings.tls->session();
   set_deadline(tls_ ? shared_->settings.handshake_time_max : shared_->settings.idle_time_max);
 }
@@ -181,7 +195,7 @@ void Connection::set_deadline(Millis after) {
 void Connection::update_reading() {
   const std::size_t most = shared_->settings.unanswered_bytes_max;
   const bool want = phase_ != Phase::Closed && !input_ended_ && unsent_ < most &&
-                    (phase_ != Phase::Answering || input_.size() < most);
+                    (phase_ != Phase::Answering || input_.size() + body_.size() < most);
   if (want == reading_) return;
   reading_ = want;
   auto* stream = reinterpret_cast<uv_stream_t*>(socket_.get());
@@ -219,6 +233,7 @@ void Connection::on_read(ssize_t count, const char* bytes) {
 // The client sends nothing more.
 void Connection::on_input_end() {
   input_ended_ = true;
+  if (receiving_) return close();
   if (phase_ == Phase::Answering) {
     close_after_ = true;
     update_reading();
@@ -252,6 +267,7 @@ void Connection::receive_protected(std::string_view bytes) {
 
 // Reads requests from the input as long as they are answered at once.
 void Connection::advance() {
+  if (receiving_) receive_body();
   if (advancing_) return;
   advancing_ = true;
   while (phase_ == Phase::Reading && !input_.empty() && !close_after_ &&
@@ -285,6 +301,7 @@ void Connection::read_one() {
     return;
   }
   in_request_ = false;
+  receiving_ = body_open_ = state == RequestParser::State::Head;
   Request request = parser_.take();
   keep_alive_ = request.keep_alive;
   head_only_ = request.method == "HEAD";
@@ -295,6 +312,58 @@ void Connection::read_one() {
   auto exchange = std::make_shared<OneExchange>(std::move(request), shared_from_this());
   exchange_ = exchange;
   shared_->handler(std::move(exchange));
+}
+
+// What has come of a streamed body goes from the input through the parser to whoever reads it.
+void Connection::receive_body() {
+  std::size_t consumed = 0;
+  const RequestParser::State state = parser_.feed(input_, consumed);
+  input_.erase(0, consumed);
+  body_ += parser_.take_body();
+  if (state == RequestParser::State::Refused) return close();  // nobody can answer before who reads it
+  if (state == RequestParser::State::Done) {
+    receiving_ = false;
+    parser_.finish_body();
+  }
+  set_deadline(shared_->settings.request_time_max);
+  hand_on_body();
+}
+
+void Connection::read_body(std::function<void(std::string, bool)> call) {
+  if (phase_ == Phase::Closed || !body_open_) return;
+  wants_body_ = std::move(call);
+  if (receiving_ && !continued_ && body_.empty() && parser_.wants_continue()) {
+    continued_ = true;
+    send("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+  if (phase_ == Phase::Closed) return;
+  set_deadline(shared_->settings.request_time_max);
+  // What came with the head has not been looked at yet.
+  if (receiving_ && body_.empty() && !input_.empty()) return receive_body();
+  hand_on_body();
+  update_reading();
+}
+
+void Connection::hand_on_body() {
+  if (!wants_body_ || (body_.empty() && receiving_)) return;
+  const bool end = !receiving_;
+  if (end) body_open_ = false;
+  const auto call = std::exchange(wants_body_, nullptr);
+  call(std::exchange(body_, {}), end);
+}
+
+// An answer begins. What is left of a body that nobody wants can't be told from the next request.
+void Connection::leave_body() {
+  std::size_t consumed = 0;
+  if (receiving_ && !input_.empty() && parser_.feed(input_, consumed) == RequestParser::State::Done) {
+    parser_.finish_body();  // all of it had come
+    receiving_ = false;
+  }
+  input_.erase(0, consumed);
+  if (receiving_) close_after_ = true;
+  receiving_ = body_open_ = false;
+  wants_body_ = nullptr;
+  body_.clear();
 }
 
 void Connection::refuse(const Refusal& refusal) {
@@ -400,7 +469,7 @@ void Connection::drain() {
 }
 
 void Connection::check_deadline(Millis uptime) {
-  const bool waiting_for_client = phase_ != Phase::Answering || unsent_ > 0;
+  const bool waiting_for_client = phase_ != Phase::Answering || unsent_ > 0 || (receiving_ && wants_body_);
   if (!waiting_for_client || uptime < deadline_) return;
   if (phase_ == Phase::Reading && in_request_ && unsent_ == 0)
     return refuse({408, "the request did not come to its end in time"});
@@ -411,6 +480,9 @@ void Connection::close() {
   if (phase_ == Phase::Closed) return;
   const auto alive = shared_from_this();
   phase_ = Phase::Closed;
+  receiving_ = false;
+  // Who waits for the body may be the last to hold the exchange: it goes when the exchange knows.
+  const auto waiting = std::exchange(wants_body_, nullptr);
   if (tls_ && unsent_ == 0) {
     // Best effort: a client that is gone, or takes nothing, need not hear that we end.
     std::string wire = tls_->end();

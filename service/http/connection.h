@@ -55,6 +55,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void receive_protected(std::string_view bytes);
   void advance();
   void read_one();
+  void read_body(std::function<void(std::string, bool)> call);
+  void receive_body();
+  void hand_on_body();
+  void leave_body();
   void answer(const Response& response, bool last);
   void answered(bool keep);
   void send(std::string bytes);
@@ -84,9 +88,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool advancing_ = false;    // an answer given at once does not recurse
   bool keep_alive_ = true;    // of the request being answered
   bool head_only_ = false;    // of it, too
-  bool http10_ = false;       // of it, too
-  std::size_t unsent_ = 0;    // bytes of answers that libuv has
-  Millis deadline_{};         // uptime
+  bool receiving_ = false;    // its body is streamed and has not ended on the wire
+  bool body_open_ = false;    // and its end was not handed on
+  std::string body_;          // of it, not handed on
+  std::function<void(std::string, bool)> wants_body_;
+  bool http10_ = false;     // of it, too
+  std::size_t unsent_ = 0;  // bytes of answers that libuv has
+  Millis deadline_{};       // uptime
   std::weak_ptr<OneExchange> exchange_;
   std::weak_ptr<Stream> stream_;  // while one is open
 };

@@ -17,13 +17,18 @@ std::string_view reason_phrase(int status) {
   static constexpr std::pair<int, std::string_view> kPhrases[] = {
       {200, "OK"},
       {204, "No Content"},
+      {206, "Partial Content"},
+      {304, "Not Modified"},
       {400, "Bad Request"},
       {403, "Forbidden"},
       {404, "Not Found"},
       {405, "Method Not Allowed"},
       {408, "Request Timeout"},
       {409, "Conflict"},
+      {411, "Length Required"},
+      {412, "Precondition Failed"},
       {413, "Content Too Large"},
+      {416, "Range Not Satisfiable"},
       {429, "Too Many Requests"},
       {431, "Request Header Fields Too Large"},
       {500, "Internal Server Error"},
@@ -72,10 +77,11 @@ std::string serialize(const Response& response, std::string_view date, bool keep
   std::string out;
   out.reserve(256 + response.body.size());
   add_status(out, response);
-  const bool empty = response.status == 204;  // has neither a body nor a length (RFC 9110, 8.6)
+  // Has neither a body nor a length (RFC 9110, 8.6).
+  const bool empty = response.status == 204 || response.status == 304;
   if (!empty) {
     out.append("\r\nContent-Type: ").append(response.content_type);
-    out.append("\r\nContent-Length: ").append(std::to_string(response.body.size()));
+    out.append("\r\nContent-Length: ").append(std::to_string(response.length.value_or(response.body.size())));
   }
   end_head(out, response, date, keep_alive);
   if (!head_only && !empty) out.append(response.body);
@@ -86,7 +92,10 @@ std::string serialize_head(const Response& response, std::string_view date, bool
   std::string out;
   add_status(out, response);
   out.append("\r\nContent-Type: ").append(response.content_type);
-  if (chunked) out.append("\r\nTransfer-Encoding: chunked");
+  if (response.length)
+    out.append("\r\nContent-Length: ").append(std::to_string(*response.length));
+  else if (chunked)
+    out.append("\r\nTransfer-Encoding: chunked");
   end_head(out, response, date, keep_alive);
   return out;
 }

@@ -1,7 +1,7 @@
 #include "service/http/parser.h"
 
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
+#include <limits>
 #include <optional>
 
 namespace millrace::http {
@@ -10,6 +10,32 @@ namespace {
 namespace beast = boost::beast::http;
 
 constexpr std::size_t kLastChunkBytes = 5;
+
+// The library's body in a string, but for the memory that it takes beforehand: a length is only a claim.
+struct PlainBody {
+  using value_type = std::string;
+  class reader {
+   public:
+    template <bool isRequest, class Fields>
+    reader(beast::header<isRequest, Fields>&, value_type& body) : body_(body) {}
+    void init(const boost::optional<std::uint64_t>&, boost::system::error_code& error) { error = {}; }
+    template <class Buffers>
+    std::size_t put(const Buffers& buffers, boost::system::error_code& error) {
+      error = {};
+      const std::size_t before = body_.size();
+      for (auto part = boost::asio::buffer_sequence_begin(buffers);
+           part != boost::asio::buffer_sequence_end(buffers); ++part) {
+        const boost::asio::const_buffer buffer = *part;
+        body_.append(static_cast<const char*>(buffer.data()), buffer.size());
+      }
+      return body_.size() - before;
+    }
+    void finish(boost::system::error_code& error) { error = {}; }
+
+   private:
+    value_type& body_;
+  };
+};
 
 std::string_view view(boost::beast::string_view text) {
   return {text.data(), text.size()};
@@ -50,7 +76,9 @@ Refusal refusal_of(const boost::system::error_code& error) {
 
 class RequestParser::Impl {
  public:
-  explicit Impl(const ParserLimits& limits) : limits_(limits) { renew(); }
+  Impl(const ParserLimits& limits, StreamRule streams) : limits_(limits), streams_(std::move(streams)) {
+    renew();
+  }
 
   State feed(std::string_view bytes, std::size_t& consumed) {
     boost::system::error_code error;
@@ -75,6 +103,10 @@ class RequestParser::Impl {
         refusal_ = refusal_of(error);
         return State::Refused;
       }
+      if (in_header && parser_->is_header_done()) {
+        if (const State state = begin_body(); state != State::NeedMore) return state;
+      }
+      if (!in_header && body_too_large()) return State::Refused;
     }
     return parser_->is_done() ? State::Done : State::NeedMore;
   }
@@ -85,7 +117,26 @@ class RequestParser::Impl {
   }
 
   Request take() {
-    auto message = parser_->release();
+    if (head_) return *std::exchange(head_, std::nullopt);
+    Request request = request_of(parser_->get());
+    request.body = std::move(parser_->get().body());
+    renew();
+    return request;
+  }
+
+  std::string take_body() {
+    std::string bytes = std::exchange(parser_->get().body(), {});
+    streamed_ += bytes.size();
+    return bytes;
+  }
+  void finish_body() { renew(); }
+
+  Refusal refusal() const { return refusal_; }
+
+ private:
+  using Message = beast::request<PlainBody>;
+
+  static Request request_of(const Message& message) {
     Request request;
     request.method = view(message.method_string());
     split_target(view(message.target()), request);
@@ -94,14 +145,37 @@ class RequestParser::Impl {
     }
     request.keep_alive = message.keep_alive();
     request.http10 = message.version() == 10;
-    request.body = std::move(message.body());
-    renew();
     return request;
   }
 
-  Refusal refusal() const { return refusal_; }
+  // The header is there: how the body comes, and whether it may.
+  State begin_body() {
+    if (parser_->is_done()) return State::NeedMore;  // there is none
+    if (streams_) {
+      Request head = request_of(parser_->get());
+      head.body_follows = streams_(head);
+      streaming_ = head.body_follows;
+      if (streaming_) head_ = std::move(head);
+    }
+    // The library hands on what it has read before it says that it is too much.
+    const std::uint64_t most = streaming_ ? limits_.streamed_bytes_max : limits_.body_bytes_max;
+    const auto length = parser_->content_length();
+    if (length && *length > most) {
+      refusal_ = refusal_of(beast::error::body_limit);
+      return State::Refused;
+    }
+    parser_->eager(true);
+    return streaming_ ? State::Head : State::NeedMore;
+  }
 
- private:
+  bool body_too_large() {
+    const std::size_t held = parser_->get().body().size();
+    const bool too_large =
+        streaming_ ? streamed_ + held > limits_.streamed_bytes_max : held > limits_.body_bytes_max;
+    if (too_large) refusal_ = refusal_of(beast::error::body_limit);
+    return too_large;
+  }
+
   // What the library lets pass and another server on the way may read in another way: folded lines, and any
   // transfer encoding but one "chunked" (RFC 9112, 5.2 and 6.1). `bytes` begin with the header.
   bool header_is_plain(std::string_view bytes) const {
@@ -116,19 +190,27 @@ class RequestParser::Impl {
 
   void renew() {
     header_.clear();
+    head_.reset();
+    streaming_ = false;
+    streamed_ = 0;
     parser_.emplace();
-    parser_->eager(true);
+    parser_->eager(false);  // it stops behind the header, where it is decided how the body comes
     parser_->header_limit(limits_.header_bytes_max);
-    parser_->body_limit(limits_.body_bytes_max);
+    parser_->body_limit(std::numeric_limits<std::uint64_t>::max());  // ours is looked at here
   }
 
   const ParserLimits limits_;
-  std::optional<beast::request_parser<beast::string_body>> parser_;
+  const StreamRule streams_;
+  std::optional<Request> head_;  // of a streamed body, until it is taken
+  bool streaming_ = false;
+  std::uint64_t streamed_ = 0;  // of the body, taken already
+  std::optional<beast::request_parser<PlainBody>> parser_;
   std::string header_;  // what was read of it before its last piece, and that piece; empty: it came in one
   Refusal refusal_;
 };
 
-RequestParser::RequestParser(const ParserLimits& limits) : impl_(std::make_unique<Impl>(limits)) {}
+RequestParser::RequestParser(const ParserLimits& limits, StreamRule streams)
+    : impl_(std::make_unique<Impl>(limits, std::move(streams))) {}
 RequestParser::~RequestParser() = default;
 RequestParser::State RequestParser::feed(std::string_view bytes, std::size_t& consumed) {
   return impl_->feed(bytes, consumed);
@@ -138,6 +220,12 @@ bool RequestParser::wants_continue() const {
 }
 Request RequestParser::take() {
   return impl_->take();
+}
+std::string RequestParser::take_body() {
+  return impl_->take_body();
+}
+void RequestParser::finish_body() {
+  impl_->finish_body();
 }
 Refusal RequestParser::refusal() const {
   return impl_->refusal();

@@ -21,19 +21,21 @@ struct ServerSettings {
   ParserLimits parser;
   std::size_t connections_max = 4096;          // beyond it: 503, closed
   std::size_t unanswered_bytes_max = 1 << 20;  // of pipelined requests and unread answers; then reading rests
-  Millis request_time_max = std::chrono::seconds(30);  // from a request's first byte to its last
-  Millis idle_time_max = std::chrono::seconds(120);    // between requests
-  Millis write_time_max = std::chrono::seconds(60);    // without a client taking anything
-  Millis drain_time_max = std::chrono::seconds(10);    // for what is being answered when the server stops
+  // From a request's first byte to its last; of a streamed body, from one piece to the next.
+  Millis request_time_max = std::chrono::seconds(30);
+  Millis idle_time_max = std::chrono::seconds(120);  // between requests
+  Millis write_time_max = std::chrono::seconds(60);  // without a client taking anything
+  Millis drain_time_max = std::chrono::seconds(10);  // for what is being answered when the server stops
   Millis handshake_time_max =
       std::chrono::seconds(10);               // of TLS, from the connection to its first plain byte
   std::shared_ptr<TlsContext> tls = nullptr;  // null: plain HTTP
+  StreamRule streams = {};  // whose bodies are read by their handlers (Exchange::read_body); empty: nobody's
   // Called for each answer to a request, when it is begun; for metrics. May be empty.
   std::function<void(const Request&, int status, std::chrono::nanoseconds)> answered = {};
 };
 
-// The body of an answer that is made bit by bit. Dropped without end(), the connection is closed: what was
-// sent can't be taken for the whole.
+// The body of an answer that is made bit by bit. Dropped without end(), or ended short of the length that its
+// head gave, the connection is closed: what was sent can't be taken for the whole.
 class BodyStream {
  public:
   virtual ~BodyStream() = default;
@@ -53,10 +55,15 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   virtual const Request& request() const = 0;
+  // Of a request whose body follows: `call` is called once with what has come of it since the last time, and
+  // whether that was the end; from here, if something has. What comes meanwhile is kept, up to
+  // unanswered_bytes_max, then reading rests. Who answers before the end closes the connection.
+  virtual void read_body(std::function<void(std::string bytes, bool end)> call) = 0;
   // Once. When the client has gone meanwhile, nothing happens.
   virtual void respond(Response response) = 0;
-  // Instead of respond(): the answer's head now (its body comes first), the rest as it is written. Chunks, or
-  // with HTTP/1.0 up to the end of the connection; what is written to HEAD goes nowhere. Requests that follow
+  // Instead of respond(): the answer's head now (its body comes first), the rest as it is written. The length
+  // that the head gives, else chunks, with HTTP/1.0 up to the end of the connection; what is written to HEAD
+  // goes nowhere. Requests that follow
   // on the connection wait for its end.
   virtual BodyStreamPtr stream(Response head) = 0;
   // Called at most once, when the client goes (or stops sending) before it was answered; at once if it

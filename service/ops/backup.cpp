@@ -81,6 +81,9 @@ Result<BackupFile> read_file(const fs::path& from, const std::string& name, cons
   struct stat about {};
   if (into && (::fstat(in.fd(), &about) != 0 || ::fchmod(out.fd(), about.st_mode & 0777) != 0))
     return system_error("can't write", *into, errno);
+  // An object with another time would be taken for another object.
+  const timespec times[] = {about.st_atim, about.st_mtim};
+  if (into && ::futimens(out.fd(), times) != 0) return system_error("can't write", *into, errno);
   if (into && ::fsync(out.fd()) != 0) return system_error("can't flush", *into, errno);
   file.sha256 = sum.finish_hex();
   return file;
@@ -101,7 +104,8 @@ Status check_empty(const fs::path& path, const char* what) {
 
 // Of the home's files those that are part of a backup besides the databases.
 bool is_kept(const std::string& name) {
-  static constexpr std::string_view kLeft[] = {"lock", "logs/", "backup.json", "serve.json"};
+  static constexpr std::string_view kLeft[] = {"lock", "logs/", "backup.json", "serve.json",
+                                               "objects/.uploads/"};
   for (const std::string_view left : kLeft) {
     if (name == left || (left.ends_with('/') && name.starts_with(left))) return false;
   }

@@ -49,6 +49,6 @@ Result<Manifest> restore(const std::filesystem::path& source, const std::filesys
 // The databases of a home, in the order they are copied in. The engine's comes first: what the others know
 // beyond it they know by the key of the attempt that did it, and answer the same when it is done again.
 inline constexpr const char* kHomeDatabases[] = {"millrace.db", "tasks.db",  "tables.db", "queues.db",
-                                                 "events.db",   "topics.db", "logs.db"};
+                                                 "events.db",   "topics.db", "logs.db",   "objects.db"};
 
 }  // namespace millrace::service

@@ -41,6 +41,7 @@ struct Configuration {
   MetricSettings metrics;
   EventSettings events;
   LogStoreSettings logs;
+  ObjectSettings objects;
 };
 
 enum class OptionKind {

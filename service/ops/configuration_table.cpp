@@ -304,6 +304,22 @@ constexpr Option kOptions[] = {
     {"logs.function_days", Integer, 0, 36'500, "days", "",
      "retention of log groups that functions make by themselves; 0: for ever",
      MR_OPTION_FIELD(logs.function_days)},
+
+    {"objects.watch", Flag, 0, 1, "", "",
+     "whether files that others put into buckets are noticed and make events; without it they are found by "
+     "whoever asks",
+     MR_OPTION_FIELD(objects.watch)},
+    {"objects.settle", Duration, 0, 1 * kHour, "", "",
+     "a file that was written in place is whole when it is unchanged for that time",
+     MR_OPTION_FIELD(objects.settle)},
+    {"objects.scan_interval", Duration, 1 * kSecond, 24 * kHour, "", "",
+     "between two scans for files that were not noticed", MR_OPTION_FIELD(objects.scan_interval)},
+    {"objects.threads", Integer, 1, 256, "threads", "", "that read and write objects for requests",
+     MR_OPTION_FIELD(objects.threads)},
+    {"objects.waiting_max", Integer, 1, 10'000'000, "pieces of work", "", "for them; beyond it: 503 SlowDown",
+     MR_OPTION_FIELD(objects.waiting_max)},
+    {"objects.upload_days", Integer, 1, 3650, "days", "",
+     "then a multipart upload that nobody completed is removed", MR_OPTION_FIELD(objects.upload_days)},
 };
 
 }  // namespace

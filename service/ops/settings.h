@@ -29,4 +29,13 @@ struct LogStoreSettings {
   std::int64_t function_days = 0;         // retention of groups that functions and jobs make; 0: for ever
 };
 
+struct ObjectSettings {
+  bool watch = true;                                // files that others put into buckets are noticed
+  Millis settle = std::chrono::seconds(2);          // unchanged for so long, a file is whole
+  Millis scan_interval = std::chrono::minutes(10);  // between two scans for what was not noticed
+  int threads = 4;                                  // that read and write objects for requests
+  std::size_t waiting_max = 10'000;                 // pieces of work for them; more: 503 SlowDown
+  std::int64_t upload_days = 7;  // a multipart upload that nobody completes goes after that
+};
+
 }  // namespace millrace::service

@@ -40,13 +40,6 @@ tl::unexpected<Error> error_of(int number, std::string_view what, std::string_vi
   }
 }
 
-Status sync_directory(const fs::path& directory) {
-  const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.value < 0 || ::fsync(opened.value) != 0)
-    return error_of(errno, "can't sync", directory.string());
-  return {};
-}
-
 // Makes missing directories one by one, so that each new entry can be synced in its parent.
 Status make_directories(const fs::path& directory) {
   std::error_code code;
@@ -61,6 +54,13 @@ Status make_directories(const fs::path& directory) {
 }
 
 }  // namespace
+
+Status sync_directory(const fs::path& directory) {
+  const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.value < 0 || ::fsync(opened.value) != 0)
+    return error_of(errno, "can't sync", directory.string());
+  return {};
+}
 
 Result<std::string> read_file(const fs::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

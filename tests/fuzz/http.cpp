@@ -21,11 +21,12 @@ void show(const Request& request, std::string& out) {
 }
 
 // As a connection reads: what was not consumed comes again with more behind it.
-Seen read(std::string_view bytes, std::size_t piece) {
+Seen read(std::string_view bytes, std::size_t piece, bool streamed) {
   ParserLimits limits;
-  limits.body_bytes_max = 1024;
-  RequestParser parser(limits);
+  limits.body_bytes_max = limits.streamed_bytes_max = 1024;
+  RequestParser parser(limits, [streamed](const Request&) { return streamed; });
   Seen seen;
+  std::optional<Request> open;  // whose body comes in pieces
   std::string input;
   while (!seen.refused) {
     std::size_t consumed = 0;
@@ -33,9 +34,17 @@ Seen read(std::string_view bytes, std::size_t piece) {
         input.empty() ? RequestParser::State::NeedMore : parser.feed(input, consumed);
     MR_CHECK(consumed <= input.size(), "only what was given is consumed");
     input.erase(0, consumed);
+    if (open) open->body += parser.take_body();
+    if (state == RequestParser::State::Head) {
+      MR_CHECK(streamed && !open, "a body follows where it is asked for, once");
+      open = parser.take();
+      continue;
+    }
     if (state == RequestParser::State::Done) {
       MR_CHECK(!parser.wants_continue(), "a complete request waits for nothing");
-      const Request request = parser.take();
+      const Request request = open ? *open : parser.take();
+      if (open) parser.finish_body();
+      open.reset();
       MR_CHECK(!request.method.empty() && !request.path.empty(), "a request has a method and a path");
       MR_CHECK(request.body.size() <= limits.body_bytes_max, "bodies keep to the limit");
       for (const Header& header : request.headers)
@@ -62,7 +71,7 @@ Seen read(std::string_view bytes, std::size_t piece) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes = fuzz::text_of(data + 1, size - 1);
-  const Seen whole = read(bytes, size), cut = read(bytes, data[0] % 64 + 1u);
+  const Seen whole = read(bytes, size, false), cut = read(bytes, data[0] % 64 + 1u, data[0] >= 128);
   // A wrong first line is refused as soon as it is seen whole, or with the end of its header: only which
   // requests are taken must not depend on the cuts.
   MR_CHECK(whole.text == cut.text, "cuts change nothing");

@@ -172,3 +172,84 @@ TEST_CASE("http: addresses") {
        {"", "8083", "host:1", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:-1", "127.0.0.1:1x"})
     CHECK_FALSE(parse_address(wrong));
 }
+
+TEST_CASE("http: a body that is streamed comes in pieces, and is the same however it is cut") {
+  const std::string bytes =
+      "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nhello world"
+      "PUT /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n"
+      "PUT /c HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+      "POST /d HTTP/1.1\r\nContent-Length: 2\r\n\r\nok";
+  Random random(9);
+  for (int round = 0; round < 200; ++round) {
+    RequestParser parser({}, [](const Request& head) { return head.method == "PUT"; });
+    std::vector<Request> requests;
+    std::string input;
+    bool streaming = false;
+    for (std::size_t at = 0; at < bytes.size();) {
+      const std::size_t more =
+          std::min<std::size_t>(round == 0 ? bytes.size() : 1 + random.below(30), bytes.size() - at);
+      input += bytes.substr(at, more);
+      at += more;
+      for (;;) {
+        std::size_t consumed = 0;
+        const State state = parser.feed(input, consumed);
+        input.erase(0, consumed);
+        REQUIRE(state != State::Refused);
+        if (streaming) requests.back().body += parser.take_body();
+        if (state == State::NeedMore) break;
+        if (streaming) {
+          parser.finish_body();
+          streaming = false;
+          continue;
+        }
+        requests.push_back(parser.take());
+        CHECK(requests.back().body_follows == (state == State::Head));
+        streaming = state == State::Head;
+      }
+    }
+    REQUIRE(requests.size() == 4);
+    CHECK(requests[0].body == "hello world");
+    CHECK(requests[1].body == "abc0123456789");
+    CHECK(requests[2].body == "");
+    CHECK_FALSE(requests[2].body_follows);  // there is none
+    CHECK(requests[3].body == "ok");
+  }
+}
+
+TEST_CASE("http: a body keeps to its limit, streamed or not") {
+  ParserLimits limits;
+  limits.body_bytes_max = 10;
+  limits.streamed_bytes_max = 20;
+  const auto status = [&](const std::string& bytes, bool streamed) {
+    RequestParser parser(limits, [&](const Request&) { return streamed; });
+    std::string input = bytes;
+    for (;;) {
+      std::size_t consumed = 0;
+      const State state = parser.feed(input, consumed);
+      input.erase(0, consumed);
+      if (state == State::Refused) return parser.refusal().status;
+      if (state != State::Head) return 0;
+      parser.take();
+    }
+  };
+  const std::string by_length = "PUT / HTTP/1.1\r\nContent-Length: ",
+                    chunked = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(status(by_length + "10\r\n\r\n0123456789", false) == 0);
+  CHECK(status(by_length + "11\r\n\r\n", false) == 413);
+  CHECK(status(chunked + "b\r\n0123456789a\r\n0\r\n\r\n", false) == 413);
+  CHECK(status(by_length + "20\r\n\r\n", true) == 0);
+  CHECK(status(by_length + "21\r\n\r\n", true) == 413);
+  CHECK(status(by_length + "99999999999999999999\r\n\r\n", true) == 400);
+  CHECK(status(chunked + "15\r\n012345678901234567890\r\n0\r\n\r\n", true) == 413);
+}
+
+TEST_CASE("http: an answer whose length is known says it, also without its body") {
+  Response response{200, "text/plain", {}, ""};
+  response.length = 7;
+  CHECK(serialize(response, "D", true, true).find("Content-Length: 7\r\n") != std::string::npos);
+  const std::string head = serialize_head(response, "D", true, true);
+  CHECK(head.find("Content-Length: 7\r\n") != std::string::npos);
+  CHECK(head.find("chunked") == std::string::npos);
+  response.status = 304;
+  CHECK(serialize(response, "D", true, false) == "HTTP/1.1 304 Not Modified\r\nDate: D\r\n\r\n");
+}

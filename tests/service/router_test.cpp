@@ -15,6 +15,7 @@ class Asked final : public http::Exchange {
  public:
   Asked(http::Request request, http::Response& answer) : request_(std::move(request)), answer_(answer) {}
   const http::Request& request() const override { return request_; }
+  void read_body(std::function<void(std::string, bool)>) override {}
   void respond(http::Response response) override { answer_ = std::move(response); }
   http::BodyStreamPtr stream(http::Response) override { return nullptr; }
   void on_gone(std::function<void()>) override {}

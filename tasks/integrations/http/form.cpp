@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/encoding.h"
+
 namespace millrace::tasks {
 namespace {
 
@@ -54,24 +56,6 @@ class FormEncoder {
 };
 
 }  // namespace
-
-std::string percent_encode(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += '%';
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    }
-  }
-  return out;
-}
 
 std::optional<ArrayFormat> array_format(std::string_view name) {
   constexpr std::pair<std::string_view, ArrayFormat> kFormats[] = {{"INDICES", ArrayFormat::Indices},

@@ -10,8 +10,6 @@
 
 namespace millrace::tasks {
 
-std::string percent_encode(std::string_view bytes);  // all but letters, digits and -._~
-
 // How an array looks: a[0]=x&a[1]=y, a=x&a=y, a=x,y, a[]=x&a[]=y.
 enum class ArrayFormat { Indices, Repeat, Commas, Brackets };
 std::optional<ArrayFormat> array_format(std::string_view name);  // "INDICES", "REPEAT", "COMMAS", "BRACKETS"

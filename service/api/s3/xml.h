@@ -1,0 +1,40 @@
+#pragma once
+// The XML of S3's answers, written, and of its requests, read: elements and their texts. Attributes, but for
+// the namespace, comments and processing instructions are passed over; a document type is refused, and with
+// it every entity. expat does the reading, in xml.cpp only. Pure; any thread.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace millrace::api {
+
+class XmlWriter {
+ public:
+  // `root` with S3's namespace.
+  explicit XmlWriter(std::string_view root);
+  XmlWriter& open(std::string_view name);
+  XmlWriter& close();
+  XmlWriter& text(std::string_view name, std::string_view value);
+  XmlWriter& number(std::string_view name, std::uint64_t value);
+  std::string finish();  // closes what is open
+
+ private:
+  std::string out_;
+  std::vector<std::string> open_;
+};
+
+struct XmlNode {
+  std::string name;  // without its prefix
+  std::string text;  // its own characters, blanks around them cut
+  std::vector<XmlNode> children;
+  const XmlNode* child(std::string_view wanted) const;      // the first; null: none
+  std::string_view text_of(std::string_view wanted) const;  // of the first; empty: none
+};
+
+// InvalidArgument: it is no XML, or has more than 32 levels or 200,000 elements.
+Result<XmlNode> parse_xml(std::string_view text);
+
+}  // namespace millrace::api
