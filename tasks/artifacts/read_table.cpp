@@ -6,10 +6,6 @@
 namespace millrace::tasks {
 namespace {
 
-std::string uri_of(const S3Uri& uri, const std::string& key) {
-  return S3Uri{uri.bucket, key}.text();
-}
-
 std::string difference(const std::vector<std::string>& expected, const std::vector<std::string>& found) {
   for (const std::string& name : expected) {
     if (std::find(found.begin(), found.end(), name) == found.end())
@@ -25,12 +21,13 @@ std::string difference(const std::vector<std::string>& expected, const std::vect
 
 // Reads all objects with these types. Columns that are text in some part and not in others are added to
 // `texts`, by name with their first_text.
-Result<Table> read_all(const ObjectStore& objects, const S3Uri& uri, const std::vector<ObjectInfo>& infos,
+Result<Table> read_all(const std::vector<std::string>& uris,
+                       const std::function<Result<std::string>(const std::string& uri)>& read,
                        const CsvOptions& options, std::map<std::string, std::string>& texts) {
   Table table;
-  for (std::size_t i = 0; i < infos.size(); ++i) {
-    const std::string name = uri_of(uri, infos[i].key);
-    MR_TRY(bytes, objects.read(name));
+  for (std::size_t i = 0; i < uris.size(); ++i) {
+    const std::string& name = uris[i];
+    MR_TRY(bytes, read(name));
     CsvOptions part_options = options;
     if (options.progress) {
       part_options.progress = [&options, before = table.rows](std::size_t rows) {
@@ -44,7 +41,7 @@ Result<Table> read_all(const ObjectStore& objects, const S3Uri& uri, const std::
     }
     if (table.names() != part.names()) {
       return invalid(name + ": " + difference(table.names(), part.names()),
-                     "objects of one channel have the same columns as " + uri_of(uri, infos[0].key));
+                     "objects of one channel have the same columns as " + uris[0]);
     }
     for (std::size_t c = 0; c < part.columns.size(); ++c) {
       const Column &before = table.columns[c], &here = part.columns[c];
@@ -61,13 +58,22 @@ Result<Table> read_all(const ObjectStore& objects, const S3Uri& uri, const std::
 Result<Table> read_table(const ObjectStore& objects, std::string_view text, const CsvOptions& options) {
   MR_TRY(uri, parse_s3_uri(text));
   MR_TRY(infos, objects.list(text));
+  std::vector<std::string> uris;
+  for (const ObjectInfo& info : infos) uris.push_back(S3Uri{uri.bucket, info.key}.text());
+  return read_table_of(
+      uris, [&](const std::string& one) { return objects.read(one); }, options);
+}
+
+Result<Table> read_table_of(const std::vector<std::string>& uris,
+                            const std::function<Result<std::string>(const std::string& uri)>& read,
+                            const CsvOptions& options) {
   std::map<std::string, std::string> texts;
-  MR_TRY(table, read_all(objects, uri, infos, options, texts));
+  MR_TRY(table, read_all(uris, read, options, texts));
   if (texts.empty()) return table;
   CsvOptions again = options;
   for (const auto& [name, first_text] : texts) again.types.emplace_back(name, Column::Type::Text);
   std::map<std::string, std::string> none;
-  MR_TRY(second, read_all(objects, uri, infos, again, none));
+  MR_TRY(second, read_all(uris, read, again, none));
   for (auto& [name, first_text] : texts) second.find(name)->first_text = std::move(first_text);
   return second;
 }

@@ -1,0 +1,42 @@
+#pragma once
+// Tables whose rows are lines of their own: JSON lines and LIBSVM. Errors name file and line. Any thread.
+// Source: jsonlines.org; SageMaker developer guide, "Common data formats for training"; the LIBSVM README.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "tasks/table/table.h"
+
+namespace millrace::tasks {
+
+struct RecordLinesOptions {
+  std::vector<std::string> members = {};  // of each JSON line, in this order; empty: those of the first line
+  std::function<bool()> cancelled = {};
+};
+
+// One JSON object a line: its members are cells, an array of numbers is the columns NAME_0, NAME_1, …; null
+// or a member that is not there is a missing cell. Numbers, and true and false as 1 and 0, make columns of
+// numbers, which a text turns into texts. InvalidArgument: no object, a member that the first line has not,
+// an object or a mixed array as a cell, an array of another length; Cancelled.
+Result<Table> parse_json_lines(std::string_view text, std::string_view name,
+                               const RecordLinesOptions& options = {});
+
+// "TARGET INDEX:VALUE INDEX:VALUE …", indices rising: the columns target, f0, f1, … up to the largest index;
+// what is not said is 0. A '#' begins a comment. With an index 0 anywhere they count from 0, else from 1.
+// InvalidArgument; LimitExceeded: more than kLibsvmColumnsMax; Cancelled.
+inline constexpr std::size_t kLibsvmColumnsMax = 65'536;
+struct LibsvmRows {
+  std::vector<double> targets;
+  std::vector<std::vector<std::pair<std::uint32_t, double>>> cells;  // index as it is written, and value
+  std::uint32_t largest = 0;
+  bool from_zero = false;
+};
+// Appends the rows of one object; libsvm_table makes the table of all.
+Status parse_libsvm(std::string_view text, std::string_view name, LibsvmRows& rows,
+                    const std::function<bool()>& cancelled = {});
+Table libsvm_table(const LibsvmRows& rows);
+
+}  // namespace millrace::tasks
