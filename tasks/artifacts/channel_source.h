@@ -26,6 +26,12 @@ struct ChannelSource {
   // ShardedByS3Key: every `parts`-th object, from `part` (0, 1, …) on.
   std::size_t part = 0, parts = 1;
 
+  // CSV as it lies below a prefix.
+  bool plain() const {
+    return data == Data::Prefix && compression == Compression::None && format == Format::Csv && parts == 1;
+  }
+  // Columns go by the names that the rows themselves give them.
+  bool named() const { return data == Data::AugmentedManifest || format == Format::JsonLines; }
   bool operator==(const ChannelSource&) const = default;
 };
 

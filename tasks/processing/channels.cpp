@@ -45,7 +45,7 @@ Result<Table> read_channel(const NamedUri& input, TaskContext& context, double f
     report(context, "Downloading", -1, static_cast<std::int64_t>(rows),
            static_cast<double>(rows) / std::max(seconds, 1e-3));
   };
-  auto table = read_table(context.objects(), input.uri, options);
+  auto table = read_channel_table(context.objects(), input.source, options);
   if (!table) {
     Error error = std::move(table).error();
     error.message = "input \"" + input.name + "\": " + error.message;

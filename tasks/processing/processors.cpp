@@ -37,6 +37,21 @@ Status merge_arguments(Json& into, const std::vector<std::string>& arguments) {
   return {};
 }
 
+// Which objects of an S3Input, how they are compressed; an S3Output has none of it. One machine has all parts
+// of what is ShardedByS3Key.
+Status read_source(const Arguments& place, ChannelSource& out) {
+  MR_TRY(type, place.text_or("S3DataType", "S3Prefix"));
+  MR_DO(place.one_of("S3DataType", type, "S3Prefix|ManifestFile"));
+  MR_TRY(compression, place.text_or("S3CompressionType", "None"));
+  MR_TRY(shared, place.text_or("S3DataDistributionType", "FullyReplicated"));
+  MR_DO(place.one_of("S3DataDistributionType", shared, "FullyReplicated|ShardedByS3Key"));
+  MR_TRY(data, parse_data_type(type));
+  const auto parsed = parse_compression(compression);
+  if (!parsed) return place.wrong("S3CompressionType", parsed.error().message);
+  out.data = data, out.compression = *parsed;
+  return {};
+}
+
 Result<std::vector<NamedUri>> read_places(const std::vector<Arguments>& entries, std::string_view name_key,
                                           std::string_view place_key, std::string_view unnamed) {
   std::vector<NamedUri> places;
@@ -48,7 +63,10 @@ Result<std::vector<NamedUri>> read_places(const std::vector<Arguments>& entries,
     for (const NamedUri& other : places) {
       if (other.name == name) return entry.wrong(name_key, "two are named \"" + name + "\"");
     }
-    places.push_back({std::move(name), checked.text()});
+    ChannelSource source;
+    MR_DO(read_source(place, source));
+    source.uri = checked.text();
+    places.push_back({std::move(name), checked.text(), std::move(source)});
   }
   return places;
 }

@@ -19,6 +19,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "tasks/artifacts/channel_source.h"
 #include "tasks/artifacts/object_store.h"
 #include "tasks/task.h"
 
@@ -26,6 +27,7 @@ namespace millrace::tasks {
 
 struct NamedUri {
   std::string name, uri;
+  ChannelSource source = {};  // of an input: the same place, and in which form the rows are there
 };
 
 struct ProcessingInputs {

@@ -5,9 +5,10 @@
 #include <fstream>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "base/encoding.h"
-#include "tasks/artifacts/read_table.h"
+#include "tasks/artifacts/channel_source.h"
 #include "tasks/training/row_stream.h"
 
 namespace millrace::tasks {
@@ -22,16 +23,31 @@ struct FirstLine {
   std::string object;  // whose it is
 };
 
-Result<FirstLine> read_first_line(const ObjectStore& objects, const TrainingChannel& channel) {
-  MR_TRY(infos, objects.list(channel.uri));
-  MR_TRY(uri, parse_s3_uri(channel.uri));
-  const std::string name = S3Uri{uri.bucket, infos.front().key}.text();
-  MR_TRY(path, objects.path_of(name));
-  std::ifstream file(path, std::ios::binary);
+// The first line that is not empty, without its end; empty: there is none.
+std::string first_line_in(std::istream& text) {
   std::string line;
-  while (line.empty() && std::getline(file, line)) {
+  while (line.empty() && std::getline(text, line)) {
     if (line.ends_with('\r')) line.pop_back();
   }
+  return line;
+}
+
+Result<std::string> first_line_of(const ObjectStore& objects, const ChannelSource& source,
+                                  const std::string& uri) {
+  if (source.compression != ChannelSource::Compression::None) {
+    MR_TRY(text, channel_text(objects, source, uri));
+    std::istringstream in(std::move(text));
+    return first_line_in(in);
+  }
+  MR_TRY(path, objects.path_of(uri));
+  std::ifstream file(path, std::ios::binary);
+  return first_line_in(file);
+}
+
+Result<FirstLine> read_first_line(const ObjectStore& objects, const TrainingChannel& channel) {
+  MR_TRY(uris, channel_objects(objects, channel.source));
+  const std::string& name = uris.front();
+  MR_TRY(line, first_line_of(objects, channel.source, name));
   FirstLine first;
   if (line.empty()) return invalid(channel.name + ": " + name + " holds no rows");
   first.text = line, first.object = name;
@@ -182,17 +198,6 @@ Result<Dataset> make_dataset(const TrainingChannel& channel, const Table& table,
   return data;
 }
 
-Result<std::string> hash_objects(const ObjectStore& objects, const std::string& text) {
-  MR_TRY(infos, objects.list(text));
-  MR_TRY(uri, parse_s3_uri(text));
-  Sha256 hash;
-  for (const ObjectInfo& info : infos) {
-    MR_TRY(bytes, objects.read(S3Uri{uri.bucket, info.key}.text()));
-    hash.update(bytes);
-  }
-  return hash.finish_hex();
-}
-
 }  // namespace
 
 Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSpec& spec,
@@ -244,17 +249,22 @@ static Result<std::optional<ChannelData>> read_numbers(const ObjectStore& object
 Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec& spec,
                                  const TrainingChannel& channel, const ChannelData* like,
                                  const std::function<bool()>& cancelled) {
-  MR_TRY(numbers, read_numbers(objects, spec, channel, like, cancelled));
-  if (numbers) return std::move(*numbers);
-  MR_TRY(first, read_first_line(objects, channel));
+  if (channel.source.plain()) {
+    MR_TRY(numbers, read_numbers(objects, spec, channel, like, cancelled));
+    if (numbers) return std::move(*numbers);
+  }
   CsvOptions options;
-  options.header = first.header;
+  options.header = channel.source.named();
   options.cancelled = cancelled;
-  if (!first.header) options.column_names = names_without_header(spec, channel, first.cells);
-  MR_TRY(table, read_table(objects, channel.uri, options));
+  if (channel.source.format == ChannelSource::Format::Csv && !channel.source.named()) {
+    MR_TRY(first, read_first_line(objects, channel));
+    options.header = first.header;
+    if (!first.header) options.column_names = names_without_header(spec, channel, first.cells);
+  }
+  MR_TRY(table, read_channel_table(objects, channel.source, options));
   if (table.rows == 0)
     return invalid(channel.name + ": there are no rows", "the first line was taken as the header");
-  MR_TRY(roles, roles_of(spec, channel, table, first.header));
+  MR_TRY(roles, roles_of(spec, channel, table, options.header));
   ChannelData result;
   MR_TRY(data, make_dataset(channel, table, roles, like));
   result.data = std::move(data);
@@ -267,7 +277,7 @@ Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec&
     MR_TRY(weights, number_column(channel, *table.find(roles.weight), "the weight"));
     result.data.weights = std::move(weights);
   }
-  MR_TRY(sha256, hash_objects(objects, channel.uri));
+  MR_TRY(sha256, channel_sha256(objects, channel.source));
   result.sha256 = std::move(sha256);
   return result;
 }

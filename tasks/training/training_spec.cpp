@@ -78,8 +78,10 @@ Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, T
     const std::size_t end = rest.find(';');
     const std::string part = rest.substr(0, end);
     rest = end == std::string::npos ? "" : rest.substr(end + 1);
-    if (first && part != "text/csv" && part != "csv") {
-      return channel.wrong("ContentType", "'" + text + "' is not supported: expected text/csv");
+    if (first) {
+      const auto format = parse_format(part);
+      if (!format) return channel.wrong("ContentType", format.error().message);
+      out.source.format = *format;
     }
     if (part == "header=present") out.header = TrainingChannel::Header::Present;
     if (part == "header=absent") out.header = TrainingChannel::Header::Absent;
@@ -91,6 +93,25 @@ Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, T
                          "'" + text + "': expected label_size=1" +
                              (kind.needs.target == TargetUse::Required ? "" : " or label_size=0"));
   }
+  return {};
+}
+
+// Which objects, how they are compressed. One machine has all parts of what is ShardedByS3Key.
+Status parse_source(const Arguments& channel, const Arguments& s3, ChannelSource& out) {
+  MR_TRY(type, s3.text_or("S3DataType", "S3Prefix"));
+  const auto data = parse_data_type(type);
+  if (!data) return s3.wrong("S3DataType", data.error().message);
+  MR_TRY(attributes, s3.texts("AttributeNames"));
+  const bool augmented = *data == ChannelSource::Data::AugmentedManifest;
+  if (augmented == attributes.empty())
+    return s3.wrong("AttributeNames", augmented ? "an AugmentedManifestFile needs the attributes to read"
+                                                : "only an AugmentedManifestFile has attributes");
+  MR_TRY(shared, s3.text_or("S3DataDistributionType", "FullyReplicated"));
+  MR_DO(s3.one_of("S3DataDistributionType", shared, "FullyReplicated|ShardedByS3Key"));
+  MR_TRY(compression, channel.text_or("CompressionType", "None"));
+  const auto parsed = parse_compression(compression);
+  if (!parsed) return channel.wrong("CompressionType", parsed.error().message);
+  out.data = *data, out.attributes = std::move(attributes), out.compression = *parsed;
   return {};
 }
 
@@ -124,10 +145,12 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
   MR_TRY(s3, source.object("S3DataSource"));
   MR_TRY(uri, s3.text("S3Uri"));
   if (const auto parsed = parse_s3_uri(uri); !parsed) return s3.wrong("S3Uri", parsed.error().message);
-  MR_TRY(type, s3.text_or("S3DataType", "S3Prefix"));
-  MR_DO(s3.one_of("S3DataType", type, "S3Prefix"));
-  MR_TRY(compression, channel.text_or("CompressionType", "None"));
-  MR_DO(channel.one_of("CompressionType", compression, "None"));
+  MR_DO(parse_source(channel, s3, result.source));
+  result.source.uri = uri;
+  if (kind.own_form != nullptr && !result.source.plain())
+    return channel.wrong("DataSource", std::string(kind.name) +
+                                           " reads objects below a prefix as they are: "
+                                           "S3DataType S3Prefix, CompressionType None");
   MR_DO(kind.own_form != nullptr ? parse_own_content_type(channel, *kind.own_form, result)
                                  : parse_content_type(channel, kind, result));
   MR_TRY(mode, channel.text_or("InputMode", job_mode));
@@ -138,6 +161,8 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
     return channel.wrong("InputMode", "Pipe: " + std::string(kind.name) + " does not train on a stream",
                          "use File; Pipe is for " + streaming_kinds());
   }
+  if (result.pipe && !result.source.plain())
+    return channel.wrong("InputMode", "Pipe streams CSV below a prefix, uncompressed", "use File");
   result.uri = uri;
   return result;
 }

@@ -2,13 +2,13 @@
 // TrainingSpec: what a CreateTrainingJob request asks of the built-in algorithms, read and checked.
 //
 // Taken from the request: TrainingJobName, AlgorithmSpecification.TrainingImage (or AlgorithmName),
-// HyperParameters, InputDataConfig[].{ChannelName, ContentType, DataSource.S3DataSource.S3Uri},
-// OutputDataConfig.S3OutputPath, CheckpointConfig.S3Uri. Fields that only mean something in the cloud are not
-// looked at; ones that would change the result and are not supported (CompressionType, ManifestFile, other
-// channels and content types) are refused. Three hyperparameters are settings of the job, for every
-// algorithm: `target` and `weight` name columns of data with a header, `seed` is a number from 0 (default 0,
-// so that the same data and settings give the same model whatever the job is called). Source: SageMaker API
-// reference, CreateTrainingJob.
+// HyperParameters, InputDataConfig[].{ChannelName, ContentType, CompressionType,
+// DataSource.S3DataSource.{S3Uri, S3DataType, AttributeNames}}, OutputDataConfig.S3OutputPath,
+// CheckpointConfig.S3Uri. Fields that only mean something in the cloud are not looked at; ones that would
+// change the result and are not supported (other channels and content types) are refused. Three
+// hyperparameters are settings of the job, for every algorithm: `target` and `weight` name columns of data
+// with a header, `seed` is a number from 0 (default 0, so that the same data and settings give the same model
+// whatever the job is called). Source: SageMaker API reference, CreateTrainingJob.
 
 #include <cstdint>
 #include <optional>
@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "tasks/artifacts/channel_source.h"
 #include "tasks/training/estimator.h"
 
 namespace millrace::tasks {
@@ -24,6 +25,7 @@ struct TrainingChannel {
   enum class Header { Unknown, Present, Absent };  // "text/csv; header=present"
   std::string name, uri;
   Header header = Header::Unknown;
+  ChannelSource source = {};      // the same place, and in which form the rows are there
   std::string content_type;       // "text/csv", without its parameters; empty: not given
   bool pipe = false;              // TrainingInputMode or the channel's InputMode is Pipe
   std::optional<int> label_size;  // "text/csv; label_size=0": 0 or 1

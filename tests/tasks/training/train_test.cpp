@@ -97,10 +97,11 @@ TEST_CASE("training spec: errors name the field") {
         "InputDataConfig[1].ChannelName: there are two channels 'train'");
   CHECK(refusal([](Json& j) { j["InputDataConfig"].erase(0); }) ==
         "InputDataConfig: a channel named train is required");
-  CHECK(refusal([](Json& j) { j["InputDataConfig"][0]["ContentType"] = "text/libsvm"; }) ==
-        "InputDataConfig[0].ContentType: 'text/libsvm' is not supported: expected text/csv");
+  CHECK(refusal([](Json& j) { j["InputDataConfig"][0]["ContentType"] = "image/png"; }) ==
+        "InputDataConfig[0].ContentType: 'image/png' is not supported: expected one of text/csv, "
+        "application/jsonlines, text/libsvm");
   CHECK(refusal([](Json& j) {
-          j["InputDataConfig"][0]["CompressionType"] = "Gzip";
+          j["InputDataConfig"][0]["CompressionType"] = "Lzma";
         }).find("InputDataConfig[0].CompressionType") == 0);
   CHECK(refusal([](Json& j) {
           j["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = "/tmp/x";
@@ -151,6 +152,77 @@ TEST_CASE("run_training: data without a header has its target first and gives th
   REQUIRE_MESSAGE(b.has_value(), (b ? "" : b.error().message));
   CHECK(a->metrics == b->metrics);
   CHECK(card_of(without, b->model_uri)["features"] == Json{"f0", "f1", "f2", "f3"});
+}
+
+TEST_CASE("run_training: the same rows in another form give the same trees") {
+  const Dataset train = sample_data(SampleTask::Binary, 300, 4, 1);
+  std::string lines, augmented, libsvm;
+  for (std::size_t i = 0; i < train.y.size(); ++i) {
+    std::string members, array, cells;
+    for (std::size_t j = 0; j < train.X.cols; ++j) {
+      const std::string value = std::to_string(train.X.at(i, j));
+      members += ",\"" + train.feature_names[j] + "\":" + value;
+      array += (j ? "," : "") + value;
+      cells += " " + std::to_string(j + 1) + ":" + value;
+    }
+    const std::string y = std::to_string(static_cast<int>(train.y[i]));
+    lines += "{\"y\":" + y + members + "}\n";
+    augmented += "{\"id\":" + std::to_string(i) + ",\"x\":[" + array + "],\"y\":" + y + "}\n";
+    libsvm += y + cells + "\n";
+  }
+  struct Form {
+    const char* name;
+    std::string bytes;
+    std::function<void(Json& channel)> change;
+  };
+  const auto source = [](Json& channel) -> Json& { return channel["DataSource"]["S3DataSource"]; };
+  const Form kForms[] = {
+      {"rows", lines, [](Json& channel) { channel["ContentType"] = "application/jsonlines"; }},
+      {"rows", libsvm, [](Json& channel) { channel["ContentType"] = "text/libsvm"; }},
+      {"rows", augmented,
+       [&](Json& channel) {
+         source(channel)["S3DataType"] = "AugmentedManifestFile";
+         source(channel)["AttributeNames"] = {"y", "x"};
+       }},
+      {"manifest", R"([{"prefix":"s3://b/data/"},"train/all.csv"])",
+       [&](Json& channel) { source(channel)["S3DataType"] = "ManifestFile"; }}};
+  FakeContext plain;
+  put(plain, "data/train/all.csv", csv(train, true));
+  Json without_validation = request();
+  without_validation["InputDataConfig"].erase(1);
+  const auto expected = run_training(*parse_training_spec(without_validation), plain);
+  REQUIRE(expected.has_value());
+  for (const Form& form : kForms) {
+    CAPTURE(form.bytes.substr(0, 40));
+    FakeContext context;
+    put(context, "data/train/all.csv", csv(train, true));
+    put(context, std::string("other/") + form.name, form.bytes);
+    Json json = without_validation;
+    source(json["InputDataConfig"][0])["S3Uri"] = std::string("s3://b/other/") + form.name;
+    form.change(json["InputDataConfig"][0]);
+    const auto spec = parse_training_spec(json);
+    REQUIRE_MESSAGE(spec.has_value(), (spec ? "" : spec.error().message));
+    const auto result = run_training(*spec, context);
+    REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().message));
+    CHECK(result->metrics == expected->metrics);
+  }
+}
+
+TEST_CASE("training spec: forms of channels that do not go together") {
+  const auto channel = [](const std::function<void(Json&)>& change) {
+    return refusal([&](Json& j) { change(j["InputDataConfig"][0]); });
+  };
+  CHECK(channel([](Json& c) { c["DataSource"]["S3DataSource"]["S3DataType"] = "Else"; }) ==
+        "InputDataConfig[0].DataSource.S3DataSource.S3DataType: 'Else' is not supported: expected one of "
+        "S3Prefix, "
+        "ManifestFile, AugmentedManifestFile");
+  CHECK(channel([](Json& c) { c["DataSource"]["S3DataSource"]["S3DataType"] = "AugmentedManifestFile"; }) ==
+        "InputDataConfig[0].DataSource.S3DataSource.AttributeNames: an AugmentedManifestFile needs the "
+        "attributes "
+        "to read");
+  CHECK(channel([](Json& c) { c["DataSource"]["S3DataSource"]["AttributeNames"] = {"a"}; }) ==
+        "InputDataConfig[0].DataSource.S3DataSource.AttributeNames: only an AugmentedManifestFile has "
+        "attributes");
 }
 
 TEST_CASE("run_training: a target named anywhere, texts as classes, weights, columns by name in any order") {
