@@ -257,6 +257,14 @@ tl::expected<SignedClaim, Refusal> read_claim(const http::Request& request) {
         "Only one authentication is allowed: one Authorization header, or X-Amz-Algorithm and "
         "its companions in the query");
   if (query) return read_query_claim(request);
+  // What clients of S3 still make of a URL for us-east-1, unless they are told otherwise.
+  const bool second = std::any_of(parameters.begin(), parameters.end(), [](const Parameter& parameter) {
+    return parameter.name == "AWSAccessKeyId";
+  });
+  if (second && authorization.empty())
+    return incomplete(
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256: "
+        "signature_version s3v4 in the client's settings, or another region than us-east-1");
   if (authorization.empty())
     return tl::unexpected<Refusal>(Refusal{Refusal::Kind::Missing, "Missing Authentication Token"});
   return read_header_claim(request, authorization);

@@ -389,6 +389,10 @@ Status Catalog::prepare(std::vector<std::unique_ptr<Change>>& group) {
 
 void Catalog::move_files(std::vector<std::unique_ptr<Change>>& group) {
   std::set<fs::path> folders;
+  // One journal of the file system takes them all: the first sync does the work of the others.
+  for (const auto& change : group) {
+    if (change->kind == Change::Kind::Put && change->result) change->result = sync_file(change->temporary);
+  }
   for (const auto& change : group) {
     if (!change->result) continue;
     if (change->kind == Change::Kind::Put) {

@@ -4,10 +4,11 @@
 // event of each, exactly once.
 //
 // A file that was written apart becomes an object so: its record is written as pending and synced, the file
-// is renamed and its folder synced, the record and its event are written and synced; then it is acknowledged.
-// Killed anywhere between, the next start finds the pending record and either the file under its name (it is
-// an object, and its event is published) or not (it never was). Events wait in the database until the log of
-// events has them; they are handed over under names of their own, so that a second time is none.
+// is synced and renamed and its folder synced, the record and its event are written and synced; then it is
+// acknowledged. Killed anywhere between, the next start finds the pending record and either the file under
+// its name (it is an object, and its event is published) or not (it never was). Events wait in the database
+// until the log of events has them; they are handed over under names of their own, so that a second time is
+// none.
 //
 // Files that others wrote are reported by the Watcher; its reports wait for room in the queue, where requests
 // are refused. Any thread may call; answers come on the catalog's.
@@ -44,7 +45,7 @@ struct EventOrigin {
 
 struct NewObject {
   ObjectName name;
-  std::filesystem::path temporary, path;  // written and synced; where it belongs
+  std::filesystem::path temporary, path;  // written; where it belongs
   ObjectRecord record;                    // `file`: of the temporary one
   WriteConditions conditions;
   EventOrigin origin;

@@ -2,6 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 namespace millrace::objects {
 namespace {
@@ -21,6 +25,17 @@ std::optional<FileState> state_of(const std::filesystem::path& path) {
 std::optional<FileState> state_of(int descriptor) {
   struct stat info {};
   return ::fstat(descriptor, &info) == 0 ? state_in(info) : std::nullopt;
+}
+
+Status sync_file(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  const bool synced = file >= 0 && ::fsync(file) == 0;
+  const int number = errno;
+  if (file >= 0) ::close(file);
+  if (synced) return {};
+  const bool full = number == ENOSPC || number == EDQUOT;
+  return fail(full ? ErrorCode::OutOfSpace : ErrorCode::Internal,
+              "can't sync " + path.string() + ": " + std::strerror(number));
 }
 
 std::string_view header_of(const ObjectHeaders& headers, std::string_view name) {

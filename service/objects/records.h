@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/result.h"
 #include "base/time.h"
 
 namespace millrace::objects {
@@ -23,6 +24,9 @@ struct FileState {
 // Nothing when there is no regular file of that name. Symbolic links are none.
 std::optional<FileState> state_of(const std::filesystem::path& path);
 std::optional<FileState> state_of(int descriptor);
+
+// What was written to the file is on the disk; OutOfSpace, Internal.
+Status sync_file(const std::filesystem::path& path);
 
 // Names in lower case: content-type, cache-control, …, x-amz-meta-NAME, x-amz-checksum-NAME; and
 // kUploadHeader, which nobody is shown.

@@ -25,7 +25,8 @@ class TempFile {
   Status write(std::string_view bytes);  // OutOfSpace
   // A range of another file, copied by the kernel, which shares the blocks where the file system can.
   Status append(const std::filesystem::path& from, std::uint64_t offset, std::uint64_t bytes);
-  // Synced and closed; the state it will have as an object.
+  // Closed; the state it will have as an object. A large file is on the disk when this returns, a small one
+  // on its way there: who makes an object of it syncs many together.
   Result<FileState> finish();
   // Whoever calls removes or renames it from now on.
   std::filesystem::path release();

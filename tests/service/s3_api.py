@@ -617,7 +617,7 @@ class Signed(ObjectCase):
     def setUp(self):
         super().setUp()
         made = json.loads(self.call("keys", "create", "admin", "--json").stdout)
-        self.id, self.secret = made.get("accessKeyId") or made["id"], made.get("secretAccessKey") or made["secret"]
+        self.id, self.secret = made["AccessKeyId"], made["SecretAccessKey"]
 
     def client(self, **config):
         if not boto3:
@@ -692,7 +692,7 @@ class Signed(ObjectCase):
         client.create_bucket(Bucket="data")
         client.put_object(Bucket="data", Key="x", Body=b"1")
         made = json.loads(self.call("keys", "create", "reader", "--policy", self.write("policy.json", policy), "--json").stdout)
-        self.id, self.secret = made.get("accessKeyId") or made["id"], made.get("secretAccessKey") or made["secret"]
+        self.id, self.secret = made["AccessKeyId"], made["SecretAccessKey"]
         reader = self.client()
         self.assertEqual(reader.get_object(Bucket="data", Key="x")["Body"].read(), b"1")
         self.assertEqual(reader.list_objects_v2(Bucket="data")["KeyCount"], 1)
@@ -726,10 +726,14 @@ class Signed(ObjectCase):
         with self.assertRaises(ClientError) as refused:
             client.put_object(Bucket="data", Key="copy", Body=b"x", IfNoneMatch="*")
         self.assertEqual(refused.exception.response["Error"]["Code"], "PreconditionFailed")
+        url = self.client(signature_version="s3").generate_presigned_url("get_object", Params={"Bucket": "data", "Key": "sum"}, ExpiresIn=60)
+        refused = self.refused(400, "AuthorizationHeaderMalformed", "GET", url.removeprefix(self.server.url))
+        self.assertIn("s3v4", refused.xml().findtext("Message"))
+        client = self.client(signature_version="s3v4")
         url = client.generate_presigned_url("get_object", Params={"Bucket": "data", "Key": "sum"}, ExpiresIn=60)
         self.assertEqual(self.ask("GET", url.removeprefix(self.server.url)).body, b"bytes")
         self.refused(403, "SignatureDoesNotMatch", "GET", url.removeprefix(self.server.url).replace("/sum", "/copy"))
-        url = self.client(signature_version="s3v4").generate_presigned_url("put_object", Params={"Bucket": "data", "Key": "signed"}, ExpiresIn=60)
+        url = client.generate_presigned_url("put_object", Params={"Bucket": "data", "Key": "signed"}, ExpiresIn=60)
         self.ask("PUT", url.removeprefix(self.server.url), b"presigned")
         self.assertEqual(client.get_object(Bucket="data", Key="signed")["Body"].read(), b"presigned")
         client.delete_objects(Bucket="data", Delete={"Objects": [{"Key": key} for key in (*keys, "copy", "signed")]})
@@ -739,7 +743,7 @@ class Signed(ObjectCase):
     def aws(self, *arguments, code=0):
         done = subprocess.run(["aws", "s3", *map(str, arguments), "--endpoint-url", self.server.url], capture_output=True, text=True, timeout=300,
                               check=False, env={**os.environ, "AWS_ACCESS_KEY_ID": self.id, "AWS_SECRET_ACCESS_KEY": self.secret,
-                                                "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"})
+                                                "AWS_DEFAULT_REGION": "us-east-1", "AWS_CONFIG_FILE": str(self.write("config", "[default]\ns3 =\n  signature_version = s3v4\n")), "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"})
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout
 
