@@ -7,9 +7,9 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kReading[] = {"BatchGet", "Describe",     "Filter",      "Get",
-                                         "Head",     "List",         "Query",       "Scan",
-                                         "Select",   "StreamEvents", "TransactGet", "Validate"};
+constexpr std::string_view kReading[] = {"BatchGet",       "Describe",     "Filter",      "Get",     "Head",
+                                         "InvokeEndpoint", "List",         "Query",       "Scan",    "Search",
+                                         "Select",         "StreamEvents", "TransactGet", "Validate"};
 constexpr std::size_t kResourceShown = 300;
 
 // What stands in a line; texts of clients are cut, and the log quotes them.
