@@ -20,6 +20,10 @@ constexpr const char* kRole = "arn:aws:iam::123456789012:role/bench";
 constexpr const char* kOnePass = R"({"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}})";
 constexpr int kStartsAtATime = 512;
 
+// The logging of a state machine that logs all there is.
+constexpr const char* kEverything = R"({"level": "ALL", "includeExecutionData": true, "destinations": [
+    {"cloudWatchLogsLogGroup": {"logGroupArn": "arn:aws:logs:us-east-1:123456789012:log-group:/bench:*"}}]})";
+
 Result<std::string> member_of(const Result<std::string>& answer, const char* name) {
   if (!answer) return fail(answer.error());
   MR_TRY(document, Payload::parse(*answer));
@@ -136,6 +140,16 @@ Result<Json> measure_http(const HttpBenchOptions& options) {
   }
   MR_TRY(alone, measure_operation(*server, "StartExecution", start, 1, options.seconds));
   line["operations"].push_back(alone);
+  MR_TRY(logged, member_of(call("CreateStateMachine", {{"name", "logged"},
+                                                       {"roleArn", kRole},
+                                                       {"definition", kOnePass},
+                                                       {"loggingConfiguration", Json::parse(kEverything)}}),
+                           "stateMachineArn"));
+  const Json start_logged = {{"stateMachineArn", logged}, {"input", R"({"order":1})"}};
+  MR_TRY(with_log,
+         measure_operation(*server, "StartExecution", start_logged, options.connections, options.seconds));
+  with_log["operation"] = "StartExecution, all logged";
+  line["operations"].push_back(with_log);
   line["resident_bytes"] = server->resident_bytes();
   return line;
 }

@@ -11,7 +11,7 @@ void mask_secrets(std::vector<ConnectionParameter>& parameters) {
   }
 }
 
-std::string listed(const std::vector<HttpHeader>& headers) {
+std::string header_list(const std::vector<HttpHeader>& headers) {
   std::string out = "[";
   for (const HttpHeader& header : headers)
     out += (out.size() > 1 ? ", " : "") + header.name + ": " + header.value;
@@ -20,7 +20,7 @@ std::string listed(const std::vector<HttpHeader>& headers) {
 
 void write_common(JsonWriter& out, const HttpRequest& request, const std::vector<HttpHeader>& headers) {
   out.key("protocol").string(std::string_view(request.url).substr(0, request.url.find(':')));
-  out.key("headers").string(listed(headers));
+  out.key("headers").string(header_list(headers));
 }
 
 }  // namespace
