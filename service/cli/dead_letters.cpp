@@ -57,7 +57,7 @@ Result<int> show_dead_letters(const DeadLetterOptions& options, const Shared& sh
   }
   std::fflush(stdout);
   if (letters.empty() && !shared.json)
-    std::fprintf(stderr, "%s has no dead letters\n", topic.empty() ? "no topic" : topic.c_str());
+    std::fprintf(stderr, "there are no dead letters%s%s\n", topic.empty() ? "" : " of ", topic.c_str());
   if (letters.size() == options.limit)
     std::fprintf(stderr, "there may be more than %zu: see --limit\n", options.limit);
   return kSucceeded;

@@ -28,9 +28,9 @@ std::filesystem::path folder_of(const FunctionOptions& options, const Shared& sh
 }
 
 std::string limits_of(const tasks::Function& f) {
+  const std::string memory = f.memory_mb > 0 ? std::to_string(f.memory_mb) + " MB, " : "any memory, ";
   return std::to_string(f.timeout.count() / 1000) + " s, " +
-         (f.memory_mb > 0 ? std::to_string(f.memory_mb) + " MB" : "any memory") + ", " +
-         std::to_string(f.concurrency) + " at once";
+         (f.kind == tasks::FunctionKind::Url ? "" : memory) + std::to_string(f.concurrency) + " at once";
 }
 
 int list(const FunctionOptions& options, const Shared& shared) {
@@ -45,10 +45,12 @@ int list(const FunctionOptions& options, const Shared& shared) {
               : Json{{"FunctionName", name}, {"State", "Failed"}, {"StateReason", function.error().message}});
       continue;
     }
-    const std::string how = !function                   ? "can't run: " + function.error().message
-                            : function->handler.empty() ? function->runtime + "  " + limits_of(*function)
-                                                        : function->runtime + " " + function->module + "." +
-                                                              function->handler + "  " + limits_of(*function);
+    const std::string how =
+        !function ? "can't run: " + function.error().message
+        : function->handler.empty()
+            ? (function->url.empty() ? function->runtime : function->url) + "  " + limits_of(*function)
+            : function->runtime + " " + function->module + "." + function->handler + "  " +
+                  limits_of(*function);
     std::printf("%-30s %s\n", name.c_str(), how.c_str());
     rows.push_back(name);
   }

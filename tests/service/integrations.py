@@ -332,7 +332,7 @@ class Integrations(Case):
         self.assertEqual((letter["Endpoint"], letter["Reason"], letter["Message"]["Message"]), (gone.url + "/gone", "HTTP status 410", "lost"))
         text = self.call("dead-letters").stdout
         self.assertIn(f"{topic} → http {gone.url}/gone\n  after 1 attempts: HTTP status 410\n  message ", text)
-        self.assertIn("other has no dead letters", self.call("dead-letters", "other").stderr)
+        self.assertIn("there are no dead letters of other", self.call("dead-letters", "other").stderr)
         sns.unsubscribe(SubscriptionArn=subscription)
         sns.delete_topic(TopicArn=topic)
         self.assertEqual(sns.list_topics()["Topics"], [])
