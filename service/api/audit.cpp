@@ -40,6 +40,9 @@ class AuditedExchange final : public http::Exchange {
       : exchange_(std::move(exchange)), line_(std::move(line)) {}
 
   const http::Request& request() const override { return exchange_->request(); }
+  void read_body(std::function<void(std::string bytes, bool end)> call) override {
+    exchange_->read_body(std::move(call));
+  }
   void respond(http::Response response) override {
     line_.write(log::Level::Info, "audit", response.status, "");
     exchange_->respond(std::move(response));
