@@ -97,6 +97,7 @@ def run_peer(folder, seconds):
     if not PEER.exists() or missing:
         print("skipped: the peer: " + (f"{', '.join(missing)} not there" if missing else f"{PEER} not there"), file=sys.stderr)
         return {}
+    folder.chmod(0o755)  # nginx's workers are somebody else
     copy = folder / "peer"
     shutil.copytree(PEER, copy)
     out = subprocess.run(["bash", "run.sh"], cwd=copy, env={**os.environ, "PEER_DATA": str(folder / "data"), "SECS": str(seconds), "PARSES": "pandas"},

@@ -101,24 +101,32 @@ void StateChanges::work() {
   }
 }
 
+bool StateChanges::stopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
 bool StateChanges::tell_all() {
-  for (;;) {
+  while (!stopping()) {
     const auto changes = jobs_.changes(kChangesAtOnce);
-    if (!changes) {
-      log::error("state changes can't be read", {{"why", changes.error().message}});
-      return false;
-    }
-    if (changes->empty()) return true;
+    if (!changes) return failed_to_tell("tasks.db", changes.error());
+    if (changes->empty()) break;
     for (const Jobs::Change& change : *changes) {
+      if (stopping()) return true;
       const Status told = tell(change);
-      if (told) continue;
-      log::error("a state change can't be put on the event bus; it will be tried again",
-                 {{"kind", change.kind}, {"name", change.name}, {"why", told.error().message}});
-      return false;
+      if (!told) return failed_to_tell(change.kind + " " + change.name, told.error());
+      complained_ = false;
     }
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return true;
   }
+  return true;
+}
+
+// Says so once; it is tried again and again.
+bool StateChanges::failed_to_tell(const std::string& what, const Error& error) {
+  if (!std::exchange(complained_, true))
+    log::error("a change of state can't be put on the event bus; it is kept and tried again",
+               {{"what", what}, {"why", error.message}});
+  return false;
 }
 
 Status StateChanges::tell(const Jobs::Change& change) {

@@ -34,7 +34,9 @@ class StateChanges {
 
  private:
   void work();
+  bool stopping();
   bool tell_all();  // false: one could not be told now
+  bool failed_to_tell(const std::string& what, const Error& error);
   Status tell(const Jobs::Change& change);
 
   Jobs& jobs_;
@@ -42,6 +44,7 @@ class StateChanges {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool woken_ = true, stopping_ = false;  // guarded by mutex_
+  bool complained_ = false;               // own thread
   std::jthread thread_;                   // last: it uses the rest
 };
 

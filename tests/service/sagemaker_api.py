@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import program  # noqa: E402
@@ -254,6 +255,30 @@ class Jobs(SageMakerCase):
         component = self.sm("DescribeTrialComponent", TrialComponentName="s-aws-training-job")
         self.assertEqual(component["Status"]["PrimaryStatus"], "Completed")
         self.assertEqual(len(self.sm("ListTrainingJobs")["TrainingJobSummaries"]), 1)
+
+    def test_kills_at_any_moment(self):
+        """Every job ends, and each of its states was told once, whenever the process died."""
+        random, names = Random(7), [f"j-{number}" for number in range(12)]
+        for name in names:
+            try:
+                self.sm("CreateTrainingJob", **training(name, rounds=40))
+            except (ConnectionError, http.client.HTTPException):  # not acknowledged
+                self.serve()
+                if name not in {one["TrainingJobName"] for one in self.sm("ListTrainingJobs")["TrainingJobSummaries"]}:
+                    self.sm("CreateTrainingJob", **training(name, rounds=40))
+            if random.random() < 0.4:
+                time.sleep(random.random() * 0.1)
+                self.server.kill()
+                self.serve()
+        for name in names:
+            self.assertEqual(self.ended("TrainingJob", name)["TrainingJobStatus"], "Completed")
+        told = {name: [] for name in names}
+        for _, detail in self.events():
+            told[detail["TrainingJobName"]].append(detail["SecondaryStatus"])
+        for name in names:
+            transitions = [one["Status"] for one in self.sm("DescribeTrainingJob", TrainingJobName=name)["SecondaryStatusTransitions"]]
+            changes = [status for number, status in enumerate(transitions) if number == 0 or status != transitions[number - 1]]
+            self.assertEqual((told[name], told[name][-1]), (changes, "Completed"), name)
 
     def test_logs_of_a_job(self):
         self.train("t")
@@ -540,6 +565,15 @@ class Experiments(SageMakerCase):
         self.assertEqual(shown["InputArtifacts"]["train"], {"Value": "s3://b/train", "MediaType": "text/csv"})
         self.assertEqual(shown["OutputArtifacts"]["SageMaker.ModelArtifact"]["Value"],
                          self.sm("DescribeTrainingJob", TrainingJobName="job-1")["ModelArtifacts"]["S3ModelArtifacts"])
+        self.put("b/all.csv", "y,a,b\n" + rows(20))
+        self.sm("CreateProcessingJob", ProcessingJobName="p", AppSpecification={"ImageUri": "split"}, ExperimentConfig={"ExperimentName": "e"},
+                ProcessingInputs=[{"InputName": "all", "S3Input": {"S3Uri": "s3://b/all.csv"}}],
+                ProcessingOutputConfig={"Outputs": [{"OutputName": "parts", "S3Output": {"S3Uri": "s3://b/parts"}}]})
+        self.assertEqual(self.ended("ProcessingJob", "p")["ProcessingJobStatus"], "Completed")
+        self.events()
+        of_job = self.sm("ListTrialComponents", SourceArn=ARN + "processing-job/p")["TrialComponentSummaries"]
+        self.assertEqual([(one["TrialComponentName"], one["Status"]["PrimaryStatus"]) for one in of_job], [("p-aws-processing-job", "Completed")])
+        self.assertEqual(len(self.sm("ListTrialComponents", ExperimentName="e")["TrialComponentSummaries"]), 3)
         auc = next(one for one in shown["Metrics"] if one["MetricName"] == "validation:auc")
         self.assertEqual((auc["Count"], auc["Last"] > 0.9), (1, True))
 
