@@ -653,6 +653,29 @@ class Clients(SageMakerCase):
         found = sagemaker.search(Resource="TrainingJob", SearchExpression={"Filters": [{"Name": "TrainingJobStatus", "Operator": "Equals", "Value": "Completed"}]})
         self.assertEqual(found["Results"][0]["TrainingJob"]["TrainingJobName"], "t")
 
+    def test_keys_and_policies(self):
+        if not boto3:
+            self.skipTest("boto3 is not installed")
+        statements = [{"Effect": "Allow", "Action": "sagemaker:Create*", "Resource": "*"},
+                      {"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": ARN + "endpoint/mine"},
+                      {"Effect": "Allow", "Action": "sagemaker:BatchPutMetrics", "Resource": "*"}]
+        made = json.loads(self.call("keys", "create", "ada", "--policy", json.dumps({"Version": "2012-10-17", "Statement": statements}), "--json").stdout)
+        key = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
+
+        def client(service):
+            return boto3.client(service, endpoint_url=self.server.url, region_name="us-east-1", config=Config(retries={"max_attempts": 0}), **key)
+
+        def code(call, **request):
+            with self.assertRaises(ClientError) as caught:
+                call(**request)
+            return caught.exception.response["Error"]["Code"]
+        client("sagemaker").create_trial_component(TrialComponentName="c")
+        client("sagemaker-metrics").batch_put_metrics(TrialComponentName="c", MetricData=[{"MetricName": "x", "Timestamp": int(time.time()), "Value": 1}])
+        self.assertIn("AccessDenied", code(client("sagemaker").list_models))
+        self.assertEqual(code(client("sagemaker-runtime").invoke_endpoint, EndpointName="mine", Body=b"1,2"), "ValidationError", "allowed, but not there")
+        self.assertIn("AccessDenied", code(client("sagemaker-runtime").invoke_endpoint, EndpointName="other", Body=b"1,2"))
+        self.assertEqual(self.request("POST", "/endpoints/mine/invocations", "1,2")[0], 403)
+
     def test_the_aws_command_line(self):
         aws = shutil.which("aws")
         if not aws or subprocess.run([aws, "--version"], capture_output=True, check=False).returncode:
