@@ -80,11 +80,15 @@ constexpr P kTransformParameters[] = {
 constexpr P kEndpointConfigParameters[] = {
     {"EndpointConfigName", "string", true, "unique"},
     {"ProductionVariants", "array", true, "VariantName, ModelName, InitialVariantWeight (1)"},
+    {"ShadowProductionVariants", "array", false, "the same; they get their share behind the answer"},
+    {"DataCaptureConfig", "object", false,
+     "EnableCapture, InitialSamplingPercentage, DestinationS3Uri, CaptureOptions, CaptureContentTypeHeader"},
 };
 constexpr P kEndpointParameters[] = {
     {"EndpointName", "string", true, "unique"},
     {"EndpointConfigName", "string", true, "of createEndpointConfig"},
     {"DeploymentConfig", "object", false, "kept; all traffic moves at once"},
+    {"RetainAllVariantProperties", "boolean", false, "of updateEndpoint: variants keep their weights"},
 };
 constexpr P kWeightParameters[] = {
     {"EndpointName", "string", true},

@@ -252,11 +252,11 @@ void open_followers(RunnerCore& core, std::uint64_t seed) {
   core.endpoints = std::make_unique<EndpointHost>(*core.jobs, core.objects, core.clock, core.settings.metrics,
                                                   std::move(endpoints));
   core.changes = std::make_unique<StateChanges>(*core.jobs, *core.integrations);
-  core.jobs->on_write(
-      [endpoints_host = core.endpoints.get(), changes = core.changes.get()](std::string_view kind) {
-        if (kind == kEndpoint.kind) endpoints_host->changed();
-        changes->wake();
-      });
+  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get()](
+                          std::string_view kind, std::string_view name, bool removed) {
+    if (kind == kEndpoint.kind) host->changed(name, removed);
+    changes->wake();
+  });
   core.changes->begin();
 }
 

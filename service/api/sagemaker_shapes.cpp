@@ -160,8 +160,10 @@ constexpr Member kCreateEndpoint[] = {{"EndpointName", &kName, true},
                                       {"EndpointConfigName", &kName, true},
                                       {"DeploymentConfig", &kAnyObject},
                                       {"Tags", &kTags}};
-constexpr Member kUpdateEndpoint[] = {
-    {"EndpointName", &kName, true}, {"EndpointConfigName", &kName, true}, {"DeploymentConfig", &kAnyObject}};
+constexpr Member kUpdateEndpoint[] = {{"EndpointName", &kName, true},
+                                      {"EndpointConfigName", &kName, true},
+                                      {"RetainAllVariantProperties", &kFlagShape},
+                                      {"DeploymentConfig", &kAnyObject}};
 constexpr Member kUpdateWeights[] = {{"EndpointName", &kName, true},
                                      {"DesiredWeightsAndCapacities", &kSomeObjects, true}};
 

@@ -106,38 +106,39 @@ void EndpointHost::load_all() {
   });
 }
 
-ServedVariant EndpointHost::make_variant(const std::string& endpoint, const Json& variant, double weight) {
-  ServedVariant served;
-  served.name = variant.at("VariantName").get<std::string>();
-  served.weight = weight;
+void EndpointHost::changed(std::string_view endpoint, bool removed) {
+  version_.fetch_add(1, std::memory_order_acq_rel);
+  if (!removed) return;
   const std::lock_guard lock(mutex_);
-  if (const auto before = served_.find(endpoint); before != served_.end()) {
-    for (const auto* list : {&before->second->variants, &before->second->shadows})
-      for (const ServedVariant& old : *list)
-        if (old.name == served.name) served.series = old.series;
+  if (const auto found = served_.find(endpoint); found != served_.end()) served_.erase(found);
+}
+
+std::shared_ptr<VariantSeries> EndpointHost::series_of(const std::string& endpoint,
+                                                       const std::string& variant) {
+  const std::lock_guard lock(mutex_);
+  const std::string id = endpoint + "/" + variant;
+  if (const auto known = series_.find(id); known != series_.end()) {
+    known->second->ns_per_byte = -1;  // another model may take another time
+    return known->second;
   }
-  if (served.series) {
-    served.series->ns_per_byte = -1;  // another model may take another time
-    return served;
-  }
-  served.series = std::make_shared<VariantSeries>();
-  if (!registry_) return served;
-  const bool own = series_ < kSeriesMax;
-  if (own) ++series_;
+  auto series = std::make_shared<VariantSeries>();
+  const bool own = series_.size() < kSeriesMax;
+  if (own) series_[id] = series;
+  if (!registry_) return series;
   const metrics::Labels labels = {{"endpoint", own ? endpoint : "other"},
-                                  {"variant", own ? served.name : "other"}};
+                                  {"variant", own ? variant : "other"}};
   metrics::Labels client = labels, server = labels;
   client.emplace_back("class", "4xx"), server.emplace_back("class", "5xx");
   constexpr std::string_view kErrors = "millrace_endpoint_errors_total",
                              kErrorsHelp = "Requests of endpoints that a model did not score";
-  served.series->invocations = &registry_->counter("millrace_endpoint_invocations_total",
-                                                   "Requests that variants of endpoints were asked", labels);
-  served.series->client_errors = &registry_->counter(kErrors, kErrorsHelp, client);
-  served.series->server_errors = &registry_->counter(kErrors, kErrorsHelp, server);
-  served.series->latency = &registry_->histogram("millrace_endpoint_model_seconds",
-                                                 "Reading, scoring and writing the rows of a request",
-                                                 metrics::kShortTimes, labels);
-  return served;
+  series->invocations = &registry_->counter("millrace_endpoint_invocations_total",
+                                            "Requests that variants of endpoints were asked", labels);
+  series->client_errors = &registry_->counter(kErrors, kErrorsHelp, client);
+  series->server_errors = &registry_->counter(kErrors, kErrorsHelp, server);
+  series->latency = &registry_->histogram("millrace_endpoint_model_seconds",
+                                          "Reading, scoring and writing the rows of a request",
+                                          metrics::kShortTimes, labels);
+  return series;
 }
 
 Result<EndpointHost::ServedPtr> EndpointHost::load(const std::string& endpoint) {
@@ -147,15 +148,14 @@ Result<EndpointHost::ServedPtr> EndpointHost::load(const std::string& endpoint) 
   served->version =
       version_.load(std::memory_order_acquire);  // before the record: a later change reads it again
   const auto record = jobs_.find(kEndpoint.kind, endpoint);
-  if (!record) {
-    const std::lock_guard lock(mutex_);
-    served_.erase(endpoint);
-    return fail(record.error());
-  }
+  if (!record) return fail(record.error());
   served->name = endpoint;
   const Json& artifacts = record->at(kNotes).at("Artifacts");
   const auto add = [&](const Json& variant, double weight, std::vector<ServedVariant>& list) -> Status {
-    ServedVariant made = make_variant(endpoint, variant, weight);
+    ServedVariant made;
+    made.name = variant.at("VariantName").get<std::string>();
+    made.weight = weight;
+    made.series = series_of(endpoint, made.name);
     MR_TRY(chain, load_chain(objects_, artifacts.at(made.name).get<std::vector<std::string>>()));
     made.chain = std::move(chain);
     list.push_back(std::move(made));

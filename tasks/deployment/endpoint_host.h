@@ -27,6 +27,7 @@ namespace millrace::tasks {
 
 struct ServedEndpoint;
 struct ServedVariant;
+struct VariantSeries;
 
 // A request for scores. The texts are borrowed for the call.
 struct InvokeRequest {
@@ -63,8 +64,8 @@ class EndpointHost {
                Settings settings);
   ~EndpointHost();
 
-  // Records of endpoints have changed. Any thread.
-  void changed() { version_.fetch_add(1, std::memory_order_acq_rel); }
+  // An endpoint's record has changed, or is gone. Any thread.
+  void changed(std::string_view endpoint, bool removed);
   // Begins to load every endpoint, on a thread of the host's, so that first requests find them.
   void load_all();
 
@@ -81,7 +82,7 @@ class EndpointHost {
   InvokeResult score(const ServedVariant& variant, const InvokeRequest& request);
   void follow_up(const ServedPtr& served, std::uint64_t call, const InvokeRequest& request,
                  const InvokeAnswer& answer);
-  ServedVariant make_variant(const std::string& endpoint, const Json& variant, double weight);
+  std::shared_ptr<VariantSeries> series_of(const std::string& endpoint, const std::string& variant);
   InvokeFailure not_loaded(std::string_view endpoint, const Error& error) const;
 
   const Jobs& jobs_;
@@ -92,8 +93,8 @@ class EndpointHost {
   std::atomic<std::uint64_t> version_{1};
   mutable std::mutex mutex_;  // over what follows
   std::map<std::string, ServedPtr, std::less<>> served_;
-  std::size_t series_ = 0;
-  std::mutex loading_;  // one record is read and loaded at a time
+  std::map<std::string, std::shared_ptr<VariantSeries>> series_;  // by ENDPOINT/VARIANT
+  std::mutex loading_;                                            // one record is read and loaded at a time
   DataCapture capture_;
   std::unique_ptr<WorkerPool> pool_;  // last: its work uses the rest
 };

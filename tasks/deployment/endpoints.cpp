@@ -105,6 +105,14 @@ Result<Json> endpoint_fields(const std::string& config_name, TaskCall& call) {
   return fields;
 }
 
+// Variants that were there before keep their weights.
+void retain_weights(const Json& before, Json& variants) {
+  for (Json& variant : variants)
+    for (const Json& old : before)
+      if (old.at("VariantName") == variant.at("VariantName"))
+        for (const char* weight : {"CurrentWeight", "DesiredWeight"}) variant[weight] = old.at(weight);
+}
+
 Result<Named> checked_endpoint(TaskCall& call) {
   const Arguments arguments(call.arguments);
   MR_TRY(name, arguments.text("EndpointName"));
@@ -160,7 +168,10 @@ Outcome create_endpoint(TaskCall& call) {
 Outcome update_endpoint(TaskCall& call) {
   const auto endpoint = checked_endpoint(call);
   if (!endpoint) return sagemaker_failure(endpoint.error());
+  const auto retain = Arguments(call.arguments).boolean_or("RetainAllVariantProperties", false);
+  if (!retain) return sagemaker_failure(retain.error());
   const auto record = call.context.jobs().modify(kEndpoint.kind, endpoint->name, [&](Json& r) -> Status {
+    const Json before = r[kProduction];
     r.erase(kShadows);  // of the configuration before
     r.erase("DataCaptureConfig");
     for (const auto& [key, value] : endpoint->fields.items()) {
@@ -169,6 +180,7 @@ Outcome update_endpoint(TaskCall& call) {
       else
         r[key] = value;
     }
+    if (*retain) retain_weights(before, r[kProduction]);
     if (call.arguments.contains("DeploymentConfig"))
       r["LastDeploymentConfig"] = call.arguments["DeploymentConfig"];
     r["LastModifiedTime"] = to_millis(call.context.clock().now());

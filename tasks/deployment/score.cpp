@@ -33,18 +33,28 @@ bool is_libsvm(std::string_view content_type) {
   return is_media_type(content_type, kLibsvm) || is_media_type(content_type, "text/x-libsvm");
 }
 
-// What the scores are answered as.
+std::string_view without_blanks(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(' ');
+  return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
+}
+
+// What the scores are answered as: the first type of the list that there is.
 Result<std::string_view> answer_type(std::string_view accept, std::string_view content_type) {
-  if (accept.empty() || accept == "*/*") {
-    if (is_media_type(content_type, kJson)) return kJson;
-    const bool lines =
-        is_media_type(content_type, kLines) || is_media_type(content_type, "application/x-ndjson");
-    return lines ? kLines : kCsv;
+  for (std::string_view left = accept; !left.empty();) {
+    const std::string_view asked = without_blanks(left.substr(0, left.find(',')));
+    left.remove_prefix(
+        std::min(left.size(), left.find(',') == std::string_view::npos ? left.size() : left.find(',') + 1));
+    for (const std::string_view type : {kCsv, kJson, kLines})
+      if (is_media_type(asked, type)) return type;
+    if (is_media_type(asked, "*/*")) accept = {};
   }
-  for (const std::string_view type : {kCsv, kJson, kLines})
-    if (is_media_type(accept, type)) return type;
-  return invalid("Accept \"" + std::string(accept) + "\" is not supported",
-                 "use text/csv, application/json or application/jsonlines");
+  if (!accept.empty())
+    return invalid("Accept \"" + std::string(accept) + "\" is not supported",
+                   "use text/csv, application/json or application/jsonlines");
+  if (is_media_type(content_type, kJson)) return kJson;
+  const bool lines =
+      is_media_type(content_type, kLines) || is_media_type(content_type, "application/x-ndjson");
+  return lines ? kLines : kCsv;
 }
 
 // Lines of `columns` plain decimals each; nothing when there is anything else, which the table's reader knows

@@ -16,7 +16,7 @@ namespace millrace::tasks {
 struct Jobs::State {
   std::filesystem::path directory;
   StateOf state_of = nullptr;
-  std::function<void(std::string_view kind)> on_write;
+  Written on_write;
   std::mutex write_mutex;  // over the writing connection
   Database writer;
   Statement insert, replace, select_to_modify, erase, insert_change, erase_change, insert_metric,
@@ -143,12 +143,12 @@ Result<std::unique_ptr<Jobs>> Jobs::open(const std::string& path, StateOf state_
   return std::unique_ptr<Jobs>(new Jobs(std::move(state)));
 }
 
-void Jobs::on_write(std::function<void(std::string_view)> call) {
+void Jobs::on_write(Written call) {
   state_->on_write = std::move(call);
 }
 
-void Jobs::written(std::string_view kind) const {
-  if (state_->on_write) state_->on_write(kind);
+void Jobs::written(std::string_view kind, std::string_view name, bool removed) const {
+  if (state_->on_write) state_->on_write(kind, name, removed);
 }
 
 // With the writing connection in hand: `write`, and with it the change that it makes to the record's state.
@@ -177,7 +177,7 @@ Status Jobs::create(std::string_view kind, std::string_view name, const Json& do
       return state_->insert.run();
     });
   }();
-  if (done) written(kind);
+  if (done) written(kind, name, false);
   if (!done && done.error().code == ErrorCode::AlreadyExists)
     return fail(ErrorCode::AlreadyExists, std::string(kind) + " \"" + std::string(name) + "\" already exists",
                 "choose another name");
@@ -207,7 +207,7 @@ Status Jobs::remove(std::string_view kind, std::string_view name) {
       return state_->erase.run();
     }));
   }
-  written(kind);
+  written(kind, name, true);
   return {};
 }
 
@@ -223,7 +223,7 @@ Result<Json> Jobs::modify(std::string_view kind, std::string_view name,
                 [&] { return replace_one(state_->replace, state_->writer, kind, name, dump(document)); }));
     return document;
   }();
-  if (changed) written(kind);
+  if (changed) written(kind, name, false);
   return changed;
 }
 

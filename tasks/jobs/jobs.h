@@ -49,9 +49,10 @@ class Jobs {
 
   // The file is HOME/tasks.db. `state_of` null: changes are not kept.
   static Result<std::unique_ptr<Jobs>> open(const std::string& path, StateOf state_of = nullptr);
-  // Called behind each write that is durable, by the thread that wrote, with the kind of its record. To be
-  // set before other threads have the object.
-  void on_write(std::function<void(std::string_view kind)> call);
+  // Called behind each write that is durable, by the thread that wrote: of which record, and whether it is
+  // gone now. To be set before other threads have the object.
+  using Written = std::function<void(std::string_view kind, std::string_view name, bool removed)>;
+  void on_write(Written call);
 
   // AlreadyExists when the name is taken.
   Status create(std::string_view kind, std::string_view name, const Json& document);
@@ -95,7 +96,7 @@ class Jobs {
   template <class Write>
   Status write(std::string_view kind, std::string_view name, std::string before, const Json& after,
                bool removed, Write write);
-  void written(std::string_view kind) const;
+  void written(std::string_view kind, std::string_view name, bool removed) const;
   std::unique_ptr<State> state_;
 
  public:

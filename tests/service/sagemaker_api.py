@@ -384,7 +384,9 @@ class Endpoints(SageMakerCase):
         self.assertEqual([one["score"] for one in scored["predictions"]], [high, low])
         lines, headers = self.invoke("e", "[90,10]\n[10,90]\n", Content_Type="application/jsonlines", Accept="application/jsonlines")
         self.assertEqual([json.loads(line)["score"] for line in lines.split()], [high, low])
-        self.assertEqual(self.invoke("e", "[[90,10]]", Content_Type="application/json", Accept="text/csv")[0], f"{text.split()[0]}\n")
+        self.assertEqual(self.invoke("e", "[[90,10]]", Content_Type="application/json", Accept="image/x, text/csv;q=1, */*")[0], f"{text.split()[0]}\n")
+        self.assertEqual(self.invoke("e", "90,10", Accept="image/x, */*")[0], f"{text.split()[0]}\n")
+        self.invoke("e", "90,10", 424, Accept="image/x")
         _, headers = self.invoke("e", "1,2", X_Amzn_SageMaker_Custom_Attributes="trace=1", X_Amzn_SageMaker_Inference_Id="i-1")
         self.assertEqual((headers["X-Amzn-SageMaker-Custom-Attributes"], headers["X-Amzn-SageMaker-Inference-Id"]), ("trace=1", "i-1"))
 
@@ -442,6 +444,10 @@ class Endpoints(SageMakerCase):
         self.sm("UpdateEndpointWeightsAndCapacities", EndpointName="e", DesiredWeightsAndCapacities=[{"VariantName": "blue", "DesiredWeight": 0}])
         self.assertEqual({self.invoke("e", "1,2")[1]["x-Amzn-Invoked-Production-Variant"] for _ in range(20)}, {"green"})
         self.assertEqual(self.invoke("e", "1,2", X_Amzn_SageMaker_Target_Variant="blue")[1]["x-Amzn-Invoked-Production-Variant"], "blue")
+        self.sm("UpdateEndpoint", EndpointName="e", EndpointConfigName="e-1", RetainAllVariantProperties=True)
+        self.assertEqual([one["CurrentWeight"] for one in self.sm("DescribeEndpoint", EndpointName="e")["ProductionVariants"]], [0, 1])
+        self.sm("UpdateEndpoint", EndpointName="e", EndpointConfigName="e-1")
+        self.assertEqual([one["CurrentWeight"] for one in self.sm("DescribeEndpoint", EndpointName="e")["ProductionVariants"]], [3, 1])
         for wrong in ({"EnableCapture": True, "DestinationS3Uri": "x", "InitialSamplingPercentage": 1, "CaptureOptions": [{"CaptureMode": "Input"}]},
                       {"EnableCapture": True, "DestinationS3Uri": "s3://b/c", "InitialSamplingPercentage": 101, "CaptureOptions": [{"CaptureMode": "Input"}]},
                       {"EnableCapture": True, "DestinationS3Uri": "s3://b/c", "InitialSamplingPercentage": 1, "CaptureOptions": []}):
