@@ -38,8 +38,7 @@ Status invoke(const InvokeOptions& options, const Shared& shared) {
   }
   MR_TRY(jobs, tasks::Jobs::open((fs::path(home) / "tasks.db").string()));
   const tasks::ObjectStore objects(fs::path(home) / "objects");
-  const SystemClock clock;
-  MR_TRY(answer, tasks::invoke_endpoint(*jobs, objects, clock, options.endpoint, options.content_type, body,
+  MR_TRY(answer, tasks::invoke_endpoint(*jobs, objects, options.endpoint, options.content_type, body,
                                         options.accept));
   if (shared.json) {
     print_json(Json{{"Body", answer.body},

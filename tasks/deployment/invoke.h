@@ -28,9 +28,9 @@ class EndpointHost;
 Result<InvokeAnswer> invoke_endpoint(EndpointHost& host, std::string_view endpoint,
                                      std::string_view content_type, std::string_view body,
                                      std::string_view accept, std::string_view target_variant = {});
-Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& objects, const Clock& clock,
-                                     std::string_view endpoint, std::string_view content_type,
-                                     std::string_view body, std::string_view accept);
+Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& objects, std::string_view endpoint,
+                                     std::string_view content_type, std::string_view body,
+                                     std::string_view accept);
 
 // arn:aws:states:::aws-sdk:sagemakerruntime:invokeEndpoint
 Outcome invoke_endpoint_task(TaskCall& call);

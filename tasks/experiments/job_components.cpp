@@ -11,6 +11,8 @@
 namespace millrace::tasks {
 namespace {
 
+constexpr std::size_t kExperimentNameMax = 120;  // characters
+
 struct JobComponentKind {
   const EntityKind& entity;
   std::string_view suffix, source_type, time_prefix;
@@ -111,6 +113,31 @@ Status check_experiment_config(const Jobs& jobs, const Json& request) {
   if (!experiment.empty() && owner != experiment)
     return config.wrong("TrialName", "trial \"" + trial + "\" belongs to experiment \"" + owner + "\"");
   return {};
+}
+
+Status ensure_experiment_config(Jobs& jobs, const Json& request, std::int64_t now_ms) {
+  MR_TRY(config, Arguments(request).object_or_empty("ExperimentConfig"));
+  MR_TRY(experiment, config.text_or("ExperimentName", ""));
+  MR_TRY(trial, config.text_or("TrialName", ""));
+  const auto make = [&](const EntityKind& entity, const std::string& name,
+                        const std::string& owner) -> Status {
+    if (name.empty()) return {};
+    MR_DO(check_name("ExperimentConfig." + name_field(entity), name, kExperimentNameMax));
+    Json record = {{name_field(entity), name}, {arn_field(entity), entity_arn(entity, name)}};
+    if (!owner.empty()) record["ExperimentName"] = owner;
+    record.update({{"DisplayName", name},
+                   {"CreatedBy", Json::object()},
+                   {"CreationTime", now_ms},
+                   {"LastModifiedTime", now_ms},
+                   {kNotes, Json::object()}});
+    const Status made = jobs.create(entity.kind, name, record);
+    return made || made.error().code == ErrorCode::AlreadyExists ? Status() : made;
+  };
+  // A trial needs an experiment: one that is named alone gets one of its name, unless it is there.
+  if (experiment.empty() && !trial.empty() && !jobs.find(kTrial.kind, trial)) experiment = trial;
+  MR_DO(make(kExperiment, experiment, ""));
+  MR_DO(make(kTrial, trial, experiment));
+  return check_experiment_config(jobs, request);
 }
 
 Status keep_job_component(Jobs& jobs, const Jobs::Change& change) {

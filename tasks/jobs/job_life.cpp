@@ -222,7 +222,11 @@ Outcome create_job(const JobKind& kind, TaskCall& call) {
   if (call.context.cancelled() && !has_record(kind, call))
     return failed(error_names::kTaskFailed, "cancelled before the job began");
   if (!has_record(kind, call)) {
-    const Status experiment = check_experiment_config(call.context.jobs(), call.arguments);
+    Jobs& jobs = call.context.jobs();
+    const Status experiment =
+        call.key.empty()
+            ? check_experiment_config(jobs, call.arguments)
+            : ensure_experiment_config(jobs, call.arguments, to_millis(call.context.clock().now()));
     if (!experiment && experiment.error().code == ErrorCode::NotFound)
       return sagemaker_failure("ResourceNotFoundException", experiment.error().message);
     if (!experiment) return sagemaker_failure(experiment.error());

@@ -558,6 +558,17 @@ class Experiments(SageMakerCase):
         self.assertEqual(got[2]["Status"], "ValidationError")
         self.metrics("PUT", "/BatchPutMetrics", 400, TrialComponentName="none", MetricData=[{"MetricName": "x", "Value": 1}])
 
+    def test_a_workflow_makes_its_experiment(self):
+        job = training("w", ExperimentConfig={"ExperimentName": "made", "TrialName": "made-1"})
+        states = {"Train": {"Type": "Task", "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync", "Parameters": job, "End": True}}
+        machine = self.server.call("CreateStateMachine", name="m", roleArn=ROLE, definition=json.dumps({"StartAt": "Train", "States": states}))
+        run = self.server.call("StartExecution", stateMachineArn=machine["stateMachineArn"])["executionArn"]
+        self.wait_for(lambda: self.server.call("DescribeExecution", executionArn=run)["status"] == "SUCCEEDED", "the execution")
+        self.events()
+        self.assertEqual(self.sm("DescribeTrial", TrialName="made-1")["ExperimentName"], "made")
+        listed = self.sm("ListTrialComponents", ExperimentName="made")["TrialComponentSummaries"]
+        self.assertEqual([one["TrialComponentName"] for one in listed], ["w-aws-training-job"])
+
     def test_jobs_make_their_component(self):
         self.sm("CreateExperiment", ExperimentName="e")
         self.sm("CreateTrial", TrialName="t", ExperimentName="e")
