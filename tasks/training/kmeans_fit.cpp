@@ -15,10 +15,11 @@ namespace millrace::tasks {
 
 namespace {
 
-constexpr double kOperationsOfTrials = 2e9;  // n k d of all starts that "auto" allows
-constexpr double kOperationsMax = 1.5e10;    // n k d of all rounds, after which no centre is moved
-constexpr int kMovesInVain = 12;             // one after another, then the search ends
-constexpr std::size_t kStartRows = 10'000;   // k-means++ looks at so many rows, or 50 a centre
+constexpr double kOperationsOfTrials = 2e9;      // n k d of all starts that "auto" allows
+constexpr double kOperationsMax = 1.5e10;        // n k d of all rounds, after which no centre is moved
+constexpr int kMovesInVain = 12;                 // one after another, then the search ends
+constexpr std::size_t kStartRows = 10'000;       // k-means++ looks at so many rows, or 10 a centre
+constexpr std::size_t kGreedyCentresMax = 1000;  // with more of them each is the first drawn
 
 // Rows assigned to centres, and what follows from it.
 struct Assignment {
@@ -156,18 +157,19 @@ void distances_to(const Matrix& rows, const std::vector<float>& norms,
 // Chooses first centres. Rows of weight 0 are never chosen while there are others.
 class Starts {
  public:
-  Starts(const Dataset& data, std::size_t k) : data_(data), k_(k) {}
+  Starts(const Dataset& data, std::size_t k, const std::function<bool()>& cancelled)
+      : data_(data), k_(k), cancelled_(cancelled) {}
 
-  Matrix choose(bool plus_plus, Random random) const {
+  Result<Matrix> choose(bool plus_plus, Random random) const {
     const std::vector<std::size_t> sample = sampled_rows(random);
-    return plus_plus ? greedy(sample, random)
-                     : rows_of({sample.begin(), sample.begin() + std::ptrdiff_t(k_)});
+    if (plus_plus) return greedy(sample, random);
+    return rows_of({sample.begin(), sample.begin() + std::ptrdiff_t(k_)});
   }
 
  private:
   // Distinct rows in random order, those of weight 0 last.
   std::vector<std::size_t> sampled_rows(Random& random) const {
-    const std::size_t n = data_.X.rows, wanted = std::min(n, std::max(kStartRows, 50 * k_));
+    const std::size_t n = data_.X.rows, wanted = std::min(n, std::max(kStartRows, 10 * k_));
     std::vector<std::size_t> rows(n);
     for (std::size_t i = 0; i < n; ++i) rows[i] = i;
     if (!data_.weights.empty())
@@ -189,7 +191,7 @@ class Starts {
   }
 
   // Each next centre is the best of 2 + log k rows drawn by weight times squared distance to those chosen.
-  Matrix greedy(const std::vector<std::size_t>& sample, Random& random) const {
+  Result<Matrix> greedy(const std::vector<std::size_t>& sample, Random& random) const {
     Matrix rows = rows_of(sample);
     move_to_middle(rows);
     const std::size_t m = rows.rows, d = rows.cols;
@@ -199,11 +201,14 @@ class Starts {
       weight[i] = data_.weights.empty() ? 1 : data_.weights[sample[i]];
       for (std::size_t j = 0; j < d; ++j) norms[i] += rows.at(i, j) * rows.at(i, j);
     }
-    const std::size_t tries = 2 + static_cast<std::size_t>(std::log(static_cast<double>(k_)));
+    const std::size_t tries =
+        k_ > kGreedyCentresMax ? 1 : 2 + static_cast<std::size_t>(std::log(static_cast<double>(k_)));
     std::vector<std::size_t> chosen{draw(weight, {}, random)};
     std::vector<float> closest;
     distances_to(rows, norms, chosen, closest);
     while (chosen.size() < k_) {
+      if (chosen.size() % 16 == 0 && cancelled_ && cancelled_())
+        return fail(ErrorCode::Cancelled, "training was stopped");
       std::vector<std::size_t> candidates;
       for (std::size_t t = 0; t < tries; ++t) candidates.push_back(draw(weight, closest, random));
       distances_to(rows, norms, candidates, distances);
@@ -253,6 +258,7 @@ class Starts {
 
   const Dataset& data_;
   const std::size_t k_;
+  const std::function<bool()>& cancelled_;
 };
 
 struct LloydRun {
@@ -271,13 +277,14 @@ class KmeansFit {
         rows_(train, k_, context) {}
 
   Result<Fitted> run() {
-    const Starts starts(train_, k_);
+    const Starts starts(train_, k_, context_.cancelled);
     const bool plus_plus = read_.text("local_lloyd_init_method") == "kmeans++";
     const Random random(context_.seed);
     const std::int64_t trials = read_.integer_or("local_lloyd_num_trials", automatic_trials());
     std::optional<LloydRun> best;
     for (std::int64_t t = 0; t < trials && !stopped_; ++t) {
-      LloydRun trial{starts.choose(plus_plus, random.derive("start", static_cast<std::uint64_t>(t))), {}, 0};
+      MR_TRY(start, starts.choose(plus_plus, random.derive("start", static_cast<std::uint64_t>(t))));
+      LloydRun trial{std::move(start), {}, 0};
       MR_DO(lloyd(trial, read_.real("local_lloyd_tol")));
       if (!best || trial.assignment.loss < best->assignment.loss) best = std::move(trial);
     }

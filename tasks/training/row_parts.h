@@ -21,7 +21,10 @@ class RowParts {
     const std::size_t blocks = (rows + kBlockRows - 1) / kBlockRows;
     parts_ =
         std::max<std::size_t>(1, std::min({kPartsMax, kSumsMax / std::max<std::size_t>(1, sums), blocks}));
-    blocks_at_once_ = std::clamp<std::size_t>((blocks + parts_ - 1) / parts_, 1, kBlocksAtOnce);
+    // Products with many sums take long: fewer blocks, so that stopping is asked about in time.
+    const std::size_t most =
+        std::clamp<std::size_t>(8 * kSumsMax / std::max<std::size_t>(1, sums), 1, kBlocksAtOnce);
+    blocks_at_once_ = std::clamp<std::size_t>((blocks + parts_ - 1) / parts_, 1, most);
   }
 
   std::size_t parts() const { return parts_; }

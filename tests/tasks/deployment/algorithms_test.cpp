@@ -126,6 +126,27 @@ TEST_CASE("kmeans: a header's labels are no feature when they are named or stand
   }
 }
 
+TEST_CASE("kmeans: of rows that prepare wrote the target is no feature, and raw rows are answered") {
+  Algorithm d;
+  d.home.write("objects/b/raw/data.csv", two_clouds(30, true, true));
+  const std::string prepared = d.driver.run(
+      "sagemaker:createProcessingJob.sync",
+      Json{{"ProcessingJobName", "p"},
+           {"AppSpecification", {{"ImageUri", "prepare"}}},
+           {"Environment", {{"SETTINGS", R"({"target": "kind", "steps": [{"step": "scale"}]})"}}},
+           {"ProcessingInputs", {{{"InputName", "train"}, {"S3Input", {{"S3Uri", "s3://b/raw/"}}}}}},
+           {"ProcessingOutputConfig",
+            {{"Outputs", {{{"OutputName", "o"}, {"S3Output", {{"S3Uri", "s3://b/"}}}}}}}}}
+          .dump());
+  INFO(prepared);
+  const Json job = d.train("kmeans", {{"k", "2"}, {"feature_dim", "2"}}, "text/csv", nullptr);
+  CHECK(metric_of(job, "train:msd") < 0.1);
+  const Json answer = parse(d.invoke("2,1\n22,21\n", "application/json"));
+  REQUIRE(answer["predictions"].size() == 2);
+  CHECK(answer["predictions"][1]["distance_to_cluster"].get<double>() == doctest::Approx(0).epsilon(1e-4));
+  CHECK(answer["predictions"][0]["closest_cluster"] != answer["predictions"][1]["closest_cluster"]);
+}
+
 TEST_CASE("pca, knn, randomcutforest, factorization-machines, mlp: metrics of test and SageMaker's answers") {
   struct Row {
     const char* image;
@@ -213,12 +234,12 @@ TEST_CASE("Training job: channels and labels that an algorithm does not take are
       has(refusal("kmeans", k, {channel("train", "text/csv"), channel("validation", "text/csv")}),
           "InputDataConfig[1].ChannelName: 'validation' is not a channel of kmeans: expected train or test"));
   CHECK(has(refusal("linear-learner", {{"predictor_type", "regressor"}},
-                    {channel("train", "text/csv;label_size=0")}),
+                    Json::array({channel("train", "text/csv;label_size=0")})),
             "'text/csv;label_size=0': expected label_size=1"));
-  CHECK(has(refusal("kmeans", k, {channel("train", "text/csv;label_size=2")}),
+  CHECK(has(refusal("kmeans", k, Json::array({channel("train", "text/csv;label_size=2")})),
             "expected label_size=1 or label_size=0"));
   CHECK(
       has(refusal("knn", {{"k", "2"}, {"predictor_type", "regressor"}, {"sample_size", "9"}, {"weight", "w"}},
-                  {channel("train", "text/csv")}),
+                  Json::array({channel("train", "text/csv")})),
           "HyperParameters.weight: knn takes no weights"));
 }

@@ -160,7 +160,7 @@ TEST_CASE("published accuracy: factorization-machines on the lectures' ratings")
   const HyperParameters parameters{{"predictor_type", "regressor"},
                                    {"num_factors", "4"},
                                    {"categorical_features", "all"},
-                                   {"epochs", "12"},
+                                   {"epochs", "8"},
                                    {"mini_batch_size", "500"},
                                    {"linear_lr", "0.005"},
                                    {"linear_wd", "0.00005"},
@@ -169,5 +169,5 @@ TEST_CASE("published accuracy: factorization-machines on the lectures' ratings")
   const Fitted fitted = fit_public("factorization-machines", parameters, parts.train);
   const double rmse = tested("factorization-machines", parameters, *fitted.model, parts.test, "rmse");
   MESSAGE("RMSE " << rmse << " (published 1.2053 of biases, 1.2026 of lme4 with the context)");
-  CHECK(rmse < 1.215);
+  CHECK(rmse < 1.208);
 }
