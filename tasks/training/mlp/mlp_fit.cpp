@@ -19,6 +19,8 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::size_t kGradientRows = 64;  // of a block with gradients of its own
+constexpr std::size_t kBlocksAtOnce = 16;
+constexpr std::size_t kGradientNumbersMax = std::size_t{1} << 24;  // in the gradients of all blocks at once
 constexpr std::size_t kMlpParametersMax = std::size_t{1} << 28;
 constexpr std::size_t kLayersMax = 20;
 
@@ -254,14 +256,13 @@ class MlpFit {
   double batch_gradient(std::span<const std::uint32_t> rows, const PackedNetwork& network,
                         const Random& random) {
     const std::size_t blocks = (rows.size() + kGradientRows - 1) / kGradientRows;
-    // Few blocks at once, so that large batches of large networks don't fill the memory.
-    constexpr std::size_t kBlocksAtOnce = 16;
-    if (blocks_.size() < std::min(blocks, kBlocksAtOnce)) blocks_.resize(std::min(blocks, kBlocksAtOnce));
+    const std::size_t at_once = std::clamp<std::size_t>(kGradientNumbersMax / size(), 1, kBlocksAtOnce);
+    if (blocks_.size() < std::min(blocks, at_once)) blocks_.resize(std::min(blocks, at_once));
     gradient_.assign(size(), 0);
     const auto rate = static_cast<float>(read_.real("dropout"));
     double loss = 0;
-    for (std::size_t first = 0; first < blocks; first += kBlocksAtOnce) {
-      const std::size_t here = std::min(kBlocksAtOnce, blocks - first);
+    for (std::size_t first = 0; first < blocks; first += at_once) {
+      const std::size_t here = std::min(at_once, blocks - first);
       team_.each(here, [&](std::size_t b, int) {
         GradientBlock& block = blocks_[b];
         const std::size_t begin = (first + b) * kGradientRows;
