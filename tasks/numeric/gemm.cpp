@@ -3,13 +3,11 @@
 #include <cstdint>
 #include <cstring>
 
-#include "tasks/trees/isa.h"
+#include "tasks/numeric/isa.h"
 
 namespace millrace::tasks {
 
 namespace {
-
-using trees::Isa;
 
 template <class T, int Bytes>
 struct Register {
@@ -125,8 +123,8 @@ template <class T>
 void multiply(Strided<T> A, std::size_t n, const PackedMatrix<T>& B, T* C, std::size_t c_step, bool add) {
   const Product<T> product{A, n, &B, C, c_step, add};
 #if defined(__x86_64__)
-  if (trees::isa() == Isa::Avx512) return gemm_avx512(product);
-  if (trees::isa() == Isa::Avx2) return gemm_avx2(product);
+  if (isa() == Isa::Avx512) return gemm_avx512(product);
+  if (isa() == Isa::Avx2) return gemm_avx2(product);
 #endif
   gemm_plain(product);
 }

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tasks/trees/isa.h"
+#include "tasks/numeric/isa.h"
 
 namespace millrace::tasks::trees {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tasks/trees/isa.h"
+#include "tasks/numeric/isa.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-#include "tasks/trees/isa.h"
+#include "tasks/numeric/isa.h"
 #include "tasks/trees/math.h"
 
 namespace millrace::tasks::trees {

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "tasks/trees/isa.h"
+#include "tasks/numeric/isa.h"
 #include "tasks/trees/math.h"
 
 namespace millrace::tasks::trees {

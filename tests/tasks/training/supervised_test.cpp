@@ -5,12 +5,12 @@
 #include <cmath>
 
 #include "tasks/numeric/gemm.h"
+#include "tasks/numeric/isa.h"
 #include "tasks/numeric/neighbour_index.h"
 #include "tasks/training/factorization_machines.h"
 #include "tasks/training/knn.h"
 #include "tasks/training/mlp/mlp.h"
 #include "tasks/training/mlp/steps.h"
-#include "tasks/trees/isa.h"
 #include "tests/tasks/training/sample_data.h"
 
 using namespace millrace;
@@ -73,8 +73,8 @@ void check_product(std::size_t n, std::size_t k, std::size_t m) {
 }  // namespace
 
 TEST_CASE("dense products: every shape, both orders of both factors, the same bits on every processor") {
-  for (const trees::Isa most : {trees::Isa::Baseline, trees::Isa::Avx2, trees::Isa::Avx512}) {
-    trees::limit_isa(most);
+  for (const Isa most : {Isa::Baseline, Isa::Avx2, Isa::Avx512}) {
+    limit_isa(most);
     for (const std::size_t n : {1, 2, 7, 8, 21, 64}) {
       for (const std::size_t m : {1, 5, 16, 31, 32, 33, 70}) {
         check_product<float>(n, 13, m);
@@ -83,7 +83,7 @@ TEST_CASE("dense products: every shape, both orders of both factors, the same bi
     }
     check_product<float>(3, 1000, 40);
   }
-  trees::limit_isa(trees::Isa::Avx512);
+  limit_isa(Isa::Avx512);
 }
 
 TEST_CASE("knn: votes and means by hand; ties go to the first class, equal distances to the first row") {
@@ -336,9 +336,9 @@ TEST_CASE(
   const Fitted fitted = fit_labelled("mlp", parameters, data);
   const auto metrics = test_mlp(parameters, *fitted.model, data);
   CHECK(metrics->at("binary_classification_accuracy") > 0.97);
-  trees::limit_isa(trees::Isa::Baseline);
+  limit_isa(Isa::Baseline);
   const std::string plain = fit_labelled("mlp", parameters, data).model->save();
-  trees::limit_isa(trees::Isa::Avx512);
+  limit_isa(Isa::Avx512);
   CHECK(plain == fitted.model->save());
   HyperParameters patient = parameters;
   patient["early_stopping_patience"] = "2", patient["early_stopping_tolerance"] = "0.9",

@@ -5,11 +5,11 @@
 #include <numeric>
 #include <set>
 
+#include "tasks/numeric/isa.h"
 #include "tasks/training/xgboost.h"
 #include "tasks/trees/bins.h"
 #include "tasks/trees/boost.h"
 #include "tasks/trees/explain.h"
-#include "tasks/trees/isa.h"
 #include "tasks/trees/math.h"
 #include "tasks/trees/model_json.h"
 #include "tests/tasks/trees/tree_data.h"
@@ -82,12 +82,12 @@ TEST_CASE("trees: the same bytes for any number of threads and any processor") {
       CHECK(bytes == train_trees(parameters, data).model->save());
     }
     parameters["nthread"] = "2";
-    for (const trees::Isa level : {trees::Isa::Baseline, trees::Isa::Avx2}) {
-      trees::limit_isa(level);
+    for (const Isa level : {Isa::Baseline, Isa::Avx2}) {
+      limit_isa(level);
       const Fitted fitted = train_trees(parameters, data);
       CHECK(bytes == fitted.model->save());
       const auto plain = fitted.model->predict(MatrixView(data.X).slice(0, 500));
-      trees::limit_isa(trees::Isa::Avx512);
+      limit_isa(Isa::Avx512);
       CHECK(plain->values == fitted.model->predict(MatrixView(data.X).slice(0, 500))->values);
     }
   }

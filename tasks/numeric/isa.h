@@ -6,7 +6,7 @@
 // MR_KERNEL(name, (parameters), (arguments)) defines `name` and its three builds from name##_body, which must
 // be MR_BODY: inlined into each.
 
-namespace millrace::tasks::trees {
+namespace millrace::tasks {
 
 enum class Isa { Baseline, Avx2, Avx512 };
 
@@ -14,7 +14,7 @@ enum class Isa { Baseline, Avx2, Avx512 };
 Isa isa();
 void limit_isa(Isa most);
 
-}  // namespace millrace::tasks::trees
+}  // namespace millrace::tasks
 
 #define MR_BODY [[gnu::always_inline]] static inline
 

@@ -1,9 +1,9 @@
-#include "tasks/trees/isa.h"
+#include "tasks/numeric/isa.h"
 
 #include <algorithm>
 #include <atomic>
 
-namespace millrace::tasks::trees {
+namespace millrace::tasks {
 
 namespace {
 
@@ -33,4 +33,4 @@ void limit_isa(Isa most) {
   isa_limit = most;
 }
 
-}  // namespace millrace::tasks::trees
+}  // namespace millrace::tasks
