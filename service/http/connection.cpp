@@ -339,8 +339,10 @@ void Connection::read_body(std::function<void(std::string, bool)> call) {
   if (phase_ == Phase::Closed) return;
   set_deadline(shared_->settings.request_time_max);
   // What came with the head has not been looked at yet.
-  if (receiving_ && body_.empty() && !input_.empty()) return receive_body();
-  hand_on_body();
+  if (receiving_ && body_.empty() && !input_.empty())
+    receive_body();
+  else
+    hand_on_body();
   update_reading();
 }
 

@@ -208,8 +208,7 @@ Status parse_libsvm(std::string_view text, std::string_view name, LibsvmRows& ro
         return invalid(place + "index " + std::to_string(index) + " does not rise");
       if (index >= kLibsvmColumnsMax)
         return fail(ErrorCode::LimitExceeded, place + "index " + std::to_string(index) + " is beyond 65535");
-      rows.largest = std::max(rows.largest, index);
-      rows.from_zero = rows.from_zero || index == 0;
+      rows.features = std::max(rows.features, std::size_t{index} + 1);
       cells.emplace_back(index, value);
     }
     if (!target) continue;  // a comment
@@ -220,15 +219,14 @@ Status parse_libsvm(std::string_view text, std::string_view name, LibsvmRows& ro
 }
 
 Table libsvm_table(const LibsvmRows& rows) {
-  const std::uint32_t first = rows.from_zero ? 0 : 1;
-  const std::size_t features = rows.largest < first ? 0 : rows.largest - first + 1;
   Table table;
   table.rows = rows.targets.size();
   table.columns.push_back(number_column("target", rows.targets));
-  for (std::size_t i = 0; i < features; ++i)
-    table.columns.push_back(number_column("f" + std::to_string(i), std::vector<double>(table.rows, 0.0)));
+  for (std::size_t i = 0; i < rows.features; ++i)
+    table.columns.push_back(
+        number_column("f" + std::to_string(i), std::vector<double>(table.rows, kMissing)));
   for (std::size_t row = 0; row < table.rows; ++row)
-    for (const auto& [index, value] : rows.cells[row]) table.columns[1 + index - first].numbers[row] = value;
+    for (const auto& [index, value] : rows.cells[row]) table.columns[1 + index].numbers[row] = value;
   return table;
 }
 

@@ -24,15 +24,14 @@ struct RecordLinesOptions {
 Result<Table> parse_json_lines(std::string_view text, std::string_view name,
                                const RecordLinesOptions& options = {});
 
-// "TARGET INDEX:VALUE INDEX:VALUE …", indices rising: the columns target, f0, f1, … up to the largest index;
-// what is not said is 0. A '#' begins a comment. With an index 0 anywhere they count from 0, else from 1.
-// InvalidArgument; LimitExceeded: more than kLibsvmColumnsMax; Cancelled.
+// "TARGET INDEX:VALUE INDEX:VALUE …", indices rising and counted from 0: the columns target, f0, f1, … up to
+// the largest index; what is not said is missing, as XGBoost has it and requests of text/libsvm are read. A
+// '#' begins a comment. InvalidArgument; LimitExceeded: more than kLibsvmColumnsMax; Cancelled.
 inline constexpr std::size_t kLibsvmColumnsMax = 65'536;
 struct LibsvmRows {
   std::vector<double> targets;
-  std::vector<std::vector<std::pair<std::uint32_t, double>>> cells;  // index as it is written, and value
-  std::uint32_t largest = 0;
-  bool from_zero = false;
+  std::vector<std::vector<std::pair<std::uint32_t, double>>> cells;  // index and value
+  std::size_t features = 0;
 };
 // Appends the rows of one object; libsvm_table makes the table of all.
 Status parse_libsvm(std::string_view text, std::string_view name, LibsvmRows& rows,

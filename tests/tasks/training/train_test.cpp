@@ -163,7 +163,7 @@ TEST_CASE("run_training: the same rows in another form give the same trees") {
       const std::string value = std::to_string(train.X.at(i, j));
       members += ",\"" + train.feature_names[j] + "\":" + value;
       array += (j ? "," : "") + value;
-      cells += " " + std::to_string(j + 1) + ":" + value;
+      cells += " " + std::to_string(j) + ":" + value;
     }
     const std::string y = std::to_string(static_cast<int>(train.y[i]));
     lines += "{\"y\":" + y + members + "}\n";
