@@ -24,6 +24,10 @@ Result<std::vector<Place>> input_places(const Arguments& arguments) {
     MR_TRY(uri, s3_input.text("S3Uri"));
     MR_TRY(local, s3_input.text_or("LocalPath", "/opt/ml/processing/input/" + name));
     MR_DO(parse_s3_uri(uri));
+    MR_TRY(type, s3_input.text_or("S3DataType", "S3Prefix"));
+    MR_DO(s3_input.one_of("S3DataType", type, "S3Prefix"));
+    MR_TRY(compression, s3_input.text_or("S3CompressionType", "None"));
+    MR_DO(s3_input.one_of("S3CompressionType", compression, "None"));
     places.push_back({name, uri, local});
   }
   return places;

@@ -81,6 +81,11 @@ Result<std::string> channel_uri(const Arguments& channel) {
   MR_TRY(s3_source, source.object("S3DataSource"));
   MR_TRY(uri, s3_source.text("S3Uri"));
   MR_DO(parse_s3_uri(uri));
+  // A program sees the objects as they are: what would change them is refused rather than passed over.
+  MR_TRY(type, s3_source.text_or("S3DataType", "S3Prefix"));
+  MR_DO(s3_source.one_of("S3DataType", type, "S3Prefix"));
+  MR_TRY(compression, channel.text_or("CompressionType", "None"));
+  MR_DO(channel.one_of("CompressionType", compression, "None"));
   return uri;
 }
 
