@@ -42,7 +42,7 @@ const std::vector<Direction>& directions() {
       {"tasks/tuning/", {MR_TASK_GROUND, "tasks/tuning/", "tasks/training/", "tasks/evaluation/svg_chart.h"}},
       {"tasks/runner.", {"base/", "tasks/", "orchestrator/dispatch/runner.h"}},
       {"tasks/", {"base/", "tasks/"}},
-      {"triggers/", {"base/", "definitions/", "orchestrator/engine.h", "orchestrator/store/", "triggers/"}},
+      {"triggers/", {"base/", "definitions/", "triggers/"}},
       {"service/",
        {"base/", "definitions/", "states/", "orchestrator/", "simulation/", "tasks/", "triggers/",
         "service/"}},
