@@ -380,8 +380,6 @@ constexpr P kListConnectionsParameters[] = {
     {"Limit", "number", false, "100; at most that"},
     {"NextToken", "string", false, "of the page before"},
 };
-constexpr P kEventBusName[] = {{"Name", "string", false, "default"}};
-constexpr P kEventBusPrefix[] = {{"NamePrefix", "string", false}};
 constexpr P kPublishParameters[] = {
     {"TopicArn", "string", true, "of createTopic; region and account make no difference"},
     {"Message", "any", true, "text; an object goes out as its JSON text"},
@@ -460,9 +458,7 @@ const TaskKind kCatalog[] = {
     {"eventbridge", "createConnection", "Keeps how requests of HTTP tasks are authorized", false, false, kConnectionParameters, create_connection},
     {"eventbridge", "deleteConnection", "Deletes a connection with its secrets", false, false, kConnectionName, delete_connection},
     {"eventbridge", "describeConnection", "A connection's record without its secrets", false, false, kConnectionName, describe_connection},
-    {"eventbridge", "describeEventBus", "The one bus there is", false, false, kEventBusName, describe_event_bus},
     {"eventbridge", "listConnections", "Connections by name, in pages", false, false, kListConnectionsParameters, list_connections},
-    {"eventbridge", "listEventBuses", "The one bus there is", false, false, kEventBusPrefix, list_event_buses},
     {"eventbridge", "putEvents", "Puts events on a bus; wrong ones fail alone", false, false, kPutEventsParameters, put_events},
     {"eventbridge", "updateConnection", "Changes a connection", false, false, kConnectionChanges, update_connection},
     {"events", "putEvents", "Puts events on a bus; fails when one of them does", true, false, kPutEventsParameters, put_events, true},

@@ -397,8 +397,9 @@ void TaskLibraryRunner::cancel(const TaskKey& key) {
 }
 
 void TaskLibraryRunner::call(const std::string& service, const std::string& operation, Payload arguments,
-                             std::string caller, std::function<void(Outcome)> reply) {
+                             std::string caller, std::function<void(Outcome)> reply, std::string key) {
   auto attempt = std::make_shared<Attempt>();
+  attempt->key = std::move(key);
   attempt->arguments = std::move(arguments);
   attempt->caller = std::move(caller);
   attempt->resource.kind = find_operation(service, operation);
@@ -432,6 +433,9 @@ EndpointHost& TaskLibraryRunner::endpoints() {
 }
 Result<EventLog*> TaskLibraryRunner::events() {
   return core_->integrations->events();
+}
+Integrations& TaskLibraryRunner::integrations() {
+  return *core_->integrations;
 }
 ObjectStore& TaskLibraryRunner::objects() {
   return core_->objects;

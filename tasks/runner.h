@@ -21,6 +21,7 @@ namespace millrace::tasks {
 
 class DataServices;
 class EventLog;
+class Integrations;
 struct RunnerCore;
 
 class TaskLibraryRunner final : public orchestrator::TaskRunner {
@@ -60,16 +61,18 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   void cancel(const orchestrator::TaskKey& key) override;
 
   // The same functions for other doors (HTTP API, command line): e.g. ("sagemaker", "createTrainingJob"). The
-  // reply comes on the loop thread. ValidationException for an operation that does not exist.
+  // reply comes on the loop thread. ValidationException for an operation that does not exist. `key`: as in
+  // TaskCall; what writes is carried out once for it.
   void call(const std::string& service, const std::string& operation, Payload arguments, std::string caller,
-            std::function<void(Outcome)> reply);
+            std::function<void(Outcome)> reply, std::string key = {});
 
-  FunctionHost& functions();  // any thread
-  Jobs& jobs();               // any thread
-  ObjectStore& objects();     // any thread
-  DataServices& data();       // any thread: tables and queues
-  EndpointHost& endpoints();  // any thread
-  Result<EventLog*> events();  // any thread; opened when it is asked for first
+  FunctionHost& functions();     // any thread
+  Jobs& jobs();                  // any thread
+  ObjectStore& objects();        // any thread
+  DataServices& data();          // any thread: tables and queues
+  EndpointHost& endpoints();     // any thread
+  Result<EventLog*> events();    // any thread; opened when it is asked for first
+  Integrations& integrations();  // any thread: HTTP requests, mapped resources
 
  private:
   explicit TaskLibraryRunner(std::shared_ptr<RunnerCore> core);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -9,6 +10,7 @@ namespace millrace::triggers {
 namespace {
 
 constexpr std::size_t kZoneBytesMax = 1 << 20;
+constexpr std::int64_t kOffsetMax = 26 * 3600;  // RFC 8536: offsets lie within -25 and +26 hours
 
 // Big-endian numbers of a file, within its bounds.
 class ZoneBytes {
@@ -215,7 +217,7 @@ Result<TimeZone> TimeZone::parse(std::string_view tzif, std::string name) {
   }
   const std::string_view characters = bytes.take(static_cast<std::size_t>(header->characters));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i] >= characters.size()) return broken();
+    if (names[i] >= characters.size() || std::abs(zone.kinds_[i].offset) > kOffsetMax) return broken();
     const std::string_view from = characters.substr(names[i]);
     zone.kinds_[i].abbreviation = from.substr(0, from.find('\0'));
   }
@@ -230,7 +232,9 @@ Result<TimeZone> TimeZone::parse(std::string_view tzif, std::string name) {
     footer.remove_prefix(1);
     footer = footer.substr(0, footer.find('\n'));
     zone.rule_ = RuleReader{footer}.read();
-    if (!zone.rule_) return broken();
+    if (!zone.rule_ || std::abs(zone.rule_->standard.offset) > kOffsetMax ||
+        std::abs(zone.rule_->summer.offset) > kOffsetMax)
+      return broken();
   }
   return zone;
 }

@@ -3,15 +3,17 @@
 #include <algorithm>
 
 #include "service/api/library_call.h"
+#include "service/bus/operations.h"
 
 namespace millrace::api {
 namespace {
 
 constexpr std::string_view kEventsContentType = "application/x-amz-json-1.1";
 
-constexpr std::string_view kEventsOperations[] = {
-    "CreateConnection", "DeleteConnection", "DescribeConnection", "DescribeEventBus",
-    "ListConnections",  "ListEventBuses",   "PutEvents",          "UpdateConnection"};
+// Of the task library.
+constexpr std::string_view kLibraryOperations[] = {"CreateConnection",   "DeleteConnection",
+                                                   "DescribeConnection", "ListConnections",
+                                                   "PutEvents",          "UpdateConnection"};
 
 // The records have RFC 3339, the protocol has seconds since 1970.
 constexpr std::string_view kTimes[] = {"CreationTime", "LastModifiedTime", "LastAuthorizedTime"};
@@ -67,17 +69,20 @@ void EventsApi::handle(http::ExchangePtr exchange) {
   const http::Request& request = exchange->request();
   std::string_view operation = request.header("x-amz-target");
   operation.remove_prefix(std::min(kTarget.size(), operation.size()));
-  if (std::find(std::begin(kEventsOperations), std::end(kEventsOperations), operation) ==
-      std::end(kEventsOperations))
-    return reply(refuse("UnknownOperationException",
-                        "EventBridge has no operation '" + std::string(operation) + "' here"));
   const bool empty = request.body.find_first_not_of(" \t\r\n") == std::string::npos;
   const auto input = empty ? Result<Payload>(Payload::empty_object()) : Payload::parse(request.body);
   if (!input || !input->view().is_object())
     return reply(refuse("SerializationException", input
                                                       ? "the request is no JSON object"
                                                       : "the request is no JSON: " + input.error().message));
-  call_library(library_, "eventbridge", library_operation(operation), *input, "the EventBridge API", reply);
+  const bool of_library = std::find(std::begin(kLibraryOperations), std::end(kLibraryOperations),
+                                    operation) != std::end(kLibraryOperations);
+  if (of_library)
+    return call_library(library_, "eventbridge", library_operation(operation), *input, "the EventBridge API",
+                        reply);
+  if (!bus_.call(bus::event_operations(), operation, *input, reply))
+    reply(refuse("UnknownOperationException",
+                 "EventBridge has no operation '" + std::string(operation) + "' here"));
 }
 
 }  // namespace millrace::api

@@ -1,10 +1,11 @@
 #pragma once
-// EventsApi: the part of EventBridge's API that is here: PutEvents, connections, the default bus; AWS
-// JSON 1.1. The operations are the task library's. Loop thread only. Source: EventBridge API reference.
+// EventsApi: EventBridge's API; AWS JSON 1.1. PutEvents and connections are the task library's, all else is
+// the bus's. Loop thread only. Source: EventBridge API reference.
 
 #include <string_view>
 
 #include "base/random.h"
+#include "service/bus/bus.h"
 #include "service/http/server.h"
 #include "tasks/runner.h"
 
@@ -14,12 +15,14 @@ class EventsApi {
  public:
   static constexpr std::string_view kTarget = "AWSEvents.";
 
-  // `library` is borrowed. `seed`: of request ids.
-  EventsApi(tasks::TaskLibraryRunner& library, std::uint64_t seed) : library_(library), random_(seed) {}
+  // Both are borrowed. `seed`: of request ids.
+  EventsApi(tasks::TaskLibraryRunner& library, bus::Bus& bus, std::uint64_t seed)
+      : library_(library), bus_(bus), random_(seed) {}
   void handle(http::ExchangePtr exchange);
 
  private:
   tasks::TaskLibraryRunner& library_;
+  bus::Bus& bus_;
   Random random_;
 };
 

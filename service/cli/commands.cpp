@@ -26,6 +26,7 @@ void add_start(CLI::App&, const Shared&, int&);
 void add_stop(CLI::App&, const Shared&, int&);
 void add_redrive(CLI::App&, const Shared&, int&);
 void add_logs(CLI::App&, const Shared&, int&);
+void add_schedule(CLI::App&, const Shared&, int&);
 void add_config(CLI::App&, const Shared&, int&);
 void add_doctor(CLI::App&, const Shared&, int&);
 void add_backup(CLI::App&, const Shared&, int&);
@@ -47,6 +48,7 @@ std::span<const Command> commands() {
       {"describe", add_describe, true},
       {"history", add_history, true},
       {"logs", add_logs, true},
+      {"schedule", add_schedule, true},
       {"invoke", add_invoke},
       {"call", add_call},
       {"eval", add_eval},

@@ -15,11 +15,13 @@
 #include "service/api/s3/s3.h"
 #include "service/api/sagemaker.h"
 #include "service/api/sagemaker_runtime.h"
+#include "service/api/scheduler.h"
 #include "service/api/service.h"
 #include "service/api/sns.h"
 #include "service/api/sqs.h"
 #include "service/api/sts.h"
 #include "service/auth/gate.h"
+#include "service/bus/bus.h"
 #include "service/cli/command.h"
 #include "service/cli/serve_options.h"
 #include "service/home.h"
@@ -81,13 +83,34 @@ void say_ready(const std::string& url, const std::string& home, const Shared& sh
   std::fflush(stdout);
 }
 
+// The bus, and where its lines for log groups go while there is a server.
+struct BusSlot {
+  std::unique_ptr<bus::Bus> bus;
+  std::function<bool(const std::string&, const std::string&, Instant, std::string)> log;
+};
+
+Status open_bus(BusSlot& slot, service::Home& home, const service::Configuration& configuration,
+                service::ServerMetrics& metrics) {
+  bus::Bus::Settings settings;
+  settings.place = {configuration.engine.region, configuration.engine.account};
+  settings.seed = service::draw_seed();
+  settings.metrics = &metrics.registry();
+  settings.log = [&slot](const std::string& group, const std::string& stream, Instant time,
+                         std::string line) {
+    return slot.log && slot.log(group, stream, time, std::move(line));
+  };
+  MR_TRY(opened, bus::Bus::open(home, std::move(settings)));
+  slot.bus = std::move(opened);
+  return {};
+}
+
 // What serves requests, put together over an open home. Members that are used by others come first.
 class Serving {
  public:
   // `log_store` may be null: then nothing is logged there, and its API does not answer.
   Serving(const service::Configuration& configuration, auth::LiveKeys& keys, service::ServerMetrics& metrics,
           service::Home& home, service::FunctionLogs& function_logs,
-          std::unique_ptr<service::LogStore> log_store, objects::Catalog& catalog)
+          std::unique_ptr<service::LogStore> log_store, objects::Catalog& catalog, BusSlot& bus)
       : metrics_(metrics),
         home_(home),
         function_logs_(function_logs),
@@ -97,7 +120,10 @@ class Serving {
         lambda_(home.tasks()->functions(), configuration.tasks.place, post(), service::draw_seed()),
         tables_(home.tasks()->data(), post(), service::draw_seed()),
         queues_(home.tasks()->data(), post(), service::draw_seed(), configuration.http.tls != nullptr),
-        bus_(*home.tasks(), service::draw_seed()),
+        bus_slot_(bus),
+        bus_(*bus.bus),
+        event_bus_(*home.tasks(), bus_, service::draw_seed()),
+        scheduler_(bus_, service::draw_seed()),
         topics_(*home.tasks(), service::draw_seed()),
         sagemaker_(*home.tasks(), service::draw_seed()),
         inference_(home.tasks()->endpoints(), configuration.engine.account, post(), service::draw_seed()),
@@ -113,12 +139,19 @@ class Serving {
     observers_.add(&metrics_);
     observers_.add(&operator_log_);
     observers_.add(&events_);
+    observers_.add(&bus_.observer());
+    bus.log = [this](const std::string& group, const std::string& stream, Instant time, std::string line) {
+      if (!log_writer_) return false;
+      log_writer_->write({group, stream, time, std::move(line)});
+      return true;
+    };
     if (log_store) open_logs(configuration, std::move(log_store));
     add_services(configuration);
     home.engine().observe(&observers_);
   }
   ~Serving() {
     home_.engine().observe(nullptr);
+    bus_slot_.log = {};
     function_logs_.connect(nullptr);
     log_writer_.reset();  // its last work may be for the API beside it
   }
@@ -127,6 +160,7 @@ class Serving {
   void start() {
     retention_.start();
     home_.tasks()->endpoints().load_all();
+    bus_.start();
   }
 
   void handle(http::ExchangePtr exchange) { router_.handle(std::move(exchange)); }
@@ -161,7 +195,10 @@ class Serving {
       router_.add({"sqs", protocol, target, api::SqsApi::serves,
                    [this](ExchangePtr exchange, const Caller&) { queues_.handle(std::move(exchange)); }});
     router_.add({"events", Protocol::AwsJson11, api::EventsApi::kTarget, nullptr,
-                 [this](ExchangePtr exchange, const Caller&) { bus_.handle(std::move(exchange)); }});
+                 [this](ExchangePtr exchange, const Caller&) { event_bus_.handle(std::move(exchange)); }});
+    router_.add({"scheduler", Protocol::RestJson, api::SchedulerApi::kTarget, api::SchedulerApi::serves,
+                 [this](ExchangePtr exchange, const Caller&) { scheduler_.handle(std::move(exchange)); },
+                 api::SchedulerApi::demands});
     router_.add({"sns", Protocol::Query, "", api::SnsApi::serves,
                  [this](ExchangePtr exchange, const Caller&) { topics_.handle(std::move(exchange)); }});
     add_machine_learning();
@@ -221,7 +258,10 @@ class Serving {
   api::LambdaApi lambda_;
   api::DynamoApi tables_;
   api::SqsApi queues_;
-  api::EventsApi bus_;
+  BusSlot& bus_slot_;
+  bus::Bus& bus_;
+  api::EventsApi event_bus_;
+  api::SchedulerApi scheduler_;
   api::SnsApi topics_;
   api::SageMakerApi sagemaker_;
   api::SageMakerRuntime inference_;
@@ -337,9 +377,12 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
   const SystemClock clock;
   MR_TRY(catalog, open_objects(configuration, *home, clock));
   std::unique_ptr<objects::Watcher> watcher;
-  Serving serving(configuration, keys, metrics, *home, function_logs, std::move(log_store), *catalog);
+  BusSlot bus;
+  MR_DO(open_bus(bus, *home, configuration, metrics));
+  Serving serving(configuration, keys, metrics, *home, function_logs, std::move(log_store), *catalog, bus);
   configuration.http.streams = [](const http::Request& head) {
     const std::string service = api::scope_service(head);
+    if (service.empty() && api::SchedulerApi::serves(head)) return false;
     return (service.empty() || service == "s3") && api::streams_to_s3(head, !service.empty());
   };
   MR_TRY(server, http::listen(home->loop(), address, configuration.http,

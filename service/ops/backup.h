@@ -46,9 +46,12 @@ Result<Manifest> verify_backup(const std::filesystem::path& source);
 // those of the backup: what ran after it was taken may have left jobs and files under the ids in between.
 Result<Manifest> restore(const std::filesystem::path& source, const std::filesystem::path& home);
 
-// The databases of a home, in the order they are copied in. The engine's comes first: what the others know
-// beyond it they know by the key of the attempt that did it, and answer the same when it is done again.
-inline constexpr const char* kHomeDatabases[] = {"millrace.db", "tasks.db",  "tables.db", "queues.db",
-                                                 "events.db",   "topics.db", "logs.db",   "objects.db"};
+// The databases of a home, in the order they are copied in. The engine's comes before those of tasks: what
+// these know beyond it they know by the key of the attempt that did it, and answer the same when it is done
+// again. So does the engine for what the bus has started: the bus's place among the events may be old, never
+// new.
+inline constexpr const char* kHomeDatabases[] = {"bus.db",    "millrace.db", "tasks.db",
+                                                 "tables.db", "queues.db",   "events.db",
+                                                 "topics.db", "logs.db",     "objects.db"};
 
 }  // namespace millrace::service

@@ -108,6 +108,7 @@ Result<std::unique_ptr<EventLog>> EventLog::open(const std::string& path, Settin
   std::unique_ptr<EventLog> log(new EventLog(std::move(settings), clock));
   MR_TRY(database, Database::open(path));
   log->database_ = std::move(database);
+  log->path_ = path;
   MR_DO(log->database_.execute(kSchema));
   const std::pair<Statement&, std::string_view> statements[] = {
       {log->insert_, "INSERT INTO event (time, bus, document) VALUES (?1, ?2, ?3)"},
@@ -179,6 +180,7 @@ Result<Json> EventLog::put_all(const std::vector<Json>& entries, const std::stri
   }
   MR_DO(remove_old());
   MR_DO(transaction.commit());
+  if (listener_) listener_();
   return answer;
 }
 

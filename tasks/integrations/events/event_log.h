@@ -4,8 +4,10 @@
 // Source: EventBridge API reference, PutEvents.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,28 @@ class EventLog {
   // In order, from behind `after`.
   Result<std::vector<Event>> read(std::int64_t after, std::size_t limit) const;
 
+  // For who routes events (event_log_routing.cpp).
+  struct Row {
+    std::int64_t number = 0;
+    Instant accepted;
+    std::string bus;
+    Payload document;
+  };
+  // As read(), on a connection of its own: it does not wait for what is being put.
+  Result<std::vector<Row>> rows(std::int64_t after, std::size_t limit) const;
+  Result<std::int64_t> last() const;  // the number of the newest event there ever was; 0: none
+  // Whole events with ids of their own, durable on return, in one transaction. Each is named; a second one of
+  // a name is not put. Names are kept as long as the events.
+  struct Named {
+    std::string name, bus;
+    Payload document;
+  };
+  Status put_named(const std::vector<Named>& events);
+  // When the newest of the events whose name begins so was put; nothing: there is none.
+  Result<std::optional<Instant>> newest_named(const std::string& prefix) const;
+  // Called after each put that is durable, from the thread that put; must not block. Empty: nobody.
+  void on_put(std::function<void()> listener);
+
  private:
   EventLog(Settings settings, const Clock& clock) : settings_(std::move(settings)), clock_(clock) {}
   Result<Json> put_all(const std::vector<Json>& entries, const std::string& request,
@@ -54,11 +78,17 @@ class EventLog {
   const Settings settings_;
   const Clock& clock_;
   mutable std::mutex mutex_;  // over what follows
-  Database database_;
+  mutable Database database_;
   Statement insert_, find_request_, insert_request_;
   mutable Statement select_;
   std::uint64_t ids_ = 0;
   Millis cleaned_{-3'600'000};  // uptime
+  std::function<void()> listener_;
+  std::string path_;
+  mutable std::mutex reading_;  // over what follows
+  mutable Database reader_;
+  mutable bool rows_opened_ = false;
+  mutable Statement rows_;
 };
 
 }  // namespace millrace::tasks

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tasks/arguments.h"
 #include "tasks/functions/lambda.h"
 #include "tasks/integrations/events/event_log.h"
 #include "tasks/integrations/http/connections.h"
@@ -47,10 +46,6 @@ std::vector<std::string> resources_of(const TaskCall& call) {
           call.execution_arn.substr(0, at) + ":stateMachine:" + rest.substr(0, rest.find(':'))};
 }
 
-std::string bus_arn(const TaskCall& call) {
-  return "arn:aws:events:" + call.place->region + ":" + call.place->account + ":event-bus/default";
-}
-
 }  // namespace
 
 Outcome put_events(TaskCall& call) {
@@ -78,23 +73,6 @@ Outcome describe_connection(TaskCall& call) {
 }
 Outcome list_connections(TaskCall& call) {
   return answered(call, call.integrations->connections().list(call.arguments));
-}
-
-Outcome describe_event_bus(TaskCall& call) {
-  const auto name = Arguments(call.arguments).text_or("Name", "default");
-  if (!name) return refused(call, name.error());
-  if (*name != "default" && *name != bus_arn(call))
-    return refused(call, Error{ErrorCode::NotFound, "Event bus " + *name + " does not exist."});
-  return sdk_answer(call, Json{{"Name", "default"}, {"Arn", bus_arn(call)}});
-}
-
-Outcome list_event_buses(TaskCall& call) {
-  const auto prefix = Arguments(call.arguments).text_or("NamePrefix", "");
-  if (!prefix) return refused(call, prefix.error());
-  Json buses = Json::array();
-  if (std::string_view("default").starts_with(*prefix))
-    buses.push_back({{"Name", "default"}, {"Arn", bus_arn(call)}});
-  return sdk_answer(call, Json{{"EventBuses", std::move(buses)}});
 }
 
 }  // namespace millrace::tasks

@@ -1,6 +1,5 @@
 #pragma once
-// EventBridge's operations as task kinds: PutEvents in both forms, connections and the default bus. Worker
-// thread.
+// EventBridge's operations as task kinds: PutEvents in both forms and connections. Worker thread.
 
 #include "tasks/task_kind.h"
 
@@ -12,7 +11,5 @@ Outcome update_connection(TaskCall& call);
 Outcome delete_connection(TaskCall& call);
 Outcome describe_connection(TaskCall& call);
 Outcome list_connections(TaskCall& call);
-Outcome describe_event_bus(TaskCall& call);
-Outcome list_event_buses(TaskCall& call);
 
 }  // namespace millrace::tasks
