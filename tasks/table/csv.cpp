@@ -359,6 +359,15 @@ Result<Table> parse_csv(std::string_view text, std::string_view name, const CsvO
   return Reader(text, name, options).read();
 }
 
+std::string_view first_csv_record(std::string_view text) {
+  bool quoted = false;
+  std::size_t end = 0;
+  for (; end < text.size() && (quoted || text[end] != '\n'); ++end)
+    if (text[end] == '"') quoted = !quoted;
+  if (end > 0 && text[end - 1] == '\r') --end;
+  return text.substr(0, end);
+}
+
 std::string format_csv(const Table& table, bool header) {
   std::string out;
   out.reserve(table.rows * table.columns.size() * 8 + 64);

@@ -40,6 +40,8 @@ inline constexpr std::size_t kCsvColumnsMax = 65'536;
 // `name` is what errors call the source. InvalidArgument: ragged row, text among numbers, quotes that do not
 // close, a column named twice, not UTF-8. LimitExceeded: one of the limits above. Cancelled.
 Result<Table> parse_csv(std::string_view text, std::string_view name, const CsvOptions& options = {});
+// The first line, which goes on to the end of a quoted cell; without its line end.
+std::string_view first_csv_record(std::string_view text);
 // Cells that need quotes get them; numbers in the spelling that was kept, else the shortest that reads back
 // the same; missing cells are empty.
 std::string format_csv(const Table& table, bool header = true);

@@ -1,5 +1,8 @@
 #include <algorithm>
 
+#include "tasks/forecasting/forecasting.h"
+#include "tasks/recommend/recommend.h"
+#include "tasks/text/blazingtext.h"
 #include "tasks/training/estimator.h"
 #include "tasks/training/factorization_machines.h"
 #include "tasks/training/hyperparameters.h"
@@ -47,6 +50,42 @@ std::span<const EstimatorKind> estimators() {
        load_factorization_machines, nullptr, kFmNeeds, test_factorization_machines},
       {"mlp", "Neural network of dense layers", mlp_rules(), mlp_metrics(), "validation:objective_loss",
        make_mlp, load_mlp, nullptr, kMlpNeeds, test_mlp},
+      {.name = "forecasting",
+       .summary = "Many time series: methods weighed by their past; DeepAR's data and answers",
+       .rules = forecasting_rules(),
+       .metrics = forecasting_metrics(),
+       .default_metric = "validation:mean_wQuantileLoss",
+       .make = nullptr,
+       .load = load_forecasting,
+       .task = "forecasting",
+       .own_form = &forecasting_form()},
+      {.name = "blazingtext",
+       .summary = "Texts to labels by word and character n-grams, as fastText does",
+       .rules = blazingtext_rules(),
+       .metrics = blazingtext_metrics(),
+       .default_metric = "validation:accuracy",
+       .make = nullptr,
+       .load = load_blazingtext,
+       .task = "text-classification",
+       .own_form = &blazingtext_form()},
+      {.name = "als",
+       .summary = "Recommendations by factors of users and items; ratings by effects and factors",
+       .rules = als_rules(),
+       .metrics = als_metrics(),
+       .default_metric = "validation:normalized_discounted_cumulative_gain_at_25",
+       .make = nullptr,
+       .load = load_recommender,
+       .task = "recommendation",
+       .own_form = &als_form()},
+      {.name = "item-similarity",
+       .summary = "Recommendations by items that the same users have",
+       .rules = item_similarity_rules(),
+       .metrics = item_similarity_metrics(),
+       .default_metric = "validation:normalized_discounted_cumulative_gain_at_25",
+       .make = nullptr,
+       .load = load_recommender,
+       .task = "recommendation",
+       .own_form = &item_similarity_form()},
   };
   return table;
 }
@@ -61,6 +100,7 @@ const EstimatorKind* find_estimator(std::string_view training_image) {
   std::string_view name = training_image.substr(training_image.rfind('/') + 1);
   name = name.substr(0, name.find_first_of(":@"));
   if (name.starts_with("sagemaker-")) name.remove_prefix(10);
+  if (name == "forecasting-deepar") name = "forecasting";
   for (const EstimatorKind& kind : estimators()) {
     if (kind.name == name) return &kind;
   }
@@ -95,10 +135,16 @@ bool larger_is_better(std::string_view metric) {
                                                  "multiclass_top_k_accuracy",
                                                  "pre",
                                                  "explained_variance_ratio",
+                                                 "normalized_discounted_cumulative_gain",
+                                                 "mean_reciprocal_rank",
+                                                 "coverage",
                                                  "precision_at_target_recall",
                                                  "recall_at_target_precision"};
   std::string_view name = metric.substr(metric.rfind(':') + 1);
   name = name.substr(0, name.find('@'));
+  if (const std::size_t at = name.rfind("_at_");
+      at != name.npos && at + 4 < name.size() && name[at + 4] <= '9')
+    name = name.substr(0, at);  // precision_at_10, but not precision_at_target_recall
   return std::ranges::find(kLarger, name) != std::end(kLarger);
 }
 

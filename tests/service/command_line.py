@@ -108,13 +108,39 @@ class Definitions(Case):
         (script,) = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
         self.call("objects", "put", self.write("train.py", script), "s3://shop/code/train.py")
         blocks = re.findall(r"^```json\n(.*?)^```", page, re.S | re.M)
-        judged, own = [self.run_json(self.write(f"block{i}.json", block))["output"] for i, block in enumerate(blocks)]
+        for name, text in series_texts_and_events().items():
+            self.call("objects", "put", self.write(name, text), f"s3://shop/{name}")
+        judged, _, asked, _, own = [self.run_json(self.write(f"block{i}.json", block))["output"]
+                                    for i, block in enumerate(blocks)]
         self.assertGreater(judged["evaluated"]["auc"]["value"], 0.9)
         (metric,) = own["FinalMetricDataList"]
         ages = [18 + i * 37 % 101 for i in range(600) if i % 9]
         self.assertEqual(metric["MetricName"], "train:mean")
         self.assertAlmostEqual(metric["Value"], sum(ages) / len(ages), places=2)
         self.assertIn("mean.json", self.call("objects", "ls", own["ModelArtifacts"]["S3ModelArtifacts"]).stdout)
+        forecasts = self.call("objects", "cat", "s3://shop/forecasts/sales.csv.out").stdout.splitlines()
+        self.assertTrue(forecasts[0].startswith("item_id,timestamp,mean,p10,"))
+        self.assertEqual(len(forecasts), 1 + 2 * 14)
+        self.assertTrue(forecasts[1].startswith("tea,2024-04-30,"), forecasts[1])
+        self.assertAlmostEqual(float(forecasts[1].split(",")[2]), 50 + 10 * (120 % 7), delta=3)
+        self.assertEqual(asked["answer"][0]["label"], ["__label__spam", "__label__ham"])
+        (line,) = self.call("objects", "cat", "s3://shop/recommended/users.jsonl.out").stdout.splitlines()
+        recommended = json.loads(line)
+        self.assertEqual(recommended["input"], {"userId": "u0", "numResults": 2})
+        self.assertEqual(set(recommended["output"]["recommendedItems"]), {"i8", "i9"})  # of his taste, and new to him
+
+
+def series_texts_and_events():
+    """The files that the section on series, texts and recommendations of docs/ml.md takes."""
+    days = [f"2024-{m:02}-{d:02}" for m, n in ((1, 31), (2, 29), (3, 31), (4, 29)) for d in range(1, n + 1)]
+    sales = [f"{item},{day},{base + 10 * (i % 7) + i * 37 % 5 / 5}" for item, base in (("tea", 50), ("milk", 200)) for i, day in enumerate(days)]
+    messages = [("spam,free entry to win a prize call now {}" if i % 3 == 0 else "ham,see you at home for dinner at {}").format(i) for i in range(60)]
+    # Even users like the first ten items, odd ones the last; each leaves out two of them.
+    events = [f"u{u},i{u % 2 * 10 + k},{k}" for u in range(40) for k in range(10) if k not in (8 - u // 2 % 5 * 2, 9 - u // 2 % 5 * 2)]
+    return {"sales.csv": "\n".join(["item_id,timestamp,target_value"] + sales) + "\n",
+            "messages.csv": "\n".join(["label,text"] + messages) + "\n",
+            "events.csv": "\n".join(["USER_ID,ITEM_ID,TIMESTAMP"] + events) + "\n",
+            "users.jsonl": '{"userId": "u0", "numResults": 2}\n'}
 
 
 class Run(Case):

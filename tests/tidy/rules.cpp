@@ -38,6 +38,12 @@ const std::vector<Direction>& directions() {
       {"tasks/processing/", {MR_TASK_GROUND, "tasks/processing/", "tasks/evaluation/"}},
       {"tasks/evaluation/", {MR_TASK_GROUND, "tasks/evaluation/", "tasks/processing/", "tasks/training/"}},
       {"tasks/trees/", {MR_TASK_GROUND, "tasks/trees/"}},
+      {"tasks/forecasting/", {MR_TASK_GROUND, "tasks/forecasting/", "tasks/training/", "tasks/trees/team.h"}},
+      {"tasks/text/", {MR_TASK_GROUND, "tasks/text/", "tasks/training/"}},
+      {"tasks/recommend/", {MR_TASK_GROUND, "tasks/recommend/", "tasks/training/", "tasks/trees/team.h"}},
+      // The table of all algorithms.
+      {"tasks/training/estimators.cpp",
+       {MR_TASK_GROUND, "tasks/training/", "tasks/forecasting/", "tasks/text/", "tasks/recommend/"}},
       {"tasks/training/", {MR_TASK_GROUND, "tasks/training/", "tasks/trees/", "tasks/processing/pipeline.h"}},
       {"tasks/tuning/", {MR_TASK_GROUND, "tasks/tuning/", "tasks/training/", "tasks/evaluation/svg_chart.h"}},
       {"tasks/runner.", {"base/", "tasks/", "orchestrator/dispatch/runner.h"}},
