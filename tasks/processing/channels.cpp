@@ -4,6 +4,8 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "tasks/arguments.h"
+
 namespace millrace::tasks {
 namespace {
 
@@ -21,6 +23,14 @@ std::size_t distance(std::string_view a, std::string_view b) {
     }
   }
   return row[b.size()];
+}
+
+std::string nearest_column(const Table& table, const std::string& name) {
+  std::string best;
+  for (const Column& column : table.columns) {
+    if (!nearest_name(name, {column.name}).empty()) best = column.name;
+  }
+  return best;
 }
 
 }  // namespace
@@ -78,6 +88,51 @@ Status check_setting_names(const Json& settings, std::initializer_list<std::stri
                    "settings: " + all);
   }
   return {};
+}
+
+Result<const NamedUri*> dataset_input(const ProcessingInputs& inputs, std::string_view processor) {
+  for (const std::string_view name : {"dataset", "data", "test"}) {
+    if (const NamedUri* input = inputs.input(name)) return input;
+  }
+  const NamedUri* only = nullptr;
+  for (const NamedUri& input : inputs.inputs) {
+    if (input.name == "model" || input.name == "baseline") continue;
+    if (only != nullptr) return invalid("ProcessingInputs: which one is the \"dataset\"?");
+    only = &input;
+  }
+  if (only == nullptr)
+    return invalid("ProcessingInputs: " + std::string(processor) + " needs an input named \"dataset\"");
+  return only;
+}
+
+Result<CsvOptions> dataset_options(const Json& settings) {
+  const Arguments arguments(settings);
+  MR_TRY(type, arguments.text_or("dataset_type", "text/csv"));
+  if (type != "text/csv")
+    return arguments.wrong("dataset_type", "\"" + type + "\" is not read", "text/csv is");
+  CsvOptions options;
+  MR_TRY(headers, arguments.texts("headers"));
+  options.header = headers.empty();
+  options.column_names = std::move(headers);
+  return options;
+}
+
+Result<const Column*> column_of(const Table& table, const Json& name_or_index, std::string_view setting) {
+  const std::string where(setting);
+  if (name_or_index.is_number_integer()) {
+    const auto index = name_or_index.get<std::int64_t>();
+    if (index < 0 || static_cast<std::size_t>(index) >= table.columns.size())
+      return invalid(where + ": there is no column " + std::to_string(index) + ", there are " +
+                     std::to_string(table.columns.size()) + ", counted from 0");
+    return &table.columns[static_cast<std::size_t>(index)];
+  }
+  if (!name_or_index.is_string())
+    return invalid(where + ": expected the name or the place of a column, got " + name_or_index.dump());
+  const auto name = name_or_index.get<std::string>();
+  if (const Column* column = table.find(name)) return column;
+  const std::string nearest = nearest_column(table, name);
+  return invalid(where + ": there is no column \"" + name + "\"" +
+                 (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
 }
 
 }  // namespace millrace::tasks

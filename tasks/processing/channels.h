@@ -19,6 +19,16 @@ inline constexpr std::string_view kPipelineObject =
 Result<Table> read_channel(const NamedUri& input, TaskContext& context, double fraction_end,
                            CsvOptions options = {});
 
+// The input of that name or of one of Clarify's and SageMaker's other names for it; the only one when there
+// is just one besides the model and baseline. InvalidArgument.
+Result<const NamedUri*> dataset_input(const ProcessingInputs& inputs, std::string_view processor);
+// How its rows are read: `headers` names the columns of files without a header, `dataset_type` must be CSV.
+Result<CsvOptions> dataset_options(const Json& settings);
+
+// The column that a name, or a place from 0, stands for. InvalidArgument names the setting and the nearest
+// column.
+Result<const Column*> column_of(const Table& table, const Json& name_or_index, std::string_view setting);
+
 void report(TaskContext& context, std::string_view phase, double fraction, std::int64_t rows = -1,
             double rows_per_s = -1);
 

@@ -3,14 +3,18 @@
 #include <nlohmann/json.hpp>
 
 #include "tasks/arguments.h"
+#include "tasks/bias/run_bias.h"
 #include "tasks/evaluation/evaluate.h"
+#include "tasks/monitor/monitor.h"
 #include "tasks/processing/prepare.h"
+#include "tasks/processing/profile.h"
 #include "tasks/processing/split.h"
 
 namespace millrace::tasks {
 namespace {
 
 constexpr std::string_view kConfig = "config";
+constexpr std::string_view kAnalysisConfig = "analysis_config";  // SageMaker Clarify's name for it
 
 // `into` with the members of the JSON object in `text`.
 Status merge(Json& into, std::string_view text, std::string_view what) {
@@ -103,7 +107,7 @@ Result<ProcessingInputs> read_processing_inputs(const Json& request, const Objec
   MR_TRY(texts, application.texts("ContainerArguments"));
   out.settings = Json::object();
   for (NamedUri& place : input_places) {
-    if (place.name != kConfig) {
+    if (place.name != kConfig && place.name != kAnalysisConfig) {
       out.inputs.push_back(std::move(place));
       continue;
     }
@@ -119,10 +123,17 @@ Result<ProcessingInputs> read_processing_inputs(const Json& request, const Objec
 
 std::span<const Processor> processors() {
   static constexpr Processor kProcessors[] = {
+      {"bias", "SageMaker Clarify's metrics of bias, in data and in a model's predictions", check_bias,
+       run_bias},
       {"evaluate", "metrics with intervals and plots of a model on rows it has not seen", check_evaluate,
        run_evaluate},
+      {"monitor",
+       "SageMaker Model Monitor: a baseline of data or of a model's quality, and checks against it",
+       check_monitor, run_monitor},
       {"prepare", "fits a list of column steps to the training channel and applies them to every channel",
        check_prepare, run_prepare},
+      {"profile", "types, missing cells, frequent values and distributions of every column", check_profile,
+       run_profile},
       {"split", "cuts rows into train, validation and test: random, ordered, stratified or by key",
        check_split, run_split},
   };

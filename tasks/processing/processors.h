@@ -6,7 +6,7 @@
 //   ProcessingInputs[].{InputName, S3Input.S3Uri}                           channels of CSV objects with a
 //   header ProcessingOutputConfig.Outputs[].{OutputName, S3Output.S3Uri}           where results go settings,
 //   one JSON object put together from these, the later ones winning member by member:
-//     the object that the input named "config" points at,
+//     the object that the input named "config" (or "analysis_config", as Clarify has it) points at,
 //     Environment.SETTINGS (the JSON text),
 //     AppSpecification.ContainerArguments (["--method", "ordered", "--column", "day"]; a value that is JSON
 //     is taken as such, any other as a string; "--some-name" is the setting some_name).
@@ -31,7 +31,7 @@ struct NamedUri {
 };
 
 struct ProcessingInputs {
-  std::vector<NamedUri> inputs;  // without "config"
+  std::vector<NamedUri> inputs;  // without those of settings
   std::vector<NamedUri> outputs;
   Json settings;  // an object
 
