@@ -81,7 +81,7 @@ class MlpFit {
     if (validation_ && validation_->weights <= 0) return invalid("validation: all weights are 0");
     first_parameters();
     PackedNetwork network(parts_.shape);
-    StepMaker steps(step_settings(), parts_.shape);
+    NetworkStepper steps(step_settings(), parts_.shape);
     const std::int64_t epochs = read_.integer("epochs"), patience = read_.integer("early_stopping_patience");
     const double tolerance = read_.real("early_stopping_tolerance");
     Fitted fitted;
@@ -176,16 +176,16 @@ class MlpFit {
     }
   }
 
-  StepSettings step_settings() const {
-    StepSettings settings;
+  NetworkStepSettings step_settings() const {
+    NetworkStepSettings settings;
     const std::string_view name = read_.text("optimizer");
-    settings.optimizer = name == "adam"       ? Optimizer::Adam
-                         : name == "rmsprop"  ? Optimizer::Rmsprop
-                         : name == "adagrad"  ? Optimizer::Adagrad
-                         : name == "momentum" ? Optimizer::Momentum
-                                              : Optimizer::Sgd;
+    settings.optimizer = name == "adam"       ? NetworkOptimizer::Adam
+                         : name == "rmsprop"  ? NetworkOptimizer::Rmsprop
+                         : name == "adagrad"  ? NetworkOptimizer::Adagrad
+                         : name == "momentum" ? NetworkOptimizer::Momentum
+                                              : NetworkOptimizer::Sgd;
     settings.momentum = read_.real("momentum"), settings.beta_1 = read_.real("beta_1");
-    settings.beta_2 = read_.real_or("beta_2", settings.optimizer == Optimizer::Adam ? 0.999 : 0.9);
+    settings.beta_2 = read_.real_or("beta_2", settings.optimizer == NetworkOptimizer::Adam ? 0.999 : 0.9);
     settings.decay = read_.real("wd");
     return settings;
   }
@@ -224,7 +224,7 @@ class MlpFit {
   };
 
   // The mean loss of the epoch as it went.
-  Result<double> run_epoch(std::int64_t epoch, PackedNetwork& network, StepMaker& steps) {
+  Result<double> run_epoch(std::int64_t epoch, PackedNetwork& network, NetworkStepper& steps) {
     const auto number = static_cast<std::uint64_t>(epoch);
     if (order_.empty()) {
       order_.resize(train_.target.size());

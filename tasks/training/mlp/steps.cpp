@@ -10,13 +10,14 @@ constexpr float kLeastRoot = 1e-8f;
 
 }  // namespace
 
-StepMaker::StepMaker(StepSettings settings, const NetworkShape& shape) : settings_(settings), shape_(shape) {
-  const Optimizer kind = settings.optimizer;
-  if (kind == Optimizer::Momentum || kind == Optimizer::Adam) mean_.assign(shape.size(), 0);
-  if (kind != Optimizer::Sgd && kind != Optimizer::Momentum) square_.assign(shape.size(), 0);
+NetworkStepper::NetworkStepper(NetworkStepSettings settings, const NetworkShape& shape)
+    : settings_(settings), shape_(shape) {
+  const NetworkOptimizer kind = settings.optimizer;
+  if (kind == NetworkOptimizer::Momentum || kind == NetworkOptimizer::Adam) mean_.assign(shape.size(), 0);
+  if (kind != NetworkOptimizer::Sgd && kind != NetworkOptimizer::Momentum) square_.assign(shape.size(), 0);
 }
 
-void StepMaker::step(std::vector<float>& parameters, const std::vector<float>& gradient, float scale) {
+void NetworkStepper::step(std::vector<float>& parameters, const std::vector<float>& gradient, float scale) {
   ++steps_;
   for (std::size_t l = 0; l < shape_.layers(); ++l) {
     const std::size_t weights = shape_.weights_at(l), biases = shape_.biases_at(l);
@@ -26,15 +27,15 @@ void StepMaker::step(std::vector<float>& parameters, const std::vector<float>& g
   }
 }
 
-void StepMaker::step_range(float* w, const float* gradient, std::size_t begin, std::size_t end, float scale,
-                           float decay) {
+void NetworkStepper::step_range(float* w, const float* gradient, std::size_t begin, std::size_t end,
+                                float scale, float decay) {
   const auto rate = static_cast<float>(rate_);
   float *v = mean_.data(), *s = square_.data();
   switch (settings_.optimizer) {
-    case Optimizer::Sgd:
+    case NetworkOptimizer::Sgd:
       for (std::size_t p = begin; p < end; ++p) w[p] -= rate * (gradient[p] * scale + decay * w[p]);
       break;
-    case Optimizer::Momentum: {
+    case NetworkOptimizer::Momentum: {
       const auto momentum = static_cast<float>(settings_.momentum);
       for (std::size_t p = begin; p < end; ++p) {
         v[p] = momentum * v[p] + gradient[p] * scale + decay * w[p];
@@ -42,14 +43,14 @@ void StepMaker::step_range(float* w, const float* gradient, std::size_t begin, s
       }
       break;
     }
-    case Optimizer::Adagrad:
+    case NetworkOptimizer::Adagrad:
       for (std::size_t p = begin; p < end; ++p) {
         const float g = gradient[p] * scale + decay * w[p];
         s[p] += g * g;
         w[p] -= rate * g / (std::sqrt(s[p]) + kLeastRoot);
       }
       break;
-    case Optimizer::Rmsprop: {
+    case NetworkOptimizer::Rmsprop: {
       const auto keep = static_cast<float>(settings_.beta_2);
       for (std::size_t p = begin; p < end; ++p) {
         const float g = gradient[p] * scale + decay * w[p];
@@ -58,7 +59,7 @@ void StepMaker::step_range(float* w, const float* gradient, std::size_t begin, s
       }
       break;
     }
-    case Optimizer::Adam: {
+    case NetworkOptimizer::Adam: {
       const auto first = static_cast<float>(settings_.beta_1), second = static_cast<float>(settings_.beta_2);
       const auto t = static_cast<double>(steps_);
       const auto step = static_cast<float>(rate_ / (1 - std::pow(settings_.beta_1, t)));

@@ -15,16 +15,16 @@
 
 namespace millrace::tasks {
 
-enum class Optimizer : std::uint8_t { Sgd, Momentum, Adagrad, Rmsprop, Adam };
+enum class NetworkOptimizer : std::uint8_t { Sgd, Momentum, Adagrad, Rmsprop, Adam };
 
-struct StepSettings {
-  Optimizer optimizer = Optimizer::Adam;
+struct NetworkStepSettings {
+  NetworkOptimizer optimizer = NetworkOptimizer::Adam;
   double momentum = 0.9, beta_1 = 0.9, beta_2 = 0.999, decay = 0;
 };
 
-class StepMaker {
+class NetworkStepper {
  public:
-  StepMaker(StepSettings settings, const NetworkShape& shape);
+  NetworkStepper(NetworkStepSettings settings, const NetworkShape& shape);
   void set_rate(double rate) { rate_ = rate; }
   // `scale` makes the mean gradient of the sum.
   void step(std::vector<float>& parameters, const std::vector<float>& gradient, float scale);
@@ -33,7 +33,7 @@ class StepMaker {
   void step_range(float* w, const float* gradient, std::size_t begin, std::size_t end, float scale,
                   float decay);
 
-  const StepSettings settings_;
+  const NetworkStepSettings settings_;
   const NetworkShape& shape_;
   std::vector<float> mean_, square_;  // v or m; s
   double rate_ = 0;

@@ -291,26 +291,27 @@ TEST_CASE(
 TEST_CASE("mlp: one step of each optimizer, by hand") {
   const NetworkShape shape{{1, 1}, Activation::Relu, NetworkLoss::Squared};  // a weight and a bias
   struct Row {
-    Optimizer optimizer;
+    NetworkOptimizer optimizer;
     double weight, bias;  // after two steps of rate 0.1 with gradient (4, 2) / 2 and decay 0.5 from (1, 0)
   };
   // Weight: g1 = 2 + 0.5 = 2.5, bias: 1. The second gradient has the moved weight in it.
   const Row rows[] = {
-      {Optimizer::Sgd, 0.75 - 0.1 * (2 + 0.5 * 0.75), -0.2},
-      {Optimizer::Momentum, 0.75 - 0.1 * (0.9 * 2.5 + 2 + 0.5 * 0.75), -0.1 - 0.19},
-      {Optimizer::Adagrad, 0.9 - 0.1 * 2.45 / std::sqrt(2.5 * 2.5 + 2.45 * 2.45), -0.1 - 0.1 / std::sqrt(2)},
-      {Optimizer::Rmsprop,
+      {NetworkOptimizer::Sgd, 0.75 - 0.1 * (2 + 0.5 * 0.75), -0.2},
+      {NetworkOptimizer::Momentum, 0.75 - 0.1 * (0.9 * 2.5 + 2 + 0.5 * 0.75), -0.1 - 0.19},
+      {NetworkOptimizer::Adagrad, 0.9 - 0.1 * 2.45 / std::sqrt(2.5 * 2.5 + 2.45 * 2.45),
+       -0.1 - 0.1 / std::sqrt(2)},
+      {NetworkOptimizer::Rmsprop,
        1 - 0.1 / std::sqrt(0.1) -
            0.1 * (2.5 - 0.05 / std::sqrt(0.1)) /
                std::sqrt(0.1 * 0.9 * 6.25 + 0.1 * std::pow(2.5 - 0.05 / std::sqrt(0.1), 2)),
        -0.1 / std::sqrt(0.1) - 0.1 / std::sqrt(0.19)},
-      {Optimizer::Adam,
+      {NetworkOptimizer::Adam,
        0.9 - 0.1 * ((0.09 * 2.5 + 0.1 * 2.45) / 0.19) / std::sqrt((0.09 * 6.25 + 0.1 * 2.45 * 2.45) / 0.19),
        -0.2},
   };
   for (const Row& row : rows) {
     CAPTURE(static_cast<int>(row.optimizer));
-    StepMaker steps({row.optimizer, 0.9, 0.9, 0.9, 0.5}, shape);
+    NetworkStepper steps({row.optimizer, 0.9, 0.9, 0.9, 0.5}, shape);
     steps.set_rate(0.1);
     std::vector<float> parameters{1, 0};
     for (int step = 0; step < 2; ++step) steps.step(parameters, {4, 2}, 0.5f);
