@@ -88,7 +88,7 @@ class LinearLearner final : public Estimator {
   std::vector<double> row_weights(const Dataset& data) const;
   LinearProblem make_problem(const Dataset& train, Normalisation& normal) const;
   std::vector<double> targets(const Dataset& data, const Normalisation& normal) const;
-  StepSettings step_settings(std::size_t rows) const;
+  DescentSettings step_settings(std::size_t rows) const;
   Parameters first_parameters(const LinearProblem& problem, Random random) const;
   std::map<std::string, double> metrics_of(const Model& model, const Dataset& data) const;
 

@@ -157,14 +157,15 @@ LinearProblem LinearLearner::make_problem(const Dataset& train, Normalisation& n
   return problem;
 }
 
-StepSettings LinearLearner::step_settings(std::size_t rows) const {
-  StepSettings settings;
+DescentSettings LinearLearner::step_settings(std::size_t rows) const {
+  DescentSettings settings;
   const std::string_view name = read_.text("optimizer");
-  settings.method = name == "sgd"       ? StepSettings::Method::Sgd
-                    : name == "rmsprop" ? StepSettings::Method::Rmsprop
-                                        : StepSettings::Method::Adam;
+  settings.method = name == "sgd"       ? DescentSettings::Method::Sgd
+                    : name == "rmsprop" ? DescentSettings::Method::Rmsprop
+                                        : DescentSettings::Method::Adam;
   settings.batch = static_cast<std::size_t>(read_.integer("mini_batch_size"));
-  settings.rate = read_.real_or("learning_rate", settings.method == StepSettings::Method::Sgd ? 0.1 : 0.01);
+  settings.rate =
+      read_.real_or("learning_rate", settings.method == DescentSettings::Method::Sgd ? 0.1 : 0.01);
   settings.momentum = read_.real_or("momentum", 0.9);
   settings.beta_1 = read_.real_or("beta_1", 0.9), settings.beta_2 = read_.real_or("beta_2", 0.999);
   settings.bias_rate = read_.real_or("bias_lr_mult", 1);

@@ -142,7 +142,7 @@ class Lbfgs final : public LinearSolver {
 // Over shuffled mini-batches.
 class Stepper final : public LinearSolver {
  public:
-  Stepper(const LinearProblem& problem, const StepSettings& settings, Random random)
+  Stepper(const LinearProblem& problem, const DescentSettings& settings, Random random)
       : problem_(problem),
         batch_(settings.batch),
         random_(random),
@@ -195,15 +195,15 @@ void GradientSteps::step(Parameters& parameters, const Parameters& gradient) {
     const bool bias = (i + 1) % stride_ == 0;
     const double lr = bias ? rate_now * settings_.bias_rate : rate_now, g = gradient[i];
     switch (settings_.method) {
-      case StepSettings::Method::Adam:
+      case DescentSettings::Method::Adam:
         first_[i] = b1 * first_[i] + (1 - b1) * g, second_[i] = b2 * second_[i] + (1 - b2) * g * g;
         parameters[i] -= lr * (first_[i] / correction_1) / (std::sqrt(second_[i] / correction_2) + 1e-8);
         break;
-      case StepSettings::Method::Rmsprop:
+      case DescentSettings::Method::Rmsprop:
         second_[i] = b2 * second_[i] + (1 - b2) * g * g;
         parameters[i] -= lr * g / (std::sqrt(second_[i]) + 1e-8);
         break;
-      case StepSettings::Method::Sgd:
+      case DescentSettings::Method::Sgd:
         first_[i] = settings_.momentum * first_[i] + g;
         parameters[i] -= lr * first_[i];
         break;
@@ -261,7 +261,7 @@ std::unique_ptr<LinearSolver> make_lbfgs(const LinearProblem& problem) {
   return std::make_unique<Lbfgs>(problem);
 }
 
-std::unique_ptr<LinearSolver> make_stepper(const LinearProblem& problem, const StepSettings& settings,
+std::unique_ptr<LinearSolver> make_stepper(const LinearProblem& problem, const DescentSettings& settings,
                                            Random random) {
   return std::make_unique<Stepper>(problem, settings, random);
 }

@@ -39,7 +39,7 @@ double mean_loss(const LinearProblem& problem, const Parameters& parameters,
 // What wd and l1 add to the loss.
 double penalty_of(const LinearProblem& problem, const Parameters& parameters);
 
-struct StepSettings {
+struct DescentSettings {
   enum class Method { Adam, Sgd, Rmsprop };
   Method method = Method::Adam;
   std::size_t batch = 1000;
@@ -52,7 +52,7 @@ struct StepSettings {
 // penalty is a shrinkage after each step.
 class GradientSteps {
  public:
-  GradientSteps(const LinearProblem& problem, const StepSettings& settings)
+  GradientSteps(const LinearProblem& problem, const DescentSettings& settings)
       : settings_(settings),
         l1_(problem.l1),
         stride_(problem.stride()),
@@ -68,7 +68,7 @@ class GradientSteps {
  private:
   double rate() const;
 
-  StepSettings settings_;
+  DescentSettings settings_;
   const double l1_;
   const std::size_t stride_;
   Parameters first_, second_;  // moments
@@ -84,7 +84,7 @@ class LinearSolver {
   virtual bool round(Parameters& parameters) = 0;
 };
 std::unique_ptr<LinearSolver> make_lbfgs(const LinearProblem& problem);
-std::unique_ptr<LinearSolver> make_stepper(const LinearProblem& problem, const StepSettings& settings,
+std::unique_ptr<LinearSolver> make_stepper(const LinearProblem& problem, const DescentSettings& settings,
                                            Random random);
 
 }  // namespace millrace::tasks

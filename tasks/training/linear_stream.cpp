@@ -61,7 +61,7 @@ Result<Fitted> LinearLearner::fit_stream(RowStream& train, const Dataset* valida
   const Random random(context.seed);
   Random order_random = random.derive("order");
   Parameters parameters = first_parameters(problem, random.derive("init")), gradient;
-  StepSettings settings = step_settings(rows.X.rows);
+  DescentSettings settings = step_settings(rows.X.rows);
   const bool falls_by_epoch = settings.every != 0 && !read_.given("lr_scheduler_step");
   if (falls_by_epoch) settings.every = 0;  // known after the first
   GradientSteps steps(problem, settings);
