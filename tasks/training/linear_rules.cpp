@@ -5,9 +5,9 @@ namespace millrace::tasks {
 namespace {
 
 using enum HyperParameterRule::Type;
-constexpr double kMax = 1e18;  // no upper end
+constexpr double kLinearMax = 1e18;  // no upper end
 
-constexpr HyperParameterRule kRules[] = {
+constexpr HyperParameterRule kLinearRules[] = {
     {"predictor_type", Choice, "", 0, 0, "binary_classifier|multiclass_classifier|regressor", true,
      "what is predicted"},
     {"num_classes", Integer, "", 3, 1e6, "", false, "classes of a multiclass_classifier"},
@@ -20,8 +20,8 @@ constexpr HyperParameterRule kRules[] = {
      "eps_insensitive_squared_loss|eps_insensitive_absolute_loss",
      false, "auto: logistic, softmax_loss or squared_loss"},
     {"learning_rate", Real, "auto", 1e-12, 1e3, "auto", false, "of mini-batch steps; auto: 0.01, sgd 0.1"},
-    {"wd", Real, "auto", 0, kMax, "auto", false, "L2 penalty"},
-    {"l1", Real, "auto", 0, kMax, "auto", false, "L1 penalty"},
+    {"wd", Real, "auto", 0, kLinearMax, "auto", false, "L2 penalty"},
+    {"l1", Real, "auto", 0, kLinearMax, "auto", false, "L1 penalty"},
     {"momentum", Real, "auto", 0, 0.999999, "auto", false, "of sgd; auto: 0.9"},
     {"beta_1", Real, "auto", 0, 0.999999, "auto", false, "of adam; auto: 0.9"},
     {"beta_2", Real, "auto", 0, 0.999999, "auto", false, "of adam and rmsprop; auto: 0.999"},
@@ -33,25 +33,25 @@ constexpr HyperParameterRule kRules[] = {
     {"init_method", Choice, "uniform", 0, 0, "uniform|normal", false, "of the first weights"},
     {"init_scale", Real, "0.07", 0, 1e3, "", false, "uniform: in [-scale, scale]"},
     {"init_sigma", Real, "0.01", 0, 1e3, "", false, "normal: the deviation"},
-    {"init_bias", Real, "0", -kMax, kMax, "", false, "the first bias"},
+    {"init_bias", Real, "0", -kLinearMax, kLinearMax, "", false, "the first bias"},
     {"use_bias", Boolean, "true", 0, 0, "", false, "whether there is one"},
     {"bias_lr_mult", Real, "auto", 0, 1e6, "auto", false, "learning rate of the bias; auto: 1"},
     {"bias_wd_mult", Real, "auto", 0, 1e6, "auto", false, "L2 penalty of the bias; auto: 0"},
     {"normalize_data", Boolean, "true", 0, 0, "", false, "features to mean 0 and deviation 1; auto is true"},
     {"normalize_label", Boolean, "true", 0, 0, "", false, "the same for a regressor's target"},
-    {"positive_example_weight_mult", Real, "1.0", 0, kMax, "balanced", false, "weight of class 1"},
+    {"positive_example_weight_mult", Real, "1.0", 0, kLinearMax, "balanced", false, "weight of class 1"},
     {"balance_multiclass_weights", Boolean, "false", 0, 0, "", false, "weigh classes by their rarity"},
     {"early_stopping_patience", Integer, "3", 1, 1e6, "", false, "rounds without improvement"},
     {"early_stopping_tolerance", Real, "0.001", 0, 1, "", false, "what counts as one, relative"},
     {"quantile", Real, "0.5", 0, 1, "", false, "of quantile_loss"},
-    {"huber_delta", Real, "1.0", 0, kMax, "", false, "of huber_loss, in normalised targets"},
-    {"loss_insensitivity", Real, "0.01", 0, kMax, "", false,
+    {"huber_delta", Real, "1.0", 0, kLinearMax, "", false, "of huber_loss, in normalised targets"},
+    {"loss_insensitivity", Real, "0.01", 0, kLinearMax, "", false,
      "of eps_insensitive losses, in normalised targets"},
     {"f_beta", Real, "1.0", 0, 1000, "", false, "beta of binary_f_beta and macro_f_beta"},
     {"accuracy_top_k", Integer, "3", 1, 1e6, "", false, "k of multiclass_top_k_accuracy"},
 };
 
-constexpr std::string_view kMetrics[] = {
+constexpr std::string_view kLinearMetrics[] = {
     "validation:objective_loss",
     "validation:binary_classification_accuracy",
     "validation:binary_f_beta",
@@ -73,10 +73,10 @@ constexpr std::string_view kMetrics[] = {
 }  // namespace
 
 std::span<const HyperParameterRule> linear_learner_rules() {
-  return kRules;
+  return kLinearRules;
 }
 std::span<const std::string_view> linear_learner_metrics() {
-  return kMetrics;
+  return kLinearMetrics;
 }
 
 }  // namespace millrace::tasks
