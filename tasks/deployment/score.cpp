@@ -34,7 +34,7 @@ bool is_libsvm(std::string_view content_type) {
 }
 
 std::string_view without_blanks(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(' ');
+  const std::size_t begin = text.find_first_not_of(" \t\r");
   return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
 }
 
@@ -114,42 +114,63 @@ tl::unexpected<Error> wrong_libsvm(std::size_t row, const std::string& what) {
                  "text/libsvm is a line of index:value pairs a row");
 }
 
-Status add_libsvm_row(std::string_view line, Matrix& X) {
-  X.values.resize(X.values.size() + X.cols, std::numeric_limits<float>::quiet_NaN());
-  float* const cells = X.values.data() + X.rows * X.cols;
-  ++X.rows;
-  bool first = true;
-  while (!line.empty()) {
-    const std::size_t begin = line.find_first_not_of(" \t\r");
-    if (begin == std::string_view::npos) break;
-    line.remove_prefix(begin);
+struct LibsvmCell {
+  std::size_t row;
+  std::size_t index;
+  float value;
+};
+
+// The index:value pairs of a line; its label, if there is one, is passed over.
+Status add_libsvm_row(std::string_view line, std::size_t row, std::size_t columns,
+                      std::vector<LibsvmCell>& cells) {
+  for (bool first = true; (line = without_blanks(line)).size() > 0; first = false) {
     const std::string_view pair = line.substr(0, line.find_first_of(" \t\r"));
     line.remove_prefix(pair.size());
     const std::size_t colon = pair.find(':');
+    if (colon == std::string_view::npos && first) continue;
     double index = 0, value = 0;
-    if (colon == std::string_view::npos && std::exchange(first, false)) continue;  // the label
-    first = false;
     if (colon == std::string_view::npos || !parse_number(pair.substr(0, colon), index) ||
         !parse_number(pair.substr(colon + 1), value))
-      return wrong_libsvm(X.rows, "\"" + std::string(pair.substr(0, 60)) + "\" is no index:value");
-    if (!(index >= 0 && index < static_cast<double>(X.cols)))
-      return wrong_libsvm(X.rows, "feature " + std::string(pair.substr(0, colon)) +
-                                      ", but the model expects " + std::to_string(X.cols) +
-                                      " features, counted from 0");
-    cells[static_cast<std::size_t>(index)] = static_cast<float>(value);
+      return wrong_libsvm(row, "\"" + std::string(pair.substr(0, 60)) + "\" is no index:value");
+    if (!(index >= 0 && index <= static_cast<double>(columns)))
+      return wrong_libsvm(row, "feature " + std::string(pair.substr(0, colon)) + ", but the model expects " +
+                                   std::to_string(columns) + " features");
+    cells.push_back({row, static_cast<std::size_t>(index), static_cast<float>(value)});
   }
   return {};
 }
 
-Result<Matrix> libsvm_rows(std::string_view body, std::size_t columns) {
-  Matrix X;
-  X.cols = columns;
+// Whether indices count from 0 or 1, as training finds out: by an index 0. A request has few rows, so that
+// the last feature must say that they count from 1; between the two nothing is guessed.
+Result<std::size_t> first_libsvm_index(const std::vector<LibsvmCell>& cells, std::size_t columns) {
+  const auto has = [&](std::size_t index) {
+    return std::any_of(cells.begin(), cells.end(),
+                       [&](const LibsvmCell& cell) { return cell.index == index; });
+  };
+  const bool zero = has(0), last = has(columns);
+  if (zero && last)
+    return invalid("Invalid data format. Features 0 and " + std::to_string(columns) +
+                   ", but the model expects " + std::to_string(columns) + " features");
+  if (!zero && !last && !cells.empty())
+    return invalid("Invalid data format. Do the indices count from 0 or from 1?",
+                   "name feature 0, or feature " + std::to_string(columns) + ", in one of the rows: 0:0");
+  return zero ? 0 : 1;
+}
+
+// What is not said is 0, as in training.
+Result<Matrix> libsvm_rows_of(std::string_view body, std::size_t columns) {
+  std::vector<LibsvmCell> cells;
+  std::size_t rows = 0;
   while (!body.empty()) {
-    const std::string_view line = body.substr(0, body.find('\n'));
+    std::string_view line = body.substr(0, body.find('\n'));
     body.remove_prefix(std::min(body.size(), line.size() + 1));
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) MR_DO(add_libsvm_row(line, X));
+    line = line.substr(0, line.find('#'));
+    if (!without_blanks(line).empty()) MR_DO(add_libsvm_row(line, ++rows, columns, cells));
   }
-  if (X.rows == 0) return invalid("Invalid data format. The request has no rows");
+  if (rows == 0) return invalid("Invalid data format. The request has no rows");
+  MR_TRY(first, first_libsvm_index(cells, columns));
+  Matrix X(rows, columns);
+  for (const LibsvmCell& cell : cells) X.at(cell.row - 1, cell.index - first) = cell.value;
   return X;
 }
 
@@ -159,7 +180,7 @@ Result<Answer> answer_of(const ServingChain& chain, std::string_view content_typ
     if (!chain.takes_features())
       return invalid("text/libsvm has no texts, but the model prepares its columns itself",
                      "send text/csv or application/json");
-    MR_TRY(X, libsvm_rows(body, columns));
+    MR_TRY(X, libsvm_rows_of(body, columns));
     return chain.answer(X);
   }
   if (chain.takes_features()) {

@@ -85,11 +85,16 @@ TEST_CASE("Scores: what is missing in a row is missing however it is said") {
   const auto empty = score_rows(*chain, "text/csv", "1,,3", "");
   REQUIRE(empty);
   CHECK(score_rows(*chain, "application/json", "[[1,null,3]]", "text/csv")->body == empty->body);
-  CHECK(score_rows(*chain, "text/libsvm", "0:1 2:3", "text/csv")->body == empty->body);
+  // Of LIBSVM what is not there is 0, and indices may count from 1.
+  const auto zero = score_rows(*chain, "text/csv", "1,0,3", "");
+  CHECK(score_rows(*chain, "text/libsvm", "0:1 2:3", "text/csv")->body == zero->body);
+  CHECK(score_rows(*chain, "text/libsvm", "1 1:1 3:3 # dense enough", "text/csv")->body == zero->body);
+  CHECK(score_rows(*chain, "text/libsvm", "1:1 2:2", "").error().message.find("from 0 or from 1") !=
+        std::string::npos);
   CHECK(score_rows(*chain, "text/csv", "1,2", "")
             .error()
             .message.find("has 2 while the model expects 3: f0, f1, f2") != std::string::npos);
-  CHECK(score_rows(*chain, "text/libsvm", "0:1 3:3", "").error().message.find("counted from 0") !=
+  CHECK(score_rows(*chain, "text/libsvm", "0:1 3:3", "").error().message.find("expects 3 features") !=
         std::string::npos);
   CHECK(!score_rows(*chain, "text/libsvm", "0:1 x", ""));
   CHECK(!score_rows(*chain, "text/libsvm", " \n", ""));
