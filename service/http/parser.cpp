@@ -62,6 +62,10 @@ void split_target(std::string_view target, Request& request) {
   if (question != std::string_view::npos) request.query = target.substr(question + 1);
 }
 
+bool is_hex_digit(char c) {
+  return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f');
+}
+
 Refusal refusal_of(const boost::system::error_code& error) {
   if (error == beast::error::header_limit) return {431, "the request's header is too large"};
   if (error == beast::error::body_limit || error == beast::error::buffer_overflow)
@@ -89,7 +93,12 @@ class RequestParser::Impl {
       const bool in_header = !parser_->is_header_done();
       // The library expects the end of a chunked body, "0" and two line ends, in pieces no smaller than this,
       // and ends the process at less (an assertion). Nothing waits for ever: these bytes are still to come.
-      if (!in_header && parser_->chunked() && rest.size() < kLastChunkBytes) return State::NeedMore;
+      if (!in_header && parser_->chunked() && rest.size() < kLastChunkBytes) {
+        if (!body_begins_ || is_hex_digit(rest.front())) return State::NeedMore;
+        refusal_ = refusal_of(beast::error::bad_chunk);
+        return State::Refused;
+      }
+      if (!in_header) body_begins_ = false;
       const std::size_t read = parser_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
       consumed += read;
       if (in_header && (!parser_->is_header_done() || !header_.empty())) header_.append(rest.substr(0, read));
@@ -165,6 +174,7 @@ class RequestParser::Impl {
       return State::Refused;
     }
     parser_->eager(true);
+    body_begins_ = true;
     return streaming_ ? State::Head : State::NeedMore;
   }
 
@@ -203,6 +213,7 @@ class RequestParser::Impl {
   const StreamRule streams_;
   std::optional<Request> head_;  // of a streamed body, until it is taken
   bool streaming_ = false;
+  bool body_begins_ = false;    // nothing of the body has been read
   std::uint64_t streamed_ = 0;  // of the body, taken already
   std::optional<beast::request_parser<PlainBody>> parser_;
   std::string header_;  // what was read of it before its last piece, and that piece; empty: it came in one

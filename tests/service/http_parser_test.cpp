@@ -241,6 +241,12 @@ TEST_CASE("http: a body keeps to its limit, streamed or not") {
   CHECK(status(by_length + "21\r\n\r\n", true) == 413);
   CHECK(status(by_length + "99999999999999999999\r\n\r\n", true) == 400);
   CHECK(status(chunked + "15\r\n012345678901234567890\r\n0\r\n\r\n", true) == 413);
+  // What can't become a chunk is not waited for.
+  for (const bool streamed : {false, true}) {
+    CHECK(status(chunked + "z", streamed) == 400);
+    CHECK(status(chunked + "zz\r\n", streamed) == 400);
+    CHECK(status(chunked + "0\r\n", streamed) == 0);
+  }
 }
 
 TEST_CASE("http: an answer whose length is known says it, also without its body") {
