@@ -5,6 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "tasks/arguments.h"
+#include "tasks/deployment/models.h"
+
 namespace millrace::tasks {
 namespace {
 
@@ -98,6 +101,21 @@ Result<std::vector<Json>> values_of(const Column& column) {
   std::vector<Json> out(texts.begin(), texts.end());
   out.insert(out.end(), numbers.begin(), numbers.end());
   return out;
+}
+
+bool names_model(const ProcessingInputs& inputs) {
+  return inputs.input("model") != nullptr || !text_at(inputs.settings, {"predictor", "model_name"}).empty();
+}
+
+Result<std::string> analysed_model(const ProcessingInputs& inputs, TaskContext& context) {
+  if (const NamedUri* input = inputs.input("model")) return input->uri;
+  const std::string name = text_at(inputs.settings, {"predictor", "model_name"});
+  if (name.empty()) return std::string();
+  MR_TRY(uris, model_uris(context.jobs(), name));
+  if (uris.size() != 1)
+    return invalid("predictor.model_name: \"" + name + "\" has " + std::to_string(uris.size()) +
+                   " containers; the input \"model\" names one");
+  return std::move(uris.front());
 }
 
 std::vector<Json> list_of(const Json& settings, std::string_view key) {

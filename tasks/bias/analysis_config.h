@@ -29,6 +29,12 @@ Result<std::vector<Json>> values_of(const Column& column);
 
 inline constexpr std::size_t kFacetValuesMax = 100;
 
+// Where the model is that rows are shown to: the input named "model", or the registered model that
+// predictor.model_name names, of one container; empty when neither is given. NotFound.
+Result<std::string> analysed_model(const ProcessingInputs& inputs, TaskContext& context);
+// Whether one of them is given.
+bool names_model(const ProcessingInputs& inputs);
+
 // A list, or one value as a list of one; empty when absent.
 std::vector<Json> list_of(const Json& settings, std::string_view key);
 

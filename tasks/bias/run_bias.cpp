@@ -262,10 +262,10 @@ Result<std::vector<std::uint8_t>> predictions_of(const ProcessingInputs& inputs,
     if (!chosen) return std::vector<std::uint8_t>(data.table->rows);
     return std::move(chosen->chosen);
   }
-  const NamedUri* model = inputs.input("model");
-  if (model == nullptr) return std::vector<std::uint8_t>();
+  MR_TRY(model, analysed_model(inputs, context));
+  if (model.empty()) return std::vector<std::uint8_t>();
   MR_TRY(threshold, arguments.real_or("probability_threshold", 0.5));
-  MR_TRY(scorer, RowScorer::load(context.objects(), model->uri, holds_features(context.objects(), dataset)));
+  MR_TRY(scorer, RowScorer::load(context.objects(), model, holds_features(context.objects(), dataset)));
   MR_TRY(scores, scorer.predict(*data.table, context));
   return predicted_by_model(scorer, scores, data, values, threshold);
 }
@@ -295,8 +295,9 @@ Status check_bias(const ProcessingInputs& inputs) {
   MR_TRY(after, metrics_asked(settings, kBiasStages[1]));
   if (before.empty() && after.empty())
     return arguments.wrong("methods", "neither pre_training_bias nor post_training_bias is asked for");
-  if (before.empty() && inputs.input("model") == nullptr && !arguments.has("predicted_label"))
-    return invalid("post_training_bias needs an input named \"model\", or predicted_label");
+  if (before.empty() && !names_model(inputs) && !arguments.has("predicted_label"))
+    return invalid(
+        "post_training_bias needs an input named \"model\", predictor.model_name or predicted_label");
   if (inputs.outputs.size() != 1) return invalid("ProcessingOutputConfig.Outputs: bias needs one output");
   return {};
 }
@@ -340,7 +341,7 @@ Result<Json> run_bias(const ProcessingInputs& inputs, TaskContext& context) {
   const std::string& uri = inputs.outputs[0].uri;
   MR_DO(context.objects().write(join_uri(uri, "report.html"), bias_page(analysis, data)));
   MR_DO(context.objects().write(join_uri(uri, "analysis.json"), analysis.dump(2) + "\n"));
-  return analysis;
+  return bounded_summary(std::move(analysis), join_uri(uri, "analysis.json"));
 }
 
 }  // namespace millrace::tasks

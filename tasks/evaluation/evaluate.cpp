@@ -11,6 +11,8 @@
 namespace millrace::tasks {
 namespace {
 
+constexpr std::size_t kErrorBins = 40;
+
 using Metrics = std::function<MetricValues(std::span<const double> weights)>;
 
 std::vector<double> column_of(MatrixView m) {
@@ -52,7 +54,9 @@ Metrics metrics_for(std::span<const double> labels, MatrixView predictions,
   }
   if (settings.task == "multiclass")
     return [labels, predictions](auto w) { return class_metrics(labels, predictions, w); };
-  return [labels, values = column_of(predictions)](auto w) { return regression_metrics(labels, values, w); };
+  return [scores = RegressionScores(labels, column_of(predictions), settings.quantile)](auto w) {
+    return scores.metrics(w);
+  };
 }
 
 // Values of each metric over the bootstrap samples; `difference` is subtracted when given.
@@ -112,6 +116,32 @@ std::string calibration_plot(std::span<const double> labels, MatrixView scores) 
   return draw_chart(chart);
 }
 
+// How many of the positives are among the rows of the highest scores (gain), and how many times more than
+// among any rows (lift).
+void add_gain(const BinaryScores& scores, Evaluation& out) {
+  const double positives = scores.positives(), rows = static_cast<double>(scores.size());
+  if (positives == 0) return;
+  Series gain{"model", {{0, 0}}, Series::Style::Line, false}, lift{"model", {}, Series::Style::Line, false};
+  for (const BinaryScores::Point& point : scores.points()) {
+    const double share = (point.true_positives + point.false_positives) / rows;
+    gain.points.emplace_back(share, point.true_positives / positives);
+    lift.points.emplace_back(share, point.true_positives / positives / share);
+  }
+  out.plots["gain.svg"] =
+      draw_chart({"Gain",
+                  "share of the rows, highest scores first",
+                  "share of the positives among them",
+                  {std::move(gain), {"by chance", {{0, 0}, {1, 1}}, Series::Style::Line, true}},
+                  {{0, 1}},
+                  {{0, 1}}});
+  out.plots["lift.svg"] =
+      draw_chart({"Lift",
+                  "share of the rows, highest scores first",
+                  "positives, times the average",
+                  {std::move(lift), {"by chance", {{0, 1}, {1, 1}}, Series::Style::Line, true}},
+                  {{0, 1}}});
+}
+
 void add_binary(std::span<const double> labels, MatrixView predictions, const EvaluationSettings& settings,
                 Json& group, Evaluation& out) {
   const BinaryScores scores(labels, column_of(predictions));
@@ -148,9 +178,34 @@ void add_binary(std::span<const double> labels, MatrixView predictions, const Ev
                   {{0, 1}},
                   {{0, 1}}});
   out.plots["calibration.svg"] = calibration_plot(labels, predictions);
+  add_gain(scores, out);
 }
 
 void add_regression(std::span<const double> labels, MatrixView predictions, Evaluation& out) {
+  Series truth{"", {}, Series::Style::Points, false};
+  std::vector<double> errors;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    truth.points.emplace_back(predictions.row(i)[0], labels[i]);
+    errors.push_back(labels[i] - static_cast<double>(predictions.row(i)[0]));
+  }
+  const auto [low, high] = std::minmax_element(labels.begin(), labels.end());
+  out.plots["prediction.svg"] =
+      draw_chart({"Truth and prediction",
+                  "prediction",
+                  "truth",
+                  {std::move(truth), {"equal", {{*low, *low}, {*high, *high}}, Series::Style::Line, true}}});
+  std::sort(errors.begin(), errors.end());
+  const double first = quantile(errors, 0.005), width = (quantile(errors, 0.995) - first) / kErrorBins;
+  Series bars{"", {}, Series::Style::Bars, false};
+  std::vector<double> counts(kErrorBins);
+  for (const double error : errors) {
+    const double place = width > 0 ? std::floor((error - first) / width) : 0;
+    if (place >= 0 && place < kErrorBins) counts[static_cast<std::size_t>(place)] += 1;
+  }
+  for (std::size_t b = 0; b < counts.size(); ++b)
+    bars.points.emplace_back(first + (static_cast<double>(b) + 0.5) * width, counts[b]);
+  out.plots["errors.svg"] =
+      draw_chart({"Errors (99 % of them)", "truth - prediction", "rows", {std::move(bars)}});
   Series points{"", {}, Series::Style::Points, false};
   for (std::size_t i = 0; i < labels.size(); ++i)
     points.points.emplace_back(predictions.row(i)[0], labels[i] - predictions.row(i)[0]);
@@ -159,6 +214,11 @@ void add_regression(std::span<const double> labels, MatrixView predictions, Eval
 }
 
 }  // namespace
+
+MetricValues task_metrics(std::span<const double> labels, MatrixView predictions,
+                          const EvaluationSettings& settings) {
+  return metrics_for(labels, predictions, settings)({});
+}
 
 Result<Evaluation> evaluate(std::span<const double> labels, MatrixView predictions,
                             const EvaluationSettings& settings) {

@@ -4,9 +4,14 @@
 // 0.003}, …}}, which a Choice state or a model package reads, and plots (SVG) beside it.
 //
 // Inputs: "test" (raw rows, or rows that `prepare` wrote, with _pipeline.json beside), "model" (the
-// training job's S3ModelArtifacts), and perhaps "champion", a second model to compare with. Output: one, by
-// any name. Settings: threshold (0.5, binary), bootstrap (200 samples, for standard deviations and intervals;
-// 0 for none), seed.
+// training job's S3ModelArtifacts), and perhaps "champion", a second model to compare with, and "validation",
+// rows to choose a threshold on. Output: one, by any name. Settings: threshold (0.5, binary), bootstrap (200
+// samples, for standard deviations and intervals; 0 for none), seed; choose_threshold {by: f1, cost,
+// precision or recall; target; false_positive_cost, false_negative_cost}, on the validation rows where there
+// are some; slices (columns: metrics for each of their values); quantile (regression: the loss of a quantile
+// model); group and k (rows of one value of a column are ranked: ndcg, map). Clusters: without a model,
+// cluster_column says which column of "test" numbers the clusters, `columns` which ones were clustered
+// (default: all others of numbers).
 
 #include <functional>
 #include <map>
@@ -22,6 +27,7 @@ struct EvaluationSettings {
   std::string task;                  // "binary", "multiclass", "regression"
   std::vector<std::string> classes;  // names of 0, 1, …; may be empty
   double threshold = 0.5;
+  double quantile = 0;  // regression: quantile_loss at this level; 0: none
   std::uint64_t samples = 200, seed = 0;
   std::function<bool()> cancelled = {};
 };
@@ -29,6 +35,9 @@ struct Evaluation {
   Json report;                               // evaluation.json
   std::map<std::string, std::string> plots;  // SVG by name: "roc.svg"
 };
+// The metrics of the task, once.
+MetricValues task_metrics(std::span<const double> labels, MatrixView predictions,
+                          const EvaluationSettings& settings);
 // labels (n,), predictions as Model::predict gives them: (n, 1) or (n, k). InvalidArgument when they do not
 // fit the task or each other; Cancelled.
 Result<Evaluation> evaluate(std::span<const double> labels, MatrixView predictions,

@@ -143,7 +143,8 @@ std::vector<FeatureDrift> measure_drift(const Constraints& constraints,
   for (const FeatureStatistics& before : baseline) {
     const ColumnProfile* now = current.find(before.name);
     if (now == nullptr || now->present() == 0) continue;
-    const bool numbers = !before.numbers.empty() && now->inferred_type() != "String";
+    const bool numbers =
+        !before.numbers.empty() && now->inferred_type() != "String" && now->quantiles().count() > 0;
     if (numbers) {
       out.push_back(numeric_drift(before, *now));
     } else if (before.categories && now->frequent().exact()) {

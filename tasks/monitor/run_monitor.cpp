@@ -160,7 +160,8 @@ Result<Json> run_check(const ProcessingInputs& inputs, const NamedUri& dataset, 
   MR_DO(context.objects().write(join_uri(uri, "constraint_violations.json"), found.dump(2) + "\n"));
   Json summary = {{"rows", data.rows()}, {"violation_count", violations.size()}};
   summary.update(found);
-  return summary;
+  return bounded_summary(std::move(summary), join_uri(uri, "constraint_violations.json"),
+                         {"rows", "violation_count"});
 }
 
 }  // namespace

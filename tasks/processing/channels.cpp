@@ -45,6 +45,12 @@ void report(TaskContext& context, std::string_view phase, double fraction, std::
   context.progress(progress);
 }
 
+ChannelSource source_of(const NamedUri& input) {
+  ChannelSource source = input.source;
+  source.uri = input.uri;
+  return source;
+}
+
 Result<Table> read_channel(const NamedUri& input, TaskContext& context, double fraction_end,
                            CsvOptions options) {
   const Millis start = context.clock().uptime();
@@ -55,7 +61,7 @@ Result<Table> read_channel(const NamedUri& input, TaskContext& context, double f
     report(context, "Downloading", -1, static_cast<std::int64_t>(rows),
            static_cast<double>(rows) / std::max(seconds, 1e-3));
   };
-  auto table = read_channel_table(context.objects(), input.source, options);
+  auto table = read_channel_table(context.objects(), source_of(input), options);
   if (!table) {
     Error error = std::move(table).error();
     error.message = "input \"" + input.name + "\": " + error.message;
@@ -133,6 +139,15 @@ Result<const Column*> column_of(const Table& table, const Json& name_or_index, s
   const std::string nearest = nearest_column(table, name);
   return invalid(where + ": there is no column \"" + name + "\"" +
                  (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
+}
+
+Json bounded_summary(Json summary, const std::string& uri, std::initializer_list<std::string_view> kept) {
+  if (summary.dump(-1, ' ', false, Json::error_handler_t::replace).size() <= kSummaryBytesMax) return summary;
+  Json out = {{"summary_is_in", uri}};
+  for (const std::string_view name : kept) {
+    if (summary.contains(name)) out[std::string(name)] = summary[std::string(name)];
+  }
+  return out;
 }
 
 }  // namespace millrace::tasks

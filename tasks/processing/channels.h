@@ -14,6 +14,9 @@ inline constexpr std::string_view kDataObject = "data.csv";  // what a processor
 inline constexpr std::string_view kPipelineObject =
     "_pipeline.json";  // beside them, when `prepare` wrote them
 
+// Where an input's rows are, and in which form.
+ChannelSource source_of(const NamedUri& input);
+
 // The rows of a channel, cells in their spelling; progress goes up to `fraction_end` of the job. Errors name
 // the input.
 Result<Table> read_channel(const NamedUri& input, TaskContext& context, double fraction_end,
@@ -31,6 +34,11 @@ Result<const Column*> column_of(const Table& table, const Json& name_or_index, s
 
 void report(TaskContext& context, std::string_view phase, double fraction, std::int64_t rows = -1,
             double rows_per_s = -1);
+
+inline constexpr std::size_t kSummaryBytesMax = 100'000;  // of a job's answer, which a workflow carries on
+// The summary of a job; when its JSON is longer than kSummaryBytesMax, only where the whole of it is:
+// {"summary_is_in": uri}, with the members named in `kept`.
+Json bounded_summary(Json summary, const std::string& uri, std::initializer_list<std::string_view> kept = {});
 
 // InvalidArgument for a member that is not in `names`, with the nearest that is.
 Status check_setting_names(const Json& settings, std::initializer_list<std::string_view> names,

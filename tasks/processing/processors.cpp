@@ -5,6 +5,8 @@
 #include "tasks/arguments.h"
 #include "tasks/bias/run_bias.h"
 #include "tasks/evaluation/evaluate.h"
+#include "tasks/explain/clarify.h"
+#include "tasks/explain/run_explain.h"
 #include "tasks/monitor/monitor.h"
 #include "tasks/processing/prepare.h"
 #include "tasks/processing/profile.h"
@@ -127,6 +129,8 @@ std::span<const Processor> processors() {
        run_bias},
       {"evaluate", "metrics with intervals and plots of a model on rows it has not seen", check_evaluate,
        run_evaluate},
+      {"explain", "SHAP values, permutation importance and partial dependence of a model", check_explain,
+       run_explain},
       {"monitor",
        "SageMaker Model Monitor: a baseline of data or of a model's quality, and checks against it",
        check_monitor, run_monitor},
@@ -134,6 +138,8 @@ std::span<const Processor> processors() {
        check_prepare, run_prepare},
       {"profile", "types, missing cells, frequent values and distributions of every column", check_profile,
        run_profile},
+      {"sagemaker-clarify-processing", "bias and explain under SageMaker Clarify's name, by its methods",
+       check_clarify, run_clarify},
       {"split", "cuts rows into train, validation and test: random, ordered, stratified or by key",
        check_split, run_split},
   };

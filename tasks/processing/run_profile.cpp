@@ -111,7 +111,7 @@ Result<Json> run_profile(const ProcessingInputs& inputs, TaskContext& context) {
   MR_DO(context.objects().write(join_uri(uri, "report.html"), profile_page(columns, rows)));
   MR_DO(context.objects().write(join_uri(uri, "schema.json"), schema.dump(2) + "\n"));
   MR_DO(context.objects().write(join_uri(uri, "profile.json"), profile.dump(2) + "\n"));
-  return summary;
+  return bounded_summary(std::move(summary), join_uri(uri, "profile.json"), {"rows", "columns"});
 }
 
 }  // namespace millrace::tasks

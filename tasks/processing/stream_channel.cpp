@@ -45,7 +45,7 @@ struct StreamState {
   const CsvOptions& options;
   const std::function<Status(const Table&)>& take;
   std::vector<std::string> names = {};  // of the first object
-  std::uint64_t bytes = 0, bytes_all = 0;
+  std::size_t objects = 0, objects_all = 0;
   std::size_t rows = 0;
 };
 
@@ -72,57 +72,85 @@ Status take_piece(StreamState& state, std::string_view text, const std::string& 
   return state.take(piece);
 }
 
-Status stream_object(StreamState& state, const std::string& uri, double fraction_end) {
+// Takes a text that comes block by block as pieces of whole records.
+class Pieces {
+ public:
+  Pieces(StreamState& state, std::string uri, double fraction_end)
+      : state_(state), uri_(std::move(uri)), fraction_end_(fraction_end), ends_(state.options.delimiter) {}
+
+  Status add(std::string_view got) {
+    if (state_.context.cancelled()) return fail(ErrorCode::Cancelled, "the job was cancelled");
+    const std::size_t end = ends_.last_end(got);
+    if (end == 0) {
+      held_ += got;
+      if (held_.size() > kCsvLineBytesMax + kStreamBytes)
+        return fail(ErrorCode::LimitExceeded, uri_ + ": a line after line " + std::to_string(line_) +
+                                                  " is longer than " + std::to_string(kCsvLineBytesMax) +
+                                                  " bytes");
+      return {};
+    }
+    held_ += got.substr(0, end);
+    MR_DO(take_piece(state_, held_, uri_, line_, names_));
+    line_ += static_cast<std::size_t>(std::count(held_.begin(), held_.end(), '\n'));
+    held_.assign(got.substr(end));
+    report(state_.context, "Reading",
+           fraction_end_ * static_cast<double>(state_.objects) /
+               static_cast<double>(std::max<std::size_t>(1, state_.objects_all)),
+           static_cast<std::int64_t>(state_.rows));
+    return {};
+  }
+  Status finish() { return take_piece(state_, held_, uri_, line_, names_); }
+
+ private:
+  StreamState& state_;
+  const std::string uri_;
+  const double fraction_end_;
+  RecordEnds ends_;
+  std::string held_;
+  std::vector<std::string> names_;
+  std::size_t line_ = 0;
+};
+
+// A compressed object is taken apart in memory, any other read block by block.
+Status stream_object(StreamState& state, const ChannelSource& source, const std::string& uri,
+                     double fraction_end) {
   ObjectStore& objects = state.context.objects();
+  Pieces pieces(state, uri, fraction_end);
+  if (source.compression != ChannelSource::Compression::None) {
+    MR_TRY(text, channel_text(objects, source, uri));
+    for (std::size_t at = 0; at < text.size(); at += kStreamBytes)
+      MR_DO(pieces.add(std::string_view(text).substr(at, kStreamBytes)));
+    return pieces.finish();
+  }
   MR_TRY(path, objects.path_of(uri));
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(ErrorCode::NotFound, uri + " is not there any more");
-  RecordEnds ends(state.options.delimiter);
-  std::string held, block(kStreamBytes, '\0');
-  std::vector<std::string> names;
-  std::size_t line = 0;
+  std::string block(kStreamBytes, '\0');
   while (file) {
-    if (state.context.cancelled()) return fail(ErrorCode::Cancelled, "the job was cancelled");
     file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    const std::string_view got(block.data(), static_cast<std::size_t>(file.gcount()));
-    state.bytes += got.size();
-    const std::size_t end = ends.last_end(got);
-    if (end == 0) {
-      held += got;
-      if (held.size() > kCsvLineBytesMax + kStreamBytes)
-        return fail(ErrorCode::LimitExceeded, uri + ": a line after line " + std::to_string(line) +
-                                                  " is longer than " + std::to_string(kCsvLineBytesMax) +
-                                                  " bytes");
-      continue;
-    }
-    held += got.substr(0, end);
-    MR_DO(take_piece(state, held, uri, line, names));
-    line += static_cast<std::size_t>(std::count(held.begin(), held.end(), '\n'));
-    held.assign(got.substr(end));
-    report(state.context, "Reading",
-           fraction_end * static_cast<double>(state.bytes) /
-               static_cast<double>(std::max<std::uint64_t>(1, state.bytes_all)),
-           static_cast<std::int64_t>(state.rows));
+    MR_DO(pieces.add(std::string_view(block.data(), static_cast<std::size_t>(file.gcount()))));
   }
   if (file.bad()) return fail(ErrorCode::DataLoss, uri + " can't be read");
-  return take_piece(state, held, uri, line, names);
+  return pieces.finish();
 }
 
 }  // namespace
 
 Status stream_channel(const NamedUri& input, TaskContext& context, double fraction_end,
                       const CsvOptions& options, const std::function<Status(const Table&)>& take) {
-  MR_TRY(uri, parse_s3_uri(input.uri));
-  auto infos = context.objects().list(input.uri);
-  if (!infos) {
-    Error error = infos.error();
+  const ChannelSource source = source_of(input);
+  auto uris = channel_objects(context.objects(), source);
+  if (!uris) {
+    Error error = uris.error();
     error.message = "input \"" + input.name + "\": " + error.message;
     return fail(std::move(error));
   }
   StreamState state{input, context, options, take};
-  for (const ObjectInfo& info : *infos) state.bytes_all += info.bytes;
-  for (const ObjectInfo& info : *infos)
-    MR_DO(stream_object(state, S3Uri{uri.bucket, info.key}.text(), fraction_end));
+  state.objects_all = uris->size();
+  for (const std::string& uri : *uris) {
+    MR_DO(stream_object(state, source, uri, fraction_end));
+    ++state.objects;
+  }
   if (state.rows == 0) return invalid("input \"" + input.name + "\": " + input.uri + " has no rows");
   return {};
 }

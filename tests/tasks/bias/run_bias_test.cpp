@@ -100,7 +100,7 @@ TEST_CASE("bias: wrong settings name what is wrong and what is near") {
        "\"CJ\" is not a metric"},
       {R"({"label": "loan", "label_values_or_threshold": ["yes"], "facet": [{"name_or_index": "sex"}],
            "methods": {"post_training_bias": {"methods": "all"}}})",
-       "post_training_bias needs an input named \"model\""},
+       "post_training_bias needs an input named \"model\", predictor.model_name or predicted_label"},
   };
   for (const auto& [settings, message] : cases) {
     CAPTURE(settings);

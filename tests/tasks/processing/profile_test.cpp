@@ -107,6 +107,24 @@ TEST_CASE("profile: quoted newlines and quotes over the edges of pieces count as
   CHECK(profile["columns"][0]["sum"] == static_cast<double>(rows) * (rows - 1) / 2);
 }
 
+TEST_CASE("profile: compressed objects") {
+  TestContext context;
+  // gzip of "x\n1\n2\n", made with Python's gzip.compress(…, mtime=0).
+  const std::string gzip(
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\xe0\x32\xe4\x32\xe2\x02\x00\xd3\x91\xa6\x54\x06\x00\x00"
+      "\x00",
+      26);
+  REQUIRE(context.objects().write("s3://b/gz/1.csv.gz", gzip));
+  ProcessingInputs request;
+  request.inputs = {{"dataset", "s3://b/gz"}};
+  request.inputs[0].source.compression = ChannelSource::Compression::Gzip;
+  request.outputs = {{"out", "s3://b/profile"}};
+  request.settings = Json::object();
+  auto result = find_processor("profile")->run(request, context);
+  REQUIRE_MESSAGE(result.has_value(), result.error().message);
+  CHECK((*result)["rows"] == 2);
+}
+
 TEST_CASE("profile: objects whose columns differ, and a ragged row with its place") {
   TestContext context;
   REQUIRE(context.objects().write("s3://b/in/a.csv", "x,y\n1,2\n"));
