@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace millrace {
@@ -28,6 +29,8 @@ Error error_of(sqlite3* handle, int code) {
     case SQLITE_NOTADB:
       return {ErrorCode::DataLoss, place + "the database is damaged: " + text,
               "restore it from a backup; it is left as it is"};
+    case SQLITE_INTERRUPT:
+      return {ErrorCode::Cancelled, "the statement was stopped", {}};
     case SQLITE_CONSTRAINT:
       return {ErrorCode::AlreadyExists, text, {}};
     case SQLITE_CANTOPEN:
@@ -49,6 +52,44 @@ Error error_of(sqlite3* handle, int code) {
     default:
       return {ErrorCode::Internal, text, {}};
   }
+}
+
+constexpr int kSandboxSteps = 4000;  // of SQLite's machine, between two looks at SandboxLimits::stop
+constexpr int kSandboxPageBytes = 4096;
+
+bool is_denied_function(const char* name, bool deterministic) {
+  if (name == nullptr) return false;
+  if (deterministic && (std::string_view(name) == "random" || std::string_view(name) == "randomblob"))
+    return true;
+  constexpr std::string_view kDenied[] = {"load_extension", "readfile", "writefile", "edit",
+                                          "fts3_tokenizer"};
+  for (const std::string_view denied : kDenied) {
+    if (denied == name) return true;
+  }
+  return false;
+}
+
+// Tables of its own, reading and writing them, functions without a way out.
+int authorize_sandbox(void* limits, int action, const char*, const char* second, const char*, const char*) {
+  switch (action) {
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+    case SQLITE_PRAGMA:
+    case SQLITE_CREATE_VTABLE:
+    case SQLITE_DROP_VTABLE:
+      return SQLITE_DENY;
+    case SQLITE_FUNCTION:
+      return is_denied_function(second, static_cast<const SandboxLimits*>(limits)->deterministic)
+                 ? SQLITE_DENY
+                 : SQLITE_OK;
+    default:
+      return SQLITE_OK;
+  }
+}
+
+int ask_sandbox(void* limits) {
+  const auto& stop = static_cast<const SandboxLimits*>(limits)->stop;
+  return stop && stop() ? 1 : 0;
 }
 
 }  // namespace
@@ -105,6 +146,28 @@ Status Statement::run() {
   reset();
   if (!more) return fail(more.error());
   return {};
+}
+
+int Statement::columns() const {
+  return sqlite3_column_count(handle_.get());
+}
+std::string_view Statement::name(int column) const {
+  const char* p = sqlite3_column_name(handle_.get(), column);
+  return p ? std::string_view(p) : std::string_view();
+}
+Statement::Cell Statement::kind(int column) const {
+  switch (sqlite3_column_type(handle_.get(), column)) {
+    case SQLITE_INTEGER:
+      return Cell::Integer;
+    case SQLITE_FLOAT:
+      return Cell::Real;
+    case SQLITE_TEXT:
+      return Cell::Text;
+    case SQLITE_BLOB:
+      return Cell::Blob;
+    default:
+      return Cell::Null;
+  }
 }
 
 void Statement::reset() {
@@ -166,6 +229,43 @@ Result<Statement> Database::prepare(std::string_view sql) {
   const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
   if (code != SQLITE_OK) return fail(error_of(handle_.get(), code));
+  return Statement(raw);
+}
+
+Result<Database> Database::open_sandbox(SandboxLimits limits) {
+  MR_TRY(database, open("", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                        "PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA "
+                        "temp_store=FILE; PRAGMA trusted_schema=OFF"));
+  database.sandbox_ = std::make_unique<SandboxLimits>(std::move(limits));
+  const SandboxLimits& own = *database.sandbox_;
+  const std::string sizes =
+      "PRAGMA max_page_count=" +
+      std::to_string(std::max<std::int64_t>(own.file_bytes_max / kSandboxPageBytes, 16)) +
+      "; PRAGMA cache_size=-" + std::to_string(std::max<std::int64_t>(own.cache_bytes >> 10, 64));
+  MR_DO(database.execute(sizes.c_str()));
+  sqlite3* handle = database.handle_.get();
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
+  sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, own.value_bytes_max);
+  sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0);
+  sqlite3_limit(handle, SQLITE_LIMIT_WORKER_THREADS, 0);
+  sqlite3_set_authorizer(handle, authorize_sandbox, database.sandbox_.get());
+  sqlite3_progress_handler(handle, kSandboxSteps, ask_sandbox, database.sandbox_.get());
+  return database;
+}
+
+Result<Statement> Database::prepare_next(std::string_view& script) {
+  sqlite3_stmt* raw = nullptr;
+  const char* tail = nullptr;
+  const int code =
+      sqlite3_prepare_v3(handle_.get(), script.data(), static_cast<int>(script.size()), 0, &raw, &tail);
+  if (code != SQLITE_OK) {
+    Error error = error_of(handle_.get(), code);
+    if (code == SQLITE_ERROR || code == SQLITE_AUTH || (code & 0xFF) == SQLITE_ERROR)
+      error.code = ErrorCode::InvalidArgument;
+    return fail(std::move(error));
+  }
+  script.remove_prefix(static_cast<std::size_t>(tail - script.data()));
   return Statement(raw);
 }
 

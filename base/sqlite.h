@@ -4,6 +4,7 @@
 // mutex of its own). Statements are always prepared with parameters; nothing builds SQL from values.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,12 +52,28 @@ class Statement {
   std::string_view text(int column) const;        // valid until the next step or reset
   std::string_view blob(int column) const;
   bool is_null(int column) const;
+  // Of a result: how many columns (0: the statement gives no rows), their names, and what a cell is.
+  int columns() const;
+  std::string_view name(int column) const;
+  enum class Cell { Null, Integer, Real, Text, Blob };
+  Cell kind(int column) const;
+  // Nothing to do: a script's end, or only comments.
+  bool empty() const { return handle_ == nullptr; }
 
  private:
   struct Closer {
     void operator()(sqlite3_stmt* s) const noexcept;
   };
   std::unique_ptr<sqlite3_stmt, Closer> handle_;
+};
+
+// What SQL that users wrote may use (Database::open_sandbox).
+struct SandboxLimits {
+  std::int64_t file_bytes_max = std::int64_t{8} << 30;  // of the scratch file; OutOfSpace beyond it
+  std::int64_t cache_bytes = std::int64_t{64} << 20;    // of memory for its pages
+  int value_bytes_max = 64 << 20;                       // of one text
+  bool deterministic = false;                           // random() is refused, too
+  std::function<bool()> stop = {};                      // asked every few thousand steps; true: Cancelled
 };
 
 class Database {
@@ -68,7 +85,13 @@ class Database {
   // For reading only: changes nothing in the file, works beside a process that writes. NotFound when there is
   // no file.
   static Result<Database> open_readonly(const std::string& path);
+  // A database of its own that goes away with its owner, in memory and beyond that in a scratch file that has
+  // no name. Its statements can reach nothing else: no ATTACH, PRAGMA, extensions or virtual tables.
+  static Result<Database> open_sandbox(SandboxLimits limits);
   Result<Statement> prepare(std::string_view sql);
+  // The first statement of a script, which is then shortened to what follows. InvalidArgument: it is no SQL,
+  // or not allowed.
+  Result<Statement> prepare_next(std::string_view& script);
   Status execute(const char* sql);  // constant text only
   Status checkpoint();              // the whole log into the database file; the log is cut to nothing
   // As much of the log as nobody reads, written and synced into the database file.
@@ -82,6 +105,7 @@ class Database {
     void operator()(sqlite3* d) const noexcept;
   };
   static Result<Database> open(const std::string& path, int flags, const char* set_up);
+  std::unique_ptr<SandboxLimits> sandbox_;  // its handlers live as long as the handle
   std::unique_ptr<sqlite3, Closer> handle_;
 };
 

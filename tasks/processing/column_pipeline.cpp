@@ -188,7 +188,8 @@ Result<std::unique_ptr<const FittedPipeline>> load_pipeline(const Json& saved) {
 Result<FittedTable> fit_pipeline(const Table& training, const Json& settings, std::uint64_t seed,
                                  const std::function<bool()>& cancelled) {
   const Arguments arguments(settings);
-  MR_DO(check_setting_names(settings, {"target", "positive", "steps", "seed"}, "prepare"));
+  MR_DO(
+      check_setting_names(settings, {"target", "positive", "steps", "seed", "filter", "balance"}, "prepare"));
   MR_TRY(target_name, arguments.text_or("target", ""));
   MR_TRY(positive, arguments.text_or("positive", ""));
   const Json steps = arguments.has("steps") ? settings["steps"] : default_steps();

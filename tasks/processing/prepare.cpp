@@ -5,6 +5,7 @@
 #include "tasks/arguments.h"
 #include "tasks/processing/channels.h"
 #include "tasks/processing/column_pipeline.h"
+#include "tasks/processing/row_rules.h"
 
 namespace millrace::tasks {
 namespace {
@@ -45,7 +46,16 @@ CsvOptions typed_like(const Table& training) {
 }  // namespace
 
 Status check_prepare(const ProcessingInputs& inputs) {
-  MR_DO(check_setting_names(inputs.settings, {"target", "positive", "steps", "seed"}, "prepare"));
+  MR_DO(check_setting_names(inputs.settings, {"target", "positive", "steps", "seed", "filter", "balance"},
+                            "prepare"));
+  MR_TRY(filter, read_row_filter(inputs.settings));
+  MR_TRY(balance, read_balance(inputs.settings));
+  if (balance != Balance::None && !inputs.settings.contains("target"))
+    return invalid("balance: there is no target whose classes could be balanced");
+  for (const std::string& channel : filter ? filter->channels : std::vector<std::string>()) {
+    if (inputs.input(channel) == nullptr)
+      return invalid("filter.channels: there is no input named \"" + channel + "\"");
+  }
   if (inputs.input(kTrain) == nullptr) {
     return invalid("ProcessingInputs: prepare needs an input named \"train\" to learn from");
   }
@@ -57,9 +67,15 @@ Result<Json> run_prepare(const ProcessingInputs& inputs, TaskContext& context) {
   MR_DO(check_prepare(inputs));
   MR_TRY(seed, Arguments(inputs.settings).integer_or("seed", static_cast<std::int64_t>(context.seed())));
   MR_TRY(training, read_channel(*inputs.input(kTrain), context, 0.2));
+  MR_TRY(filter, read_row_filter(inputs.settings));
+  MR_TRY(balance, read_balance(inputs.settings));
+  const std::function<bool()> cancelled = [&] { return context.cancelled(); };
+  if (filter && filter->covers(std::string(kTrain))) {
+    MR_TRY(kept, filter_rows(training, *filter, cancelled));
+    training = std::move(kept);
+  }
   report(context, "Fitting", 0.2, static_cast<std::int64_t>(training.rows));
-  MR_TRY(fitted, fit_pipeline(training, inputs.settings, static_cast<std::uint64_t>(seed),
-                              [&] { return context.cancelled(); }));
+  MR_TRY(fitted, fit_pipeline(training, inputs.settings, static_cast<std::uint64_t>(seed), cancelled));
   const ColumnPipeline& pipeline = *fitted.pipeline;
   const std::string saved = pipeline.save().dump(1);
   Json result = {{"rows", Json::object()}, {"outputs", Json::object()}};
@@ -70,10 +86,16 @@ Result<Json> run_prepare(const ProcessingInputs& inputs, TaskContext& context) {
     if (context.cancelled()) return fail(ErrorCode::Cancelled, "prepare was cancelled");
     if (input.name == kTrain) {
       report(context, "Writing", fraction);
-      MR_DO(write_prepared(inputs, input.name, fitted.training, saved, context, result));
+      MR_TRY(balanced, balanced_rows(std::move(fitted.training), balance,
+                                     Random(static_cast<std::uint64_t>(seed)).derive("balance")));
+      MR_DO(write_prepared(inputs, input.name, balanced, saved, context, result));
       continue;
     }
     MR_TRY(rows, read_channel(input, context, fraction, typed_like(training)));
+    if (filter && filter->covers(input.name)) {
+      MR_TRY(kept, filter_rows(rows, *filter, cancelled));
+      rows = std::move(kept);
+    }
     auto table = prepared(pipeline, rows);
     if (!table)
       return fail(table.error().code, "input \"" + input.name + "\": " + table.error().message,

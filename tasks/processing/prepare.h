@@ -7,7 +7,9 @@
 // in the same way. Settings: `target` (column to predict; text becomes class numbers in sorted order),
 // `positive` (which of two classes is 1), `seed`, `steps`: [{"step": "impute", "columns": ["age"],
 // "strategy": "median"}, …], see step_kinds(). Without `steps`, text columns are one-hot encoded and numbers
-// stay as they are. Only the training channel is learned from.
+// stay as they are. `filter` (a SQL condition on raw rows, or {where, channels}) leaves rows out, `balance`
+// (over, under, weights) evens out the classes of the training rows after the steps were fitted. Only the
+// training channel is learned from.
 
 #include "tasks/processing/processors.h"
 

@@ -11,6 +11,7 @@
 #include "tasks/processing/prepare.h"
 #include "tasks/processing/profile.h"
 #include "tasks/processing/split.h"
+#include "tasks/processing/sql.h"
 
 namespace millrace::tasks {
 namespace {
@@ -138,6 +139,7 @@ std::span<const Processor> processors() {
        check_prepare, run_prepare},
       {"profile", "types, missing cells, frequent values and distributions of every column", check_profile,
        run_profile},
+      {"sql", "a SQL script over channels as tables; its last SELECT is the result", check_sql, run_sql},
       {"sagemaker-clarify-processing", "bias and explain under SageMaker Clarify's name, by its methods",
        check_clarify, run_clarify},
       {"split", "cuts rows into train, validation and test: random, ordered, stratified or by key",

@@ -141,7 +141,7 @@ Result<std::vector<std::string>> choose_columns(const StepKind& kind, const Json
     const auto& pairs = settings.list("names");
     for (std::size_t i = 0; i < pairs.size(); i += 2) wanted.insert(pairs[i]);
   } else if (at == spec.end() || at->is_null()) {
-    if (kind.apply_table != nullptr)
+    if (kind.apply_table != nullptr && !kind.whole_table)
       return invalid("step \"" + std::string(kind.name) + "\": columns is required");
     choice = kind.needs == Needs::Number ? "numeric" : kind.needs == Needs::Text ? "categorical" : "all";
   } else if (at->is_string()) {
@@ -203,7 +203,7 @@ Status check_names(const FittedStep& step, const Table& table) {
 std::span<const StepKind> step_kinds() {
   static const std::vector<StepKind> kKinds = [] {
     std::vector<StepKind> all;
-    for (const auto part : {number_step_kinds(), text_step_kinds(), table_step_kinds()})
+    for (const auto part : {number_step_kinds(), text_step_kinds(), word_step_kinds(), table_step_kinds()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

@@ -78,6 +78,7 @@ struct StepKind {
   Status (*apply_training)(const FittedColumn& fitted, const StepSettings& settings, Column column,
                            FitInput& input, Columns& out) = nullptr;
   Status (*apply_table)(const FittedStep& step, Table& table) = nullptr;
+  bool whole_table = false;                           // works on all columns where `columns` is not given
   std::size_t numbers_min = 0, numbers_per_text = 0;  // how many numbers a FittedColumn has at least
 };
 
@@ -96,6 +97,7 @@ Result<FittedStep> load_step(const Json& saved);  // DataLoss
 // The kinds' rows, by file.
 std::span<const StepKind> number_step_kinds();  // steps_numbers.cpp
 std::span<const StepKind> text_step_kinds();    // steps_texts.cpp
+std::span<const StepKind> word_step_kinds();    // steps_words.cpp
 std::span<const StepKind> table_step_kinds();   // steps_tables.cpp
 
 }  // namespace millrace::tasks

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tasks/processing/sql_expressions.h"
 #include "tasks/processing/steps.h"
 
 namespace millrace::tasks {
@@ -66,6 +67,31 @@ Status apply_interactions(const FittedStep& step, Table& table) {
   return {};
 }
 
+constexpr SettingRule kSqlRules[] = {{"expressions", Type::Pairs, "", "", 0, 0,
+                                      "{\"ratio\": \"income / age\"}: new column and SQL expression"}};
+
+// Columns that SQL computes, in place of those of the same name or behind the others.
+Status apply_sql(const FittedStep& step, Table& table) {
+  const std::vector<std::string>& pairs = step.settings.list("expressions");
+  std::vector<std::string> names, expressions, columns;
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    names.push_back(pairs[i]);
+    expressions.push_back(pairs[i + 1]);
+  }
+  for (const FittedColumn& column : step.columns) columns.push_back(column.column);
+  auto sql = SqlExpressions::make(expressions, columns);
+  if (!sql) return invalid("step \"sql\": " + sql.error().message, sql.error().hint);
+  auto made = sql->evaluate(table, names);
+  if (!made) return fail(made.error().code, "step \"sql\": " + made.error().message);
+  for (Column& column : *made) {
+    if (Column* own = table.find(column.name))
+      *own = std::move(column);
+    else
+      table.columns.push_back(std::move(column));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::span<const StepKind> table_step_kinds() {
@@ -91,6 +117,12 @@ std::span<const StepKind> table_step_kinds() {
        .needs = Needs::Number,
        .rules = {},
        .apply_table = apply_interactions},
+      {.name = "sql",
+       .summary = "columns that SQL expressions compute from the others of a row",
+       .needs = Needs::Any,
+       .rules = kSqlRules,
+       .apply_table = apply_sql,
+       .whole_table = true},
   };
   return kKinds;
 }
