@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kRecordLineBytesMax = std::size_t{16} << 20;
 constexpr std::size_t kRecordColumnsMax = 65'536;
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+constexpr double kMissingNumber = std::numeric_limits<double>::quiet_NaN();
 
 // Lines without their ends; blank ones are passed over.
 class LineReader {
@@ -42,7 +42,7 @@ class LineReader {
 
 // One cell of a line: a number, a text, or missing.
 struct LineCell {
-  double number = kMissing;
+  double number = kMissingNumber;
   std::optional<std::string> text = std::nullopt;
 };
 
@@ -137,7 +137,7 @@ class JsonLines {
     if (!value || value.is_null()) return LineCell();
     if (value.is_boolean()) return LineCell{value.boolean() ? 1.0 : 0.0};
     if (value.is_number()) return LineCell{value.number()};
-    if (value.is_string()) return LineCell{kMissing, value.string()};
+    if (value.is_string()) return LineCell{kMissingNumber, value.string()};
     return invalid(place() + "'" + member.name + "' is neither number, text, true, false nor null");
   }
 
@@ -224,7 +224,7 @@ Table libsvm_table(const LibsvmRows& rows) {
   table.columns.push_back(number_column("target", rows.targets));
   for (std::size_t i = 0; i < rows.features; ++i)
     table.columns.push_back(
-        number_column("f" + std::to_string(i), std::vector<double>(table.rows, kMissing)));
+        number_column("f" + std::to_string(i), std::vector<double>(table.rows, kMissingNumber)));
   for (std::size_t row = 0; row < table.rows; ++row)
     for (const auto& [index, value] : rows.cells[row]) table.columns[1 + index].numbers[row] = value;
   return table;

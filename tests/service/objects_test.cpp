@@ -18,13 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
+struct ObjectsFolder {
   fs::path path = fs::temp_directory_path() / ("millrace-objects-" + std::to_string(::getpid()));
-  Folder() {
+  ObjectsFolder() {
     fs::remove_all(path);
     fs::create_directories(path / "objects/b");
   }
-  ~Folder() { fs::remove_all(path); }
+  ~ObjectsFolder() { fs::remove_all(path); }
   fs::path bucket() const { return path / "objects/b"; }
   void write(const std::string& key, const std::string& text) const {
     fs::create_directories((bucket() / key).parent_path());
@@ -50,7 +50,7 @@ struct Opened {
   Status answer{};
   SystemClock clock;
   std::unique_ptr<Catalog> catalog;
-  explicit Opened(const Folder& folder) {
+  explicit Opened(const ObjectsFolder& folder) {
     Catalog::Settings settings;
     settings.root = folder.path / "objects";
     settings.path = (folder.path / "objects.db").string();
@@ -71,7 +71,7 @@ struct Opened {
                       entry["Detail"]["reason"].get<std::string>());
     return out;
   }
-  Status put(const Folder& folder, Uploads& uploads, const std::string& key, const std::string& text,
+  Status put(const ObjectsFolder& folder, Uploads& uploads, const std::string& key, const std::string& text,
              WriteConditions conditions = {}) {
     auto file = uploads.temporary();
     REQUIRE(file);
@@ -93,7 +93,7 @@ struct Opened {
 }  // namespace
 
 TEST_CASE("key walk: keys in the order of their bytes, from anywhere on") {
-  const Folder folder;
+  const ObjectsFolder folder;
   for (const char* key : {"a", "b-c", "b/1", "b/2", "b/deep/3", "b0", "z"}) folder.write(key, "x");
   folder.write(".unfinished-1", "x");
   fs::create_symlink(folder.bucket() / "a", folder.bucket() / "link");
@@ -115,7 +115,7 @@ TEST_CASE("key walk: keys in the order of their bytes, from anywhere on") {
 TEST_CASE(
     "catalog: each change is one event, and a second process publishes none of them again under another "
     "name") {
-  const Folder folder;
+  const ObjectsFolder folder;
   Uploads uploads(folder.path / "objects");
   REQUIRE(uploads.clean({}));
   std::string first_name;
@@ -158,7 +158,7 @@ TEST_CASE(
 }
 
 TEST_CASE("catalog: events wait for a log that is not there") {
-  const Folder folder;
+  const ObjectsFolder folder;
   Uploads uploads(folder.path / "objects");
   REQUIRE(uploads.clean({}));
   {
@@ -174,7 +174,7 @@ TEST_CASE("catalog: events wait for a log that is not there") {
 }
 
 TEST_CASE("catalog: what was pending when the process ended is an object, or never was") {
-  const Folder folder;
+  const ObjectsFolder folder;
   Uploads uploads(folder.path / "objects");
   REQUIRE(uploads.clean({}));
   { Opened opened(folder); }
@@ -210,7 +210,7 @@ TEST_CASE("catalog: what was pending when the process ended is an object, or nev
 }
 
 TEST_CASE("uploads: parts are kept by number, old uploads and cut requests go") {
-  const Folder folder;
+  const ObjectsFolder folder;
   Uploads uploads(folder.path / "objects");
   REQUIRE(uploads.clean({}));
   const std::string id = "01a1fd65-b556-48d1-81e2-0afac42bd7a7";

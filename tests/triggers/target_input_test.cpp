@@ -19,7 +19,7 @@ std::string text_for(const std::string& target) {
                                                    *parse_rfc3339("2026-11-21T10:00:00Z")});
 }
 
-std::string problem(const std::string& target) {
+std::string input_problem(const std::string& target) {
   const auto read = TargetInput::read(Payload::literal(target).view());
   REQUIRE_FALSE(read);
   return read.error().message;
@@ -61,12 +61,12 @@ TEST_CASE("target input: reserved variables") {
 }
 
 TEST_CASE("target input: what is wrong is named") {
-  CHECK(problem(R"({"Id":"t","Input":"{","InputPath":"$"})") ==
+  CHECK(input_problem(R"({"Id":"t","Input":"{","InputPath":"$"})") ==
         "Only one of Input, InputPath, or InputTransformer must be provided for target t.");
-  CHECK(problem(R"({"Id":"t","Input":"{"})").find("JSON syntax error in input for target t") == 0);
-  CHECK(problem(R"({"Id":"t","InputPath":"detail"})").find("is no JSONPath") != std::string::npos);
-  CHECK(problem(R"({"Id":"t","InputTransformer":{"InputTemplate":"{\"a\": <x>}"}})")
+  CHECK(input_problem(R"({"Id":"t","Input":"{"})").find("JSON syntax error in input for target t") == 0);
+  CHECK(input_problem(R"({"Id":"t","InputPath":"detail"})").find("is no JSONPath") != std::string::npos);
+  CHECK(input_problem(R"({"Id":"t","InputTransformer":{"InputTemplate":"{\"a\": <x>}"}})")
             .find("<x> is not in InputPathsMap") != std::string::npos);
-  CHECK(problem(R"({"Id":"t","InputTransformer":{"InputTemplate":"{\"a\": }"}})")
+  CHECK(input_problem(R"({"Id":"t","InputTransformer":{"InputTemplate":"{\"a\": }"}})")
             .find("Invalid InputTemplate for target t") == 0);
 }

@@ -23,10 +23,10 @@ namespace {
 
 const std::string kTopic = "arn:aws:sns:us-east-1:123456789012:alerts";
 
-struct Home {
+struct SnsHome {
   TemporaryHome home;
   std::optional<TaskDriver> driver;
-  explicit Home(const Json& settings = {{"sns", {{"first_delay_seconds", 1}, {"attempts_max", 3}}}}) {
+  explicit SnsHome(const Json& settings = {{"sns", {{"first_delay_seconds", 1}, {"attempts_max", 3}}}}) {
     home.write("integrations.json", settings.dump());
     driver.emplace(home.path());
     REQUIRE(driver->runner);
@@ -280,7 +280,7 @@ TEST_CASE("Messages: each kind of subscriber sees its own form") {
 }
 
 TEST_CASE("Topics: come, are listed, described and go") {
-  Home h;
+  SnsHome h;
   h.topic();
   h.topic();
   CHECK(h.call("createTopic", {{"Name", "no blanks"}})
@@ -338,7 +338,7 @@ TEST_CASE("Topics: come, are listed, described and go") {
 
 TEST_CASE("sns:publish: webhooks get the envelope, or the message alone; filters hold") {
   LocalServer server([](const LocalRequest&) { return LocalServer::answer(200, ""); });
-  Home h;
+  SnsHome h;
   h.topic();
   const std::string arn = Json::parse(h.subscribe("http", server.url("/all")))["SubscriptionArn"];
   h.subscribe("http", server.url("/raw"), {{"RawMessageDelivery", "true"}});
@@ -378,7 +378,7 @@ TEST_CASE(
     ++asked;
     return LocalServer::answer(up ? 200 : 503, "");
   });
-  Home h;
+  SnsHome h;
   h.topic();
   h.subscribe("http", server.url("/hook"));
   h.subscribe("http", server.url("/gone"));
@@ -410,7 +410,7 @@ TEST_CASE(
 }
 
 TEST_CASE("sns:publish: the same attempt of a task publishes once") {
-  Home h;
+  SnsHome h;
   h.topic();
   h.subscribe("file", "orders/log.jsonl");
   const std::string arguments = Json{{"TopicArn", kTopic}, {"Message", "m"}, {"Subject", "s"}}.dump();
@@ -435,7 +435,7 @@ TEST_CASE("sns:publish: the same attempt of a task publishes once") {
 }
 
 TEST_CASE("PublishBatch: wrong entries fail alone, wrong batches whole") {
-  Home h;
+  SnsHome h;
   h.topic();
   const Json good = {{"Id", "a"}, {"Message", "m"}}, bad = {{"Id", "b"}, {"Message", ""}};
   const Json answer = Json::parse(h.call(
@@ -454,14 +454,14 @@ TEST_CASE("PublishBatch: wrong entries fail alone, wrong batches whole") {
 
 TEST_CASE("sns:publish: mail goes through the server of the settings") {
   MailServer mail;
-  Home h({{"sns", {{"attempts_max", 2}}},
-          {"smtp",
-           {{"host", "127.0.0.1"},
-            {"port", mail.port},
-            {"user", "mailer"},
-            {"password", "hidden"},
-            {"from", "millrace@example.com"},
-            {"tls", "none"}}}});
+  SnsHome h({{"sns", {{"attempts_max", 2}}},
+             {"smtp",
+              {{"host", "127.0.0.1"},
+               {"port", mail.port},
+               {"user", "mailer"},
+               {"password", "hidden"},
+               {"from", "millrace@example.com"},
+               {"tls", "none"}}}});
   h.topic();
   CHECK(h.subscribe("email", "ada@example.com\r\nRCPT TO:<eve@x>")
             .starts_with("Sns.InvalidParameterException"));
@@ -488,7 +488,7 @@ TEST_CASE("sns:publish: functions get SNS's event") {
     MESSAGE("skipped: python3 is not there");
     return;
   }
-  Home h;
+  SnsHome h;
   h.home.write("functions/keep/handler.py", "import json, os\ndef handler(event, context):\n    open('" +
                                                 h.home.path("seen.json") +
                                                 "', 'w').write(json.dumps(event))\n");
@@ -509,7 +509,7 @@ TEST_CASE("sns:publish: functions get SNS's event") {
 }
 
 TEST_CASE("sns:publish: queues of the home get the envelope, or the message with its attributes") {
-  Home h;
+  SnsHome h;
   h.topic();
   const auto queue = [&](const std::string& operation, const std::string& arguments) {
     return Json::parse(h.driver->run("aws-sdk:sqs:" + operation, arguments));

@@ -40,7 +40,7 @@ std::string sample_rows(std::size_t rows, std::uint64_t seed, const char* line_e
   return text;
 }
 
-void put(FakeContext& context, const std::string& key, const std::string& bytes) {
+void put_object(FakeContext& context, const std::string& key, const std::string& bytes) {
   REQUIRE(context.objects().write("s3://b/" + key, bytes).has_value());
 }
 
@@ -50,7 +50,7 @@ TrainingSpec spec_of(const Json& json) {
   return *spec;
 }
 
-std::string error_of(const Json& json, FakeContext& context) {
+std::string stream_error_of(const Json& json, FakeContext& context) {
   const auto spec = parse_training_spec(json);
   if (!spec) return spec.error().message;
   const auto result = run_training(*spec, context);
@@ -78,8 +78,8 @@ Dataset drain(RowStream& stream) {
 TEST_CASE("row stream: the rows that the whole channel has, pass after pass") {
   FakeContext context;
   // More than two pieces, line ends of both kinds, a last line without one, blank lines.
-  put(context, "train/a.csv", "w,y,x0,x1\n" + sample_rows(80'000, 1));
-  put(context, "train/b.csv", "w,y,x0,x1\r\n\r\n" + sample_rows(1'000, 2, "\r\n") + "0.5,1,2,3");
+  put_object(context, "train/a.csv", "w,y,x0,x1\n" + sample_rows(80'000, 1));
+  put_object(context, "train/b.csv", "w,y,x0,x1\r\n\r\n" + sample_rows(1'000, 2, "\r\n") + "0.5,1,2,3");
   Json json = pipe_request();
   json["HyperParameters"]["target"] = "y";
   json["HyperParameters"]["weight"] = "w";
@@ -112,7 +112,7 @@ TEST_CASE("row stream: the rows that the whole channel has, pass after pass") {
 
 TEST_CASE("row stream: one that is not read to its end is given up") {
   FakeContext context;
-  put(context, "train/a.csv", sample_rows(200'000, 1));
+  put_object(context, "train/a.csv", sample_rows(200'000, 1));
   const TrainingSpec spec = spec_of(pipe_request());
   RowBlock block;
   const auto stream = open_row_stream(context.objects(), spec, spec.train, {});
@@ -123,9 +123,9 @@ TEST_CASE("row stream: one that is not read to its end is given up") {
 TEST_CASE(
     "Pipe mode: linear-learner learns from a stream what it learns from memory, the same bytes each time") {
   FakeContext context;
-  put(context, "train/a.csv", sample_rows(60'000, 1));
-  put(context, "train/b.csv", sample_rows(60'000, 2));
-  put(context, "validation.csv", sample_rows(20'000, 3));
+  put_object(context, "train/a.csv", sample_rows(60'000, 1));
+  put_object(context, "train/b.csv", sample_rows(60'000, 2));
+  put_object(context, "validation.csv", sample_rows(20'000, 3));
   const auto train = [&](const std::string& mode) {
     Json json = pipe_request(mode);
     json["TrainingJobName"] = "train-" + mode;
@@ -153,34 +153,35 @@ TEST_CASE(
 TEST_CASE("Pipe mode: errors name the object, line or row") {
   FakeContext context;
   const std::string good = sample_rows(50'000, 1);
-  put(context, "train/a.csv", good);
-  put(context, "train/b.csv", sample_rows(10, 2) + "1,2,x,4\n");
-  CHECK(error_of(pipe_request(), context) == "s3://b/train/b.csv:11: cell 3: \"x\" is not a number");
-  put(context, "train/b.csv", sample_rows(10, 2) + "1,2,,4\n");
-  CHECK(error_of(pipe_request(), context) == "train: row 50010, column 'f1': the value is missing");
-  put(context, "train/b.csv", "1,2,3\n");
-  CHECK(error_of(pipe_request(), context) == "s3://b/train/b.csv:1: 3 cells, expected 4");
-  put(context, "train/b.csv", "7,2,3,4\n");
-  CHECK(error_of(pipe_request(), context) ==
+  put_object(context, "train/a.csv", good);
+  put_object(context, "train/b.csv", sample_rows(10, 2) + "1,2,x,4\n");
+  CHECK(stream_error_of(pipe_request(), context) == "s3://b/train/b.csv:11: cell 3: \"x\" is not a number");
+  put_object(context, "train/b.csv", sample_rows(10, 2) + "1,2,,4\n");
+  CHECK(stream_error_of(pipe_request(), context) == "train: row 50010, column 'f1': the value is missing");
+  put_object(context, "train/b.csv", "1,2,3\n");
+  CHECK(stream_error_of(pipe_request(), context) == "s3://b/train/b.csv:1: 3 cells, expected 4");
+  put_object(context, "train/b.csv", "7,2,3,4\n");
+  CHECK(stream_error_of(pipe_request(), context) ==
         "train: row 50000: the target is 7, expected a class from 0 to 1");
 
   Json json = pipe_request();
   json["HyperParameters"]["positive_example_weight_mult"] = "balanced";
-  CHECK(error_of(json, context) ==
+  CHECK(stream_error_of(json, context) ==
         "positive_example_weight_mult: balanced needs all rows at once, which Pipe mode never has");
   json = pipe_request();
   json["AlgorithmSpecification"]["TrainingInputMode"] = "Stream";
-  CHECK(error_of(json, context).starts_with("AlgorithmSpecification.TrainingInputMode"));
+  CHECK(stream_error_of(json, context).starts_with("AlgorithmSpecification.TrainingInputMode"));
   json = pipe_request("File");
   json["InputDataConfig"][0]["InputMode"] = "Pipe";
   json["AlgorithmSpecification"]["TrainingImage"] = "xgboost";
   json["HyperParameters"] = {{"num_round", "2"}};
-  CHECK(error_of(json, context)
+  CHECK(stream_error_of(json, context)
             .starts_with("InputDataConfig[0].InputMode: Pipe: xgboost does not train on a stream"));
 
-  put(context, "heads/a.csv", "y,a,b\n1,2,3\n0,1,1\n");
-  put(context, "heads/b.csv", "y,b,a\n1,2,3\n");
+  put_object(context, "heads/a.csv", "y,a,b\n1,2,3\n0,1,1\n");
+  put_object(context, "heads/b.csv", "y,b,a\n1,2,3\n");
   json = pipe_request();
   json["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = "s3://b/heads/";
-  CHECK(error_of(json, context) == "s3://b/heads/b.csv: its columns are not those of s3://b/heads/a.csv");
+  CHECK(stream_error_of(json, context) ==
+        "s3://b/heads/b.csv: its columns are not those of s3://b/heads/a.csv");
 }
