@@ -23,27 +23,26 @@ bool is_space(char c) {
 
 // The token at `begin`; its kind is End when no token begins there.
 Token token_at(std::string_view text, std::size_t begin) {
-  using Kind = Token::Kind;
   const auto run = [&](std::size_t from, auto accepts) {
     while (from < text.size() && accepts(text[from])) ++from;
     return from;
   };
-  const auto token = [&](Kind kind, std::size_t end) {
+  const auto token = [&](Token::Kind kind, std::size_t end) {
     return Token{kind, text.substr(begin, end - begin), begin};
   };
   const char c = text[begin];
-  if (is_letter(c)) return token(Kind::Name, run(begin, is_part));
-  if (is_digit(c)) return token(Kind::Number, run(begin, is_digit));
+  if (is_letter(c)) return token(Token::Kind::Name, run(begin, is_part));
+  if (is_digit(c)) return token(Token::Kind::Number, run(begin, is_digit));
   if (c == '#' || c == ':') {
     const std::size_t end = run(begin + 1, is_part);
-    if (end > begin + 1) return token(c == '#' ? Kind::NameRef : Kind::ValueRef, end);
-    return {Kind::End, text.substr(begin, 1), begin};
+    if (end > begin + 1) return token(c == '#' ? Token::Kind::NameRef : Token::Kind::ValueRef, end);
+    return {Token::Kind::End, text.substr(begin, 1), begin};
   }
   const std::string_view two = text.substr(begin, 2);
-  if (two == "<>" || two == "<=" || two == ">=") return token(Kind::Symbol, begin + 2);
+  if (two == "<>" || two == "<=" || two == ">=") return token(Token::Kind::Symbol, begin + 2);
   if (std::string_view("=<>()[].,+-").find(c) != std::string_view::npos)
-    return token(Kind::Symbol, begin + 1);
-  return {Kind::End, text.substr(begin, 1), begin};
+    return token(Token::Kind::Symbol, begin + 1);
+  return {Token::Kind::End, text.substr(begin, 1), begin};
 }
 
 }  // namespace
