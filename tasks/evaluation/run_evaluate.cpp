@@ -17,7 +17,7 @@
 namespace millrace::tasks {
 namespace {
 
-struct Scored {
+struct ScoredChannel {
   std::vector<double> labels;
   Matrix predictions;
   EvaluationSettings settings;  // task and classes
@@ -38,9 +38,9 @@ struct EvaluateSettings {
 };
 
 // `prepared`: the rows hold features already, not raw columns.
-Result<Scored> score(const std::string& uri, const Table& rows, bool prepared, TaskContext& context) {
+Result<ScoredChannel> score(const std::string& uri, const Table& rows, bool prepared, TaskContext& context) {
   MR_TRY(scorer, RowScorer::load(context.objects(), uri, prepared));
-  Scored out;
+  ScoredChannel out;
   out.settings.task = scorer.task();
   if (std::find(std::begin(kJudgedTasks), std::end(kJudgedTasks), scorer.task()) == std::end(kJudgedTasks)) {
     return invalid(uri + " is a model of " + std::string(scorer.model().algorithm()) +
@@ -81,7 +81,7 @@ Status read_rule(const Json& json, EvaluateSettings& out) {
   return {};
 }
 
-Result<EvaluateSettings> read_settings(const Json& json, std::uint64_t seed) {
+Result<EvaluateSettings> read_evaluate_settings(const Json& json, std::uint64_t seed) {
   EvaluateSettings out;
   const Arguments arguments(json);
   MR_DO(check_setting_names(json,
@@ -141,8 +141,8 @@ std::vector<double> first_outputs(const Matrix& predictions) {
 }
 
 // The threshold by the rule, from the validation rows where there are some. Fills the report's part.
-Result<Json> choose_threshold(const ProcessingInputs& inputs, const Scored& test, EvaluateSettings& settings,
-                              TaskContext& context) {
+Result<Json> choose_threshold(const ProcessingInputs& inputs, const ScoredChannel& test,
+                              EvaluateSettings& settings, TaskContext& context) {
   if (test.settings.task != "binary")
     return invalid("choose_threshold: the model's task is " + test.settings.task + ", not binary");
   const NamedUri* validation = inputs.input("validation");
@@ -168,7 +168,7 @@ Result<Json> choose_threshold(const ProcessingInputs& inputs, const Scored& test
               {"chosen_on", validation != nullptr ? "validation" : "test"}};
 }
 
-Status add_slices(const Table& rows, const Scored& scored, const EvaluateSettings& settings,
+Status add_slices(const Table& rows, const ScoredChannel& scored, const EvaluateSettings& settings,
                   Evaluation& out) {
   for (const std::string& name : settings.slices) {
     const Column* column = rows.find(name);
@@ -188,7 +188,7 @@ Status add_slices(const Table& rows, const Scored& scored, const EvaluateSetting
   return {};
 }
 
-Status add_ranking(const Table& rows, const Scored& scored, const EvaluateSettings& settings,
+Status add_ranking(const Table& rows, const ScoredChannel& scored, const EvaluateSettings& settings,
                    Evaluation& out) {
   if (settings.group.empty()) return {};
   if (scored.predictions.cols != 1)
@@ -260,7 +260,7 @@ Status write_evaluation(const ProcessingInputs& inputs, const Evaluation& evalua
 }  // namespace
 
 Status check_evaluate(const ProcessingInputs& inputs) {
-  MR_TRY(settings, read_settings(inputs.settings, 0));
+  MR_TRY(settings, read_evaluate_settings(inputs.settings, 0));
   if (inputs.input("test") == nullptr)
     return invalid("ProcessingInputs: evaluate needs an input named \"test\"");
   if (inputs.input("model") == nullptr && settings.cluster_column.empty())
@@ -271,7 +271,7 @@ Status check_evaluate(const ProcessingInputs& inputs) {
 
 Result<Json> run_evaluate(const ProcessingInputs& inputs, TaskContext& context) {
   MR_DO(check_evaluate(inputs));
-  MR_TRY(settings, read_settings(inputs.settings, context.seed()));
+  MR_TRY(settings, read_evaluate_settings(inputs.settings, context.seed()));
   MR_TRY(rows, read_channel(*inputs.input("test"), context, 0.2));
   if (!settings.cluster_column.empty()) {
     MR_TRY(clusters, evaluate_clusters(rows, settings, context));

@@ -39,7 +39,7 @@ double total(const std::vector<double>& counts) {
 }
 
 // Shares, with kEmptyShare in place of 0.
-std::vector<double> shares(const std::vector<double>& counts) {
+std::vector<double> floored_shares(const std::vector<double>& counts) {
   const double n = total(counts);
   std::vector<double> out;
   for (const double count : counts) out.push_back(std::max(n > 0 ? count / n : 0, kEmptyShare));
@@ -101,14 +101,14 @@ BinnedCounts decile_counts(const WeightedValues& baseline, const WeightedValues&
 }
 
 double population_stability(const BinnedCounts& counts) {
-  const std::vector<double> b = shares(counts.baseline), c = shares(counts.current);
+  const std::vector<double> b = floored_shares(counts.baseline), c = floored_shares(counts.current);
   double sum = 0;
   for (std::size_t i = 0; i < b.size(); ++i) sum += (c[i] - b[i]) * std::log(c[i] / b[i]);
   return sum;
 }
 
 double js_divergence(const BinnedCounts& counts) {
-  const std::vector<double> b = shares(counts.baseline), c = shares(counts.current);
+  const std::vector<double> b = floored_shares(counts.baseline), c = floored_shares(counts.current);
   double sum = 0;
   for (std::size_t i = 0; i < b.size(); ++i) {
     const double middle = (b[i] + c[i]) / 2;

@@ -25,8 +25,8 @@ struct QualityData {
 };
 
 // Classes of truth and predictions together, sorted; of two the positive one last.
-Result<std::vector<std::string>> classes_of(const Column& truth, const Column* guess,
-                                            const std::string& positive) {
+Result<std::vector<std::string>> quality_classes(const Column& truth, const Column* guess,
+                                                 const std::string& positive) {
   std::set<std::string> found;
   for (const Column* column : {&truth, guess}) {
     if (column == nullptr) continue;
@@ -92,7 +92,7 @@ Result<QualityData> from_columns(const Table& table, const Json& settings, const
   if (guess == nullptr && out.predictions.rows == 0)
     return invalid("inference_attribute or probability_attribute is required: the column of predictions");
   MR_TRY(positive, arguments.text_or("positive_label", ""));
-  MR_TRY(classes, classes_of(*truth, out.predictions.rows == 0 ? guess : nullptr, positive));
+  MR_TRY(classes, quality_classes(*truth, out.predictions.rows == 0 ? guess : nullptr, positive));
   if (task == "binary" && classes.size() > 2)
     return invalid("ground_truth_attribute: \"" + truth->name + "\" has " + std::to_string(classes.size()) +
                        " classes, not 2",

@@ -70,8 +70,8 @@ std::vector<double> by_definition(const Table& rows, std::size_t row, const Base
   return out;
 }
 
-Json run(TestContext& context, const char* processor, std::vector<NamedUri> inputs, const char* output,
-         const std::string& settings) {
+Json run_processor(TestContext& context, const char* processor, std::vector<NamedUri> inputs,
+                   const char* output, const std::string& settings) {
   ProcessingInputs request;
   request.inputs = std::move(inputs);
   request.outputs = {{"out", output}};
@@ -82,7 +82,8 @@ Json run(TestContext& context, const char* processor, std::vector<NamedUri> inpu
 }
 
 // Trains `algorithm` on prepared rows and saves the model with its pipeline.
-void train(TestContext& context, const char* algorithm, const HyperParameters& parameters, const char* uri) {
+void train_shop(TestContext& context, const char* algorithm, const HyperParameters& parameters,
+                const char* uri) {
   auto table = read_table(context.objects(), "s3://b/prepared/train/");
   REQUIRE(table);
   Dataset data;
@@ -122,8 +123,8 @@ void write_shop(TestContext& context) {
            (random.uniform() < p ? ",yes\n" : ",no\n");
   }
   REQUIRE(context.objects().write("s3://b/raw/a.csv", csv));
-  run(context, "prepare", {{"train", "s3://b/raw/"}}, "s3://b/prepared/",
-      R"({"target":"bought","steps":[{"step":"scale"},{"step":"one_hot"}]})");
+  run_processor(context, "prepare", {{"train", "s3://b/raw/"}}, "s3://b/prepared/",
+                R"({"target":"bought","steps":[{"step":"scale"},{"step":"one_hot"}]})");
 }
 
 }  // namespace
@@ -203,10 +204,10 @@ TEST_CASE("features are counted under the column they came from") {
 TEST_CASE("explain: exact values of trees by column, permutation importance, partial dependence") {
   TestContext context;
   write_shop(context);
-  train(context, "xgboost", {{"objective", "binary:logistic"}, {"num_round", "20"}, {"max_depth", "3"}},
-        "s3://b/model");
-  const Json raw = run(context, "explain", {{"dataset", "s3://b/raw/"}, {"model", "s3://b/model"}},
-                       "s3://b/why/", R"({"methods": {"shap": {}, "pdp": {"grid_resolution": 8},
+  train_shop(context, "xgboost", {{"objective", "binary:logistic"}, {"num_round", "20"}, {"max_depth", "3"}},
+             "s3://b/model");
+  const Json raw = run_processor(context, "explain", {{"dataset", "s3://b/raw/"}, {"model", "s3://b/model"}},
+                                 "s3://b/why/", R"({"methods": {"shap": {}, "pdp": {"grid_resolution": 8},
                        "permutation": {"repeats": 3}}})");
   const Json& shap = raw["explanations"]["tree_shap"]["label0"];
   const Json& global = shap["global_shap_values"];
@@ -242,8 +243,8 @@ TEST_CASE("explain: exact values of trees by column, permutation importance, par
   CHECK(context.objects().read("s3://b/why/shap_swarm.svg")->find("<circle") != std::string::npos);
   // Rows that are features already say the same of the features.
   const Json prepared =
-      run(context, "explain", {{"dataset", "s3://b/prepared/train/"}, {"model", "s3://b/model"}},
-          "s3://b/why2/", R"({"methods": {"shap": {}}})");
+      run_processor(context, "explain", {{"dataset", "s3://b/prepared/train/"}, {"model", "s3://b/model"}},
+                    "s3://b/why2/", R"({"methods": {"shap": {}}})");
   CHECK(prepared["explanations"]["tree_shap"]["label0"]["global_shap_values"]["x"].get<double>() ==
         doctest::Approx(global["x"].get<double>()).epsilon(1e-5));
 }
@@ -251,9 +252,10 @@ TEST_CASE("explain: exact values of trees by column, permutation importance, par
 TEST_CASE("explain: kernel shap of a linear model is exact and adds up to its answers") {
   TestContext context;
   write_shop(context);
-  train(context, "linear-learner", {{"predictor_type", "binary_classifier"}}, "s3://b/model");
-  const Json result = run(context, "explain", {{"dataset", "s3://b/raw/"}, {"model", "s3://b/model"}},
-                          "s3://b/why/", R"({"methods": {"shap": {"use_logit": true, "max_rows": 30,
+  train_shop(context, "linear-learner", {{"predictor_type", "binary_classifier"}}, "s3://b/model");
+  const Json result =
+      run_processor(context, "explain", {{"dataset", "s3://b/raw/"}, {"model", "s3://b/model"}},
+                    "s3://b/why/", R"({"methods": {"shap": {"use_logit": true, "max_rows": 30,
                           "num_clusters": 1}}, "label_headers": ["bought"]})");
   const Json& shap = result["explanations"]["kernel_shap"]["bought"];
   CHECK(shap["global_shap_values"]["x"].get<double>() > shap["global_shap_values"]["noise"].get<double>());
@@ -275,7 +277,7 @@ TEST_CASE("explain: kernel shap of a linear model is exact and adds up to its an
 TEST_CASE("explain: wrong settings, and stopping") {
   TestContext context;
   write_shop(context);
-  train(context, "linear-learner", {{"predictor_type", "binary_classifier"}}, "s3://b/model");
+  train_shop(context, "linear-learner", {{"predictor_type", "binary_classifier"}}, "s3://b/model");
   const auto message = [&](const char* settings) {
     ProcessingInputs request;
     request.inputs = {{"dataset", "s3://b/raw/"}, {"model", "s3://b/model"}};
@@ -302,11 +304,11 @@ TEST_CASE("explain: wrong settings, and stopping") {
 TEST_CASE("clarify: its image and its configuration do both in one analysis.json") {
   TestContext context;
   write_shop(context);
-  train(context, "xgboost", {{"objective", "binary:logistic"}, {"num_round", "5"}}, "s3://b/model");
+  train_shop(context, "xgboost", {{"objective", "binary:logistic"}, {"num_round", "5"}}, "s3://b/model");
   const Json result =
-      run(context, "123.dkr.ecr.us-east-1.amazonaws.com/sagemaker-clarify-processing:1.0",
-          {{"dataset", "s3://b/raw/"}, {"model", "s3://b/model"}}, "s3://b/clarify/",
-          R"({"dataset_type": "text/csv", "label": "bought", "label_values_or_threshold": ["yes"],
+      run_processor(context, "123.dkr.ecr.us-east-1.amazonaws.com/sagemaker-clarify-processing:1.0",
+                    {{"dataset", "s3://b/raw/"}, {"model", "s3://b/model"}}, "s3://b/clarify/",
+                    R"({"dataset_type": "text/csv", "label": "bought", "label_values_or_threshold": ["yes"],
               "facet": [{"name_or_index": "colour", "value_or_threshold": ["blue"]}],
               "methods": {"report": {"name": "report", "title": "Analysis"}, "pre_training_bias": {"methods": "all"},
               "post_training_bias": {"methods": "all"}, "shap": {"agg_method": "mean_abs",

@@ -27,7 +27,7 @@ struct Change {
   bool new_category = false, text_in_age = false, without_city = false, extra = false, negative = false;
 };
 
-std::string customers(int rows, std::uint64_t seed, const Change& change) {
+std::string monitored_customers(int rows, std::uint64_t seed, const Change& change) {
   Random random(seed);
   std::string csv =
       std::string("age,income") + (change.without_city ? "" : ",city") + (change.extra ? ",extra\n" : "\n");
@@ -56,7 +56,7 @@ std::set<std::string> found(const Json& summary) {
 
 TEST_CASE("monitor: a baseline, data like it, and every way of differing from it") {
   TestContext context;
-  REQUIRE(context.objects().write("s3://b/train.csv", customers(5000, 1, {})));
+  REQUIRE(context.objects().write("s3://b/train.csv", monitored_customers(5000, 1, {})));
   auto baseline = run_monitor_on(context, {{"dataset", "s3://b/train.csv"}}, "s3://b/baseline");
   REQUIRE_MESSAGE(baseline.has_value(), baseline.error().message);
   const Json constraints = Json::parse(*context.objects().read("s3://b/baseline/constraints.json"));
@@ -77,7 +77,7 @@ TEST_CASE("monitor: a baseline, data like it, and every way of differing from it
   CHECK(city["distinct_count"] == 4);
 
   const auto check = [&](const Change& change, const char* settings = "{}") {
-    REQUIRE(context.objects().write("s3://b/new.csv", customers(3000, 2, change)));
+    REQUIRE(context.objects().write("s3://b/new.csv", monitored_customers(3000, 2, change)));
     auto result = run_monitor_on(context, {{"dataset", "s3://b/new.csv"}, {"baseline", "s3://b/baseline"}},
                                  "s3://b/check", settings);
     REQUIRE_MESSAGE(result.has_value(), result.error().message);
@@ -110,13 +110,13 @@ TEST_CASE("monitor: a baseline, data like it, and every way of differing from it
 
 TEST_CASE("monitor: a feature's own monitoringConfigOverrides count for it alone") {
   TestContext context;
-  REQUIRE(context.objects().write("s3://b/train.csv", customers(3000, 1, {})));
+  REQUIRE(context.objects().write("s3://b/train.csv", monitored_customers(3000, 1, {})));
   REQUIRE(run_monitor_on(context, {{"dataset", "s3://b/train.csv"}}, "s3://b/baseline"));
   Json constraints = Json::parse(*context.objects().read("s3://b/baseline/constraints.json"));
   constraints["features"][1]["monitoringConfigOverrides"] =
       Json::parse(R"({"distribution_constraints": {"comparison_threshold": 0.9}})");
   REQUIRE(context.objects().write("s3://b/own/constraints.json", constraints.dump()));
-  REQUIRE(context.objects().write("s3://b/new.csv", customers(3000, 2, {.shift = 10})));
+  REQUIRE(context.objects().write("s3://b/new.csv", monitored_customers(3000, 2, {.shift = 10})));
   auto result = run_monitor_on(context,
                                {{"dataset", "s3://b/new.csv"},
                                 {"constraints", "s3://b/own/constraints.json"},
@@ -165,7 +165,7 @@ TEST_CASE("monitor: the quality of a model, against a baseline of it") {
 
 TEST_CASE("monitor: wrong files and settings") {
   TestContext context;
-  REQUIRE(context.objects().write("s3://b/new.csv", customers(100, 1, {})));
+  REQUIRE(context.objects().write("s3://b/new.csv", monitored_customers(100, 1, {})));
   REQUIRE(context.objects().write("s3://b/bad/constraints.json", R"({"features": [{"name": 3}]})"));
   const auto message = [&](std::vector<NamedUri> inputs, const char* settings) {
     auto result = run_monitor_on(context, std::move(inputs), "s3://b/out", settings);

@@ -15,7 +15,7 @@ using namespace millrace::tasks;
 
 namespace {
 
-Result<FittedTable> fit(const Table& table, const std::string& settings) {
+Result<FittedTable> fit_steps(const Table& table, const std::string& settings) {
   return fit_pipeline(table, Json::parse(settings), 1);
 }
 
@@ -40,7 +40,7 @@ Table mails() {
 }  // namespace
 
 TEST_CASE("tfidf: scikit-learn's TfidfVectorizer gives the same weights") {
-  auto plain = fit(mails(), R"({"steps": [{"step": "tfidf"}]})");
+  auto plain = fit_steps(mails(), R"({"steps": [{"step": "tfidf"}]})");
   REQUIRE_MESSAGE(plain.has_value(), plain.error().message);
   CHECK(plain->training.names() == std::vector<std::string>{"m:about", "m:brücke", "m:call", "m:die",
                                                             "m:entry", "m:free", "m:me", "m:now", "m:prize",
@@ -54,7 +54,7 @@ TEST_CASE("tfidf: scikit-learn's TfidfVectorizer gives the same weights") {
        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
        {0, 0.52335825027, 0.422242140986, 0.52335825027, 0, 0, 0, 0, 0, 0, 0, 0.52335825027}});
   auto pairs =
-      fit(mails(), R"({"steps": [{"step": "tfidf", "ngram_max": 2, "min_df": 2, "sublinear": true}]})");
+      fit_steps(mails(), R"({"steps": [{"step": "tfidf", "ngram_max": 2, "min_df": 2, "sublinear": true}]})");
   REQUIRE(pairs);
   CHECK(pairs->training.names() ==
         std::vector<std::string>{"m:call", "m:entry", "m:now", "m:prize", "m:win", "m:win prize"});
@@ -63,7 +63,7 @@ TEST_CASE("tfidf: scikit-learn's TfidfVectorizer gives the same weights") {
                                {0, 0, 0, 0.453294655228, 0.767494567462, 0.453294655228},
                                {0, 0, 0, 0, 0, 0},
                                {1, 0, 0, 0, 0, 0}});
-  auto few = fit(mails(), R"({"steps": [{"step": "tfidf", "max_features": 2}]})");
+  auto few = fit_steps(mails(), R"({"steps": [{"step": "tfidf", "max_features": 2}]})");
   CHECK(few->training.names() == std::vector<std::string>{"m:call", "m:win"});
   // What was saved prepares the same.
   auto loaded = ColumnPipeline::load(plain->pipeline->save());
@@ -76,7 +76,7 @@ TEST_CASE("step sql: new columns and columns in place, the same for one row and 
   table.rows = 3;
   table.columns = {number_column("income", {10, 20, NAN}), number_column("age", {4, 8, 2}),
                    text_column("city", {"Rome", "oslo", "Rome"})};
-  auto out = fit(table, R"({"steps": [{"step": "sql", "expressions": {"ratio": "income / age",
+  auto out = fit_steps(table, R"({"steps": [{"step": "sql", "expressions": {"ratio": "income / age",
       "age": "age + 1", "is_rome": "lower(city) = 'rome'", "size": "CASE WHEN age > 3 THEN 'big' ELSE 'small' END"}},
       {"step": "drop", "columns": ["city"]}, {"step": "ordinal", "columns": ["size"]}]})");
   REQUIRE_MESSAGE(out.has_value(), out.error().message);
@@ -86,7 +86,8 @@ TEST_CASE("step sql: new columns and columns in place, the same for one row and 
   REQUIRE(one);
   CHECK(format_csv(*one) == "income,age,ratio,is_rome,size\n20,9,2.5,0,0\n");
   const auto refusal = [&](const std::string& expression) {
-    auto bad = fit(table, R"({"steps": [{"step": "sql", "expressions": {"x": ")" + expression + "\"}}]}");
+    auto bad =
+        fit_steps(table, R"({"steps": [{"step": "sql", "expressions": {"x": ")" + expression + "\"}}]}");
     return bad ? std::string("accepted") : bad.error().message;
   };
   CHECK(refusal("incom + 1") == "steps[0]: step \"sql\": \"incom + 1\": no such column: incom");
