@@ -10,7 +10,7 @@
 namespace millrace::tasks {
 namespace {
 
-constexpr std::size_t kReportCellCharacters = 60;  // longer cells are cut
+constexpr std::size_t kReportCellCharacters = 300;  // longer cells are cut
 
 constexpr std::string_view kReportHead = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -22,8 +22,8 @@ body{background:var(--bg);color:var(--text);font:15px/1.5 system-ui,sans-serif;m
 h1{font-size:1.6em}h2{font-size:1.2em;margin-top:2em;border-bottom:1px solid var(--line);padding-bottom:.2em}
 table{border-collapse:collapse;margin:1em 0;font-variant-numeric:tabular-nums;font-size:14px}
 th,td{padding:.3em .8em;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-th{background:var(--head)}td.n{text-align:right;white-space:nowrap}tr.m td{background:var(--mark)}
-.wide{overflow-x:auto}.charts{display:flex;flex-wrap:wrap;gap:1em;margin:1em 0}.charts img{max-width:100%;height:auto}
+th{background:var(--head)}td.n{text-align:right;white-space:nowrap}td:first-child{white-space:nowrap}tr.m td{background:var(--mark)}
+.wide{overflow-x:auto}.charts{display:flex;flex-wrap:wrap;align-items:flex-start;gap:1em;margin:1em 0}.charts img{max-width:100%;height:auto}
 .figures{display:flex;flex-wrap:wrap;gap:2.2em;margin:1.2em 0}.figures b{display:block;font-size:1.5em}.figures span{color:var(--soft)}
 </style>
 )";

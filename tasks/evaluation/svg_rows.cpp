@@ -41,8 +41,9 @@ std::string rows_frame(std::string_view title, std::string_view label, const svg
   return out + svg::text((axis.from + axis.to) / 2, bottom + 38, words, "");
 }
 
-// Four significant digits: a bar says the rest.
+// Counts as they are, else four significant digits: a bar says the rest.
 std::string bar_label(double value) {
+  if (value == std::trunc(value) && std::abs(value) < 1e9) return std::to_string(std::lround(value));
   char buffer[32];
   return std::string(buffer,
                      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::general, 4).ptr);

@@ -8,6 +8,8 @@
 namespace millrace::tasks {
 namespace {
 
+constexpr std::size_t kFewNumbersMax = 10;
+
 const FeatureConstraint* constraint_of(const Constraints& constraints, std::string_view name) {
   for (const FeatureConstraint& feature : constraints.features) {
     if (feature.name == name) return &feature;
@@ -26,13 +28,28 @@ std::string exact_percent(double share) {
   return format_number(share * 100) + " %";
 }
 
+// Counts by value where there are only a few, such as 0 and 1, which deciles can't tell apart; else by
+// decile.
+BinnedCounts number_counts(const WeightedValues& baseline, const WeightedValues& current) {
+  std::map<double, std::pair<double, double>> values;
+  for (const auto& [value, weight] : baseline) values[value].first += weight;
+  for (const auto& [value, weight] : current) values[value].second += weight;
+  if (values.size() > kFewNumbersMax) return decile_counts(baseline, current);
+  BinnedCounts out;
+  for (const auto& [value, counts] : values) {
+    out.baseline.push_back(counts.first);
+    out.current.push_back(counts.second);
+  }
+  return out;
+}
+
 FeatureDrift numeric_drift(const FeatureStatistics& before, const ColumnProfile& now) {
   FeatureDrift out{before.name, true};
   out.baseline = before.numbers;
   out.current = now.quantiles().values();
   out.ks = ks_distance(out.baseline, out.current);
   out.wasserstein = wasserstein_distance(out.baseline, out.current);
-  out.counts = decile_counts(out.baseline, out.current);
+  out.counts = number_counts(out.baseline, out.current);
   out.psi = population_stability(out.counts);
   out.js = js_divergence(out.counts);
   out.linf = linf_distance(out.counts);

@@ -49,7 +49,7 @@ struct FeatureDrift {
   ChiSquare chi2 = {};
   WeightedValues baseline = {}, current = {};  // numeric
   std::vector<std::string> categories = {};    // else
-  BinnedCounts counts = {};                    // of categories, or of the baseline's deciles
+  BinnedCounts counts = {};                    // of categories, few values or the baseline's deciles
 };
 Json to_json(const FeatureDrift& drift);
 
