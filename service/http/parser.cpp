@@ -107,6 +107,7 @@ class RequestParser::Impl {
         refusal_ = {400, "the request's header is folded, or its transfer encoding is not served"};
         return State::Refused;
       }
+      if (!in_header && body_too_large()) return State::Refused;
       if (error == beast::error::need_more) return State::NeedMore;
       if (error) {
         refusal_ = refusal_of(error);
@@ -115,7 +116,6 @@ class RequestParser::Impl {
       if (in_header && parser_->is_header_done()) {
         if (const State state = begin_body(); state != State::NeedMore) return state;
       }
-      if (!in_header && body_too_large()) return State::Refused;
     }
     return parser_->is_done() ? State::Done : State::NeedMore;
   }

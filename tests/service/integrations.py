@@ -270,7 +270,7 @@ class Integrations(Case):
         self.assertEqual(events.describe_event_bus()["Arn"], f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default")
         self.assertEqual([bus["Name"] for bus in events.list_event_buses()["EventBuses"]], ["default"])
         with self.assertRaises(ClientError) as caught:
-            events.delete_rule(Name="x")
+            events.list_event_sources()
         self.assertEqual(caught.exception.response["Error"]["Code"], "UnknownOperationException")
         put = self.aws("events", "put-events", "--entries", json.dumps([{**entry, "Detail": "{}"}]))
         self.assertEqual(put["FailedEntryCount"], 0)

@@ -119,9 +119,9 @@ TEST_CASE("schedules: a year of nights in Berlin, looked at every twenty seconds
   Instant until = s.active;
   std::set<std::string> nights;
   int count = 0, day = 0;
-  for (Instant now = at("2026-01-01T00:01:00Z"); now < at("2027-01-01T00:00:00Z");
-       now += Millis(20'000), ++day) {
-    if (day % 1'000 == 999) now += std::chrono::hours(20);  // nobody was there
+  const Instant end = at("2027-01-01T00:00:00Z");
+  for (Instant now = at("2026-01-01T00:01:00Z"); now < end; now += Millis(20'000), ++day) {
+    if (day % 1'000 == 999) now = std::min(end, now + std::chrono::hours(20));  // nobody was there
     for (const Instant due : due_runs(s, until, now, 1000)) {
       ++count;
       nights.insert(format_rfc3339(due).substr(0, 10));

@@ -417,6 +417,7 @@ TEST_CASE("estimators: a row of weight two counts as two rows") {
       plain.parameters["mini_batch_size"] = "1000";  // all rows
     if (plain.algorithm == "mlp") {                  // the others follow the sign of gradients that vanish
       plain.parameters["optimizer"] = "momentum";
+      plain.parameters["mini_batch_size"] = "1000";
       plain.parameters.erase("learning_rate");
     }
     if (plain.algorithm == "linear-learner") plain.parameters["wd"] = "0.01";  // auto is one over the rows
