@@ -96,6 +96,29 @@ class Functions(Case):
         self.assertIn('there is no function "nobody"', missing.stderr)
 
 
+class RetrainOnNewData(Case):
+    """Files that are dropped into a folder train, compare and replace the model that serves; each starts one execution."""
+
+    def test_files_arrive(self):
+        done = subprocess.run([EXAMPLES / "retrain-on-new-data/run", self.home], capture_output=True, text=True, timeout=300,
+                              check=False, env=dict(os.environ, MILLRACE=program.MILLRACE))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        first, second, third = json.loads((self.home / "retrain.json").read_text(encoding="utf-8"))
+        self.assertEqual([answer["file"] for answer in (first, second, third)],
+                         ["arrived/monday.csv", "arrived/tuesday.csv", "arrived/wednesday.csv"])
+        self.assertEqual(first["decision"], "serves")
+        self.assertIsNone(first["gain"])
+        self.assertEqual(second["decision"], "serves")
+        self.assertTrue(second["package"].endswith("model-package/returns/2"))
+        self.assertGreater(second["gain"]["interval_95"][0], 0)
+        self.assertNotEqual(first["score"], second["score"])
+        self.assertEqual(third["decision"], "stays as it is")
+        self.assertLessEqual(third["gain"]["interval_95"][0], 0)
+        self.assertEqual(third["score"], second["score"])
+        listed = json.loads(self.call("list", "--json").stdout)["executions"]
+        self.assertEqual(len(listed), 3)
+
+
 class Fraud(Case):
     """The whole example twice in one home, then with a margin out of reach."""
 
