@@ -14,6 +14,7 @@
 #include "service/cli/timeline.h"
 #include "service/cli/times.h"
 #include "simulation/forecast.h"
+#include "triggers/schedule_expression.h"
 
 namespace millrace::cli {
 namespace {
@@ -23,7 +24,8 @@ using simulation::Forecast;
 using simulation::Percentiles;
 
 struct SimulateOptions {
-  std::string definition, model, objects, input = "{}", start = "2026-01-01T00:00:00Z", until, every, svg;
+  std::string definition, model, objects, input = "{}", start = "2026-01-01T00:00:00Z", until, every,
+                                          zone = "UTC", svg;
   std::vector<std::string> starts;
   std::size_t runs = 0;
   std::uint64_t seed = 1;
@@ -45,24 +47,31 @@ Result<Instant> end_of(const std::string& text, Instant start) {
                  "e.g. 2026-01-31T08:00:00Z or '90 days'");
 }
 
-// "rate(1 day)" or "1 day".
-Result<Millis> rate_of(std::string text) {
-  if (text.starts_with("rate(") && text.ends_with(")")) text = text.substr(5, text.size() - 6);
-  if (const auto duration = duration_of(text)) return *duration;
-  return invalid("--every: '" + text + "' is no rate", "e.g. 'rate(1 day)' or 'rate(5 minutes)'");
+// The times of "rate(1 day)", "cron(30 2 * * ? *)" or "1 day", the first of a rate at the start.
+Status add_times(const SimulateOptions& options, simulation::ForecastRequest& request) {
+  constexpr std::size_t kMost = 1'000'000;
+  MR_TRY(zone, triggers::TimeZone::load(options.zone));
+  const bool expression = options.every.find('(') != std::string::npos;
+  const auto parsed =
+      triggers::ScheduleExpression::parse(expression ? options.every : "rate(" + options.every + ")");
+  if (!parsed)
+    return invalid("--every: " + parsed.error().message, "e.g. 'rate(1 day)' or 'cron(30 2 * * ? *)'");
+  for (Instant after = request.start - Millis(1); request.starts.size() < kMost;) {
+    const auto due = parsed->next(after, zone, request.start);
+    if (!due || due->time > request.until) break;
+    request.starts.push_back(after = due->time);
+  }
+  return {};
 }
 
 Status read_schedule(const SimulateOptions& options, simulation::ForecastRequest& request) {
-  constexpr std::size_t kMost = 1'000'000;
   for (const std::string& given : options.starts) {
     MR_TRY(start, time_of(given, "--starts"));
     request.starts.push_back(start);
   }
   if (!options.every.empty()) {
-    MR_TRY(every, rate_of(options.every));
     if (options.until.empty()) return invalid("--every needs an end", "--until '90 days', or a time");
-    for (Instant at = request.start; at <= request.until && request.starts.size() < kMost; at += every)
-      request.starts.push_back(at);
+    MR_DO(add_times(options, request));
   }
   std::sort(request.starts.begin(), request.starts.end());
   if (!request.starts.empty()) {
@@ -297,7 +306,10 @@ void add_simulate(CLI::App& app, const Shared& shared, int& exit_code) {
   command->add_option("--seed", options->seed, "the same seed forecasts the same")->capture_default_str();
   command->add_option("--start", options->start, "when the simulation begins")->capture_default_str();
   command->add_option("--until", options->until, "when it ends: a time, or a duration such as '90 days'");
-  command->add_option("--every", options->every, "a schedule: 'rate(1 day)', from --start to --until");
+  command->add_option("--every", options->every,
+                      "a schedule: 'rate(1 day)' or 'cron(30 2 * * ? *)', from --start to --until");
+  command->add_option("--timezone", options->zone, "of a cron expression: an IANA time zone")
+      ->capture_default_str();
   command->add_option("--starts", options->starts, "a schedule: these times")->delimiter(',');
   command->add_flag("--timeline", options->timeline, "show the run whose duration is the median");
   command->add_option("--svg", options->svg, "write that timeline as a picture");

@@ -96,6 +96,25 @@ class Functions(Case):
         self.assertIn('there is no function "nobody"', missing.stderr)
 
 
+class Nightly(Case):
+    """A year of nights under virtual time, then the nights of an outage, each made up for once."""
+
+    def test_nights(self):
+        done = subprocess.run([EXAMPLES / "nightly/run", self.home], capture_output=True, text=True, timeout=300, check=False,
+                              env=dict(os.environ, MILLRACE=program.MILLRACE))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        self.assertIn("364 runs: 364 SUCCEEDED", done.stdout)
+        self.assertIn("2026-03-29 02:30:00        does not exist", done.stdout)
+        nights = [f"2026-10-{day}" for day in range(24, 32)]
+        folder = self.home / "objects/reports/nightly"
+        self.assertEqual(sorted(path.name for path in folder.iterdir()), [f"{night}.json" for night in nights])
+        for night in nights:
+            self.assertEqual(json.loads((folder / f"{night}.json").read_text(encoding="utf-8"))["night"], night)
+        listed = json.loads(self.call("list", "--json").stdout)["executions"]
+        self.assertEqual(len(listed), len(nights))
+        self.assertEqual({execution["status"] for execution in listed}, {"SUCCEEDED"})
+
+
 class RetrainOnNewData(Case):
     """Files that are dropped into a folder train, compare and replace the model that serves; each starts one execution."""
 

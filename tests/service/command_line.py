@@ -469,6 +469,12 @@ class Simulate(Case):
     TASK = {"StartAt": "Ask", "States": {"Ask": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True,
                                                  "Retry": [{"ErrorEquals": ["Busy"], "IntervalSeconds": 10, "MaxAttempts": 1}]}}}
 
+    def test_a_year_of_nights_has_one_that_clocks_jump_over(self):
+        definition = self.write("pass.json", PASS)
+        made = json.loads(self.call("simulate", definition, "--every", "cron(30 2 * * ? *)", "--timezone", "Europe/Berlin",
+                                    "--start", "2026-01-01T00:00:00Z", "--until", "2027-01-01T00:00:00Z", "--json").stdout)
+        self.assertEqual(len(made["runs"]), 364)
+
     def test_a_constant_task_on_a_schedule(self):
         definition = self.write("task.json", self.TASK)
         model = self.write("model.json", {"tasks": {"Ask": {"duration": 5400}}})
@@ -527,7 +533,8 @@ class Simulate(Case):
         definition = self.write("task.json", self.TASK)
         model = self.write("model.json", {"default": {}})
         for arguments, words in (((definition,), "says nothing of 'Ask'"),
-                                 ((definition, "--model", model, "--every", "often", "--until", "1 day"), "'often' is no rate"),
+                                 ((definition, "--model", model, "--every", "often", "--until", "1 day"), "--every: "),
+                                 ((definition, "--model", model, "--every", "1 day", "--until", "2 days", "--timezone", "Europe/Atlantis"), "Europe/Atlantis"),
                                  ((definition, "--model", model, "--every", "1 day"), "--every needs an end"),
                                  ((definition, "--model", model, "--until", "soon"), "'soon' is neither"),
                                  ((definition, "--model", model, "--runs", "2", "--starts", "2026-01-01T00:00:00Z"), "give one of them"),
