@@ -71,7 +71,9 @@ Seen read(std::string_view bytes, std::size_t piece, bool streamed) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes = fuzz::text_of(data + 1, size - 1);
-  const Seen whole = read(bytes, size, false), cut = read(bytes, data[0] % 64 + 1u, data[0] >= 128);
+  // Fields behind a body that is streamed come too late for the request, so both are streamed or neither is.
+  const bool streamed = data[0] >= 128;
+  const Seen whole = read(bytes, size, streamed), cut = read(bytes, data[0] % 64 + 1u, streamed);
   // A wrong first line is refused as soon as it is seen whole, or with the end of its header: only which
   // requests are taken must not depend on the cuts.
   MR_CHECK(whole.text == cut.text, "cuts change nothing");
