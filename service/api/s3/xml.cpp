@@ -34,8 +34,9 @@ struct XmlReading {
 void on_start(void* data, const char* name, const char**) {
   auto& reading = *static_cast<XmlReading*>(data);
   if (reading.path.size() == kXmlLevelsMax || ++reading.elements > kXmlElementsMax) return reading.refuse();
-  const std::string_view full = name;
-  reading.path.push_back({std::string(full.substr(full.rfind(':') + 1)), {}, {}});
+  const std::string_view full = name, local = full.substr(full.rfind(':') + 1);
+  if (local.empty()) return reading.refuse();  // a prefix and nothing behind it
+  reading.path.push_back({std::string(local), {}, {}});
 }
 
 void on_end(void* data, const char*) {
