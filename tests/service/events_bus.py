@@ -537,7 +537,9 @@ class Bus(Case):
 
             def put():
                 nonlocal sent
-                while going:
+                for _ in range(150):  # more would only make the reading of all inputs long
+                    if not going:
+                        return
                     with lock:
                         sent += 1
                         number = sent
