@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t kNestingMax = 64;  // filters inside filters, paths inside calls
 constexpr std::size_t kStepsMax = 1000;  // deeper than any document
 
-// Where a path stands, and what else ends a name without brackets there; '.', brackets, '(', blanks and control
-// characters always do. So the library has it: && without a blank before it belongs to the name.
+// Where a path stands, and what else ends a name without brackets there; '.', brackets, '(', blanks and
+// control characters always do. So the library has it: && without a blank before it belongs to the name.
 enum class Place { Definition, Filter, Argument };
 constexpr std::string_view kEnds[] = {"", "<>=~!)", ",)"};
 
