@@ -195,7 +195,8 @@ void add_eval(CLI::App& app, const Shared& shared, int& exit_code) {
       ->capture_default_str();
   command
       ->add_option("--dialect", options->dialect,
-                   "of JSONata: jsonata (all of 2.2) or states (what Step Functions takes)")
+                   "states: only what Step Functions takes; jsonata: all of JSONata 2.2, and JSONPaths "
+                   "without $ as its library takes them")
       ->check(CLI::IsMember({"jsonata", "states"}))
       ->capture_default_str();
   command->add_option("-b,--bindings", options->bindings, "variables: an object of values by name without $");

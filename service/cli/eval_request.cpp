@@ -78,8 +78,12 @@ definitions::VariableTable variables_of(const Payload& bindings) {
   return out;
 }
 
-EvalAnswer evaluate_path(const EvalRequest& request, const definitions::Scope& scope) {
-  const auto path = definitions::Path::parse(request.expression);
+EvalAnswer evaluate_path(const EvalRequest& request, definitions::JsonataDialect dialect,
+                         const definitions::Scope& scope) {
+  // Jayway's library puts '$.' before a path that lacks it; the States Language refuses such a path.
+  const bool whole = request.expression.empty() || request.expression.find_first_of("$@ \t") == 0 ||
+                     dialect == definitions::JsonataDialect::StatesLanguage;
+  const auto path = definitions::Path::parse(whole ? request.expression : "$." + request.expression);
   if (!path) return refused("InvalidPath", path.error().message);
   const Outcome document = path->root_document(scope);
   if (!document) return answered(document);
@@ -130,7 +134,8 @@ EvalAnswer evaluate(const EvalRequest& request, Language language, definitions::
   const GivenContext context(request.context);
   const definitions::VariableTable variables = variables_of(request.bindings);
   const definitions::Scope scope{input, context, variables, environment};
-  return language == Language::JsonPath ? evaluate_path(request, scope) : evaluate_intrinsic(request, scope);
+  return language == Language::JsonPath ? evaluate_path(request, dialect, scope)
+                                        : evaluate_intrinsic(request, scope);
 }
 
 Payload answer_json(const EvalAnswer& answer) {

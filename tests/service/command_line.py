@@ -288,6 +288,11 @@ class Eval(Case):
         self.assertEqual([a["error"]["code"] for a in answers[1:6]], ["InvalidArgument"] * 5)
         self.assertEqual([answers[i]["result"] for i in (8, 9, 10)], [2, "\u00e9\U0001f600", 3])
 
+    def test_a_path_without_its_root(self):
+        self.assertEqual(self.eval("a.b", "-l", "jsonpath", data='{"a":{"b":7}}').stdout, "7\n")
+        refused = self.eval("a.b", "-l", "jsonpath", "--dialect", "states", data="{}", code=2).stderr
+        self.assertIn("a path begins with '$'", refused)
+
     def test_jsonata(self):
         self.assertEqual(self.eval("$sum(a)", data='{"a":[1,2,3]}').stdout, "6\n")
         self.assertEqual(self.eval("$states.input.n & $x", "--dialect", "states", "-r", "-b",
