@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "definitions/compile.h"
+#include "tests/support/paths.h"
 
 using namespace millrace;
 using namespace millrace::definitions;
@@ -18,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
-const fs::path kShared = MILLRACE_SOURCE_DIR "/../shared/conformance";
+const fs::path kShared = source_path("/../shared/conformance");
 
 bool there(const fs::path& folder) {
   if (fs::exists(folder)) return true;

@@ -1,4 +1,5 @@
 #include "definitions/compile.h"
+#include "tests/support/paths.h"
 
 #include <doctest/doctest.h>
 
@@ -62,7 +63,7 @@ std::string machine(const std::string& states, const std::string& start = "A") {
 
 TEST_CASE("Compile: every case of tests/cases/compile gives its diagnostics and no others") {
   int count = 0;
-  for (const auto& file : std::filesystem::directory_iterator(MILLRACE_SOURCE_DIR "/tests/cases/compile")) {
+  for (const auto& file : std::filesystem::directory_iterator(source_path("/tests/cases/compile"))) {
     const Json document = read_json(file.path());
     for (const Json& c : document["cases"]) {
       const std::string name = file.path().filename().string() + ": " + c["name"].get<std::string>();

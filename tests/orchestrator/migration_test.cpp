@@ -11,6 +11,7 @@
 #include "base/sqlite.h"
 #include "orchestrator/store/sqlite_schema.h"
 #include "orchestrator/store/store.h"
+#include "tests/support/paths.h"
 
 using namespace millrace;
 using namespace millrace::orchestrator;
@@ -38,7 +39,7 @@ struct OldHome {
     std::filesystem::remove(file);
     auto database = Database::open(file.string());
     REQUIRE(database);
-    const std::string rows = read_all(MILLRACE_SOURCE_DIR "/tests/cases/store/format_1.sql");
+    const std::string rows = read_all(source_path("/tests/cases/store/format_1.sql"));
     REQUIRE(!rows.empty());
     for (int step = 0; step < version; ++step) {
       REQUIRE(database->execute(kSchemaSteps[step]));

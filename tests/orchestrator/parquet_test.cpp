@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "orchestrator/maps/item_formats.h"
 #include "tests/orchestrator/map_world.h"
+#include "tests/support/paths.h"
 
 using namespace millrace;
 using namespace millrace::orchestrator;
@@ -18,8 +19,7 @@ using definitions::ItemFormat;
 namespace {
 
 std::string file(const std::string& name) {
-  std::ifstream in(std::string(MILLRACE_SOURCE_DIR) + "/tests/orchestrator/parquet/" + name + ".parquet",
-                   std::ios::binary);
+  std::ifstream in(source_path("/tests/orchestrator/parquet/") + name + ".parquet", std::ios::binary);
   REQUIRE(in);
   return {std::istreambuf_iterator<char>(in), {}};
 }
@@ -96,7 +96,7 @@ TEST_CASE("Parquet: what values mean") {
 }
 
 TEST_CASE("Parquet: lists, objects and maps, in each other, null and empty") {
-  std::ifstream lines(std::string(MILLRACE_SOURCE_DIR) + "/tests/orchestrator/parquet/nested.jsonl");
+  std::ifstream lines(source_path("/tests/orchestrator/parquet/nested.jsonl"));
   std::vector<std::string> expected;
   for (std::string line; std::getline(lines, line);) expected.push_back(line);
   REQUIRE(expected.size() == 150);

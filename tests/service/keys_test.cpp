@@ -12,6 +12,7 @@
 #include "base/encoding.h"
 #include "service/auth/gate.h"
 #include "service/auth/signature.h"
+#include "tests/support/paths.h"
 
 using namespace millrace;
 using namespace millrace::auth;
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct KeyHome {
-  const std::string path = fs::path(MILLRACE_BINARY_DIR) / "keys_test_home";
+  const std::string path = fs::path(binary_path()) / "keys_test_home";
   KeyHome() { fs::remove_all(path); }
   ~KeyHome() { fs::remove_all(path); }
 };

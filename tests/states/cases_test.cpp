@@ -22,6 +22,7 @@
 #include "definitions/compile.h"
 #include "states/history_json.h"
 #include "tests/states/harness.h"
+#include "tests/support/paths.h"
 #include "tests/support/shared.h"
 
 using namespace millrace;
@@ -185,7 +186,7 @@ struct CaseRun {
 
 TEST_CASE("States: every case of tests/cases/states goes as it says") {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(MILLRACE_SOURCE_DIR "/tests/cases/states"))
+  for (const auto& entry : std::filesystem::directory_iterator(source_path("/tests/cases/states")))
     files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   int count = 0;

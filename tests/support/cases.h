@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "base/json.h"
+#include "tests/support/paths.h"
 #include "tests/support/shared.h"
 
 namespace millrace::tests {
 
 // The cases of every file in tests/cases/`folder`, named "file: name", files in alphabetical order.
 inline std::vector<Json> cases_of(const std::string& folder) {
-  const std::filesystem::path path = std::filesystem::path(MILLRACE_SOURCE_DIR) / "tests" / "cases" / folder;
+  const std::filesystem::path path = std::filesystem::path(source_path()) / "tests" / "cases" / folder;
   std::vector<std::filesystem::path> files;
   for (const auto& file : std::filesystem::directory_iterator(path)) {
     if (file.path().extension() == ".json") files.push_back(file.path());

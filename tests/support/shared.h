@@ -8,10 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "tests/support/paths.h"
+
 namespace millrace::tests {
 
 inline std::optional<std::filesystem::path> shared(const std::string& path) {
-  const std::filesystem::path full = std::filesystem::path(MILLRACE_SOURCE_DIR) / ".." / "shared" / path;
+  const std::filesystem::path full = std::filesystem::path(source_path()) / ".." / "shared" / path;
   std::error_code error;
   if (!std::filesystem::exists(full, error)) return std::nullopt;
   return full;

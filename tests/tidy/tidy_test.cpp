@@ -7,6 +7,7 @@
 #include <regex>
 #include <sstream>
 
+#include "tests/support/paths.h"
 #include "tests/tidy/rules.h"
 
 using namespace millrace::tidy;
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kRoot = MILLRACE_SOURCE_DIR;
+const fs::path kRoot = millrace::source_path();
 constexpr const char* kParts[] = {"base",       "definitions", "states",   "orchestrator",
                                   "simulation", "tasks",       "triggers", "service"};
 

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "definitions/diagnostics.h"
+#include "tests/support/paths.h"
 
 using namespace millrace;
 using namespace millrace::service;
@@ -149,7 +150,7 @@ TEST_CASE("Configuration: what is no JSON, and environment and command line in e
 }
 
 TEST_CASE("Configuration: the table of docs/operations.md is the table of the program") {
-  std::ifstream in(MILLRACE_SOURCE_DIR "/docs/operations.md");
+  std::ifstream in(source_path("/docs/operations.md"));
   std::ostringstream text;
   text << in.rdbuf();
   CHECK_MESSAGE(text.str().find(options_as_markdown()) != std::string::npos,

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "tasks/artifacts/files.h"
 #include "tasks/table/csv.h"
+#include "tests/support/paths.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
@@ -105,7 +106,7 @@ TEST_CASE("bias metrics: what is not defined says so, or is infinite") {
 }
 
 TEST_CASE("bias metrics: the values of SageMaker Clarify's own package on adult") {
-  const std::filesystem::path shared = MILLRACE_SOURCE_DIR "/../shared";
+  const std::filesystem::path shared = source_path("/../shared");
   if (!std::filesystem::exists(shared / "data/adult/data.csv")) {
     MESSAGE("skipped: shared/data/adult is not there");
     return;

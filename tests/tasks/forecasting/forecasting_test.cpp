@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "tasks/forecasting/series.h"
 #include "tasks/training/train.h"
+#include "tests/support/paths.h"
 #include "tests/tasks/support/fake_context.h"
 #include "tests/tasks/support/own_form_fit.h"
 
@@ -305,7 +306,7 @@ namespace {
 // Everything but the last `horizon` rows of each item is the train channel.
 void check_published(const std::string& set, const HyperParameters& parameters, std::size_t horizon,
                      const std::map<std::string, double>& at_most) {
-  const std::string path = MILLRACE_SOURCE_DIR "/../shared/data/" + set + "/data.csv";
+  const std::string path = source_path("/../shared/data/") + set + "/data.csv";
   if (!std::filesystem::exists(path)) {
     MESSAGE("skipped: ", path, " is not there");
     return;

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "tasks/integrations/dynamodb/tables.h"
 #include "tasks/integrations/sqs/queues.h"
+#include "tests/support/paths.h"
 #include "tests/tasks/integrations/manual_clock.h"
 #include "tests/tasks/jobs/temporary_home.h"
 
@@ -116,7 +117,7 @@ template <class Service>
 int run_folder(const std::string& folder) {
   int count = 0;
   std::set<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(MILLRACE_SOURCE_DIR "/tests/cases/" + folder))
+  for (const auto& entry : std::filesystem::directory_iterator(source_path("/tests/cases/") + folder))
     files.insert(entry.path());
   for (const auto& file : files) {
     std::ifstream in(file);

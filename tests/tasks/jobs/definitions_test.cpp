@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tasks/catalog.h"
+#include "tests/support/paths.h"
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
 
@@ -88,7 +89,7 @@ TEST_CASE("Definitions: a request can't write the members of its answer, whateve
 }
 
 TEST_CASE("Definitions: the training requests of a collection of real ones are accepted as they stand") {
-  const std::filesystem::path directory = MILLRACE_SOURCE_DIR "/../shared/conformance/ml-definitions";
+  const std::filesystem::path directory = source_path("/../shared/conformance/ml-definitions");
   if (!std::filesystem::exists(directory)) {
     MESSAGE("skipped: " << directory.string() << " is not there");
     return;

@@ -8,6 +8,7 @@
 #include "tasks/processing/column_pipeline.h"
 #include "tasks/processing/processors.h"
 #include "tasks/table/request_rows.h"
+#include "tests/support/paths.h"
 #include "tests/tasks/support/test_context.h"
 
 using namespace millrace;
@@ -168,7 +169,7 @@ TEST_CASE("prepare as a processing job: only training is learned from") {
 }
 
 TEST_CASE("prepare: the adult data set becomes numbers only") {
-  const std::filesystem::path path = MILLRACE_SOURCE_DIR "/../shared/data/adult/data.csv";
+  const std::filesystem::path path = source_path("/../shared/data/adult/data.csv");
   if (!std::filesystem::exists(path)) {
     MESSAGE("skipped: ../shared/data/adult not there");
     return;

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "tasks/artifacts/files.h"
 #include "tasks/artifacts/read_table.h"
+#include "tests/support/paths.h"
 #include "tests/tasks/support/test_context.h"
 
 using namespace millrace;
@@ -202,7 +203,7 @@ TEST_CASE(
 }
 
 TEST_CASE("split: bank_marketing, stratified by the answer") {
-  const std::filesystem::path path = MILLRACE_SOURCE_DIR "/../shared/data/bank_marketing/data.csv";
+  const std::filesystem::path path = source_path("/../shared/data/bank_marketing/data.csv");
   if (!std::filesystem::exists(path)) {
     MESSAGE("skipped: ../shared/data/bank_marketing not there");
     return;

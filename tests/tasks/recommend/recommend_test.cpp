@@ -11,6 +11,7 @@
 #include "tasks/recommend/ratings.h"
 #include "tasks/recommend/similar.h"
 #include "tasks/table/csv.h"
+#include "tests/support/paths.h"
 #include "tests/tasks/support/own_form_fit.h"
 
 using namespace millrace;
@@ -205,7 +206,7 @@ TEST_CASE("recommendations: what is wrong is named with its file, row and column
 
 // lme4 with the same columns: RMSE 1.2026 in 4.4 s; biases of users and items alone 1.2053.
 TEST_CASE("als: accuracy on ratings of lectures") {
-  const std::string path = MILLRACE_SOURCE_DIR "/../shared/data/inst_eval/";
+  const std::string path = source_path("/../shared/data/inst_eval/");
   if (!std::filesystem::exists(path + "data.csv")) {
     MESSAGE("skipped: ", path, " is not there");
     return;

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "tasks/artifacts/files.h"
+#include "tests/support/paths.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
@@ -262,7 +263,7 @@ TEST_CASE("rows of a table: selected in order, appended when the columns agree")
 
 TEST_CASE("CSV: the adult data set has 48,842 rows, 6 columns of numbers and 2,799 missing workclasses") {
   // Counts as published: 48842 rows, workclass missing in 2799 of them (UCI, Adult).
-  const std::filesystem::path path = MILLRACE_SOURCE_DIR "/../shared/data/adult/data.csv";
+  const std::filesystem::path path = source_path("/../shared/data/adult/data.csv");
   if (!std::filesystem::exists(path)) {
     MESSAGE("skipped: ../shared/data/adult not there");
     return;

@@ -11,6 +11,7 @@
 #include "tasks/table/csv.h"
 #include "tasks/text/text_features.h"
 #include "tasks/text/text_model.h"
+#include "tests/support/paths.h"
 #include "tests/tasks/support/own_form_fit.h"
 
 using namespace millrace;
@@ -153,7 +154,7 @@ TEST_CASE("blazingtext: what is wrong is named with its file, line and field") {
 // fastText on the same split, three runs: F1 0.9866, 0.9866, 0.9900; words' TF-IDF and logistic regression
 // 0.9622.
 TEST_CASE("blazingtext: accuracy on SMS spam") {
-  const std::string path = MILLRACE_SOURCE_DIR "/../shared/data/sms_spam/";
+  const std::string path = source_path("/../shared/data/sms_spam/");
   if (!std::filesystem::exists(path + "data.csv")) {
     MESSAGE("skipped: ", path, " is not there");
     return;

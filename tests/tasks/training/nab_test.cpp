@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/support/paths.h"
 #include "tests/tasks/training/public_data.h"
 
 using namespace millrace;
@@ -122,7 +123,7 @@ double nab_score(const std::vector<Stream>& streams) {
 }  // namespace
 
 TEST_CASE("published accuracy: randomcutforest on streams of the Numenta benchmark") {
-  const std::filesystem::path folder = MILLRACE_SOURCE_DIR "/../shared/data/nab";
+  const std::filesystem::path folder = source_path("/../shared/data/nab");
   if (!std::filesystem::exists(folder)) {
     MESSAGE("skipped: ../shared/data/nab is not there");
     return;

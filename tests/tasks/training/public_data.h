@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "tasks/table/csv.h"
 #include "tasks/training/estimator.h"
+#include "tests/support/paths.h"
 
 namespace millrace::tasks {
 
@@ -43,7 +44,7 @@ struct Source {
 };
 
 inline std::optional<Source> open_source(const std::string& name) {
-  const std::filesystem::path directory = std::filesystem::path(MILLRACE_SOURCE_DIR "/../shared/data") / name;
+  const std::filesystem::path directory = std::filesystem::path(source_path("/../shared/data")) / name;
   if (!std::filesystem::exists(directory / "split.csv")) {
     MESSAGE("skipped: ../shared/data/" << name << " is not there");
     return std::nullopt;
