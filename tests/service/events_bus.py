@@ -79,6 +79,18 @@ class Caller:
         return answer["Entries"][0]["EventId"]
 
 
+def put_object(caller, name):
+    """Whether the bucket `drops` acknowledged it."""
+    connection = http.client.HTTPConnection("127.0.0.1", caller.server.port, timeout=30)
+    try:
+        connection.request("PUT", "/drops/" + name, "data")
+        return connection.getresponse().status == 200
+    except LOST:
+        return False
+    finally:
+        connection.close()
+
+
 class Bus(Case):
     def setUp(self):
         super().setUp()
@@ -519,25 +531,29 @@ class Bus(Case):
         self.assertEqual(len(aws("scheduler", "list-schedules")["Schedules"]), 1)
 
     def test_crash_loop(self):
-        """Killed again and again: every acknowledged event, and every second of a schedule, starts its execution once."""
+        """Killed again and again: every acknowledged event, every file that arrived and every second of a schedule starts its execution once."""
         rounds = int(os.environ.get("MILLRACE_BUS_ROUNDS", "4"))
         seed = int(os.environ.get("MILLRACE_BUS_SEED", str(random.randrange(1 << 30))))
         print("seed", seed, flush=True)
         chance = random.Random(seed)
         c = self.serve()
-        by_event, by_time = self.machine("by-event"), self.machine("by-time")
+        by_event, by_time, by_file = self.machine("by-event"), self.machine("by-time"), self.machine("by-file")
         self.rule("r", {"source": ["shop"]}, {"Id": "1", "Arn": by_event}, {"Id": "2", "Arn": by_event, "InputPath": "$.detail"})
         self.schedule("each", "rate(1 second)", {"Arn": by_time, "RoleArn": ROLE, "Input": '{"t": "<aws.scheduler.scheduled-time>"}'},
                       Description="[millrace missed=catch-up]")
-        acknowledged, sent = set(), 0
-        for _ in range(rounds):
+        self.rule("files", {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": {"bucket": {"name": ["drops"]}}},
+                  {"Id": "1", "Arn": by_file, "InputPath": "$.detail.object.key"})
+        bucket = Path(self.home, "objects", "drops")
+        bucket.mkdir(parents=True)
+        acknowledged, sent, arrived = set(), 0, set()
+        for round_ in range(rounds):
             until = time.monotonic() + 0.3 + chance.random() * 1.5
             lock, going = threading.Lock(), True
             caller = self.caller
 
             def put():
                 nonlocal sent
-                for _ in range(150):  # more would only make the reading of all inputs long
+                for _ in range(max(10, 600 // rounds)):  # more would only make the reading of all inputs long
                     if not going:
                         return
                     with lock:
@@ -550,7 +566,22 @@ class Bus(Case):
                     with lock:
                         acknowledged.add(identity)
 
-            threads = [threading.Thread(target=put) for _ in range(4)]
+            def drop(round_):
+                """Files come into the bucket from outside, and through its API."""
+                for number in range(40):
+                    if not going:
+                        return
+                    name = f"{round_}-{number}"
+                    if number % 2:
+                        part = Path(self.directory, name)
+                        part.write_text("data")
+                        part.rename(bucket / name)
+                    elif not put_object(caller, name):
+                        continue
+                    arrived.add(name)
+                    time.sleep(0.02)
+
+            threads = [threading.Thread(target=put) for _ in range(4)] + [threading.Thread(target=drop, args=(round_,))]
             for thread in threads:
                 thread.start()
             time.sleep(max(0, until - time.monotonic()))
@@ -565,6 +596,7 @@ class Bus(Case):
             found = [e["id"] for e in self.inputs(by_event) if "id" in e]
             return acknowledged <= set(found)
         self.wait_for(settled, "an execution for each event", 60)
+        self.wait_for(lambda: arrived <= set(self.inputs(by_file)), "an execution for each file", 60)
         time.sleep(1.5)
         c.scheduler("DELETE", "/schedules/each")
         time.sleep(0.5)
@@ -573,11 +605,14 @@ class Bus(Case):
         self.assertEqual(len(whole), len(set(whole)), "an event started twice")
         self.assertEqual(len(parts), len(set(parts)), "an event started twice")
         self.assertEqual(len(whole), len(parts))
+        files = self.inputs(by_file)
+        self.assertEqual(len(files), len(set(files)), "a file started twice")
+        self.assertEqual(set(files), {path.name for path in bucket.iterdir() if not path.name.startswith(".")})
         times = sorted(i["t"] for i in self.inputs(by_time))
         self.assertEqual(len(times), len(set(times)), times)
         first, last = (datetime.datetime.fromisoformat(t.replace("Z", "+00:00")) for t in (times[0], times[-1]))
         self.assertEqual(len(times), (last - first).seconds + 1, times)
-        print(f"{rounds} kills, {len(acknowledged)} events acknowledged, {len(whole)} started, {len(times)} seconds, each once", flush=True)
+        print(f"{rounds} kills, {len(acknowledged)} events acknowledged, {len(whole)} started, {len(files)} files, {len(times)} seconds, each once", flush=True)
 
 
 if __name__ == "__main__":
