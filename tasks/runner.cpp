@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "tasks/artifacts/remote_store.h"
 #include "tasks/catalog.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
@@ -288,6 +289,10 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   std::error_code error;
   std::filesystem::create_directories(home / "objects", error);
   if (error) return invalid("can't make " + (home / "objects").string() + ": " + error.message());
+  MR_TRY(remotes, read_remote_settings(home / "remotes.json"));
+  std::shared_ptr<const RemoteStore> remote;
+  if (!remotes.buckets.empty())
+    remote = std::make_shared<const RemoteStore>(std::move(remotes), home / "remote");
   MR_TRY(jobs, Jobs::open((home / "tasks.db").string(), state_of_record));
   if (settings.threads_per_job < 1)
     settings.threads_per_job = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -296,7 +301,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
                                                   std::move(post),
                                                   clock,
                                                   std::move(jobs),
-                                                  ObjectStore(home / "objects"),
+                                                  ObjectStore(home / "objects", std::move(remote)),
                                                   false,
                                                   {},
                                                   RequestIds(seed)});

@@ -285,18 +285,6 @@ std::string string_to_sign(const SignedClaim& claim, std::string_view canonical)
          digest_hex(Digest::Sha256, canonical);
 }
 
-std::string signing_key(std::string_view secret, std::string_view date, std::string_view region,
-                        std::string_view service) {
-  std::string key = hmac_sha256("AWS4" + std::string(secret), date);
-  key = hmac_sha256(key, region);
-  key = hmac_sha256(key, service);
-  return hmac_sha256(key, kTerminator);
-}
-
-std::string signature_of(std::string_view signing_key, std::string_view string_to_sign) {
-  return hex_encode(hmac_sha256(signing_key, string_to_sign));
-}
-
 std::string normal_path(std::string_view path) {
   std::vector<std::string_view> kept;
   for (const std::string_view segment : split(path, '/')) {
@@ -321,15 +309,6 @@ std::optional<Instant> parse_basic_time(std::string_view text) {
   const auto at = parse_rfc3339(extended);
   // A leap second is a time, too, but of no signer.
   return at && format_basic_time(*at) == text ? at : std::nullopt;
-}
-
-std::string format_basic_time(Instant time) {
-  std::string out;
-  for (const char c : format_rfc3339(time)) {
-    if (c == '.') break;
-    if (c != '-' && c != ':') out += c;
-  }
-  return out + "Z";
 }
 
 }  // namespace millrace::auth

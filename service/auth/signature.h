@@ -15,6 +15,7 @@
 
 #include <tl/expected.hpp>
 
+#include "base/sigv4.h"
 #include "base/time.h"
 #include "service/auth/refusal.h"
 #include "service/http/message.h"
@@ -40,14 +41,11 @@ tl::expected<SignedClaim, Refusal> read_claim(const http::Request& request);
 std::string canonical_request(const http::Request& request, const SignedClaim& claim,
                               std::string_view payload_hash, bool s3);
 std::string string_to_sign(const SignedClaim& claim, std::string_view canonical);
-std::string signing_key(std::string_view secret, std::string_view date, std::string_view region,
-                        std::string_view service);  // 32 bytes
-std::string signature_of(std::string_view signing_key, std::string_view string_to_sign);
+using millrace::format_basic_time, millrace::signature_of, millrace::signing_key;
 
 // The path without empty, "." and ".." segments.
 std::string normal_path(std::string_view path);
-// "20150830T123600Z" both ways; nothing where the text is something else, a leap second too.
+// "20150830T123600Z"; nothing where the text is something else, a leap second too.
 std::optional<Instant> parse_basic_time(std::string_view text);
-std::string format_basic_time(Instant time);  // whole seconds
 
 }  // namespace millrace::auth

@@ -8,13 +8,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/sigv4.h"
 
 namespace millrace::client {
 
-struct Credentials {
-  std::string access_key, secret_key;
-  std::string session_token = {};  // of temporary ones
-};
+using Credentials = SigningCredentials;
 
 // One profile's settings, as they stand in an INI file: [name], then `key = value`.
 struct Profile {

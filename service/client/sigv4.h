@@ -3,19 +3,15 @@
 // thread. Source: AWS IAM user guide, "Create a signed AWS API request".
 
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "base/sigv4.h"
 #include "base/time.h"
 #include "service/client/credentials.h"
 
 namespace millrace::client {
 
-using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case
-
-struct SignedFor {
-  std::string region, service;  // "us-east-1", "states"
-};
+using Headers = SignedHeaders;
+using millrace::SignedFor;
 
 // The headers to add to a request: x-amz-date, authorization and, of temporary credentials,
 // x-amz-security-token. Every header in `headers` and the host are signed.

@@ -40,6 +40,8 @@ tl::unexpected<Error> error_of(int number, std::string_view what, std::string_vi
   }
 }
 
+}  // namespace
+
 // Makes missing directories one by one, so that each new entry can be synced in its parent.
 Status make_directories(const fs::path& directory) {
   std::error_code code;
@@ -52,8 +54,6 @@ Status make_directories(const fs::path& directory) {
     return error_of(ENOTDIR, "can't make directory", directory.string());
   return sync_directory(directory.parent_path().empty() ? fs::path(".") : directory.parent_path());
 }
-
-}  // namespace
 
 Status sync_directory(const fs::path& directory) {
   const Descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -18,6 +18,8 @@ Result<std::string> read_file(const std::filesystem::path& path);
 // is there even if the power fails; before, the old. OutOfSpace leaves nothing behind. Parent directories are
 // made. `mode`: its permissions, less the umask.
 Status replace_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0666);
+// Makes missing directories so that they are there after a power cut, too.
+Status make_directories(const std::filesystem::path& directory);
 // What was renamed, made or removed in it is so after a power cut, too.
 Status sync_directory(const std::filesystem::path& directory);
 // All bytes to a descriptor. OutOfSpace when the disk or the quota is full; `name` is for the message.

@@ -1,9 +1,13 @@
 #include "tasks/artifacts/object_store.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 
 #include "base/utf8.h"
 #include "tasks/artifacts/files.h"
+#include "tasks/artifacts/remote_store.h"
 
 namespace millrace::tasks {
 namespace {
@@ -91,6 +95,7 @@ Result<S3Uri> parse_s3_uri(std::string_view text) {
 
 Result<fs::path> ObjectStore::path_of(std::string_view text) const {
   MR_TRY(uri, parse_s3_uri(text));
+  if (elsewhere(text)) return remote_->fetch(uri);
   fs::path path = root_ / uri.bucket;
   if (!uri.key.empty()) path /= uri.key.ends_with('/') ? uri.key.substr(0, uri.key.size() - 1) : uri.key;
   MR_DO(check_inside(path, root_, uri.bucket, text));
@@ -99,6 +104,7 @@ Result<fs::path> ObjectStore::path_of(std::string_view text) const {
 
 Result<std::vector<ObjectInfo>> ObjectStore::list(std::string_view text, bool hidden) const {
   MR_TRY(uri, parse_s3_uri(text));
+  if (elsewhere(text)) return remote_->list(uri, hidden);
   MR_TRY(path, path_of(text));
   std::error_code code;
   std::vector<ObjectInfo> found;
@@ -152,6 +158,7 @@ Status ObjectStore::write(std::string_view text, std::string_view bytes) const {
   MR_TRY(uri, parse_s3_uri(text));
   if (uri.key.empty() || uri.key.ends_with('/'))
     return invalid(uri.text() + " is a prefix; an object needs a name");
+  if (elsewhere(text)) return remote_->put(uri, bytes);
   MR_TRY(path, path_of(text));
   std::error_code code;
   if (fs::is_directory(path, code)) {
@@ -169,8 +176,45 @@ Status ObjectStore::write(std::string_view text, std::string_view bytes) const {
   return replace_file(path, bytes);
 }
 
+bool ObjectStore::elsewhere(std::string_view text) const {
+  if (remote_ == nullptr) return false;
+  const auto uri = parse_s3_uri(text);
+  return uri && remote_->has(uri->bucket);
+}
+
+Status ObjectStore::write_by(std::string_view text,
+                             const std::function<Status(const fs::path&)>& fill) const {
+  if (!elsewhere(text)) {
+    MR_TRY(path, path_of(text));
+    return fill(path);
+  }
+  MR_TRY(uri, parse_s3_uri(text));
+  static std::atomic<std::uint64_t> serial{0};
+  const fs::path scratch =
+      root_.parent_path() / "remote" /
+      (std::string(kUnfinishedPrefix) + std::to_string(::getpid()) + "-" + std::to_string(serial++));
+  const auto done = [&]() -> Status {
+    MR_DO(fill(scratch / "object"));
+    return remote_->put(uri, scratch / "object");
+  }();
+  std::error_code ignored;
+  fs::remove_all(scratch, ignored);
+  return done;
+}
+
 Status ObjectStore::remove_prefix(std::string_view text) const {
   MR_TRY(uri, parse_s3_uri(text));
+  if (elsewhere(text)) {
+    const auto found = remote_->list(uri, true);
+    if (!found && found.error().code == ErrorCode::NotFound) return {};
+    if (!found) return fail(found.error());
+    for (const ObjectInfo& info : *found) {
+      const bool below = uri.key.empty() || uri.key.ends_with('/') || info.key == uri.key ||
+                         info.key.starts_with(uri.key + "/");
+      if (below) MR_DO(remote_->remove({uri.bucket, info.key}));
+    }
+    return {};
+  }
   MR_TRY(path, path_of(text));
   std::error_code code;
   if (uri.key.empty()) {  // the bucket itself stays

@@ -2,10 +2,13 @@
 // The home's object store: s3://bucket/key is the file objects/bucket/key below the home directory. Keys that
 // would leave the bucket ("..", absolute, empty parts, control characters, symbolic links to elsewhere) are
 // refused; writes appear whole or not at all. One difference from S3: a key can't be an object and a prefix
-// ("a" and "a/b") at once.
+// ("a" and "a/b") at once. Buckets of another store (remote_store.h) are read and written through, by the
+// same names.
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,12 +29,16 @@ struct ObjectInfo {
   std::uint64_t bytes = 0;
 };
 
+class RemoteStore;
+
 // Any thread.
 class ObjectStore {
  public:
-  explicit ObjectStore(std::filesystem::path root) : root_(std::move(root)) {}
+  explicit ObjectStore(std::filesystem::path root, std::shared_ptr<const RemoteStore> remote = nullptr)
+      : root_(std::move(root)), remote_(std::move(remote)) {}
 
-  // The file behind an object (of a prefix: the directory), existing or not. Directories are not made.
+  // The file behind an object (of a prefix: the directory), existing or not. Directories are not made. In
+  // another store: a copy of the object, to be read only; NotFound, and InvalidArgument for a prefix.
   Result<std::filesystem::path> path_of(std::string_view uri) const;
   // Objects whose key begins with the URI's key, sorted by key; a URI that names one object gives that one.
   // Names whose last part begins with '_' or '.' are left out unless `hidden`. NotFound when there is none.
@@ -39,12 +46,19 @@ class ObjectStore {
   Result<std::string> read(std::string_view uri) const;  // NotFound
   // Written to a temporary file, synced, renamed. OutOfSpace and nothing changed when the disk is full.
   Status write(std::string_view uri, std::string_view bytes) const;
+  // Whether the bucket is one of another store: its objects have no file here that could be written.
+  bool elsewhere(std::string_view uri) const;
+  // Makes the file of an object with `fill`, which is given a path to write (whole or not at all, as
+  // ArchiveWriter and replace_file do): the object's own here, a temporary one for another store, then sent.
+  Status write_by(std::string_view uri,
+                  const std::function<Status(const std::filesystem::path&)>& fill) const;
   // The object of that name and everything below name + "/" (not its neighbours "name2"); nothing there is no
   // error.
   Status remove_prefix(std::string_view uri) const;
 
  private:
   std::filesystem::path root_;
+  std::shared_ptr<const RemoteStore> remote_;  // null: there is none
 };
 
 // Joins an S3 prefix and a name with exactly one '/'.

@@ -5,6 +5,7 @@
 #include <list>
 #include <mutex>
 
+#include "tasks/training/model_source.h"
 #include "tasks/training/own_form.h"
 
 namespace millrace::tasks {
@@ -17,13 +18,13 @@ constexpr std::size_t kModelsKept = 16;
 class ModelCache {
  public:
   Result<std::shared_ptr<const LoadedModel>> get(const ObjectStore& objects, const std::string& uri) {
-    MR_TRY(card, objects.path_of(join_uri(uri, "model_card.json")));
+    MR_TRY(file, model_written_file(objects, uri));
     std::error_code code;
-    const auto written = std::filesystem::last_write_time(card, code);
+    const auto written = std::filesystem::last_write_time(file, code);
     if (code)
       return fail(ErrorCode::NotFound,
                   "Could not find model data at " + uri + ": there is no model_card.json");
-    const std::string id = card.string();
+    const std::string id = file.string();
     {
       const std::lock_guard lock(mutex_);
       for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {

@@ -200,11 +200,10 @@ Result<std::size_t> answer_object(const Transform& transform, const OwnFormModel
   return static_cast<std::size_t>(std::count(answer.body.begin(), answer.body.end(), '\n'));
 }
 
-Result<std::size_t> transform_object(const Transform& transform, const ServingChain& chain,
-                                     const std::string& source, const std::string& target, double fraction,
-                                     RowCount& count, JobContext& context) {
+Result<std::size_t> transform_into(const std::filesystem::path& target_path, const Transform& transform,
+                                   const ServingChain& chain, const std::string& source, double fraction,
+                                   RowCount& count, JobContext& context) {
   MR_TRY(source_path, context.objects().path_of(source));
-  MR_TRY(target_path, context.objects().path_of(target));
   MR_TRY(out, AtomicFile::create(target_path));
   MR_TRY(own, chain.own_form());
   if (own != nullptr) {
@@ -228,6 +227,18 @@ Result<std::size_t> transform_object(const Transform& transform, const ServingCh
   }
   MR_DO(out.commit());
   return total;
+}
+
+Result<std::size_t> transform_object(const Transform& transform, const ServingChain& chain,
+                                     const std::string& source, const std::string& target, double fraction,
+                                     RowCount& count, JobContext& context) {
+  std::size_t rows = 0;
+  MR_DO(context.objects().write_by(target, [&](const std::filesystem::path& path) -> Status {
+    MR_TRY(done, transform_into(path, transform, chain, source, fraction, count, context));
+    rows = done;
+    return {};
+  }));
+  return rows;
 }
 
 Status check(const Json& request, TaskContext& context) {

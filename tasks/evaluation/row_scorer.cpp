@@ -10,10 +10,8 @@ namespace {
 
 constexpr std::size_t kScoredRowsPerStep = 65'536;
 
-Result<std::shared_ptr<const ColumnPipeline>> pipeline_of(const ObjectStore& objects,
-                                                          const std::string& uri) {
-  MR_TRY(text, objects.read(join_uri(uri, "pipeline.json")));
-  MR_TRY(parsed, Payload::parse(text));
+Result<std::shared_ptr<const ColumnPipeline>> pipeline_of(const LoadedModel& model) {
+  MR_TRY(parsed, Payload::parse(model.pipeline_text()));
   MR_TRY(pipeline, ColumnPipeline::load(to_json(parsed.view())));
   return std::shared_ptr<const ColumnPipeline>(std::move(pipeline));
 }
@@ -31,7 +29,7 @@ Result<RowScorer> RowScorer::load(const ObjectStore& objects, const std::string&
     out.features_ = card.value("features", std::vector<std::string>());
     out.columns_ = out.features_;
     if (card.value("pipeline", false)) {
-      MR_TRY(pipeline, pipeline_of(objects, uri));
+      MR_TRY(pipeline, pipeline_of(*out.loaded_));
       out.target_ = pipeline->target();
       out.class_numbers_ = prepared;
       if (!prepared) {

@@ -131,21 +131,27 @@ Status OptMl::bring(const ObjectStore& objects, std::string_view uri, const fs::
   return {};
 }
 
-Result<std::map<std::string, std::string>> OptMl::take(const ObjectStore& objects, const fs::path& directory,
-                                                       std::string_view uri) const {
+Result<std::map<std::string, std::string>> OptMl::files(const fs::path& directory) const {
   std::map<std::string, std::string> digests;
   std::error_code code;
   fs::recursive_directory_iterator walk(directory, code);
   for (; !code && walk != fs::end(walk); walk.increment(code)) {
     // A link could lead anywhere on this machine; only what the program wrote is taken.
     if (walk->is_symlink() || !walk->is_regular_file()) continue;
-    const std::string name = walk->path().lexically_relative(directory).generic_string();
     MR_TRY(bytes, read_file(walk->path()));
-    MR_DO(objects.write(join_uri(uri, name), bytes));
-    digests[name] = digest_hex(Digest::Sha256, bytes);
+    digests[walk->path().lexically_relative(directory).generic_string()] = digest_hex(Digest::Sha256, bytes);
   }
   if (code) return disk_error("can't read", directory, code);
   return digests;
+}
+
+Status OptMl::take(const ObjectStore& objects, const fs::path& directory, std::string_view uri) const {
+  MR_TRY(digests, files(directory));
+  for (const auto& [name, digest] : digests) {
+    MR_TRY(bytes, read_file(directory / name));
+    MR_DO(objects.write(join_uri(uri, name), bytes));
+  }
+  return {};
 }
 
 std::string OptMl::note(std::string_view opt_ml_path, std::size_t bytes_max) const {

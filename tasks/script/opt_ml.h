@@ -39,10 +39,10 @@ class OptMl {
   // read then).
   Status bring(const ObjectStore& objects, std::string_view uri, const std::filesystem::path& directory,
                bool linked) const;
-  // The files of a directory as objects below the URI. Returns names relative to it with their digests.
-  Result<std::map<std::string, std::string>> take(const ObjectStore& objects,
-                                                  const std::filesystem::path& directory,
-                                                  std::string_view uri) const;
+  // The files below a directory (no links): names relative to it, with their SHA-256.
+  Result<std::map<std::string, std::string>> files(const std::filesystem::path& directory) const;
+  // The files of a directory as objects below the URI.
+  Status take(const ObjectStore& objects, const std::filesystem::path& directory, std::string_view uri) const;
   // /opt/ml/output/failure and the like; empty when there is none. At most `bytes_max`.
   std::string note(std::string_view opt_ml_path, std::size_t bytes_max = 1024) const;
 

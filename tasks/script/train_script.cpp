@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "tasks/arguments.h"
+#include "tasks/artifacts/archive.h"
 #include "tasks/script/process.h"
 #include "tasks/script/run_script.h"
 
@@ -115,15 +116,9 @@ Status bring_code(const Program& program, const OptMl& opt_ml, JobContext& conte
       return invalid("sagemaker_submit_directory: can't copy " + local.string() + ": " + code.message());
   }
   if (!packed) return {};
-  ProcessSpec unpack;
-  unpack.arguments = {"tar", "-xzf", fs::path(from).filename().string(), "--no-same-owner"};
-  unpack.environment = {"PATH=/usr/local/bin:/usr/bin:/bin"};
-  unpack.directory = directory.string();
-  ProcessWatch watch;
-  watch.line = [&](std::string_view line) { context.log(line); };
-  MR_TRY(end, run_process(unpack, watch));
-  if (end.signal != 0 || end.exit_code != 0)
-    return invalid("sagemaker_submit_directory: " + from + " can't be unpacked");
+  const auto unpacked = extract_archive(directory / fs::path(from).filename(), directory);
+  if (!unpacked)
+    return invalid("sagemaker_submit_directory: " + from + " can't be unpacked: " + unpacked.error().message);
   return {};
 }
 
@@ -152,6 +147,9 @@ Status link_checkpoints(const Program& program, const OptMl& opt_ml, JobContext&
     fs::create_directories(directory, code);
     return {};
   }
+  if (context.objects().elsewhere(program.checkpoint_uri))
+    return invalid("CheckpointConfig.S3Uri: a program's checkpoints are kept in a bucket of this home, and " +
+                   program.checkpoint_uri + " is in another store");
   MR_TRY(stored, context.objects().path_of(program.checkpoint_uri));
   fs::create_directories(stored, code);
   if (!code) fs::create_directory_symlink(fs::absolute(stored), directory, code);
@@ -212,14 +210,14 @@ ScriptRun script_run(const Program& program, const std::string& job) {
   return run;
 }
 
-// What the program left, into the object store. The card comes last: a model without one is unfinished.
+// What the program left, into the object store. The model as one archive with its card.
 Result<std::string> store_results(const Program& program, const Json& request, const OptMl& opt_ml,
                                   const OutputMetrics& metrics, JobContext& context) {
   const std::string output = join_uri(join_uri(program.output_path, context.name()), "output");
-  const std::string model_uri = join_uri(output, "model/");
+  const std::string model_uri = join_uri(output, "model.tar.gz");
   MR_TRY(model_directory, opt_ml.real("/opt/ml/model"));
   MR_TRY(data_directory, opt_ml.real("/opt/ml/output/data"));
-  MR_TRY(files, opt_ml.take(context.objects(), model_directory, model_uri));
+  MR_TRY(files, opt_ml.files(model_directory));
   MR_DO(opt_ml.take(context.objects(), data_directory, join_uri(output, "data/")));
   const Json card = {{"algorithm", "script"},
                      {"program", program.program.empty() ? Json(program.entrypoint) : Json(program.program)},
@@ -228,7 +226,15 @@ Result<std::string> store_results(const Program& program, const Json& request, c
                      {"files", files},
                      {"training_job", context.name()},
                      {"input_data_config", request.value("InputDataConfig", Json::array())}};
-  MR_DO(context.objects().write(join_uri(model_uri, "model_card.json"), to_payload(card).text()));
+  const auto pack = [&](const fs::path& path) -> Status {
+    MR_TRY(archive, ArchiveWriter::create(path));
+    MR_DO(archive.add("model_card.json", to_payload(card).text()));
+    for (const auto& [name, digest] : files) {
+      if (name != "model_card.json") MR_DO(archive.add_file(name, model_directory / name));
+    }
+    return archive.finish();
+  };
+  MR_DO(context.objects().write_by(model_uri, pack));
   return model_uri;
 }
 

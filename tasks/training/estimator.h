@@ -153,6 +153,7 @@ struct EstimatorKind {
   bool streams = false;        // has fit_stream: input mode Pipe
   // Of an algorithm that reads its channels itself, whose `make` is null; else null.
   const OwnForm* own_form = nullptr;
+  std::string_view file = "model.bin";  // the model's name in its archive
 };
 std::span<const EstimatorKind> estimators();
 // By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.

@@ -211,7 +211,7 @@ bool TrainingSpec::has_target(const TrainingChannel& channel) const {
 }
 
 std::string TrainingSpec::model_uri() const {
-  return join_uri(output_uri, job_name + "/output/model/");
+  return join_uri(output_uri, job_name + "/output/model.tar.gz");
 }
 
 std::string TrainingSpec::checkpoint_name() const {

@@ -45,7 +45,7 @@ struct TrainingSpec {
   // Whether the first column of the channel is a target unless one is named: what its label_size says, else
   // as the algorithm needs it.
   bool has_target(const TrainingChannel& channel) const;
-  std::string model_uri() const;        // <S3OutputPath>/<TrainingJobName>/output/model/
+  std::string model_uri() const;        // <S3OutputPath>/<TrainingJobName>/output/model.tar.gz
   std::string checkpoint_name() const;  // <CheckpointConfig.S3Uri>/<TrainingJobName>/…
 };
 

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/xgboost.h"
@@ -44,6 +46,20 @@ class XgboostModel final : public Model {
   const double base_;
 };
 
+// XGBoost writes the same model as JSON or as Universal Binary JSON, in which a name stands behind its
+// length.
+bool is_universal_binary(std::string_view bytes) {
+  return bytes.size() > 2 && bytes[0] == '{' &&
+         std::string_view("UiIlL").find(bytes[1]) != std::string_view::npos;
+}
+
+Result<std::string> text_of_universal_binary(std::string_view bytes) {
+  const Json model = Json::from_ubjson(bytes, true, false);
+  if (model.is_discarded())
+    return fail(ErrorCode::DataLoss, "not a usable xgboost model: it is no Universal Binary JSON");
+  return model.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::unique_ptr<const Model> xgboost_model(trees::Ensemble ensemble) {
@@ -51,6 +67,10 @@ std::unique_ptr<const Model> xgboost_model(trees::Ensemble ensemble) {
 }
 
 Result<std::unique_ptr<const Model>> load_xgboost(std::string_view bytes) {
+  if (is_universal_binary(bytes)) {
+    MR_TRY(text, text_of_universal_binary(bytes));
+    return load_xgboost(text);
+  }
   MR_TRY(ensemble, trees::read_model(bytes));
   return std::unique_ptr<const Model>(
       std::make_unique<XgboostModel>(std::move(ensemble), std::string(bytes)));

@@ -101,7 +101,7 @@ TEST_CASE("s3 body: aws-chunked is read the same however it is cut, and strictly
 }
 
 TEST_CASE("s3 xml: elements and texts, and nothing that grows") {
-  const auto read = parse_xml(
+  const auto read = parse_request_xml(
       "<?xml version=\"1.0\"?><a:Delete xmlns:a='x'> <Quiet>true</Quiet><!-- c -->"
       "<Object><Key>a&amp;&#252;<![CDATA[<b>]]></Key></Object></a:Delete>");
   REQUIRE(read);
@@ -111,15 +111,15 @@ TEST_CASE("s3 xml: elements and texts, and nothing that grows") {
   for (const char* wrong : {"", "x", "<a>", "<a:/>", "<a></b>", "<a/><b/>", "<!DOCTYPE a><a/>",
                             "<!DOCTYPE a [<!ENTITY e 'eeeeeeeeee'>]><a>&e;</a>", "<a>&nothing;</a>"}) {
     CAPTURE(wrong);
-    CHECK_FALSE(parse_xml(wrong));
+    CHECK_FALSE(parse_request_xml(wrong));
   }
   std::string deep;
   for (int i = 0; i < 100; ++i) deep += "<a>";
   for (int i = 0; i < 100; ++i) deep += "</a>";
-  CHECK_FALSE(parse_xml(deep));
+  CHECK_FALSE(parse_request_xml(deep));
   XmlWriter xml("R");
   xml.text("K", "<a> & \"b\"").open("C").number("N", 7);
-  const auto written = parse_xml(xml.finish());
+  const auto written = parse_request_xml(xml.finish());
   REQUIRE(written);
   CHECK(written->text_of("K") == "<a> & \"b\"");
   CHECK(written->children.at(1).text_of("N") == "7");

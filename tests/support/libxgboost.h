@@ -46,10 +46,11 @@ class ReferenceXgboost {
     must(XGBoosterSetParam(booster_, "nthread", "1"));
     must(XGBoosterLoadModelFromBuffer(booster_, bytes.data(), bytes.size()));
   }
-  std::string model() const {
+  // format: "json" or "ubj"
+  std::string model(const std::string& format = "json") const {
     bst_ulong size = 0;
     const char* bytes = nullptr;
-    must(XGBoosterSaveModelToBuffer(booster_, R"({"format":"json"})", &size, &bytes));
+    must(XGBoosterSaveModelToBuffer(booster_, (R"({"format":")" + format + "\"}").c_str(), &size, &bytes));
     return std::string(bytes, size);
   }
   // type 0: predictions, 1: margins, 2: contributions, 4: interactions, 6: leaves. All values, row by row.

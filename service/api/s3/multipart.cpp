@@ -164,7 +164,7 @@ void s3_complete_multipart_upload(S3Call& call) {
   }
   MR_S3_TRY(upload, find_upload(call));
   MR_S3_TRY(conditions, s3_write_conditions(call.request));
-  const auto document = parse_xml(call.request.body);
+  const auto document = parse_request_xml(call.request.body);
   if (!document || document->name != "CompleteMultipartUpload")
     return s3_refuse(
         call, {"MalformedXML",

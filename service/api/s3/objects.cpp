@@ -341,7 +341,7 @@ void s3_delete_objects(S3Call& call) {
   };
   if (auto wrong = body->take(call.request.body, sink)) return s3_refuse(call, *wrong);
   if (auto wrong = body->finish()) return s3_refuse(call, *wrong);
-  const auto document = parse_xml(text);
+  const auto document = parse_request_xml(text);
   const ApiError malformed{
       "MalformedXML",
       "The XML you provided was not well-formed or did not validate against our published schema"};

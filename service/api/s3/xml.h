@@ -1,13 +1,13 @@
 #pragma once
 // The XML of S3's answers, written, and of its requests, read: elements and their texts. Attributes, but for
 // the namespace, comments and processing instructions are passed over; a document type is refused, and with
-// it every entity. expat does the reading, in xml.cpp only. Pure; any thread.
+// it every entity. expat does the reading, in base/xml.cpp only. Pure; any thread.
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
+#include "base/xml.h"
 
 namespace millrace::api {
 
@@ -26,15 +26,9 @@ class XmlWriter {
   std::vector<std::string> open_;
 };
 
-struct XmlNode {
-  std::string name;  // without its prefix
-  std::string text;  // its own characters, blanks around them cut
-  std::vector<XmlNode> children;
-  const XmlNode* child(std::string_view wanted) const;      // the first; null: none
-  std::string_view text_of(std::string_view wanted) const;  // of the first; empty: none
-};
+using millrace::XmlNode;
 
-// InvalidArgument: it is no XML, or has more than 32 levels or 200,000 elements.
-Result<XmlNode> parse_xml(std::string_view text);
+// A request's XML; InvalidArgument in S3's words.
+Result<XmlNode> parse_request_xml(std::string_view text);
 
 }  // namespace millrace::api

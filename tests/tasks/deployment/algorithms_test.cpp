@@ -108,7 +108,7 @@ TEST_CASE("kmeans: unlabelled channels, msd of test, closest cluster and distanc
            {"AppSpecification", {{"ImageUri", "evaluate"}}},
            {"ProcessingInputs",
             {{{"InputName", "test"}, {"S3Input", {{"S3Uri", "s3://b/rows/"}}}},
-             {{"InputName", "model"}, {"S3Input", {{"S3Uri", "s3://b/models/t/output/model/"}}}}}},
+             {{"InputName", "model"}, {"S3Input", {{"S3Uri", "s3://b/models/t/output/model.tar.gz"}}}}}},
            {"ProcessingOutputConfig",
             {{"Outputs", {{{"OutputName", "o"}, {"S3Output", {{"S3Uri", "s3://b/e/"}}}}}}}}}
           .dump());

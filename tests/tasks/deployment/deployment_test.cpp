@@ -79,7 +79,7 @@ TEST_CASE(
   const Json answer = parse(d.trained);
   REQUIRE(answer.is_object());
   CHECK(answer["TrainingJobStatus"] == "Completed");
-  CHECK(answer["ModelArtifacts"]["S3ModelArtifacts"] == "s3://b/models/train/output/model/");
+  CHECK(answer["ModelArtifacts"]["S3ModelArtifacts"] == "s3://b/models/train/output/model.tar.gz");
   double auc = 0;
   for (const Json& metric : answer["FinalMetricDataList"])
     if (metric["MetricName"] == "validation:auc") auc = metric["Value"].get<double>();

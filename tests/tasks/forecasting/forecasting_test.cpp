@@ -11,6 +11,7 @@
 #include "tasks/training/train.h"
 #include "tests/support/paths.h"
 #include "tests/tasks/support/fake_context.h"
+#include "tests/tasks/support/model_files.h"
 #include "tests/tasks/support/own_form_fit.h"
 
 using namespace millrace;
@@ -157,7 +158,7 @@ TEST_CASE("forecasting: a job in DeepAR's form; metrics, card and the same bytes
   REQUIRE_MESSAGE(spec.has_value(), (spec ? "" : spec.error().message));
   const auto result = run_training(*spec, context);
   REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().message));
-  const Json card = Json::parse(*context.objects().read(result->model_uri + "model_card.json"));
+  const Json card = Json::parse(model_file(context.objects(), result->model_uri, "model_card.json"));
   CHECK(card["algorithm"] == "forecasting");
   CHECK(card["data"]["train"]["objects"] == 1);
   CHECK(card["metrics"].contains("validation:MASE"));

@@ -87,8 +87,8 @@ TEST_CASE("Tuning job: trials are training jobs; the best is in the Describe doc
                                     Json{{"TrainingJobName", best["TrainingJobName"]}}.dump()));
   CHECK(job["TuningJobArn"] == answer["HyperParameterTuningJobArn"]);
   CHECK(job["HyperParameters"]["num_round"] == "5");
-  CHECK(std::filesystem::exists(home.path("objects/b/models/" + best["TrainingJobName"].get<std::string>() +
-                                          "/output/model/model_card.json")));
+  CHECK(std::filesystem::exists(
+      home.path("objects/b/models/" + best["TrainingJobName"].get<std::string>() + "/output/model.tar.gz")));
 }
 
 TEST_CASE("Tuning job: a warm start learns from an ended job of the same data and algorithm") {

@@ -9,6 +9,7 @@
 #include "tasks/script/process.h"
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
+#include "tests/tasks/support/model_files.h"
 #include "tests/tasks/support/parse.h"
 
 using namespace millrace;
@@ -63,7 +64,7 @@ echo "epoch 1 validation-auc=0.5;"; echo "epoch 2 validation-auc=0.75;" 1>&2
   CHECK(answer["TrainingJobStatus"] == "Completed");
   CHECK(answer["SecondaryStatus"] == "Completed");
   CHECK(answer["TrainingJobArn"] == "arn:aws:sagemaker:us-east-1:123456789012:training-job/one");
-  CHECK(answer["ModelArtifacts"]["S3ModelArtifacts"] == "s3://b/models/one/output/model/");
+  CHECK(answer["ModelArtifacts"]["S3ModelArtifacts"] == "s3://b/models/one/output/model.tar.gz");
   REQUIRE(answer["FinalMetricDataList"].size() == 1);
   CHECK(answer["FinalMetricDataList"][0]["MetricName"] == "validation:auc");
   CHECK(answer["FinalMetricDataList"][0]["Value"] == 0.75);
@@ -76,11 +77,13 @@ echo "epoch 1 validation-auc=0.5;"; echo "epoch 2 validation-auc=0.75;" 1>&2
   }
   CHECK(statuses == "Starting Downloading Training Uploading Completed ");
   CHECK(answer["RoleArn"] == "arn:aws:iam::123456789012:role/MLRole");
-  CHECK(home.read("objects/b/models/one/output/model/weights.bin") == "1,2\n3,4\n");
-  CHECK(home.read("objects/b/models/one/output/model/sub/hps.json") == "{\"depth\":\"3\"}\n");
+  const ObjectStore objects(home.path("objects"));
+  const std::string model = "s3://b/models/one/output/model.tar.gz";
+  CHECK(model_file(objects, model, "weights.bin") == "1,2\n3,4\n");
+  CHECK(model_file(objects, model, "sub/hps.json") == "{\"depth\":\"3\"}\n");
   CHECK(parse(home.read("objects/b/models/one/output/data/channels.json"))["train"]["ContentType"] ==
         "text/csv");
-  CHECK(parse(home.read("objects/b/models/one/output/model/model_card.json"))["files"].size() == 2);
+  CHECK(parse(model_file(objects, model, "model_card.json"))["files"].size() == 2);
   CHECK(home.read("logs/TrainingJob/one.log").find("args: --depth 3") != std::string::npos);
   CHECK(!std::filesystem::exists(home.path("scratch/TrainingJob/one")));
   CHECK(parse(driver.run("aws-sdk:sagemaker:describeTrainingJob", R"({"TrainingJobName":"one"})")) == answer);

@@ -4,9 +4,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tasks/artifacts/archive.h"
 #include "tasks/table/csv.h"
 #include "tasks/training/train.h"
+#include "tests/support/libxgboost.h"
 #include "tests/tasks/support/fake_context.h"
+#include "tests/tasks/support/model_files.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
@@ -57,10 +60,30 @@ TEST_CASE("LoadedModel: scores raw rows by column name") {
   CHECK(text.error().message.find("is not a number") != std::string::npos);
 }
 
+namespace {
+
+// The model's files as a folder beside it.
+std::string unpacked(FakeContext& context, const std::string& uri) {
+  const std::string folder = "s3://b/unpacked/";
+  for (const char* name : {"model.bin", "model_card.json"})
+    REQUIRE(context.objects().write(folder + name, model_file(context.objects(), uri, name)).has_value());
+  return folder;
+}
+
+}  // namespace
+
 TEST_CASE("LoadedModel: what is missing or damaged is named") {
   FakeContext context;
-  const std::string uri = train_model(context);
-  CHECK(load_error(context, "s3://b/models/none/output/model/") == ErrorCode::NotFound);
+  CHECK(load_error(context, "s3://b/models/none/output/model.tar.gz") == ErrorCode::NotFound);
+  const std::string archive = train_model(context);
+  const std::string packed = *context.objects().read(archive);
+  REQUIRE(context.objects().write("s3://b/cut.tar.gz", packed.substr(0, packed.size() / 2)).has_value());
+  CHECK(load_error(context, "s3://b/cut.tar.gz") == ErrorCode::DataLoss);
+  REQUIRE(context.objects().write("s3://b/words.tar.gz", "not an archive").has_value());
+  CHECK(load_error(context, "s3://b/words.tar.gz") == ErrorCode::DataLoss);
+
+  const std::string uri = unpacked(context, archive);
+  REQUIRE(LoadedModel::load(context.objects(), uri).has_value());  // a folder is a model, too
   const std::string bytes = *context.objects().read(uri + "model.bin"),
                     card = *context.objects().read(uri + "model_card.json");
   REQUIRE(context.objects().write(uri + "model.bin", bytes.substr(1)).has_value());
@@ -78,3 +101,47 @@ TEST_CASE("LoadedModel: what is missing or damaged is named") {
   REQUIRE(context.objects().write(uri + "model_card.json", other.dump()).has_value());
   CHECK(load_error(context, uri) == ErrorCode::DataLoss);
 }
+
+TEST_CASE("LoadedModel: an archive from elsewhere without a model says what is in it") {
+  FakeContext context;
+  auto archive = ArchiveWriter::create(*context.objects().path_of("s3://b/weights.tar.gz"));
+  REQUIRE(archive.has_value());
+  REQUIRE(archive->add("weights.npy", "123").has_value());
+  REQUIRE(archive->finish().has_value());
+  const auto loaded = LoadedModel::load(context.objects(), "s3://b/weights.tar.gz");
+  REQUIRE(!loaded);
+  CHECK(loaded.error().message ==
+        "Could not find model data at s3://b/weights.tar.gz: there is no model_card.json in it, and no model "
+        "of "
+        "XGBoost; it has weights.npy");
+}
+
+#ifdef MILLRACE_HAS_XGBOOST
+TEST_CASE("LoadedModel: what SageMaker's XGBoost left in model.tar.gz serves here, as JSON and as UBJSON") {
+  FakeContext context;
+  Dataset data;
+  data.X = Matrix(200, 3);
+  data.feature_names = {"a", "b", "c"};
+  for (std::size_t i = 0; i < 200; ++i) {
+    for (std::size_t j = 0; j < 3; ++j) data.X.at(i, j) = static_cast<float>((i * (j + 3) * 7919) % 101);
+    data.y.push_back(data.X.at(i, 0) > data.X.at(i, 1) ? 1.0F : 0.0F);
+  }
+  ReferenceXgboost reference;
+  reference.fit({{"objective", "binary:logistic"}, {"num_round", "8"}, {"max_depth", "3"}}, data);
+  const std::vector<float> expected = reference.predict(data.X);
+  for (const std::string format : {"json", "ubj"}) {
+    const std::string uri = "s3://b/from-aws/" + format + "/model.tar.gz";
+    auto archive = ArchiveWriter::create(*context.objects().path_of(uri));
+    REQUIRE(archive->add("xgboost-model", reference.model(format)).has_value());
+    REQUIRE(archive->finish().has_value());
+    const auto model = LoadedModel::load(context.objects(), uri);
+    REQUIRE_MESSAGE(model.has_value(), (model ? "" : model.error().message));
+    CHECK((*model)->card()["task"] == "binary");
+    CHECK((*model)->input_columns() == std::vector<std::string>{"f0", "f1", "f2"});
+    const auto scores = (*model)->model().predict(data.X);
+    REQUIRE(scores.has_value());
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      CHECK(scores->values[i] == doctest::Approx(expected[i]).epsilon(1e-5));
+  }
+}
+#endif

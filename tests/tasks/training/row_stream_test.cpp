@@ -9,6 +9,7 @@
 #include "tasks/training/channel_data.h"
 #include "tasks/training/train.h"
 #include "tests/tasks/support/fake_context.h"
+#include "tests/tasks/support/model_files.h"
 
 using namespace millrace;
 using namespace millrace::tasks;
@@ -138,7 +139,7 @@ TEST_CASE(
   };
   const TrainResult file = train("File"), pipe = train("Pipe");
   const auto card = [&](const TrainResult& result) {
-    return Json::parse(*context.objects().read(join_uri(result.model_uri, "model_card.json")));
+    return Json::parse(model_file(context.objects(), result.model_uri, "model_card.json"));
   };
   CHECK(card(pipe)["data"]["train"]["rows"] == 120'000);
   CHECK(card(pipe)["data"]["train"]["sha256"] == card(file)["data"]["train"]["sha256"]);

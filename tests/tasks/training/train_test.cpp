@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "tests/tasks/support/fake_context.h"
+#include "tests/tasks/support/model_files.h"
 #include "tests/tasks/training/sample_data.h"
 
 using namespace millrace;
@@ -65,7 +66,7 @@ std::string error_of(const Json& json, FakeContext& context) {
 }
 
 Json card_of(FakeContext& context, const std::string& uri) {
-  return Json::parse(*context.objects().read(join_uri(uri, "model_card.json")));
+  return Json::parse(model_file(context.objects(), uri, "model_card.json"));
 }
 
 }  // namespace
@@ -78,7 +79,7 @@ TEST_CASE("training spec: reads SageMaker's request") {
   CHECK(spec->parameters.at("subsample") == "0.8");
   CHECK(spec->train.uri == "s3://b/data/train/");
   CHECK(spec->validation->uri == "s3://b/data/validation/");
-  CHECK(spec->model_uri() == "s3://b/models/job-1/output/model/");
+  CHECK(spec->model_uri() == "s3://b/models/job-1/output/model.tar.gz");
   CHECK(spec->seed == 0);
 }
 
@@ -119,8 +120,8 @@ TEST_CASE("run_training: model, card, metrics, progress and log; the same bytes 
   CHECK(result->metrics.at("validation:auc") > 0.85);
   CHECK(result->rounds == 4);
   CHECK(result->history.size() == 4 * 4);
-  const std::string model = *context.objects().read(join_uri(result->model_uri, "model.bin"));
-  const std::string card_text = *context.objects().read(join_uri(result->model_uri, "model_card.json"));
+  const std::string model = model_file(context.objects(), result->model_uri, "xgboost-model");
+  const std::string card_text = model_file(context.objects(), result->model_uri, "model_card.json");
   const Json card = Json::parse(card_text);
   CHECK(card["algorithm"] == "xgboost");
   CHECK(card["task"] == "binary");
@@ -139,8 +140,8 @@ TEST_CASE("run_training: model, card, metrics, progress and log; the same bytes 
   CHECK(phases == std::vector<std::string>{"Downloading", "Training", "Uploading"});
 
   REQUIRE(run_training(*spec, context).has_value());
-  CHECK(*context.objects().read(join_uri(result->model_uri, "model.bin")) == model);
-  CHECK(*context.objects().read(join_uri(result->model_uri, "model_card.json")) == card_text);
+  CHECK(model_file(context.objects(), result->model_uri, "xgboost-model") == model);
+  CHECK(model_file(context.objects(), result->model_uri, "model_card.json") == card_text);
 }
 
 TEST_CASE("run_training: data without a header has its target first and gives the same trees") {
@@ -277,8 +278,8 @@ TEST_CASE("run_training: a job that was stopped goes on from its checkpoint and 
   CHECK(seen.front() == 20);
   CHECK(rest->rounds == 35);
   CHECK(rest->metrics == plain->metrics);
-  CHECK(*stopped.objects().read(join_uri(rest->model_uri, "model.bin")) ==
-        *whole.objects().read(join_uri(plain->model_uri, "model.bin")));
+  CHECK(model_file(stopped.objects(), rest->model_uri, "xgboost-model") ==
+        model_file(whole.objects(), plain->model_uri, "xgboost-model"));
 
   put(stopped, "checkpoints/job-1/xgboost-checkpoint", "{}");
   const auto damaged = run_training(*spec, stopped);
@@ -325,7 +326,7 @@ TEST_CASE("run_training: the pipeline beside the data travels with the model") {
   put(context, "data/train/_pipeline.json", R"({"steps": [1, 2]})");
   const auto result = run_training(*parse_training_spec(request()), context);
   REQUIRE(result.has_value());
-  CHECK(Json::parse(*context.objects().read(join_uri(result->model_uri, "pipeline.json"))) ==
+  CHECK(Json::parse(model_file(context.objects(), result->model_uri, "pipeline.json")) ==
         Json::parse(R"({"steps": [1, 2]})"));
   CHECK(card_of(context, result->model_uri)["pipeline"] == true);
 }

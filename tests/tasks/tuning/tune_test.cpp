@@ -381,5 +381,5 @@ TEST_CASE("run_tuning: over real training jobs, with early stopping") {
   const TrialRecord& best = result->trials[*result->best];
   CHECK(best.outcome.metrics.at("validation:logloss") < 0.5);
   CHECK(best.curve.back() == best.outcome.metrics.at("validation:logloss"));
-  CHECK(context.objects().read("s3://b/out/" + best.trial.job_name + "/output/model/model.bin").has_value());
+  CHECK(context.objects().read("s3://b/out/" + best.trial.job_name + "/output/model.tar.gz").has_value());
 }
