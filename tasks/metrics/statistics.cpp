@@ -65,6 +65,8 @@ std::optional<double> value_of(const Aggregate& aggregate, const Statistic& stat
   }
   // Counts are added up in another order than the sketch's.
   if (aggregate.sketch.count() < aggregate.count * (1 - 1e-9)) return std::nullopt;
+  if (statistic.percent <= 0) return aggregate.min;
+  if (statistic.percent >= 100) return aggregate.max;
   return std::clamp(aggregate.sketch.quantile(statistic.percent / 100), aggregate.min, aggregate.max);
 }
 

@@ -338,6 +338,11 @@ class CloudWatch(Case):
 
     def test_alarms(self):
         """A metric crosses its threshold: the alarm tells topic, queue, function, state machine and bus, once; and back again."""
+        folder = self.home / "functions" / "note"
+        folder.mkdir(parents=True)
+        (folder / "handler.py").write_text(
+            "import json\ndef handler(event, context):\n"
+            f"    open({str(self.directory / 'noted')!r}, 'a').write(json.dumps(event) + '\\n')\n", encoding="utf-8")
         c = self.serve()
         url, queue = self.queue("direct")
         topic_url, topic_queue = self.queue("by-topic")
@@ -350,12 +355,6 @@ class CloudWatch(Case):
         c.events("PutRule", Name="r", EventPattern='{"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM", "OK"]}}}')
         c.events("PutTargets", Rule="r", Targets=[{"Id": "1", "Arn": bus_queue}])
         repair = self.machine("repair")
-        folder = self.home / "functions" / "note"
-        folder.mkdir(parents=True)
-        (folder / "handler.py").write_text(
-            "import json\ndef handler(event, context):\n"
-            f"    open({str(self.directory / 'noted')!r}, 'a').write(json.dumps(event) + '\\n')\n", encoding="utf-8")
-        (folder / "function.json").write_text('{"Runtime": "python3.11", "Handler": "handler.handler"}', encoding="utf-8")
         c.alarm("busy", AlarmActions=[topic, queue, repair, arn("lambda", "function:note")], OKActions=[queue])
         self.wait_for(lambda: c.state("busy") == "OK", "the first evaluation")
         c.put(9, StorageResolution=1)
@@ -381,8 +380,7 @@ class CloudWatch(Case):
         self.assertEqual(started, event)
         noted = [json.loads(line) for line in (self.directory / "noted").read_text(encoding="utf-8").splitlines()]
         self.assertEqual([(n["alarmData"]["alarmName"], n["alarmData"]["state"]["value"]) for n in noted], [("busy", "ALARM")])
-        actions = c.metrics("DescribeAlarmHistory", AlarmName="busy", HistoryItemType="Action")["AlarmHistoryItems"]
-        self.assertEqual(len(actions), 6)
+        self.wait_for(lambda: len(c.metrics("DescribeAlarmHistory", AlarmName="busy", HistoryItemType="Action")["AlarmHistoryItems"]) == 6, "its actions' lines")
         # Composite ones tell, too.
         c.metrics("PutCompositeAlarm", AlarmName="any", AlarmRule="ALARM(busy)", AlarmActions=[queue])
         c.metrics("SetAlarmState", AlarmName="busy", StateValue="ALARM", StateReason="tried")
@@ -430,7 +428,7 @@ class CloudWatch(Case):
         points = json.loads(self.call("metrics", "get", "shop", "m", "-d", "Shop=north", "-s", "Sum", "--json").stdout)["points"]
         self.assertEqual(sum(p["value"] for p in points), 9)
         self.assertIn("no values", self.call("metrics", "get", "shop", "other").stdout)
-        c.alarm("busy", AlarmDescription="too many", AlarmActions=[arn("sns", "ops")])
+        c.alarm("busy", TreatMissingData="ignore", AlarmDescription="too many", AlarmActions=[arn("sns", "ops")])
         self.call("alarms", "set", "busy", "ALARM", "--reason", "tried")
         self.assertIn("busy", self.call("alarms", "list", "--state", "ALARM").stdout)
         shown = self.call("alarms", "show", "busy").stdout
