@@ -15,6 +15,9 @@ using tasks::ServiceAnswer;
 constexpr std::string_view kCborPath = "/service/GraniteServiceVersion20100801/operation/";
 constexpr std::string_view kCloudWatchTypes = "com.amazonaws.cloudwatch.v2010_08_01#";
 
+constexpr std::size_t kUnpackedMax = 4u
+                                     << 20;  // a whole PutMetricData is smaller; it is unpacked on the loop
+
 enum class WireForm { Json, Query, Cbor };
 
 WireForm form_of(const http::Request& request) {
@@ -133,7 +136,7 @@ void CloudWatchApi::handle(http::ExchangePtr exchange) {
     exchange->respond(answer_in(form, "", service_error(std::move(code), std::move(message), status), id));
   };
   if (is_gzip(request)) {
-    auto inflated = inflate_body(request.body, body_bytes_max_);
+    auto inflated = inflate_body(request.body, kUnpackedMax);
     if (!inflated) return refuse("SerializationException", inflated.error().message);
     unpacked = *std::move(inflated);
     body = unpacked;

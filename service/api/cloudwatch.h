@@ -19,9 +19,9 @@ class CloudWatchApi {
 
   static constexpr std::string_view kTarget = "GraniteServiceVersion20100801.";
 
-  // `data` is borrowed. `body_bytes_max`: of a body that was compressed. `seed`: of request ids.
-  CloudWatchApi(tasks::DataServices& data, std::size_t body_bytes_max, Post post, std::uint64_t seed)
-      : data_(data), body_bytes_max_(body_bytes_max), post_(std::move(post)), random_(seed) {}
+  // `data` is borrowed. `seed`: of request ids.
+  CloudWatchApi(tasks::DataServices& data, Post post, std::uint64_t seed)
+      : data_(data), post_(std::move(post)), random_(seed) {}
 
   static bool serves_query(const http::Request& request);  // Version=2010-08-01
   static bool serves_cbor(const http::Request& request);   // /service/…/operation/…
@@ -30,7 +30,6 @@ class CloudWatchApi {
 
  private:
   tasks::DataServices& data_;
-  const std::size_t body_bytes_max_;
   const Post post_;
   Random random_;
 };

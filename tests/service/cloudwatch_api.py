@@ -418,6 +418,43 @@ class CloudWatch(Case):
             self.server.call("StartExecution", stateMachineArn=put)
         self.wait_for(lambda: c.sums("flow", "done") == 6, "what tasks put")
 
+    def test_endpoint(self):
+        """What an endpoint is asked, what that took, and how it failed, is in AWS/SageMaker."""
+        objects = self.home / "objects/b/train"
+        objects.mkdir(parents=True)
+        (objects / "data.csv").write_text("\n".join(f"{n % 2},{n % 2},{n % 7}" for n in range(200)), encoding="utf-8")
+        c = self.serve("--set", "monitoring.interval=200")
+
+        def ask(operation, **parameters):
+            return c.target("SageMaker." + operation, "1.1", **parameters)
+        ask("CreateTrainingJob", TrainingJobName="t", AlgorithmSpecification={"TrainingImage": "xgboost"}, OutputDataConfig={"S3OutputPath": "s3://b/models"},
+            HyperParameters={"objective": "binary:logistic", "num_round": "3"}, InputDataConfig=[
+                {"ChannelName": "train", "ContentType": "text/csv", "DataSource": {"S3DataSource": {"S3Uri": "s3://b/train"}}}])
+        self.wait_for(lambda: ask("DescribeTrainingJob", TrainingJobName="t")["TrainingJobStatus"] == "Completed", "the training")
+        model = ask("DescribeTrainingJob", TrainingJobName="t")["ModelArtifacts"]["S3ModelArtifacts"]
+        ask("CreateModel", ModelName="m", PrimaryContainer={"ModelDataUrl": model})
+        ask("CreateEndpointConfig", EndpointConfigName="c", ProductionVariants=[{"VariantName": "v", "ModelName": "m"}])
+        ask("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+
+        def invoke(row):
+            return c.raw(row, {"Content-Type": "text/csv"}, "/endpoints/e/invocations")[0]
+        self.wait_for(lambda: invoke("1,2") == 200, "the endpoint")
+        good = 1
+        for n in range(20):
+            self.assertEqual(invoke(f"{n % 2},{n % 7}"), 200)
+            good += 1
+        for _ in range(4):
+            self.assertEqual(invoke("1,2,3,4,5"), 424)
+        of = {"space": "AWS/SageMaker", "dimensions": [("EndpointName", "e"), ("VariantName", "v")]}
+        self.wait_for(lambda: c.sums(name="Invocations", **of) >= good + 4, "the metrics")
+        requests = c.sums(name="Invocations", **of)
+        self.assertEqual(c.sums(name="Invocation4XXErrors", **of), requests - good)
+        self.assertEqual(c.sums(name="Invocation5XXErrors", **of), 0)
+        self.assertEqual(c.sums(name="ModelLatency", statistic="SampleCount", **of), requests)
+        slowest, p50 = c.sums(name="ModelLatency", statistic="Maximum", period=3600, **of), c.sums(name="ModelLatency", statistic="p50", period=3600, **of)
+        self.assertTrue(0 < p50 <= slowest < 5e6, (p50, slowest))
+        self.assertGreater(c.sums(name="OverheadLatency", **of), 0)
+
     def test_command(self):
         c = self.serve()
         for value in (1, 5, 3):
