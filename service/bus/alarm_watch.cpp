@@ -114,6 +114,7 @@ void AlarmWatch::told(const tasks::AlarmChange& change) {
   std::vector<std::string> actions;
   for (const tasks::AlarmChange::Action& action : change.actions) actions.push_back(action.arn);
   metrics_.told(change.number, change.alarm, std::move(actions));
+  under_way_.erase(change.number);
 }
 
 }  // namespace millrace::bus
