@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "base/payload.h"
-#include "service/api/call.h"
 
 namespace millrace::api {
 

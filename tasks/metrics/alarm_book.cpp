@@ -8,7 +8,7 @@
 namespace millrace::tasks {
 namespace {
 
-constexpr std::size_t kShownPoints = 20;       // in StateReasonData
+constexpr std::size_t kShownPoints = 10;       // in StateReasonData
 constexpr std::size_t kHistoryDataMax = 4095;  // of HistoryData
 constexpr std::size_t kRankMax = 100;          // composite alarms of composite alarms of …
 

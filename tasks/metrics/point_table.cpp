@@ -143,6 +143,7 @@ Status PointTable::merge_into(const Key& key, const Aggregate& aggregate, bool k
   auto found = cache_.find(key);
   Aggregate whole;
   if (found == cache_.end()) {
+    get_.reset();
     get_.bind(1, std::int64_t{key.tier})
         .bind(2, key.series)
         .bind(3, key.time)
@@ -181,6 +182,7 @@ Result<std::map<int, PointTable::Periods>> PointTable::read_tiers(std::span<cons
                                                                   Millis period) {
   std::map<int, Periods> out;
   for (const int tier : tiers) {
+    range_.reset();
     range_.bind(1, std::int64_t{tier}).bind(2, series).bind(3, to_millis(from)).bind(4, to_millis(until));
     for (;;) {
       MR_TRY(row, range_.step());
