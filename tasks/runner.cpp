@@ -119,6 +119,8 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.endpoints = core.endpoints.get();
   call.ids = &core.ids;
   call.integrations = core.integrations.get();
+  call.alarms = &core.data->alarms();
+  call.metrics = &core.data->metric_sink();
   call.place = &core.settings.place;
   return call;
 }
@@ -316,7 +318,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
-      mix(seed, 3));
+      mix(seed, 3), core->settings.monitoring);
   Integrations::Settings integrations;
   integrations.home = home;
   integrations.place = core->settings.place;

@@ -16,6 +16,7 @@
 #include "tasks/deployment/endpoint_host.h"
 #include "tasks/functions/lambda.h"
 #include "tasks/jobs/jobs.h"
+#include "tasks/metrics/metric_store.h"
 
 namespace millrace::tasks {
 
@@ -41,6 +42,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     LambdaPlace place;                          // in ARNs
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
     EndpointHost::Settings endpoints = {};      // its account and seed are set here
+    MetricStoreSettings monitoring = {};        // HOME/metrics.db
     metrics::Registry* metrics = nullptr;       // of endpoints; may be null
     // Log lines of jobs, besides their files; may be empty. Any thread.
     std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
@@ -69,7 +71,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   FunctionHost& functions();     // any thread
   Jobs& jobs();                  // any thread
   ObjectStore& objects();        // any thread
-  DataServices& data();          // any thread: tables and queues
+  DataServices& data();          // any thread: tables, queues, metrics
   EndpointHost& endpoints();     // any thread
   Result<EventLog*> events();    // any thread; opened when it is asked for first
   Integrations& integrations();  // any thread: HTTP requests, mapped resources

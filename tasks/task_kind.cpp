@@ -27,7 +27,12 @@ std::string_view code_for(ErrorCode code) {
 
 // The names of services in errors.
 constexpr std::pair<std::string_view, std::string_view> kPrefixes[] = {
-    {"events", "EventBridge"}, {"dynamodb", "DynamoDb"}, {"lambda", "Lambda"}, {"s3", "S3"}, {"sqs", "Sqs"},
+    {"cloudwatch", "CloudWatch"},
+    {"events", "EventBridge"},
+    {"dynamodb", "DynamoDb"},
+    {"lambda", "Lambda"},
+    {"s3", "S3"},
+    {"sqs", "Sqs"},
 
 };
 

@@ -16,10 +16,12 @@
 
 namespace millrace::tasks {
 
+class AlarmStates;
 class DataServices;
 class EndpointHost;
 class FunctionHost;
 class Integrations;
+class MetricSink;
 class RequestIds;
 struct LambdaPlace;
 
@@ -46,6 +48,8 @@ struct TaskCall {
   EndpointHost* endpoints = nullptr;     // of the home; null outside a runner
   RequestIds* ids = nullptr;             // of requests, where the service would give one
   Integrations* integrations = nullptr;  // of the home; null outside a runner
+  AlarmStates* alarms = nullptr;         // of the home; null outside a runner
+  MetricSink* metrics = nullptr;         // of the home; null outside a runner
   const LambdaPlace* place = nullptr;    // where those functions say they live
 };
 

@@ -112,13 +112,18 @@ void SageMakerRuntime::handle(http::ExchangePtr exchange) {
     return exchange->respond(invoke_response(host_.invoke(invoke), place, attributes, inference_id, id));
   // The exchange is the loop's: it goes back there with the answer, and is let go of there.
   auto kept = std::make_shared<http::ExchangePtr>(std::move(exchange));
-  host_.invoke_later([host = &host_, kept] { return host->invoke(invoke_request((*kept)->request())); },
-                     [kept, post = post_, place, attributes, inference_id, id](InvokeResult result) {
-                       post([kept, result = std::move(result), place, attributes, inference_id, id] {
-                         (*kept)->respond(invoke_response(result, place, attributes, inference_id, id));
-                         kept->reset();
-                       });
-                     });
+  host_.invoke_later(
+      [host = &host_, kept, received = invoke.received] {
+        InvokeRequest later = invoke_request((*kept)->request());
+        later.received = received;
+        return host->invoke(later);
+      },
+      [kept, post = post_, place, attributes, inference_id, id](InvokeResult result) {
+        post([kept, result = std::move(result), place, attributes, inference_id, id] {
+          (*kept)->respond(invoke_response(result, place, attributes, inference_id, id));
+          kept->reset();
+        });
+      });
 }
 
 }  // namespace millrace::api

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "service/bus/operations.h"
+#include "tasks/integrations/data_services.h"
 #include "tasks/integrations/integrations.h"
 
 namespace millrace::bus {
@@ -50,14 +51,18 @@ Result<std::unique_ptr<Bus>> Bus::open(service::Home& home, Settings settings) {
     b->router_->put({std::move(name), std::move(on), std::move(event)}, std::move(done));
   };
   bus->status_ = std::make_unique<StatusEvents>(home.engine(), bus->settings_.place, around.put);
+  const AlarmWatch::Put put = around.put;
   bus->dispatcher_ = std::make_unique<Dispatcher>(std::move(around), mix(bus->settings_.seed, 2));
   bus->router_ = std::make_unique<EventRouter>(*log, loop, *bus->dispatcher_, *bus->store_);
   bus->schedules_ = std::make_unique<Schedules>(loop, home.engine(), *bus->dispatcher_, *bus->store_);
+  MR_TRY(metrics, home.tasks()->data().metrics());
+  bus->alarms_ = std::make_unique<AlarmWatch>(loop, *metrics, *bus->dispatcher_, put);
   return bus;
 }
 
 Bus::~Bus() {
   home_.loop().cancel(tidying_);
+  alarms_.reset();
   if (router_) router_->shut_down();
   store_->shut_down();  // before those who wait for its answers
 }
@@ -82,6 +87,7 @@ void Bus::start() {
   router_->start(after);
   for (const auto& [name, replay] : replays_) this->replay(name);
   tidy_archives();
+  alarms_->start();
 }
 
 bool Bus::call(std::span<const BusOperation> table, std::string_view name, Payload input,

@@ -1,12 +1,14 @@
 #pragma once
 // Bus: rules, targets, archives, schedules over an open home, put together: the records and their thread, the
-// router of events, the dispatcher, what is due by the clock, and the engine's own events. Loop thread only.
+// router of events, the dispatcher, what is due by the clock, alarms, and the engine's own events. Loop
+// thread only.
 
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "base/metrics.h"
+#include "service/bus/alarm_watch.h"
 #include "service/bus/dispatcher.h"
 #include "service/bus/event_router.h"
 #include "service/bus/schedules.h"
@@ -56,6 +58,7 @@ class Bus {
   std::unique_ptr<EventRouter> router_;
   std::unique_ptr<Schedules> schedules_;
   std::unique_ptr<StatusEvents> status_;
+  std::unique_ptr<AlarmWatch> alarms_;
   std::map<std::string, RulePtr> rules_;     // by the key of their records
   std::map<std::string, RulePtr> archives_;  // by name
   std::map<std::string, Replay> replays_;    // by name

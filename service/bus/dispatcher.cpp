@@ -293,7 +293,11 @@ void Dispatcher::invoke(const Delivery& delivery, Ended ended) {
 }
 
 void Dispatcher::publish(const Delivery& delivery, Ended ended) {
-  const Json request = {{"TopicArn", delivery.target}, {"Message", delivery.input}};
+  Json request = {{"TopicArn", delivery.target}, {"Message", delivery.input}};
+  const JsonView sns = delivery.parameters.view().find("SnsParameters");
+  if (const std::string subject = sns && sns.is_object() ? api::text_of(sns, "Subject") : "";
+      !subject.empty())
+    request["Subject"] = subject;
   around_.tasks.call(
       "sns", "publish", to_payload(request), delivery.origin,
       [ended = std::move(ended)](const Outcome& outcome) {

@@ -26,6 +26,8 @@ void add_start(CLI::App&, const Shared&, int&);
 void add_stop(CLI::App&, const Shared&, int&);
 void add_redrive(CLI::App&, const Shared&, int&);
 void add_logs(CLI::App&, const Shared&, int&);
+void add_metrics(CLI::App&, const Shared&, int&);
+void add_alarms(CLI::App&, const Shared&, int&);
 void add_schedule(CLI::App&, const Shared&, int&);
 void add_config(CLI::App&, const Shared&, int&);
 void add_doctor(CLI::App&, const Shared&, int&);
@@ -48,6 +50,8 @@ std::span<const Command> commands() {
       {"describe", add_describe, true},
       {"history", add_history, true},
       {"logs", add_logs, true},
+      {"metrics", add_metrics, true},
+      {"alarms", add_alarms, true},
       {"schedule", add_schedule, true},
       {"invoke", add_invoke},
       {"call", add_call},

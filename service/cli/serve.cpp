@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "orchestrator/queries.h"
 #include "orchestrator/retention.h"
+#include "service/api/cloudwatch.h"
 #include "service/api/dynamodb.h"
 #include "service/api/events.h"
 #include "service/api/lambda.h"
@@ -28,6 +29,7 @@
 #include "service/http/server.h"
 #include "service/http/tls.h"
 #include "service/objects/watcher.h"
+#include "service/ops/engine_values.h"
 #include "service/ops/event_streams.h"
 #include "service/ops/function_logs.h"
 #include "service/ops/log_writer.h"
@@ -120,6 +122,7 @@ class Serving {
         lambda_(home.tasks()->functions(), configuration.tasks.place, post(), service::draw_seed()),
         tables_(home.tasks()->data(), post(), service::draw_seed()),
         queues_(home.tasks()->data(), post(), service::draw_seed(), configuration.http.tls != nullptr),
+        monitoring_(home.tasks()->data(), post(), service::draw_seed()),
         bus_slot_(bus),
         bus_(*bus.bus),
         event_bus_(*home.tasks(), bus_, service::draw_seed()),
@@ -140,6 +143,7 @@ class Serving {
     observers_.add(&operator_log_);
     observers_.add(&events_);
     observers_.add(&bus_.observer());
+    if (configuration.monitoring.engine) open_engine_values(configuration);
     bus.log = [this](const std::string& group, const std::string& stream, Instant time, std::string line) {
       if (!log_writer_) return false;
       log_writer_->write({group, stream, time, std::move(line)});
@@ -151,6 +155,7 @@ class Serving {
   }
   ~Serving() {
     home_.engine().observe(nullptr);
+    engine_values_.reset();
     bus_slot_.log = {};
     function_logs_.connect(nullptr);
     log_writer_.reset();  // its last work may be for the API beside it
@@ -161,6 +166,7 @@ class Serving {
     retention_.start();
     home_.tasks()->endpoints().load_all();
     bus_.start();
+    if (engine_values_) engine_values_->start();
   }
 
   void handle(http::ExchangePtr exchange) { router_.handle(std::move(exchange)); }
@@ -201,6 +207,7 @@ class Serving {
                  api::SchedulerApi::demands});
     router_.add({"sns", Protocol::Query, "", api::SnsApi::serves,
                  [this](ExchangePtr exchange, const Caller&) { topics_.handle(std::move(exchange)); }});
+    add_monitoring();
     add_machine_learning();
     if (logs_)
       router_.add({"logs", Protocol::AwsJson11, api::LogsApi::kTarget, nullptr,
@@ -223,6 +230,15 @@ class Serving {
          [this](ExchangePtr exchange, const Caller& caller) { s3_.handle(std::move(exchange), caller); },
          api::s3_demands});
   }
+  void add_monitoring() {
+    const auto handle = [this](ExchangePtr exchange, const Caller&) {
+      monitoring_.handle(std::move(exchange));
+    };
+    using Api = api::CloudWatchApi;
+    router_.add({"monitoring", Protocol::Query, "", Api::serves_query, handle, Api::demands});
+    router_.add({"monitoring", Protocol::AwsJson10, "", Api::serves_cbor, handle, Api::demands});
+    router_.add({"monitoring", Protocol::AwsJson10, Api::kTarget, nullptr, handle, Api::demands});
+  }
   void add_machine_learning() {
     router_.add({"sagemaker", Protocol::AwsJson11, api::SageMakerApi::kTarget, nullptr,
                  [this](ExchangePtr exchange, const Caller& caller) {
@@ -237,6 +253,15 @@ class Serving {
          api::SageMakerApi::metrics_demands});
   }
   static std::vector<auth::Demand> demand(const char* action) { return {{action, "*"}}; }
+
+  // A home whose metrics can't be opened has said so when its bus was.
+  void open_engine_values(const service::Configuration& configuration) {
+    const auto metrics = home_.tasks()->data().metrics();
+    if (!metrics) return;
+    engine_values_ = std::make_unique<service::EngineValues>(
+        home_.loop(), **metrics, home_.tasks()->endpoints(), configuration.monitoring.interval);
+    observers_.add(engine_values_.get());
+  }
 
   void open_logs(const service::Configuration& configuration, std::unique_ptr<service::LogStore> store) {
     log_writer_ = std::make_unique<service::LogWriter>(std::move(store), clock_, configuration.logs,
@@ -258,6 +283,7 @@ class Serving {
   api::LambdaApi lambda_;
   api::DynamoApi tables_;
   api::SqsApi queues_;
+  api::CloudWatchApi monitoring_;
   BusSlot& bus_slot_;
   bus::Bus& bus_;
   api::EventsApi event_bus_;
@@ -271,6 +297,7 @@ class Serving {
   service::EventStreams events_;
   orchestrator::Retention retention_;
   service::ObserverHub observers_;
+  std::unique_ptr<service::EngineValues> engine_values_;
   std::unique_ptr<service::LogWriter> log_writer_;
   std::optional<api::LogsApi> logs_;
   std::optional<service::StateMachineLogs> machine_logs_;

@@ -39,6 +39,7 @@ struct Configuration {
   tasks::TaskLibraryRunner::Settings tasks;
   log::Settings log = {.level = log::Level::Info, .format = log::Format::Auto};
   MetricSettings metrics;
+  EngineValueSettings monitoring;
   EventSettings events;
   LogStoreSettings logs;
   ObjectSettings objects;

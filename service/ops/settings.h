@@ -14,6 +14,12 @@ struct MetricSettings {
   std::size_t machines_max = 200;  // state machines with series of their own; others share one
 };
 
+// The engine's own values in the home's metrics.
+struct EngineValueSettings {
+  bool engine = true;
+  Millis interval = std::chrono::seconds(1);
+};
+
 struct EventSettings {
   std::size_t clients_max = 256;                // streams at a time; beyond it: 503
   Millis heartbeat = std::chrono::seconds(15);  // a comment when nothing else was sent

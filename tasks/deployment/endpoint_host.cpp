@@ -15,6 +15,7 @@ struct VariantSeries {
   std::atomic<double> ns_per_byte{-1};  // of a request's body, lately; below 0: not known
   metrics::Counter *invocations = nullptr, *client_errors = nullptr, *server_errors = nullptr;
   metrics::Histogram* latency = nullptr;
+  InvocationTally tally;
 };
 
 struct ServedVariant {
@@ -241,10 +242,12 @@ InvokeResult EndpointHost::score(const ServedVariant& variant, const InvokeReque
                         "use text/csv, application/json, application/jsonlines or text/libsvm"));
   const auto took = watch.elapsed();
   if (series.latency) series.latency->observe(took);
+  series.tally.add(took, request.received.elapsed());
   if (!scored) {
     InvokeFailure failure = failure_of(scored.error(), variant.name);
     if (!can_read(variant.chain, request.content_type)) failure.status = 415;
     if (series.client_errors) (failure.status < 500 ? series.client_errors : series.server_errors)->add();
+    series.tally.add_error(failure.status);
     return tl::unexpected<InvokeFailure>(std::move(failure));
   }
   const double now = static_cast<double>(took.count()) / static_cast<double>(request.body.size() + 1);
@@ -272,7 +275,7 @@ void EndpointHost::follow_up(const ServedPtr& served, std::uint64_t call, const 
                    type = std::string(request.content_type), accept = std::string(request.accept),
                    id = std::string(request.inference_id),
                    attributes = std::string(request.custom_attributes)] {
-      const InvokeRequest copy{served->name, type, accept, body, {}, id, attributes};
+      const InvokeRequest copy{served->name, type, accept, body, {}, id, attributes, {}};
       const InvokeResult scored = score(shadow, copy);
       if (scored && captured) capture(*served, copy, *scored);
     });
@@ -284,6 +287,22 @@ void EndpointHost::invoke_later(std::function<InvokeResult()> work, std::functio
   if (!taken)
     done(tl::unexpected<InvokeFailure>(
         {InvokeFailure::Kind::Busy, 503, "too many requests of endpoints are waiting; try again later"}));
+}
+
+std::vector<MetricBatch> EndpointHost::take_values() {
+  std::vector<std::pair<std::string, std::shared_ptr<VariantSeries>>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all.assign(series_.begin(), series_.end());
+  }
+  const Instant now = clock_.now();
+  std::vector<MetricBatch> values;
+  for (const auto& [id, series] : all) {
+    const std::size_t slash = id.find('/');
+    for (MetricBatch& one : series->tally.take(id.substr(0, slash), id.substr(slash + 1), now))
+      values.push_back(std::move(one));
+  }
+  return values;
 }
 
 }  // namespace millrace::tasks

@@ -21,6 +21,7 @@
 #include "tasks/deployment/data_capture.h"
 #include "tasks/deployment/invoke.h"
 #include "tasks/jobs/jobs.h"
+#include "tasks/metrics/invocation_tally.h"
 #include "tasks/worker_pool.h"
 
 namespace millrace::tasks {
@@ -34,6 +35,7 @@ struct InvokeRequest {
   std::string_view endpoint, content_type, accept, body;
   std::string_view target_variant = {};  // empty: picked by weight
   std::string_view inference_id = {}, custom_attributes = {};
+  metrics::Stopwatch received = {};  // since it came
 };
 
 // Why there are no scores.
@@ -74,6 +76,8 @@ class EndpointHost {
   InvokeResult invoke(const InvokeRequest& request);
   // The same on a thread of the host's, which calls `done`; Busy on the caller's thread when too much waits.
   void invoke_later(std::function<InvokeResult()> work, std::function<void(InvokeResult)> done);
+  // What was counted of requests since the last time, for the home's metrics.
+  std::vector<MetricBatch> take_values();
 
  private:
   using ServedPtr = std::shared_ptr<const ServedEndpoint>;

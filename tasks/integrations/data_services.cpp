@@ -31,14 +31,43 @@ Result<sqs::Queues*> DataServices::queues() {
   return queues_.get();
 }
 
+Result<MetricStore*> DataServices::metrics() {
+  const std::lock_guard lock(mutex_);
+  return open_metrics();
+}
+
+Result<MetricStore*> DataServices::open_metrics() {
+  if (closed_) return closed_error();
+  if (!metrics_) {
+    MR_TRY(opened, MetricStore::open(home_ + "/metrics.db", place_, metric_settings_, clock_));
+    metrics_ = std::move(opened);
+  }
+  return metrics_.get();
+}
+
+// The store is asked under the lock, which shut_down() takes before it ends it; neither call waits.
+Result<AlarmStatus> DataServices::SharedMetrics::state_of(std::string_view alarm) {
+  const std::lock_guard lock(services_.mutex_);
+  MR_TRY(store, services_.open_metrics());
+  return store->state_of(alarm);
+}
+
+Status DataServices::SharedMetrics::put(std::vector<MetricValue> values) {
+  const std::lock_guard lock(services_.mutex_);
+  MR_TRY(store, services_.open_metrics());
+  return store->put(std::move(values));
+}
+
 void DataServices::shut_down() {
   std::unique_ptr<dynamodb::Tables> tables;
   std::unique_ptr<sqs::Queues> queues;
+  std::unique_ptr<MetricStore> metrics;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     tables = std::move(tables_);
     queues = std::move(queues_);
+    metrics = std::move(metrics_);
   }
 }
 

@@ -49,6 +49,19 @@ constexpr std::string_view kSqsErrors[] = {
     "TooManyEntriesInBatchRequest",
     "UnsupportedOperation",
 };
+constexpr std::string_view kCloudWatchErrors[] = {
+    "InternalServiceFault",
+    "InvalidFormatFault",
+    "InvalidNextToken",
+    "InvalidParameterCombinationException",
+    "InvalidParameterValueException",
+    "LimitExceededFault",
+    "MissingRequiredParameterException",
+    "ResourceNotFound",
+    "ResourceNotFoundException",
+};
+constexpr DataNames kCloudWatchNames{"CloudWatch", "AmazonCloudWatch",           "AmazonCloudWatchException",
+                                     "CloudWatch", "application/x-amz-json-1.0", kCloudWatchErrors};
 constexpr DataNames kDynamoNames{"DynamoDB", "AmazonDynamoDBv2",           "AmazonDynamoDBException",
                                  "DynamoDb", "application/x-amz-json-1.0", kDynamoErrors};
 constexpr DataNames kSqsNames{
@@ -92,13 +105,26 @@ void write_metadata(JsonWriter& out, const DataNames& names, std::size_t bytes, 
   out.key("SdkResponseMetadata").begin_object().key("RequestId").string(id).end_object();
 }
 
+// Of tables and queues CreationDateTime; CloudWatch's all end so.
+bool is_sdk_time(std::string_view name) {
+  return name == "CreationDateTime" || name.ends_with("Timestamp") || name == "Timestamps";
+}
+
+// Whose elements have members to be written so.
+bool is_sdk_list(std::string_view name) {
+  constexpr std::string_view kLists[] = {"AlarmHistoryItems", "CompositeAlarms", "Datapoints",
+                                         "Messages",          "MetricAlarms",    "MetricDataResults",
+                                         "Successful",        "Timestamps"};
+  return std::find(std::begin(kLists), std::end(kLists), name) != std::end(kLists);
+}
+
 // The SDK's answer as Step Functions writes it: times as text, digests with a small d.
 void write_sdk(JsonWriter& out, JsonView value, std::string_view name) {
-  if (name == "CreationDateTime" && value.is_number()) {
+  if (is_sdk_time(name) && value.is_number()) {
     out.string(format_rfc3339(from_millis(static_cast<std::int64_t>(value.number() * 1000.0))));
-  } else if (name == "Messages" || name == "Successful") {
+  } else if (value.is_array() && is_sdk_list(name)) {
     out.begin_array();
-    for (const JsonView one : value.elements()) write_sdk(out, one, "");
+    for (const JsonView one : value.elements()) write_sdk(out, one, name == "Timestamps" ? name : "");
     out.end_array();
   } else if (value.is_object() && (name.empty() || name == "Table" || name == "TableDescription")) {
     out.begin_object();
@@ -178,6 +204,11 @@ void begin_dynamodb(DeferredCall call) {
 void begin_sqs(DeferredCall call) {
   auto queues = call.services.queues();
   begin(std::move(call), kSqsNames, std::move(queues), true);
+}
+
+void begin_cloudwatch(DeferredCall call) {
+  auto metrics = call.services.metrics();
+  begin(std::move(call), kCloudWatchNames, std::move(metrics), false);
 }
 
 }  // namespace millrace::tasks
