@@ -48,7 +48,13 @@ Result<Json> work_processing(const Json& request, JobContext& context) {
   progress.phase = "Processing";
   context.progress(progress);
   MR_TRY(summary, processor->run(inputs, context));
-  return Json{{"Summary", std::move(summary)}};
+  Json fields = Json::object();
+  if (const std::string message = text_at(summary, {"exit_message"}); !message.empty()) {
+    fields["ExitMessage"] = message;
+    summary.erase("exit_message");
+  }
+  fields["Summary"] = std::move(summary);
+  return fields;
 }
 
 }  // namespace
