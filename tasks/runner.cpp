@@ -68,6 +68,7 @@ struct RunnerCore {
   std::unique_ptr<Integrations> integrations = {};
   std::unique_ptr<EndpointHost> endpoints = {};
   std::unique_ptr<StateChanges> changes = {};
+  TaskLibraryRunner::RecordWritten schedule_written = {};  // loop thread only
 };
 
 namespace {
@@ -119,6 +120,7 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.ids = &core.ids;
   call.integrations = core.integrations.get();
   call.place = &core.settings.place;
+  call.monitoring = &core.settings.monitoring;
   return call;
 }
 
@@ -245,17 +247,24 @@ QueueSender queue_sender(DataServices& data) {
 }
 
 // Those who follow the records: endpoints as they are served, changes of state as events.
-void open_followers(RunnerCore& core, std::uint64_t seed) {
+void open_followers(const std::shared_ptr<RunnerCore>& shared, std::uint64_t seed) {
+  RunnerCore& core = *shared;
   EndpointHost::Settings endpoints = core.settings.endpoints;
   endpoints.account = core.settings.place.account;
   endpoints.capture.seed = mix(seed, 4);
   core.endpoints = std::make_unique<EndpointHost>(*core.jobs, core.objects, core.clock, core.settings.metrics,
                                                   std::move(endpoints));
   core.changes = std::make_unique<StateChanges>(*core.jobs, *core.integrations);
-  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get()](
-                          std::string_view kind, std::string_view name, bool removed) {
+  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get(),
+                       weak = std::weak_ptr(shared),
+                       post = core.post](std::string_view kind, std::string_view name, bool removed) {
     if (kind == kEndpoint.kind) host->changed(name, removed);
     changes->wake();
+    if (kind != kMonitoringSchedule.kind) return;
+    post([weak, schedule = std::string(name), removed] {
+      const auto still = weak.lock();
+      if (still && still->schedule_written) still->schedule_written(schedule, removed);
+    });
   });
   core.changes->begin();
 }
@@ -320,7 +329,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   MR_TRY(opened,
          Integrations::open(std::move(integrations), *core->functions, queue_sender(*core->data), clock));
   core->integrations = std::move(opened);
-  open_followers(*core, seed);
+  open_followers(core, seed);
   core->job_pool =
       std::make_unique<WorkerPool>(std::max(1, core->settings.jobs_at_once), core->settings.waiting_max);
   core->call_pool =
@@ -417,6 +426,10 @@ void TaskLibraryRunner::call(const std::string& service, const std::string& oper
     begin_deferred(*core_, attempt, std::move(send));
   else if (!submit(*core_, attempt, send))
     send(refused());
+}
+
+void TaskLibraryRunner::follow_monitoring_schedules(RecordWritten written) {
+  core_->schedule_written = std::move(written);
 }
 
 FunctionHost& TaskLibraryRunner::functions() {

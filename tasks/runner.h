@@ -16,6 +16,7 @@
 #include "tasks/deployment/endpoint_host.h"
 #include "tasks/functions/lambda.h"
 #include "tasks/jobs/jobs.h"
+#include "tasks/monitoring/schedules.h"
 
 namespace millrace::tasks {
 
@@ -33,15 +34,16 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     int threads_per_job = 0;  // 0: as many as the machine has
     std::size_t waiting_max =
         10'000;  // of each sort; more are refused with SageMaker.ResourceLimitExceededException
-    Millis stop_grace{120'000};                 // what a script has to end after SIGTERM, then SIGKILL
-    Millis heartbeat_interval{200};             // progress is reported at most this often
-    std::uint64_t seed = 0;                     // of the ids of requests
-    std::size_t result_bytes_max = 262'144;     // of what HTTP tasks and mapped resources answer
-    std::string functions;                      // their folder; empty: HOME/functions
-    LambdaPlace place;                          // in ARNs
-    FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
-    EndpointHost::Settings endpoints = {};      // its account and seed are set here
-    metrics::Registry* metrics = nullptr;       // of endpoints; may be null
+    Millis stop_grace{120'000};                  // what a script has to end after SIGTERM, then SIGKILL
+    Millis heartbeat_interval{200};              // progress is reported at most this often
+    std::uint64_t seed = 0;                      // of the ids of requests
+    std::size_t result_bytes_max = 262'144;      // of what HTTP tasks and mapped resources answer
+    std::string functions;                       // their folder; empty: HOME/functions
+    LambdaPlace place;                           // in ARNs
+    FunctionHost::Settings function_host = {};   // its limits; its folders and seed are set here
+    EndpointHost::Settings endpoints = {};       // its account and seed are set here
+    metrics::Registry* metrics = nullptr;        // of endpoints; may be null
+    MonitoringSurroundings monitoring = {};      // what checks of schedules need to know
     // Log lines of jobs, besides their files; may be empty. Any thread.
     std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
                        std::string_view line)>
@@ -65,6 +67,10 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   // TaskCall; what writes is carried out once for it.
   void call(const std::string& service, const std::string& operation, Payload arguments, std::string caller,
             std::function<void(Outcome)> reply, std::string key = {});
+
+  // Told on the loop behind each durable write of a monitoring schedule's record. An empty function ends it.
+  using RecordWritten = std::function<void(const std::string& name, bool removed)>;
+  void follow_monitoring_schedules(RecordWritten written);
 
   FunctionHost& functions();     // any thread
   Jobs& jobs();                  // any thread

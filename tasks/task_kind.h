@@ -22,6 +22,7 @@ class FunctionHost;
 class Integrations;
 class RequestIds;
 struct LambdaPlace;
+struct MonitoringSurroundings;
 
 struct TaskCall {
   const Json& arguments;  // an object
@@ -42,11 +43,12 @@ struct TaskCall {
   std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms,
                      std::string_view line)>
       log_line = {};
-  FunctionHost* functions = nullptr;     // of the home; null outside a runner
-  EndpointHost* endpoints = nullptr;     // of the home; null outside a runner
-  RequestIds* ids = nullptr;             // of requests, where the service would give one
-  Integrations* integrations = nullptr;  // of the home; null outside a runner
-  const LambdaPlace* place = nullptr;    // where those functions say they live
+  FunctionHost* functions = nullptr;                   // of the home; null outside a runner
+  EndpointHost* endpoints = nullptr;                   // of the home; null outside a runner
+  RequestIds* ids = nullptr;                           // of requests, where the service would give one
+  Integrations* integrations = nullptr;                // of the home; null outside a runner
+  const LambdaPlace* place = nullptr;                  // where those functions say they live
+  const MonitoringSurroundings* monitoring = nullptr;  // null outside a runner
 };
 
 struct TaskKind;
