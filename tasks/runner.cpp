@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "tasks/approvals/approvals.h"
 #include "tasks/catalog.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
@@ -65,6 +66,7 @@ struct RunnerCore {
   std::unique_ptr<WorkerPool> job_pool = {}, call_pool = {};
   std::unique_ptr<FunctionHost> functions = {};
   std::unique_ptr<DataServices> data = {};
+  std::unique_ptr<Approvals> approvals = {};
   std::unique_ptr<Integrations> integrations = {};
   std::unique_ptr<EndpointHost> endpoints = {};
   std::unique_ptr<StateChanges> changes = {};
@@ -121,6 +123,7 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.integrations = core.integrations.get();
   call.place = &core.settings.place;
   call.monitoring = &core.settings.monitoring;
+  call.approvals = core.approvals.get();
   return call;
 }
 
@@ -246,6 +249,15 @@ QueueSender queue_sender(DataServices& data) {
   };
 }
 
+Result<Approvals::Settings> approval_settings(const RunnerCore& core) {
+  MR_TRY(read, read_integration_settings(std::filesystem::path(core.settings.home) / "integrations.json"));
+  Approvals::Settings settings;
+  settings.secret = core.settings.link_secret;
+  settings.base_url = read.approvals_url;
+  settings.valid = std::chrono::hours(read.approvals_hours);
+  return settings;
+}
+
 // Those who follow the records: endpoints as they are served, changes of state as events.
 void open_followers(const std::shared_ptr<RunnerCore>& shared, std::uint64_t seed) {
   RunnerCore& core = *shared;
@@ -326,6 +338,12 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   integrations.place = core->settings.place;
   integrations.result_bytes_max = core->settings.result_bytes_max;
   integrations.seed = mix(seed, 2);
+  MR_TRY(approvals, approval_settings(*core));
+  core->approvals = std::make_unique<Approvals>(*core->jobs, clock, std::move(approvals));
+  integrations.prepare = [questions = core->approvals.get()](Json& message, const std::string& protocol,
+                                                             const std::string& endpoint) {
+    return questions->prepare(message, protocol, endpoint);
+  };
   MR_TRY(opened,
          Integrations::open(std::move(integrations), *core->functions, queue_sender(*core->data), clock));
   core->integrations = std::move(opened);
@@ -446,6 +464,9 @@ EndpointHost& TaskLibraryRunner::endpoints() {
 }
 Result<EventLog*> TaskLibraryRunner::events() {
   return core_->integrations->events();
+}
+Approvals& TaskLibraryRunner::approvals() {
+  return *core_->approvals;
 }
 Integrations& TaskLibraryRunner::integrations() {
   return *core_->integrations;

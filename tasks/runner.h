@@ -20,6 +20,7 @@
 
 namespace millrace::tasks {
 
+class Approvals;
 class DataServices;
 class EventLog;
 class Integrations;
@@ -34,16 +35,19 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     int threads_per_job = 0;  // 0: as many as the machine has
     std::size_t waiting_max =
         10'000;  // of each sort; more are refused with SageMaker.ResourceLimitExceededException
-    Millis stop_grace{120'000};                  // what a script has to end after SIGTERM, then SIGKILL
-    Millis heartbeat_interval{200};              // progress is reported at most this often
-    std::uint64_t seed = 0;                      // of the ids of requests
-    std::size_t result_bytes_max = 262'144;      // of what HTTP tasks and mapped resources answer
-    std::string functions;                       // their folder; empty: HOME/functions
-    LambdaPlace place;                           // in ARNs
-    FunctionHost::Settings function_host = {};   // its limits; its folders and seed are set here
-    EndpointHost::Settings endpoints = {};       // its account and seed are set here
-    metrics::Registry* metrics = nullptr;        // of endpoints; may be null
-    MonitoringSurroundings monitoring = {};      // what checks of schedules need to know
+    Millis stop_grace{120'000};                 // what a script has to end after SIGTERM, then SIGKILL
+    Millis heartbeat_interval{200};             // progress is reported at most this often
+    std::uint64_t seed = 0;                     // of the ids of requests
+    std::size_t result_bytes_max = 262'144;     // of what HTTP tasks and mapped resources answer
+    std::string functions;                      // their folder; empty: HOME/functions
+    LambdaPlace place;                          // in ARNs
+    FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
+    EndpointHost::Settings endpoints = {};      // its account and seed are set here
+    metrics::Registry* metrics = nullptr;       // of endpoints; may be null
+    // What checks of monitoring schedules need to know.
+    MonitoringSurroundings monitoring = {};
+    // Signs links of approvals.
+    std::string link_secret = "millrace tests";
     // Log lines of jobs, besides their files; may be empty. Any thread.
     std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
                        std::string_view line)>
@@ -78,6 +82,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   DataServices& data();          // any thread: tables and queues
   EndpointHost& endpoints();     // any thread
   Result<EventLog*> events();    // any thread; opened when it is asked for first
+  Approvals& approvals();        // any thread
   Integrations& integrations();  // any thread: HTTP requests, mapped resources
 
  private:

@@ -16,6 +16,7 @@
 
 namespace millrace::tasks {
 
+class Approvals;
 class DataServices;
 class EndpointHost;
 class FunctionHost;
@@ -43,12 +44,14 @@ struct TaskCall {
   std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms,
                      std::string_view line)>
       log_line = {};
-  FunctionHost* functions = nullptr;                   // of the home; null outside a runner
-  EndpointHost* endpoints = nullptr;                   // of the home; null outside a runner
-  RequestIds* ids = nullptr;                           // of requests, where the service would give one
-  Integrations* integrations = nullptr;                // of the home; null outside a runner
-  const LambdaPlace* place = nullptr;                  // where those functions say they live
-  const MonitoringSurroundings* monitoring = nullptr;  // null outside a runner
+  FunctionHost* functions = nullptr;     // of the home; null outside a runner
+  EndpointHost* endpoints = nullptr;     // of the home; null outside a runner
+  RequestIds* ids = nullptr;             // of requests, where the service would give one
+  Integrations* integrations = nullptr;  // of the home; null outside a runner
+  const LambdaPlace* place = nullptr;    // where those functions say they live
+  // Null outside a runner.
+  const MonitoringSurroundings* monitoring = nullptr;
+  Approvals* approvals = nullptr;
 };
 
 struct TaskKind;

@@ -27,6 +27,7 @@ void add_stop(CLI::App&, const Shared&, int&);
 void add_redrive(CLI::App&, const Shared&, int&);
 void add_logs(CLI::App&, const Shared&, int&);
 void add_schedule(CLI::App&, const Shared&, int&);
+void add_approvals(CLI::App&, const Shared&, int&);
 void add_config(CLI::App&, const Shared&, int&);
 void add_doctor(CLI::App&, const Shared&, int&);
 void add_backup(CLI::App&, const Shared&, int&);
@@ -49,6 +50,7 @@ std::span<const Command> commands() {
       {"history", add_history, true},
       {"logs", add_logs, true},
       {"schedule", add_schedule, true},
+      {"approvals", add_approvals, true},
       {"invoke", add_invoke},
       {"call", add_call},
       {"eval", add_eval},
