@@ -373,8 +373,11 @@ Result<Json> analyze_bias(Analysis& analysis) {
   if (before.is_null()) return summary;
   MR_TRY(now_text, analysis.context.objects().read(join_uri(analysis.output, "analysis.json")));
   MR_TRY(drift, bias_drift(before, Json::parse(now_text, nullptr, false)));
-  Json metrics = Json::object();
-  for (const BiasDrift& d : drift) metrics["bias_metric_" + d.metric + "_" + d.facet + "_" + d.value] = d.now;
+  Json metrics = Json::array();
+  for (const BiasDrift& d : drift)
+    metrics.push_back({{"name", "bias_metric_" + d.metric},
+                       {"value", d.now},
+                       {"dimensions", {{"Facet", d.facet}, {"FacetValue", d.value}, {"Label", label}}}});
   MR_DO(put_page_before(analysis, bias_drift_page(drift, analysis.merged)));
   return keep_violations(analysis, bias_violations(drift),
                          {{"rows", analysis.merged}, {"metrics", std::move(metrics)}});
@@ -424,14 +427,36 @@ Result<Json> analyze_attribution(Analysis& analysis) {
   if (before.is_null()) return Json{{"rows", tally.rows}};
   MR_TRY(drift, attribution_drift(before, Json::parse(now_text, nullptr, false)));
   MR_TRY(threshold, analysis.settings.real_or("attribution_threshold", kAttributionThreshold));
-  Json ndcg = Json::object(), metrics = Json::object();
+  Json ndcg = Json::object(), metrics = Json::array();
   for (const AttributionDrift& d : drift) {
     ndcg[d.label] = d.ndcg;
-    metrics["feature_attribution_drift_" + d.label] = d.ndcg;
+    metrics.push_back(
+        {{"name", "feature_attribution_drift"}, {"value", d.ndcg}, {"dimensions", {{"Label", d.label}}}});
   }
   MR_DO(put_page_before(analysis, attribution_page(drift, threshold)));
   return keep_violations(analysis, attribution_violations(drift, threshold),
                          {{"rows", tally.rows}, {"ndcg", std::move(ndcg)}, {"metrics", std::move(metrics)}});
+}
+
+constexpr std::size_t kMetricsMax = 1'000;  // of a summary
+
+// Summary.metrics of data and quality: each feature's distance, each metric's value.
+Json measured(const Json& summary) {
+  Json out = Json::array();
+  const auto add = [&](std::string name, const Json& value) {
+    if (out.size() < kMetricsMax && value.is_number())
+      out.push_back({{"name", std::move(name)}, {"value", value}});
+  };
+  const Json distances = summary.value("distances", Json::object());
+  for (const auto& [feature, distance] : distances.items())
+    add("feature_baseline_drift_" + feature, distance);
+  for (const char* group :
+       {"binary_classification_metrics", "multiclass_classification_metrics", "regression_metrics"}) {
+    const Json metrics = summary.value(group, Json::object());
+    for (const auto& [name, metric] : metrics.items())
+      if (metric.is_object() && metric.contains("value")) add(name, metric["value"]);
+  }
+  return out;
 }
 
 struct AnalysisKind {
@@ -446,13 +471,29 @@ constexpr AnalysisKind kAnalyses[] = {{"DATA_QUALITY", analyze_data},
 }  // namespace
 
 Status check_analyzer(const ProcessingInputs& inputs) {
-  MR_DO(check_setting_names(
-      inputs.settings,
-      {"analysis_type", "start_time", "end_time", "problem_type", "inference_attribute",
-       "probability_attribute", "probability_threshold_attribute", "exclude_features", "exclude_variants",
-       "headers", "monitoring_config", "positive_label", "model_name", "schedule", "rows_max",
-       "settle_seconds", "bootstrap", "seed", "attribution_threshold"},
-      "sagemaker-model-monitor-analyzer"));
+  MR_DO(check_setting_names(inputs.settings,
+                            {"analysis_type",
+                             "start_time",
+                             "end_time",
+                             "problem_type",
+                             "inference_attribute",
+                             "probability_attribute",
+                             "probability_threshold_attribute",
+                             "exclude_features",
+                             "exclude_variants",
+                             "endpoint",
+                             "endpoint",
+                             "headers",
+                             "monitoring_config",
+                             "positive_label",
+                             "model_name",
+                             "schedule",
+                             "rows_max",
+                             "settle_seconds",
+                             "bootstrap",
+                             "seed",
+                             "attribution_threshold"},
+                            "sagemaker-model-monitor-analyzer"));
   const Arguments settings(inputs.settings);
   MR_TRY(type, settings.text("analysis_type"));
   MR_DO(settings.one_of("analysis_type", type, "DATA_QUALITY|MODEL_QUALITY|MODEL_BIAS|MODEL_EXPLAINABILITY"));
@@ -472,6 +513,8 @@ Result<Json> run_analyzer(const ProcessingInputs& inputs, TaskContext& context) 
   const auto kind = std::find_if(std::begin(kAnalyses), std::end(kAnalyses),
                                  [&](const AnalysisKind& entry) { return entry.name == type; });
   MR_TRY(summary, kind->run(analysis));
+  if (!summary.contains("metrics"))
+    if (Json metrics = measured(summary); !metrics.empty()) summary["metrics"] = std::move(metrics);
   summary["captured"] = {{"requests", analysis.tally.requests},
                          {"rows", analysis.tally.rows},
                          {"unreadable", analysis.tally.unreadable}};

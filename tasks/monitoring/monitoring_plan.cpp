@@ -342,6 +342,7 @@ Result<Json> monitoring_job_request(const MonitoringPlan& plan, const Monitoring
   settings["start_time"] = format_rfc3339(run.span.from);
   settings["end_time"] = format_rfc3339(run.span.until);
   settings["schedule"] = run.schedule;
+  if (!plan.endpoint.empty()) settings["endpoint"] = plan.endpoint;
   Json inputs = Json::array();
   const std::pair<const char*, const std::string&> kPlaces[] = {{"captured", captured},
                                                                 {"ground_truth", plan.ground_truth},

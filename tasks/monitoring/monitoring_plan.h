@@ -46,8 +46,8 @@ Result<MonitoringPlan> read_job_definition(const MonitoringType& type, const Jso
 // ISO 8601 as SageMaker writes it: "-PT1H", "PT5M", "-P7DT12H". InvalidArgument; no years and months.
 Result<Millis> parse_iso_duration(std::string_view text);
 
-// What a run due at `due` looks at, when the one before it was due at `previous`: whole seconds. Spans of runs
-// that follow each other meet. InvalidArgument: it is empty.
+// What a run due at `due` looks at, when the one before it was due at `previous`: whole seconds. Spans of
+// runs that follow each other meet. InvalidArgument: it is empty.
 Result<TimeSpan> span_of(const MonitoringPlan& plan, Instant due, Instant previous);
 
 // One run: of which schedule, due when.

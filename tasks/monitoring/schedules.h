@@ -4,17 +4,30 @@
 // threads. Source: SageMaker API reference, CreateMonitoringSchedule and those around it.
 
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "tasks/task_kind.h"
 
 namespace millrace::tasks {
+
+// A value that a run measured.
+struct MonitoringMetric {
+  std::string name_space, name;
+  std::map<std::string, std::string> dimensions;
+  double value = 0;
+  Instant time;
+};
 
 // What the library is told by those who compose it.
 struct MonitoringSurroundings {
   // What is wrong with a ScheduleExpression; empty function: none is looked at.
   std::function<Status(const std::string& expression)> check_expression = {};
+  // Where values go; empty: nowhere. Any thread.
+  std::function<Status(const std::vector<MonitoringMetric>& metrics)> put_metrics = {};
 };
 
 inline constexpr const char* kScheduleNow = "NOW";  // a ScheduleExpression: once, at once

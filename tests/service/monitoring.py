@@ -163,6 +163,44 @@ class Schedules(MonitoringCase):
         self.assertEqual(self.executions(StatusEquals="Failed"), [early])
         self.assertEqual(self.executions(MonitoringTypeEquals="DataQuality"), [])
 
+    def test_what_answers_depend_on(self):
+        self.put("b/explain/data.csv", "c1,c2\n" + "".join(f"{a},{b}\n" for a, b in ((i * 37 % 101, i * 53 % 97) for i in range(200))))
+        model = self.sm("DescribeTrainingJob", TrainingJobName="t")["ModelArtifacts"]["S3ModelArtifacts"]
+        self.sm("CreateProcessingJob", ProcessingJobName="why", AppSpecification={"ImageUri": "explain"}, RoleArn=ROLE,
+                Environment={"SETTINGS": '{"methods": {"shap": {}}}'},
+                ProcessingInputs=[{"InputName": "dataset", "S3Input": {"S3Uri": "s3://b/explain/data.csv"}},
+                                  {"InputName": "model", "S3Input": {"S3Uri": model}}],
+                ProcessingOutputConfig={"Outputs": [{"OutputName": "out", "S3Output": {"S3Uri": "s3://b/why"}}]})
+        self.assertEqual(self.ended("ProcessingJob", "why")["ProcessingJobStatus"], "Completed")
+        self.put("b/config.json", json.dumps({"headers": ["c1", "c2"], "methods": {"shap": {"agg_method": "mean_abs"}}}))
+        self.ask(200)
+        self.wait_for(lambda: len(self.captured()) == 200, "the captures")
+
+        def check(name, baseline):
+            self.sm("CreateModelExplainabilityJobDefinition", JobDefinitionName=name, RoleArn=ROLE, JobResources={},
+                    ModelExplainabilityAppSpecification={"ImageUri": "sagemaker-clarify-processing", "ConfigUri": "s3://b/config.json",
+                                                         "Environment": {"SETTINGS": '{"settle_seconds": 0}'}},
+                    ModelExplainabilityBaselineConfig={"ConstraintsResource": {"S3Uri": baseline}},
+                    ModelExplainabilityJobInput={"EndpointInput": {"EndpointName": "e", "LocalPath": "/opt"}},
+                    ModelExplainabilityJobOutputConfig=output("s3://b/explained"))
+            self.sm("CreateMonitoringSchedule", MonitoringScheduleName=name, MonitoringScheduleConfig={
+                "ScheduleConfig": {"ScheduleExpression": "NOW"}, "MonitoringJobDefinitionName": name, "MonitoringType": "ModelExplainability"})
+            execution = self.first_execution(name)
+            return execution, self.sm("DescribeProcessingJob", ProcessingJobName=execution["ProcessingJobArn"].rsplit("/", 1)[1])
+        execution, job = check("same", "s3://b/why/analysis.json")
+        self.assertEqual(execution["MonitoringExecutionStatus"], "Completed", execution)
+        self.assertGreater(job["Summary"]["ndcg"]["label0"], 0.9)
+        # A baseline in which what matters least now mattered most.
+        place = self.home / "objects" / job["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"].removeprefix("s3://")
+        values = json.loads((place / "analysis.json").read_text())["explanations"]["tree_shap"]["label0"]["global_shap_values"]
+        least = min(values, key=values.get)
+        self.put("b/other/analysis.json", json.dumps({"explanations": {"kernel_shap": {"label0": {
+            "global_shap_values": {name: 1.0 if name == least else 0.01 for name in values}}}}}))
+        execution, job = check("other", "s3://b/other/analysis.json")
+        self.assertEqual(execution["MonitoringExecutionStatus"], "CompletedWithViolations", execution)
+        self.assertEqual(job["Summary"]["violations"][0]["constraint_check_type"], "feature_attribution_drift_check")
+        self.assertLess(job["Summary"]["ndcg"]["label0"], 0.9)
+
     def test_life_and_refusals(self):
         create = {"MonitoringScheduleName": "s", "MonitoringScheduleConfig": config("rate(1 hour)", own())}
         self.sm("CreateMonitoringSchedule", **create, Tags=[{"Key": "team", "Value": "risk"}])
