@@ -482,7 +482,6 @@ Status check_analyzer(const ProcessingInputs& inputs) {
                              "exclude_features",
                              "exclude_variants",
                              "endpoint",
-                             "endpoint",
                              "headers",
                              "monitoring_config",
                              "positive_label",

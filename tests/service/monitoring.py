@@ -164,15 +164,16 @@ class Schedules(MonitoringCase):
         self.assertEqual(self.executions(MonitoringTypeEquals="DataQuality"), [])
 
     def test_what_answers_depend_on(self):
-        self.put("b/explain/data.csv", "c1,c2\n" + "".join(f"{a},{b}\n" for a, b in ((i * 37 % 101, i * 53 % 97) for i in range(200))))
+        self.put("b/explain/data.csv", "f0,f1\n" + "".join(f"{a},{b}\n" for a, b in ((i * 37 % 101, i * 53 % 97) for i in range(200))))
         model = self.sm("DescribeTrainingJob", TrainingJobName="t")["ModelArtifacts"]["S3ModelArtifacts"]
         self.sm("CreateProcessingJob", ProcessingJobName="why", AppSpecification={"ImageUri": "explain"}, RoleArn=ROLE,
                 Environment={"SETTINGS": '{"methods": {"shap": {}}}'},
                 ProcessingInputs=[{"InputName": "dataset", "S3Input": {"S3Uri": "s3://b/explain/data.csv"}},
                                   {"InputName": "model", "S3Input": {"S3Uri": model}}],
                 ProcessingOutputConfig={"Outputs": [{"OutputName": "out", "S3Output": {"S3Uri": "s3://b/why"}}]})
-        self.assertEqual(self.ended("ProcessingJob", "why")["ProcessingJobStatus"], "Completed")
-        self.put("b/config.json", json.dumps({"headers": ["c1", "c2"], "methods": {"shap": {"agg_method": "mean_abs"}}}))
+        why = self.ended("ProcessingJob", "why")
+        self.assertEqual(why["ProcessingJobStatus"], "Completed", why)
+        self.put("b/config.json", json.dumps({"headers": ["f0", "f1"], "methods": {"shap": {"agg_method": "mean_abs"}}}))
         self.ask(200)
         self.wait_for(lambda: len(self.captured()) == 200, "the captures")
 
