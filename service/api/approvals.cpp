@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "orchestrator/queries.h"
 #include "service/api/approval_page.h"
 #include "service/api/form.h"
 #include "service/api/protocol.h"
@@ -168,11 +169,33 @@ void ApprovalsApi::call(const std::string& operation, const Json& input, const a
     const auto decision = decision_in(input, caller);
     return decision ? decide(id, *decision, shown) : reply(fail(decision.error()));
   }
-  const auto list = approvals_.list(text_member(input, "Status"));
-  if (!list) return reply(fail(list.error()));
-  Json answer = {{"Approvals", Json::array()}};
-  for (const Json& approval : *list) answer["Approvals"].push_back(with_seconds(approval));
-  reply(answer);
+  const std::string status = text_member(input, "Status");
+  after_voiding_ended([this, status, reply] {
+    const auto list = approvals_.list(status);
+    if (!list) return reply(fail(list.error()));
+    Json answer = {{"Approvals", Json::array()}};
+    for (const Json& approval : *list) answer["Approvals"].push_back(with_seconds(approval));
+    reply(answer);
+  });
+}
+
+// Questions whose executions have ended meanwhile are nobody's any more. `done` is called on the loop.
+void ApprovalsApi::after_voiding_ended(const std::function<void()>& done) {
+  const auto pending = approvals_.list("Pending");
+  const auto left = std::make_shared<std::size_t>(pending ? pending->size() : 0);
+  if (*left == 0) return done();
+  for (const Json& approval : *pending) {
+    engine_.queries().find(
+        text_member(approval, "ExecutionArn"),
+        [this, left, done, id = text_member(approval, "ApprovalId"),
+         alive = std::weak_ptr(alive_)](const Result<orchestrator::ExecutionRow>& row) {
+          if (alive.expired()) return;
+          if (row && row->status != states::ExecutionStatus::Running)
+            if (const Status kept = approvals_.void_it(id, "the execution has ended"); !kept)
+              log::error("an approval can't be kept", {{"approval", id}, {"why", kept.error().message}});
+          if (--*left == 0) done();
+        });
+  }
 }
 
 bool ApprovalsApi::serves(const http::Request& request) {

@@ -49,6 +49,7 @@ class ApprovalsApi {
   void tell(const std::string& id, const std::string& token, const Json& approval,
             const std::function<void()>& done);
   void call(const std::string& operation, const Json& input, const auth::Caller& caller, const Reply& reply);
+  void after_voiding_ended(const std::function<void()>& done);
   void answer_form(const http::ExchangePtr& exchange, const std::string& id);
 
   tasks::Approvals& approvals_;

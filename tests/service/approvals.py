@@ -254,6 +254,20 @@ class Inbox(ApprovalCase):
         self.ended(execution)
         self.assertIn("nobody waits for this any more", self.decide(approval, 409, decision="approve")["message"])
         self.assertEqual(json.loads(self.ask("GET", "/v1/approvals/" + approval["ApprovalId"])[2])["Status"], "Void")
+        # The inbox does not show what has ended, nor keep what a state's timeout left behind from being refused.
+        execution = self.start(name="m2")
+        self.pending()
+        self.server.call("StopExecution", executionArn=execution)
+        self.ended(execution)
+        self.assertEqual(json.loads(self.ask("GET", "/v1/approvals?status=Pending")[2]), {"Approvals": []})
+        states = definition()
+        states["States"]["Ask"].update(TimeoutSeconds=1, Catch=[{"ErrorEquals": ["States.Timeout"], "Next": "Rest"}])
+        states["States"]["Rest"] = {"Type": "Wait", "Seconds": 60, "End": True}
+        execution = self.start(states, name="m3")
+        approval = self.pending()[0]
+        time.sleep(1.5)
+        self.assertIn("nobody waits", self.decide(approval, 409, decision="approve")["message"])
+        self.server.call("StopExecution", executionArn=execution)
 
     def test_a_model_package(self):
         def sm(operation, **request):
