@@ -8,7 +8,7 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kStyle =
+constexpr std::string_view kPageStyle =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem;color:#1c1c1c;"
     "background:#fff}h1{font-size:1.4rem}table{border-collapse:collapse;margin:1rem 0;width:100%}"
     "td{padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-align:top;overflow-wrap:anywhere}"
@@ -34,7 +34,7 @@ http::Response page_response(int status, const std::string& title, const std::st
   response.body =
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>" +
-      escape_xml(title) + "</title><style>" + std::string(kStyle) + "</style></head><body><h1>" +
+      escape_xml(title) + "</title><style>" + std::string(kPageStyle) + "</style></head><body><h1>" +
       escape_xml(title) + "</h1>" + body + "</body></html>\n";
   return response;
 }

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kRunMonitoring = "arn:aws:scheduler:::aws-sdk:sagemaker:runMonitoringExecution";
 constexpr Millis kMissedMax{7 * 86'400'000};        // what was missed before is not made up for
 constexpr Millis kLookBackMax{400LL * 86'400'000};  // for the due time before
-constexpr Millis kSecond{1'000};
+constexpr Millis kOneSecond{1'000};
 
 MissedRuns missed_of(const Json& record) {
   const Json notes = record.value(tasks::kNotes, Json::object());
@@ -36,7 +36,8 @@ Result<triggers::ScheduleExpression> expression_of(const Json& record, Instant a
   const std::string text =
       tasks::text_at(record, {"MonitoringScheduleConfig", "ScheduleConfig", "ScheduleExpression"});
   if (text.empty() || text == tasks::kScheduleNow)
-    return triggers::ScheduleExpression::parse("at(" + format_rfc3339(active + kSecond).substr(0, 19) + ")");
+    return triggers::ScheduleExpression::parse("at(" + format_rfc3339(active + kOneSecond).substr(0, 19) +
+                                               ")");
   return triggers::ScheduleExpression::parse(text);
 }
 
@@ -64,7 +65,7 @@ std::vector<Delivery> monitoring_deliveries(const Scheduled& schedule, const std
   // What runs once looks back an hour.
   if (schedule.expression.kind() != triggers::ScheduleExpression::Kind::At)
     input["PreviousTime"] =
-        format_rfc3339(due_before(schedule, due).value_or(std::min(schedule.anchor, due - kSecond)));
+        format_rfc3339(due_before(schedule, due).value_or(std::min(schedule.anchor, due - kOneSecond)));
   delivery.input = to_payload(input).text();
   return {std::move(delivery)};
 }

@@ -40,7 +40,7 @@ bool is_one_of(std::string_view name, std::span<const char* const> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string shown_value(const Json& value) {
+std::string value_as_text(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
@@ -60,7 +60,7 @@ Json details_of_message(const Json& message) {
 
 std::string details_text(const Json& details) {
   std::string out;
-  for (const auto& [name, value] : details.items()) out += name + ": " + shown_value(value) + "\n";
+  for (const auto& [name, value] : details.items()) out += name + ": " + value_as_text(value) + "\n";
   return out;
 }
 

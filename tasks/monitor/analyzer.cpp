@@ -23,7 +23,7 @@ namespace {
 
 constexpr const char *kTruth = "ground_truth", *kPrediction = "prediction", *kProbability = "probability";
 constexpr double kSettleSeconds = 8, kSettleSecondsMax = 600;  // capture writes its lines every 5 s
-constexpr std::size_t kHistoryMax = 50;                        // earlier runs in a report
+constexpr std::size_t kReportHistoryMax = 50;                  // earlier runs in a report
 constexpr std::int64_t kBiasBootstrap = 200;
 
 struct Analysis {
@@ -190,7 +190,8 @@ Json history_of(const Analysis& analysis) {
   Json out = Json::array();
   const std::string schedule = text_at(analysis.inputs.settings, {"schedule"});
   if (schedule.empty()) return out;
-  const auto records = analysis.context.jobs().list(kMonitoringExecutionRecord, schedule + "/", kHistoryMax);
+  const auto records =
+      analysis.context.jobs().list(kMonitoringExecutionRecord, schedule + "/", kReportHistoryMax);
   if (!records) return out;
   for (auto record = records->rbegin(); record != records->rend(); ++record) {
     const Json notes = record->value("Millrace", Json::object());
@@ -228,8 +229,8 @@ Result<Json> analyze_data(Analysis& analysis) {
 }
 
 // A cell of the answer by the setting's name or place; without the setting its first.
-std::optional<std::string> answered(const Arguments& settings, std::string_view setting,
-                                    const CapturedCells& output) {
+std::optional<std::string> answered_cell(const Arguments& settings, std::string_view setting,
+                                         const CapturedCells& output) {
   const std::string wanted = settings.has(setting) ? cell_name(settings.json()[std::string(setting)]) : "0";
   const std::optional<std::string>* cell = output.find(wanted);
   return cell ? *cell : std::nullopt;
@@ -244,8 +245,8 @@ Result<Json> analyze_quality(Analysis& analysis) {
   MR_TRY(tally, for_rows(analysis, [&](const CapturedRow& row) {
            const std::string* label = truth_of(analysis, row);
            if (!label) return;
-           const auto guess = answered(analysis.settings, "inference_attribute", row.output);
-           const auto chance = answered(analysis.settings, "probability_attribute", row.output);
+           const auto guess = answered_cell(analysis.settings, "inference_attribute", row.output);
+           const auto chance = answered_cell(analysis.settings, "probability_attribute", row.output);
            if ((prediction && !guess) || (probability && !chance)) return;
            rows.begin_row();
            ++analysis.merged;
@@ -313,8 +314,8 @@ Result<Json> keep_violations(const Analysis& analysis, const Json& found, Json s
 // The decision of a row as a text of the label's kind: the answer itself, or what its probability says.
 std::optional<std::string> decision_of(const Analysis& analysis, const Json& config, const CapturedRow& row) {
   if (!analysis.settings.has("probability_attribute") || analysis.settings.has("inference_attribute"))
-    return answered(analysis.settings, "inference_attribute", row.output);
-  const auto chance = answered(analysis.settings, "probability_attribute", row.output);
+    return answered_cell(analysis.settings, "inference_attribute", row.output);
+  const auto chance = answered_cell(analysis.settings, "probability_attribute", row.output);
   double value = 0;
   if (!chance || !parse_number(*chance, value)) return std::nullopt;
   const Json positive = config.value("label_values_or_threshold", Json::array({1}));

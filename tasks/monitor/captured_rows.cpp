@@ -141,7 +141,7 @@ Status for_lines(const ObjectStore& objects, const std::string& uri, const TimeS
   return {};
 }
 
-std::string id_of(const Json& event) {
+std::string request_id_of(const Json& event) {
   std::string id = text_at(event, {"eventMetadata", "inferenceId"});
   return id.empty() ? text_at(event, {"eventMetadata", "eventId"}) : id;
 }
@@ -207,7 +207,7 @@ Result<CaptureTally> read_captured(const ObjectStore& objects, const std::string
       return {};
     }
     CapturedRow row;
-    row.id = id_of(event);
+    row.id = request_id_of(event);
     const bool answered = answers && answers->size() == rows->size();
     for (row.place = 0; row.place < rows->size(); ++row.place) {
       if (++tally.rows > rows_max)

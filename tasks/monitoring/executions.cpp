@@ -59,7 +59,7 @@ Result<Json> begin_record(Jobs& jobs, const MonitoringRun& run, const Monitoring
   return jobs.find(kMonitoringExecution.kind, name);
 }
 
-Status end_record(Jobs& jobs, const std::string& name, const std::string& why, Instant now) {
+Status fail_execution(Jobs& jobs, const std::string& name, const std::string& why, Instant now) {
   const auto changed = jobs.modify(kMonitoringExecution.kind, name, [&](Json& record) -> Status {
     record["MonitoringExecutionStatus"] = "Failed";
     record["FailureReason"] = why;
@@ -176,7 +176,7 @@ Outcome run_monitoring_execution(TaskCall& call) {
   const Outcome started = request ? start_job(call, *request) : Outcome(sagemaker_failure(request.error()));
   if (started) return execution_answer(*record);
   if (may_pass(started.error())) return started;
-  const Status ended = end_record(jobs, execution_name(*run), started.error().cause, now);
+  const Status ended = fail_execution(jobs, execution_name(*run), started.error().cause, now);
   if (!ended) return sagemaker_failure(ended.error());
   return started;
 }

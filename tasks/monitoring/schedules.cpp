@@ -26,7 +26,7 @@ Status check_missed(const Json& request) {
 }
 
 // The configuration, checked whole; the plan that it means.
-Result<MonitoringPlan> checked_config(const TaskCall& call, Json& config) {
+Result<MonitoringPlan> checked_schedule_config(const TaskCall& call, Json& config) {
   const Arguments in(call.arguments);
   MR_TRY(given, in.object("MonitoringScheduleConfig"));
   MR_TRY(plan, read_monitoring_plan(given.json(), call.context.jobs()));
@@ -115,7 +115,7 @@ Outcome create_monitoring_schedule(TaskCall& call) {
   if (const Status fine = check_tags(call.arguments); !fine) return sagemaker_failure(fine.error());
   if (const Status fine = check_missed(call.arguments); !fine) return sagemaker_failure(fine.error());
   Json config;
-  const auto plan = checked_config(call, config);
+  const auto plan = checked_schedule_config(call, config);
   if (!plan) return sagemaker_failure(plan.error());
   Json fields = {{"MonitoringScheduleStatus", "Scheduled"},
                  {"MonitoringScheduleConfig", config},
@@ -144,7 +144,7 @@ Outcome list_monitoring_schedules(TaskCall& call) {
 
 Outcome update_monitoring_schedule(TaskCall& call) {
   Json config;
-  const auto plan = checked_config(call, config);
+  const auto plan = checked_schedule_config(call, config);
   if (!plan) return sagemaker_failure(plan.error());
   const Outcome changed = change_schedule(call, [&](Json& record, std::int64_t now) -> Status {
     // The same request again, of the same attempt: its times go on.
