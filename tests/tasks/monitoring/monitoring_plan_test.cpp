@@ -11,7 +11,7 @@ using namespace millrace::tasks;
 
 namespace {
 
-Instant at(const char* text) {
+Instant plan_time(const char* text) {
   const auto parsed = parse_rfc3339(text);
   REQUIRE(parsed);
   return *parsed;
@@ -79,7 +79,7 @@ TEST_CASE("Monitoring: durations as SageMaker writes them") {
 
 TEST_CASE("Monitoring: what a run looks at") {
   MonitoringPlan plan;
-  const Instant due = at("2026-11-21T10:00:00Z"), previous = at("2026-11-21T09:00:00Z");
+  const Instant due = plan_time("2026-11-21T10:00:00Z"), previous = plan_time("2026-11-21T09:00:00Z");
   CHECK(span_of(plan, due, previous)->from == previous);
   CHECK(span_of(plan, due, previous)->until == due);
   plan.start_offset = "-P8D", plan.end_offset = "-P7D";
@@ -101,8 +101,8 @@ TEST_CASE("Monitoring: a schedule's own definition, whole") {
   CHECK(plan->type->name == "DataQuality");
   CHECK(plan->settings["exclude_features"] == Json({"id", "bought"}));
   CHECK(plan->settings["rows_max"] == 500);
-  MonitoringRun run{"hourly", "1", at("2026-11-21T10:00:00Z"), {}};
-  run.span = *span_of(*plan, run.due, at("2026-11-21T09:00:00Z"));
+  MonitoringRun run{"hourly", "1", plan_time("2026-11-21T10:00:00Z"), {}};
+  run.span = *span_of(*plan, run.due, plan_time("2026-11-21T09:00:00Z"));
   const auto request = monitoring_job_request(*plan, run, *records.jobs);
   REQUIRE(request);
   CHECK((*request)["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"] ==
@@ -114,12 +114,12 @@ TEST_CASE("Monitoring: a schedule's own definition, whole") {
   CHECK(settings["analysis_type"] == "DATA_QUALITY");
   CHECK(settings["start_time"] == "2026-11-21T09:00:00.000Z");
   CHECK(settings["model_name"] == "m");
-  run.due = at("2026-11-21T10:05:30Z");
+  run.due = plan_time("2026-11-21T10:05:30Z");
   CHECK(monitoring_output(*plan, run) == "s3://b/reports/churn/hourly/2026/11/21/10/05-30");
 }
 
 TEST_CASE("Monitoring: a run's job has one name, and schedules that share a beginning have different ones") {
-  const Instant due = at("2026-11-21T10:00:00Z");
+  const Instant due = plan_time("2026-11-21T10:00:00Z");
   const std::string one = monitoring_job_name({"hourly", "1", due, {}});
   CHECK(one == monitoring_job_name({"hourly", "1", due, {}}));
   CHECK(one.starts_with("monitoring-hourly-20261121100000-"));
