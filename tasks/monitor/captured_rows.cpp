@@ -110,6 +110,53 @@ std::vector<std::string> hour_folders(const ObjectStore& objects, const std::str
   return out;
 }
 
+// "2026/11/21/10" of [VARIANT/]2026/11/21/10/object; empty: the key is another one, or of a variant left out.
+std::string hour_of_key(std::string_view below, const std::set<std::string>& left_out) {
+  std::vector<std::string> parts(1);
+  for (const char c : below) {
+    if (c == '/')
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  const std::size_t first = parts.size() == 6 ? 1 : 0;
+  if (parts.size() - first != 5 || (first == 1 && left_out.contains(parts[0]))) return {};
+  return parts[first] + "/" + parts[first + 1] + "/" + parts[first + 2] + "/" + parts[first + 3];
+}
+
+// Objects of the span's hours. Folders are looked into hour by hour; of a bucket that has none (of another
+// store) everything below the prefix is listed.
+Result<std::vector<std::string>> objects_of_span(const ObjectStore& objects, const std::string& uri,
+                                                 Instant first, Instant until,
+                                                 const std::set<std::string>& left_out) {
+  MR_TRY(place, parse_s3_uri(uri));
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& folder,
+                       const std::function<bool(const std::string& key)>& wanted) -> Status {
+    const auto listed = objects.list(folder);
+    if (!listed && listed.error().code == ErrorCode::NotFound) return {};
+    if (!listed) return fail(listed.error());
+    for (const ObjectInfo& object : *listed)
+      if (wanted(object.key)) out.push_back(S3Uri{place.bucket, object.key}.text());
+    return {};
+  };
+  std::set<std::string> hours;
+  for (Instant hour = first; hour < until; hour += kHour) hours.insert(hour_folder(hour));
+  const auto folder = objects.path_of(uri);
+  if (!folder && folder.error().code == ErrorCode::InvalidArgument) {
+    const std::string prefix = parse_s3_uri(join_uri(uri, ""))->key;
+    MR_DO(add(join_uri(uri, ""), [&](const std::string& key) {
+      return hours.contains(
+          hour_of_key(std::string_view(key).substr(std::min(prefix.size(), key.size())), left_out));
+    }));
+    return out;
+  }
+  for (Instant hour = first; hour < until; hour += kHour)
+    for (const std::string& place_of_hour : hour_folders(objects, uri, hour, left_out))
+      MR_DO(add(place_of_hour, [](const std::string&) { return true; }));
+  return out;
+}
+
 // Every line of the span's objects.
 Status for_lines(const ObjectStore& objects, const std::string& uri, const TimeSpan& span,
                  const std::set<std::string>& left_out, const std::function<Status(const Json&)>& take) {
@@ -120,22 +167,15 @@ Status for_lines(const ObjectStore& objects, const std::string& uri, const TimeS
   if ((span.until - first) / kHour > kSpanHoursMax)
     return invalid("the span from " + format_rfc3339(span.from) + " to " + format_rfc3339(span.until) +
                    " is longer than " + std::to_string(kSpanHoursMax / 24) + " days");
-  MR_TRY(place, parse_s3_uri(uri));
-  for (Instant hour = first; hour < span.until; hour += kHour) {
-    for (const std::string& folder : hour_folders(objects, uri, hour, left_out)) {
-      const auto listed = objects.list(folder);
-      if (!listed && listed.error().code == ErrorCode::NotFound) continue;
-      if (!listed) return fail(listed.error());
-      for (const ObjectInfo& object : *listed) {
-        MR_TRY(text, objects.read(S3Uri{place.bucket, object.key}.text()));
-        for (std::size_t at = 0; at < text.size();) {
-          const std::size_t end = std::min(text.find('\n', at), text.size());
-          const std::string_view line(text.data() + at, end - at);
-          at = end + 1;
-          if (line.find_first_not_of(" \t\r") != std::string_view::npos)
-            MR_DO(take(Json::parse(line, nullptr, false)));
-        }
-      }
+  MR_TRY(found, objects_of_span(objects, uri, first, span.until, left_out));
+  for (const std::string& object : found) {
+    MR_TRY(text, objects.read(object));
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      const std::string_view line(text.data() + at, end - at);
+      at = end + 1;
+      if (line.find_first_not_of(" \t\r") != std::string_view::npos)
+        MR_DO(take(Json::parse(line, nullptr, false)));
     }
   }
   return {};
