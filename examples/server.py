@@ -14,10 +14,10 @@ MILLRACE = os.environ.get("MILLRACE", str(Path(__file__).resolve().parent / "../
 class Server:
     """A server over a home, on a free port, until the end of the `with` block."""
 
-    def __init__(self, home):
+    def __init__(self, home, *options):
         self.log = home / "serve.log"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([MILLRACE, "serve", "--home", str(home), "--listen", "127.0.0.1:0", "--json"],
+            self.process = subprocess.Popen([MILLRACE, "serve", "--home", str(home), "--listen", "127.0.0.1:0", "--json", *options],
                                             stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
         if not line:

@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <random>
 
+#include "base/encoding.h"
 #include "service/home_objects.h"
+#include "triggers/schedule_expression.h"
 
 namespace millrace::service {
 namespace {
@@ -105,6 +107,11 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
     settings.seed = draw_seed();
     if (!settings.functions.empty()) settings.functions = fs::absolute(settings.functions).string();
     settings.place = {options.engine.region, options.engine.account};
+    settings.link_secret = hmac_sha256(options.engine.token_secret, "links of approvals");
+    settings.monitoring.check_expression = [](const std::string& text) -> Status {
+      const auto parsed = triggers::ScheduleExpression::parse(text);
+      return parsed ? Status() : Status(fail(parsed.error()));
+    };
     settings.result_bytes_max = options.engine.limits.payload_bytes_max;
     orchestrator::UvLoop* loop = home->loop_.get();
     const auto post = [loop](std::function<void()> work) { loop->post(std::move(work)); };

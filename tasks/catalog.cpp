@@ -11,6 +11,9 @@
 #include "tasks/integrations/sns/operations.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/jobs/tags.h"
+#include "tasks/monitoring/executions.h"
+#include "tasks/monitoring/job_definitions.h"
+#include "tasks/monitoring/schedules.h"
 #include "tasks/registry/model_packages.h"
 #include "tasks/storage/s3_operations.h"
 
@@ -487,6 +490,61 @@ constexpr P kSubscribeParameters[] = {
 constexpr P kSubscriptionAttribute[] = {{"SubscriptionArn", "string", true},
                                         {"AttributeName", "string", true},
                                         {"AttributeValue", "string", false}};
+constexpr P kScheduleParameters[] = {
+    {"MonitoringScheduleName", "string", true, "unique"},
+    {"MonitoringScheduleConfig", "object", true,
+     "ScheduleConfig.ScheduleExpression (cron, rate, NOW), MonitoringType, MonitoringJobDefinition or its "
+     "name"},
+};
+constexpr P kScheduleName[] = {{"MonitoringScheduleName", "string", true}};
+constexpr P kRunMonitoringParameters[] = {
+    {"MonitoringScheduleName", "string", true},
+    {"ScheduledTime", "time", true, "names the run: asked for again, it is the same run"},
+    {"PreviousTime", "time", false, "where its span begins, unless offsets say so; an hour before"},
+};
+constexpr P kListExecutionsParameters[] = {
+    {"MonitoringScheduleName", "string", false, "of that schedule"},
+    {"EndpointName", "string", false, "also MonitoringJobDefinitionName, MonitoringTypeEquals"},
+    {"StatusEquals", "string", false, "InProgress, Completed, CompletedWithViolations, Failed, Stopped"},
+    {"ScheduledTimeAfter", "time", false, "also ScheduledTimeBefore, CreationTimeAfter, …"},
+    {"SortBy", "string", false, "ScheduledTime (default), CreationTime, Status"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kListSchedulesParameters[] = {
+    {"EndpointName", "string", false, "also MonitoringJobDefinitionName, MonitoringTypeEquals"},
+    {"NameContains", "string", false, "part of the name"},
+    {"StatusEquals", "string", false, "Scheduled, Stopped"},
+    {"SortBy", "string", false, "CreationTime (default), Name, Status"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kDefinitionName[] = {{"JobDefinitionName", "string", true}};
+constexpr P kListDefinitionsParameters[] = {
+    {"EndpointName", "string", false, "of that endpoint"},
+    {"NameContains", "string", false, "part of the name"},
+    {"SortBy", "string", false, "CreationTime (default), Name"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+#define MR_DEFINITION_PARAMETERS(type, app)                                                                \
+  {                                                                                                        \
+    {"JobDefinitionName", "string", true, "unique"}, {type "AppSpecification", "object", true, app},       \
+        {type "JobInput", "object", true, "EndpointInput, GroundTruthS3Input"},                            \
+        {type "JobOutputConfig", "object", true, "MonitoringOutputs[0].S3Output.S3Uri"}, {                 \
+      type "BaselineConfig", "object", false, "ConstraintsResource, StatisticsResource, BaseliningJobName" \
+    }                                                                                                      \
+  }
+constexpr P kDataQualityParameters[] =
+    MR_DEFINITION_PARAMETERS("DataQuality", "ImageUri sagemaker-model-monitor-analyzer");
+constexpr P kModelQualityParameters[] = MR_DEFINITION_PARAMETERS("ModelQuality", "ImageUri, ProblemType");
+constexpr P kModelBiasParameters[] = MR_DEFINITION_PARAMETERS("ModelBias", "ImageUri, ConfigUri");
+constexpr P kModelExplainabilityParameters[] =
+    MR_DEFINITION_PARAMETERS("ModelExplainability", "ImageUri, ConfigUri");
+#undef MR_DEFINITION_PARAMETERS
 constexpr P kFunctionName[] = {{"FunctionName", "string", true, "name or ARN"}};
 constexpr P kTrainingJobName[] = {{"TrainingJobName", "string", true}};
 constexpr P kProcessingJobName[] = {{"ProcessingJobName", "string", true}};
@@ -508,6 +566,16 @@ template <const EntityKind& entity>
 Outcome remove(TaskCall& call) {
   return delete_entity(entity, call);
 }
+enum class DefinitionOperation { Create, List, Delete };
+template <DefinitionOperation operation, char initial>  // D, Q, B, E of the four types
+Outcome definition(TaskCall& call) {
+  constexpr std::string_view kInitials = "DQBE";
+  const MonitoringType& type = monitoring_types()[kInitials.find(initial)];
+  if constexpr (operation == DefinitionOperation::Create) return create_job_definition(type, call);
+  if constexpr (operation == DefinitionOperation::List) return list_job_definitions(type, call);
+  return delete_job_definition(type, call);
+}
+using DefOp = DefinitionOperation;
 template <const JobKind& kind>
 Outcome create(TaskCall& call) {
   return create_job(kind, call);
@@ -564,47 +632,68 @@ const TaskKind kCatalog[] = {
     {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},
     {kService, "addTags", "Adds tags to a resource", false, false, kAddTagsParameters, add_tags},
     {kService, "associateTrialComponent", "Puts a component into a trial", false, false, kComponentAndTrial, associate_trial_component},
+    {kService, "createDataQualityJobDefinition", "Says how checks of data are made", false, false, kDataQualityParameters, definition<DefOp::Create, 'D'>},
     {kService, "createEndpoint", "Serves the models of an endpoint configuration", true, false, kEndpointParameters, create_endpoint},
     {kService, "createEndpointConfig", "Weighs models as variants of an endpoint", true, false, kEndpointConfigParameters, create_endpoint_config},
     {kService, "createExperiment", "Makes an experiment", false, false, kExperimentParameters, create_experiment},
     {kService, "createHyperParameterTuningJob", "Searches hyperparameters by training jobs", true, true, kTuningParameters, create<kTuningJobKind>},
     {kService, "createModel", "Makes a model of one or more artifacts", true, false, kModelParameters, create_model},
+    {kService, "createModelBiasJobDefinition", "Says how checks of a model's bias are made", false, false, kModelBiasParameters, definition<DefOp::Create, 'B'>},
+    {kService, "createModelExplainabilityJobDefinition", "Says how checks of what answers depend on are made", false, false, kModelExplainabilityParameters, definition<DefOp::Create, 'E'>},
     {kService, "createModelPackage", "Registers a version of a model", false, false, kPackageParameters, create_model_package},
     {kService, "createModelPackageGroup", "Makes a group for the versions of a model", false, false, kGroupParameters, create_model_package_group},
+    {kService, "createModelQualityJobDefinition", "Says how checks of a model's quality are made", false, false, kModelQualityParameters, definition<DefOp::Create, 'Q'>},
+    {kService, "createMonitoringSchedule", "Checks captured requests by the clock", false, false, kScheduleParameters, create_monitoring_schedule},
     {kService, "createProcessingJob", "Runs a built-in processor or a program over data", true, true, kProcessingParameters, create<kProcessingJobKind>},
     {kService, "createTrainingJob", "Trains a model by a built-in algorithm or a program", true, true, kTrainingParameters, create<kTrainingJobKind>},
     {kService, "createTransformJob", "Scores the objects below a prefix", true, true, kTransformParameters, create<kTransformJobKind>},
     {kService, "createTrial", "Makes a trial of an experiment", false, false, kTrialParameters, create_trial},
     {kService, "createTrialComponent", "Makes a component: parameters, metrics and artifacts of one step", false, false, kComponentParameters, create_trial_component},
+    {kService, "deleteDataQualityJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'D'>},
     {kService, "deleteEndpoint", "Ends an endpoint", false, false, kEndpointName, remove<kEndpoint>},
     {kService, "deleteEndpointConfig", "Deletes an endpoint configuration's record", false, false, kEndpointConfigName, remove<kEndpointConfig>},
     {kService, "deleteExperiment", "Deletes an experiment without trials", false, false, kExperimentName, delete_experiment},
     {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName, remove<kModel>},
+    {kService, "deleteModelBiasJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'B'>},
+    {kService, "deleteModelExplainabilityJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'E'>},
     {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false, kPackageName, remove<kModelPackage>},
     {kService, "deleteModelPackageGroup", "Deletes an empty group", false, false, kGroupName, delete_model_package_group},
+    {kService, "deleteModelQualityJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'Q'>},
+    {kService, "deleteMonitoringSchedule", "Deletes a schedule and the records of its executions", false, false, kScheduleName, delete_monitoring_schedule},
     {kService, "deleteTags", "Removes tags from a resource", false, false, kDeleteTagsParameters, delete_tags},
     {kService, "deleteTrial", "Deletes a trial without components", false, false, kTrialName, delete_trial},
     {kService, "deleteTrialComponent", "Deletes a component that is in no trial, with its metrics", false, false, kComponentName, delete_trial_component},
+    {kService, "describeDataQualityJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kDataQualityJobDefinition>},
     {kService, "describeEndpoint", "An endpoint's record with the weights of its variants", false, false, kEndpointName, describe<kEndpoint>},
     {kService, "describeEndpointConfig", "An endpoint configuration's record", false, false, kEndpointConfigName, describe<kEndpointConfig>},
     {kService, "describeExperiment", "An experiment's record", false, false, kExperimentName, describe<kExperiment>},
     {kService, "describeHyperParameterTuningJob", "A tuning job's record", false, false, kTuningJobName, describe<kTuningJob>},
     {kService, "describeModel", "A model's record", false, false, kModelName, describe<kModel>},
+    {kService, "describeModelBiasJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kModelBiasJobDefinition>},
+    {kService, "describeModelExplainabilityJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kModelExplainabilityJobDefinition>},
     {kService, "describeModelPackage", "A version's record with metrics and approval", false, false, kPackageName, describe<kModelPackage>},
     {kService, "describeModelPackageGroup", "A group's record", false, false, kGroupName, describe<kModelPackageGroup>},
+    {kService, "describeModelQualityJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kModelQualityJobDefinition>},
+    {kService, "describeMonitoringSchedule", "A schedule's record and its last execution", false, false, kScheduleName, describe_monitoring_schedule},
     {kService, "describeProcessingJob", "A processing job's record", false, false, kProcessingJobName, describe<kProcessingJob>},
     {kService, "describeTrainingJob", "A training job's record", false, false, kTrainingJobName, describe<kTrainingJob>},
     {kService, "describeTransformJob", "A transform job's record", false, false, kTransformJobName, describe<kTransformJob>},
     {kService, "describeTrial", "A trial's record", false, false, kTrialName, describe<kTrial>},
     {kService, "describeTrialComponent", "A component with what its metrics come to", false, false, kComponentName, describe_trial_component},
     {kService, "disassociateTrialComponent", "Takes a component out of a trial", false, false, kComponentAndTrial, disassociate_trial_component},
+    {kService, "listDataQualityJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'D'>},
     {kService, "listEndpointConfigs", "Endpoint configurations, newest first", false, false, kListParameters, list<kEndpointConfig>},
     {kService, "listEndpoints", "Endpoints, newest first", false, false, kListParameters, list<kEndpoint>},
     {kService, "listExperiments", "Experiments, newest first", false, false, kListParameters, list<kExperiment>},
     {kService, "listHyperParameterTuningJobs", "Tuning jobs, newest first", false, false, kListParameters, list<kTuningJob>},
+    {kService, "listModelBiasJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'B'>},
+    {kService, "listModelExplainabilityJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'E'>},
     {kService, "listModelPackageGroups", "Groups, newest first", false, false, kListParameters, list<kModelPackageGroup>},
     {kService, "listModelPackages", "Versions, newest first; of one ModelPackageGroupName or all", false, false, kListParameters, list<kModelPackage>},
+    {kService, "listModelQualityJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'Q'>},
     {kService, "listModels", "Models, newest first", false, false, kListParameters, list<kModel>},
+    {kService, "listMonitoringExecutions", "Executions of schedules in pages", false, false, kListExecutionsParameters, list_monitoring_executions},
+    {kService, "listMonitoringSchedules", "Schedules in pages", false, false, kListSchedulesParameters, list_monitoring_schedules},
     {kService, "listProcessingJobs", "Processing jobs, newest first", false, false, kListParameters, list<kProcessingJob>},
     {kService, "listTags", "A resource's tags", false, false, kResourceArn, list_tags},
     {kService, "listTrainingJobs", "Training jobs, newest first", false, false, kListParameters, list<kTrainingJob>},
@@ -612,8 +701,11 @@ const TaskKind kCatalog[] = {
     {kService, "listTransformJobs", "Transform jobs, newest first", false, false, kListParameters, list<kTransformJob>},
     {kService, "listTrialComponents", "Components of a trial, an experiment or a job, newest first", false, false, kListComponentsParameters, list_trial_components},
     {kService, "listTrials", "Trials of an experiment or of a component, newest first", false, false, kListTrialsParameters, list_trials},
+    {kService, "runMonitoringExecution", "Ours: one run of a schedule, also over another span", false, false, kRunMonitoringParameters, run_monitoring_execution},
     {kService, "search", "Resources by conditions on any of their properties", false, false, kSearchParameters, search},
+    {kService, "startMonitoringSchedule", "Takes a stopped schedule up again", false, false, kScheduleName, start_monitoring_schedule},
     {kService, "stopHyperParameterTuningJob", "Tells a tuning job and its training jobs to stop", false, false, kTuningJobName, stop<kTuningJobKind>},
+    {kService, "stopMonitoringSchedule", "Stops a schedule; what runs goes on", false, false, kScheduleName, stop_monitoring_schedule},
     {kService, "stopProcessingJob", "Tells a processing job to stop", false, false, kProcessingJobName, stop<kProcessingJobKind>},
     {kService, "stopTrainingJob", "Tells a training job to stop", false, false, kTrainingJobName, stop<kTrainingJobKind>},
     {kService, "stopTransformJob", "Tells a transform job to stop", false, false, kTransformJobName, stop<kTransformJobKind>},
@@ -621,6 +713,7 @@ const TaskKind kCatalog[] = {
     {kService, "updateEndpointWeightsAndCapacities", "Changes the weights of an endpoint's variants", false, false, kWeightParameters, update_endpoint_weights_and_capacities},
     {kService, "updateExperiment", "Changes what people read of an experiment", false, false, kExperimentParameters, update_experiment},
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
+    {kService, "updateMonitoringSchedule", "Changes what a schedule checks and when", false, false, kScheduleParameters, update_monitoring_schedule},
     {kService, "updateTrial", "Changes what people read of a trial", false, false, kTrialUpdateParameters, update_trial},
     {kService, "updateTrialComponent", "Changes a component", false, false, kComponentUpdateParameters, update_trial_component},
     {"s3", "copyObject", "Copies an object", false, false, kCopyObjectParameters, s3_copy_object},

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "tasks/artifacts/remote_store.h"
+#include "tasks/approvals/approvals.h"
 #include "tasks/catalog.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
@@ -66,9 +67,11 @@ struct RunnerCore {
   std::unique_ptr<WorkerPool> job_pool = {}, call_pool = {};
   std::unique_ptr<FunctionHost> functions = {};
   std::unique_ptr<DataServices> data = {};
+  std::unique_ptr<Approvals> approvals = {};
   std::unique_ptr<Integrations> integrations = {};
   std::unique_ptr<EndpointHost> endpoints = {};
   std::unique_ptr<StateChanges> changes = {};
+  TaskLibraryRunner::RecordWritten schedule_written = {};  // loop thread only
 };
 
 namespace {
@@ -122,6 +125,8 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.alarms = &core.data->alarms();
   call.metrics = &core.data->metric_sink();
   call.place = &core.settings.place;
+  call.monitoring = &core.settings.monitoring;
+  call.approvals = core.approvals.get();
   return call;
 }
 
@@ -247,18 +252,34 @@ QueueSender queue_sender(DataServices& data) {
   };
 }
 
+Result<Approvals::Settings> approval_settings(const RunnerCore& core) {
+  MR_TRY(read, read_integration_settings(std::filesystem::path(core.settings.home) / "integrations.json"));
+  Approvals::Settings settings;
+  settings.secret = core.settings.link_secret;
+  settings.base_url = read.approvals_url;
+  settings.valid = std::chrono::hours(read.approvals_hours);
+  return settings;
+}
+
 // Those who follow the records: endpoints as they are served, changes of state as events.
-void open_followers(RunnerCore& core, std::uint64_t seed) {
+void open_followers(const std::shared_ptr<RunnerCore>& shared, std::uint64_t seed) {
+  RunnerCore& core = *shared;
   EndpointHost::Settings endpoints = core.settings.endpoints;
   endpoints.account = core.settings.place.account;
   endpoints.capture.seed = mix(seed, 4);
   core.endpoints = std::make_unique<EndpointHost>(*core.jobs, core.objects, core.clock, core.settings.metrics,
                                                   std::move(endpoints));
   core.changes = std::make_unique<StateChanges>(*core.jobs, *core.integrations);
-  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get()](
-                          std::string_view kind, std::string_view name, bool removed) {
+  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get(),
+                       weak = std::weak_ptr(shared),
+                       post = core.post](std::string_view kind, std::string_view name, bool removed) {
     if (kind == kEndpoint.kind) host->changed(name, removed);
     changes->wake();
+    if (kind != kMonitoringSchedule.kind) return;
+    post([weak, schedule = std::string(name), removed] {
+      const auto still = weak.lock();
+      if (still && still->schedule_written) still->schedule_written(schedule, removed);
+    });
   });
   core.changes->begin();
 }
@@ -318,16 +339,22 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
-      mix(seed, 3), core->settings.monitoring);
+      mix(seed, 3), core->settings.metric_store);
   Integrations::Settings integrations;
   integrations.home = home;
   integrations.place = core->settings.place;
   integrations.result_bytes_max = core->settings.result_bytes_max;
   integrations.seed = mix(seed, 2);
+  MR_TRY(approvals, approval_settings(*core));
+  core->approvals = std::make_unique<Approvals>(*core->jobs, clock, std::move(approvals));
+  integrations.prepare = [questions = core->approvals.get()](Json& message, const std::string& protocol,
+                                                             const std::string& endpoint) {
+    return questions->prepare(message, protocol, endpoint);
+  };
   MR_TRY(opened,
          Integrations::open(std::move(integrations), *core->functions, queue_sender(*core->data), clock));
   core->integrations = std::move(opened);
-  open_followers(*core, seed);
+  open_followers(core, seed);
   core->job_pool =
       std::make_unique<WorkerPool>(std::max(1, core->settings.jobs_at_once), core->settings.waiting_max);
   core->call_pool =
@@ -426,6 +453,10 @@ void TaskLibraryRunner::call(const std::string& service, const std::string& oper
     send(refused());
 }
 
+void TaskLibraryRunner::follow_monitoring_schedules(RecordWritten written) {
+  core_->schedule_written = std::move(written);
+}
+
 FunctionHost& TaskLibraryRunner::functions() {
   return *core_->functions;
 }
@@ -440,6 +471,9 @@ EndpointHost& TaskLibraryRunner::endpoints() {
 }
 Result<EventLog*> TaskLibraryRunner::events() {
   return core_->integrations->events();
+}
+Approvals& TaskLibraryRunner::approvals() {
+  return *core_->approvals;
 }
 Integrations& TaskLibraryRunner::integrations() {
   return *core_->integrations;

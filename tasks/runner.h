@@ -17,9 +17,11 @@
 #include "tasks/functions/lambda.h"
 #include "tasks/jobs/jobs.h"
 #include "tasks/metrics/metric_store.h"
+#include "tasks/monitoring/schedules.h"
 
 namespace millrace::tasks {
 
+class Approvals;
 class DataServices;
 class EventLog;
 class Integrations;
@@ -42,8 +44,12 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     LambdaPlace place;                          // in ARNs
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
     EndpointHost::Settings endpoints = {};      // its account and seed are set here
-    MetricStoreSettings monitoring = {};        // HOME/metrics.db
+    MetricStoreSettings metric_store = {};      // HOME/metrics.db
     metrics::Registry* metrics = nullptr;       // of endpoints; may be null
+    // What checks of monitoring schedules need to know.
+    MonitoringSurroundings monitoring = {};
+    // Signs links of approvals.
+    std::string link_secret = "millrace tests";
     // Log lines of jobs, besides their files; may be empty. Any thread.
     std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
                        std::string_view line)>
@@ -68,12 +74,17 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   void call(const std::string& service, const std::string& operation, Payload arguments, std::string caller,
             std::function<void(Outcome)> reply, std::string key = {});
 
+  // Told on the loop behind each durable write of a monitoring schedule's record. An empty function ends it.
+  using RecordWritten = std::function<void(const std::string& name, bool removed)>;
+  void follow_monitoring_schedules(RecordWritten written);
+
   FunctionHost& functions();     // any thread
   Jobs& jobs();                  // any thread
   ObjectStore& objects();        // any thread
   DataServices& data();          // any thread: tables, queues, metrics
   EndpointHost& endpoints();     // any thread
   Result<EventLog*> events();    // any thread; opened when it is asked for first
+  Approvals& approvals();        // any thread
   Integrations& integrations();  // any thread: HTTP requests, mapped resources
 
  private:

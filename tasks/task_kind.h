@@ -17,6 +17,7 @@
 namespace millrace::tasks {
 
 class AlarmStates;
+class Approvals;
 class DataServices;
 class EndpointHost;
 class FunctionHost;
@@ -24,6 +25,7 @@ class Integrations;
 class MetricSink;
 class RequestIds;
 struct LambdaPlace;
+struct MonitoringSurroundings;
 
 struct TaskCall {
   const Json& arguments;  // an object
@@ -51,6 +53,9 @@ struct TaskCall {
   AlarmStates* alarms = nullptr;         // of the home; null outside a runner
   MetricSink* metrics = nullptr;         // of the home; null outside a runner
   const LambdaPlace* place = nullptr;    // where those functions say they live
+  // Null outside a runner.
+  const MonitoringSurroundings* monitoring = nullptr;
+  Approvals* approvals = nullptr;
 };
 
 struct TaskKind;

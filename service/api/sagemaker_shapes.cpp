@@ -34,6 +34,12 @@ constexpr std::string_view kJobSorts[] = {"Name", "CreationTime", "Status"};
 constexpr std::string_view kNameSorts[] = {"Name", "CreationTime"};
 constexpr std::string_view kTrialSorts[] = {"Name", "CreationTime", "Status", "FinalObjectiveMetricValue"};
 constexpr std::string_view kEndpointSorts[] = {"Name", "CreationTime", "Status"};
+constexpr std::string_view kExecutionSorts[] = {"CreationTime", "ScheduledTime", "Status"};
+constexpr std::string_view kScheduleStatuses[] = {"Pending", "Failed", "Scheduled", "Stopped"};
+constexpr std::string_view kExecutionStatuses[] = {
+    "Pending", "Completed", "CompletedWithViolations", "InProgress", "Failed", "Stopping", "Stopped"};
+constexpr std::string_view kMonitoringTypes[] = {"DataQuality", "ModelQuality", "ModelBias",
+                                                 "ModelExplainability"};
 constexpr std::string_view kApprovals[] = {"Approved", "Rejected", "PendingManualApproval"};
 constexpr std::string_view kOperators[] = {"And", "Or"};
 constexpr std::string_view kResources[] = {
@@ -59,6 +65,10 @@ constexpr Shape kJobSort{Kind::String, -1, -1, {}, nullptr, kJobSorts};
 constexpr Shape kNameSort{Kind::String, -1, -1, {}, nullptr, kNameSorts};
 constexpr Shape kTrialSort{Kind::String, -1, -1, {}, nullptr, kTrialSorts};
 constexpr Shape kEndpointSort{Kind::String, -1, -1, {}, nullptr, kEndpointSorts};
+constexpr Shape kExecutionSort{Kind::String, -1, -1, {}, nullptr, kExecutionSorts};
+constexpr Shape kScheduleStatus{Kind::String, -1, -1, {}, nullptr, kScheduleStatuses};
+constexpr Shape kExecutionStatus{Kind::String, -1, -1, {}, nullptr, kExecutionStatuses};
+constexpr Shape kMonitoringType{Kind::String, -1, -1, {}, nullptr, kMonitoringTypes};
 constexpr Shape kApproval{Kind::String, -1, -1, {}, nullptr, kApprovals};
 constexpr Shape kOperator{Kind::String, -1, -1, {}, nullptr, kOperators};
 constexpr Shape kResource{Kind::String, -1, -1, {}, nullptr, kResources};
@@ -167,6 +177,24 @@ constexpr Member kUpdateEndpoint[] = {{"EndpointName", &kName, true},
 constexpr Member kUpdateWeights[] = {{"EndpointName", &kName, true},
                                      {"DesiredWeightsAndCapacities", &kSomeObjects, true}};
 
+constexpr Member kMonitoringSchedule[] = {{"MonitoringScheduleName", &kName, true},
+                                          {"MonitoringScheduleConfig", &kAnyObject, true},
+                                          {"Tags", &kTags}};
+constexpr Member kMonitoringScheduleName[] = {{"MonitoringScheduleName", &kName, true}};
+constexpr Member kDefinitionName[] = {{"JobDefinitionName", &kName, true}};
+#define MR_DEFINITION_MEMBERS(type)                                                             \
+  {"JobDefinitionName", &kName, true}, {type "BaselineConfig", &kAnyObject},                    \
+      {type "AppSpecification", &kAnyObject, true}, {type "JobInput", &kAnyObject, true},       \
+      {type "JobOutputConfig", &kAnyObject, true}, {"JobResources", &kAnyObject},               \
+      {"NetworkConfig", &kAnyObject}, {"RoleArn", &kText}, {"StoppingCondition", &kStopping}, { \
+    "Tags", &kTags                                                                              \
+  }
+constexpr Member kCreateDataQuality[] = {MR_DEFINITION_MEMBERS("DataQuality")};
+constexpr Member kCreateModelQuality[] = {MR_DEFINITION_MEMBERS("ModelQuality")};
+constexpr Member kCreateModelBias[] = {MR_DEFINITION_MEMBERS("ModelBias")};
+constexpr Member kCreateModelExplainability[] = {MR_DEFINITION_MEMBERS("ModelExplainability")};
+#undef MR_DEFINITION_MEMBERS
+
 constexpr Member kTrainingJobName[] = {{"TrainingJobName", &kName, true}};
 constexpr Member kProcessingJobName[] = {{"ProcessingJobName", &kName, true}};
 constexpr Member kTransformJobName[] = {{"TransformJobName", &kName, true}};
@@ -189,6 +217,17 @@ constexpr Member kListNamed[] = {MR_LIST_MEMBERS(kNameSort)};
 constexpr Member kListEndpoints[] = {MR_LIST_MEMBERS(kEndpointSort), {"StatusEquals", &kEndpointStatus}};
 constexpr Member kListPackages[] = {
     MR_LIST_MEMBERS(kNameSort), {"ModelPackageGroupName", &kNameOrArn}, {"ModelApprovalStatus", &kApproval}};
+constexpr Member kListDefinitions[] = {MR_LIST_MEMBERS(kNameSort), {"EndpointName", &kText}};
+constexpr Member kListSchedules[] = {MR_LIST_MEMBERS(kJobSort),
+                                     {"StatusEquals", &kScheduleStatus},
+                                     {"EndpointName", &kText},
+                                     {"MonitoringJobDefinitionName", &kText},
+                                     {"MonitoringTypeEquals", &kMonitoringType}};
+constexpr Member kListExecutions[] = {
+    MR_LIST_MEMBERS(kExecutionSort),         {"MonitoringScheduleName", &kNameOrArn},
+    {"StatusEquals", &kExecutionStatus},     {"EndpointName", &kText},
+    {"ScheduledTimeAfter", &kTimestamp},     {"ScheduledTimeBefore", &kTimestamp},
+    {"MonitoringJobDefinitionName", &kText}, {"MonitoringTypeEquals", &kMonitoringType}};
 #undef MR_LIST_MEMBERS
 constexpr Member kListTrialJobs[] = {{"HyperParameterTuningJobName", &kShortName, true},
                                      {"MaxResults", &kPageLimit},
@@ -264,47 +303,68 @@ constexpr Member kListComponents[] = {
 constexpr SageMakerOperation kSageMakerOperations[] = {
     {"AddTags", kAddTags},
     {"AssociateTrialComponent", kComponentAndTrial},
+    {"CreateDataQualityJobDefinition", kCreateDataQuality},
     {"CreateEndpoint", kCreateEndpoint},
     {"CreateEndpointConfig", kCreateEndpointConfig},
     {"CreateExperiment", kCreateExperiment},
     {"CreateHyperParameterTuningJob", kCreateTuningJob},
     {"CreateModel", kCreateModel},
+    {"CreateModelBiasJobDefinition", kCreateModelBias},
+    {"CreateModelExplainabilityJobDefinition", kCreateModelExplainability},
     {"CreateModelPackage", kCreateModelPackage},
     {"CreateModelPackageGroup", kCreateModelPackageGroup},
+    {"CreateModelQualityJobDefinition", kCreateModelQuality},
+    {"CreateMonitoringSchedule", kMonitoringSchedule},
     {"CreateProcessingJob", kCreateProcessingJob},
     {"CreateTrainingJob", kCreateTrainingJob},
     {"CreateTransformJob", kCreateTransformJob},
     {"CreateTrial", kCreateTrial},
     {"CreateTrialComponent", kCreateComponent},
+    {"DeleteDataQualityJobDefinition", kDefinitionName},
     {"DeleteEndpoint", kEndpointNameOnly},
     {"DeleteEndpointConfig", kConfigName},
     {"DeleteExperiment", kExperimentName},
     {"DeleteModel", kModelName},
+    {"DeleteModelBiasJobDefinition", kDefinitionName},
+    {"DeleteModelExplainabilityJobDefinition", kDefinitionName},
     {"DeleteModelPackage", kPackageName},
     {"DeleteModelPackageGroup", kGroupName},
+    {"DeleteModelQualityJobDefinition", kDefinitionName},
+    {"DeleteMonitoringSchedule", kMonitoringScheduleName},
     {"DeleteTags", kDeleteTags},
     {"DeleteTrial", kTrialName},
     {"DeleteTrialComponent", kComponentName},
+    {"DescribeDataQualityJobDefinition", kDefinitionName},
     {"DescribeEndpoint", kEndpointNameOnly},
     {"DescribeEndpointConfig", kConfigName},
     {"DescribeExperiment", kExperimentName},
     {"DescribeHyperParameterTuningJob", kTuningJobName},
     {"DescribeModel", kModelName},
+    {"DescribeModelBiasJobDefinition", kDefinitionName},
+    {"DescribeModelExplainabilityJobDefinition", kDefinitionName},
     {"DescribeModelPackage", kPackageName},
     {"DescribeModelPackageGroup", kGroupName},
+    {"DescribeModelQualityJobDefinition", kDefinitionName},
+    {"DescribeMonitoringSchedule", kMonitoringScheduleName},
     {"DescribeProcessingJob", kProcessingJobName},
     {"DescribeTrainingJob", kTrainingJobName},
     {"DescribeTransformJob", kTransformJobName},
     {"DescribeTrial", kTrialName},
     {"DescribeTrialComponent", kComponentName},
     {"DisassociateTrialComponent", kComponentAndTrial},
+    {"ListDataQualityJobDefinitions", kListDefinitions},
     {"ListEndpointConfigs", kListNamed},
     {"ListEndpoints", kListEndpoints},
     {"ListExperiments", kListExperiments},
     {"ListHyperParameterTuningJobs", kListJobs},
+    {"ListModelBiasJobDefinitions", kListDefinitions},
+    {"ListModelExplainabilityJobDefinitions", kListDefinitions},
     {"ListModelPackageGroups", kListNamed},
     {"ListModelPackages", kListPackages},
+    {"ListModelQualityJobDefinitions", kListDefinitions},
     {"ListModels", kListNamed},
+    {"ListMonitoringExecutions", kListExecutions},
+    {"ListMonitoringSchedules", kListSchedules},
     {"ListProcessingJobs", kListJobs},
     {"ListTags", kListTags},
     {"ListTrainingJobs", kListJobs},
@@ -313,7 +373,9 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"ListTrialComponents", kListComponents},
     {"ListTrials", kListTrials},
     {"Search", kSearch},
+    {"StartMonitoringSchedule", kMonitoringScheduleName},
     {"StopHyperParameterTuningJob", kTuningJobName},
+    {"StopMonitoringSchedule", kMonitoringScheduleName},
     {"StopProcessingJob", kProcessingJobName},
     {"StopTrainingJob", kTrainingJobName},
     {"StopTransformJob", kTransformJobName},
@@ -321,6 +383,7 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"UpdateEndpointWeightsAndCapacities", kUpdateWeights},
     {"UpdateExperiment", kUpdateExperiment},
     {"UpdateModelPackage", kUpdateModelPackage},
+    {"UpdateMonitoringSchedule", kMonitoringSchedule},
     {"UpdateTrial", kUpdateTrial},
     {"UpdateTrialComponent", kUpdateComponent},
 };

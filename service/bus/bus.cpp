@@ -6,10 +6,12 @@
 #include "service/bus/operations.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/integrations/integrations.h"
+#include "tasks/jobs/entities.h"
 
 namespace millrace::bus {
 namespace {
 
+constexpr std::size_t kMonitoringSchedulesMax = 100'000;
 constexpr std::size_t kReplayBatch = 100;  // events put at a time
 constexpr Millis kReplayPause{1'000};      // after a failure
 constexpr Millis kTidying{3'600'000};      // archives lose what is too old this often
@@ -61,6 +63,7 @@ Result<std::unique_ptr<Bus>> Bus::open(service::Home& home, Settings settings) {
 }
 
 Bus::~Bus() {
+  home_.tasks()->follow_monitoring_schedules({});
   home_.loop().cancel(tidying_);
   alarms_.reset();
   if (router_) router_->shut_down();
@@ -76,6 +79,7 @@ void Bus::start() {
       set_schedule(kind, key, text,
                    records.find(kind::kFired, (kind == kind::kRule ? "rule/" : "schedule/") + key));
   }
+  take_up_monitoring(records);
   set_rules();
   const Json place = records.find(kind::kCursor, "events");
   dispatcher_->take_up(records.all(kind::kDelivery));
@@ -188,6 +192,40 @@ void Bus::set_schedule(std::string_view kind, const std::string& key, const std:
     schedules_->set(std::move(*made), since);
   else
     schedules_->remove((of_rule ? "rule/" : "schedule/") + key);
+}
+
+// Monitoring schedules are records of the task library: those that are there, and what becomes of them.
+void Bus::take_up_monitoring(const Records& records) {
+  tasks::TaskLibraryRunner& library = *home_.tasks();
+  library.follow_monitoring_schedules([this, alive = std::weak_ptr(alive_)](const std::string& name, bool) {
+    if (!alive.expired()) set_monitoring(name, Json());
+  });
+  const auto schedules = library.jobs().list(tasks::kMonitoringSchedule.kind, {}, kMonitoringSchedulesMax);
+  if (!schedules) {
+    log::error("monitoring schedules can't be read", {{"why", schedules.error().message}});
+    return;
+  }
+  std::set<std::string> keys;
+  for (const Json& schedule : *schedules) {
+    const std::string name = schedule.value("MonitoringScheduleName", "");
+    keys.insert(monitoring_key(name));
+    set_monitoring(name, records.find(kind::kFired, monitoring_key(name)));
+  }
+  for (const auto& [key, text] : records.all(kind::kFired))
+    if (key.starts_with(kMonitoringKey) && !keys.contains(key)) schedules_->forget(key);
+}
+
+void Bus::set_monitoring(const std::string& name, const Json& fired) {
+  const auto record = home_.tasks()->jobs().find(tasks::kMonitoringSchedule.kind, name);
+  if (!record) {
+    if (record.error().code == ErrorCode::NotFound) return schedules_->forget(monitoring_key(name));
+    log::error("a monitoring schedule can't be read", {{"schedule", name}, {"why", record.error().message}});
+    return;
+  }
+  if (auto made = compile_monitoring_schedule(*record))
+    schedules_->set(std::move(*made), fired);
+  else
+    schedules_->remove(monitoring_key(name));
 }
 
 // The last process may have ended between a change and its event.

@@ -45,6 +45,8 @@ class Bus {
   void set_rules();
   void set_schedule(std::string_view kind, const std::string& key, const std::optional<std::string>& text,
                     const Json& fired);
+  void take_up_monitoring(const Records& records);
+  void set_monitoring(const std::string& name, const Json& fired);
   void make_up_status_events();
   void replay(const std::string& name);
   void replay_batch(const std::string& name);

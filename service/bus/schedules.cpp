@@ -66,6 +66,11 @@ void Schedules::remove(const std::string& key) {
   arm();
 }
 
+void Schedules::forget(const std::string& key) {
+  remove(key);
+  store_.run([key](Records& records) { records.erase(kind::kFired, key); });
+}
+
 // The execution that an earlier process had started still counts.
 void Schedules::look_after(const EntryPtr& entry, const std::string& execution) {
   entry->running = 1;
@@ -220,7 +225,8 @@ void Schedules::keep(const EntryPtr& entry) {
   if (!entry->execution_arn.empty()) record["Running"] = entry->execution_arn;
   store_.run([key = entry->schedule.key, record](Records& records) {
     const std::string_view owner = std::string_view(key).substr(key.find('/') + 1);
-    if (records.has(key.starts_with("rule/") ? kind::kRule : kind::kSchedule, owner))
+    if (key.starts_with(kMonitoringKey) ||
+        records.has(key.starts_with("rule/") ? kind::kRule : kind::kSchedule, owner))
       records.put(kind::kFired, key, record);
   });
 }

@@ -45,6 +45,12 @@ std::optional<Scheduled> compile_schedule(const std::string& key, const Json& re
 std::optional<Scheduled> compile_scheduled_rule(const std::string& key, const Json& record,
                                                 const BusPlace& place);
 
+// Of the record of a monitoring schedule of the task library, which is told by name here; its runs call
+// runMonitoringExecution. Nothing for what is stopped.
+std::optional<Scheduled> compile_monitoring_schedule(const Json& record);
+inline constexpr std::string_view kMonitoringKey = "monitoring/";
+std::string monitoring_key(const std::string& name);  // of its record of what has fired
+
 // When the run of a due time begins: the same after a restart.
 Instant begin_of(const Scheduled& schedule, Instant due);
 // What is to be run at `now` of what was due after `until`: all of the last minute, and of what was missed
@@ -60,6 +66,8 @@ class Schedules {
   // `fired`: the record of what has fired, when there is one.
   void set(Scheduled schedule, const Json& fired);
   void remove(const std::string& key);
+  // The same, and what was kept of its runs goes too: for schedules whose records are elsewhere.
+  void forget(const std::string& key);
   std::size_t count() const { return entries_.size(); }
 
  private:

@@ -29,6 +29,7 @@ void add_logs(CLI::App&, const Shared&, int&);
 void add_metrics(CLI::App&, const Shared&, int&);
 void add_alarms(CLI::App&, const Shared&, int&);
 void add_schedule(CLI::App&, const Shared&, int&);
+void add_approvals(CLI::App&, const Shared&, int&);
 void add_config(CLI::App&, const Shared&, int&);
 void add_doctor(CLI::App&, const Shared&, int&);
 void add_backup(CLI::App&, const Shared&, int&);
@@ -53,6 +54,7 @@ std::span<const Command> commands() {
       {"metrics", add_metrics, true},
       {"alarms", add_alarms, true},
       {"schedule", add_schedule, true},
+      {"approvals", add_approvals, true},
       {"invoke", add_invoke},
       {"call", add_call},
       {"eval", add_eval},

@@ -8,6 +8,7 @@
 #include "orchestrator/queries.h"
 #include "orchestrator/retention.h"
 #include "service/api/cloudwatch.h"
+#include "service/api/approvals.h"
 #include "service/api/dynamodb.h"
 #include "service/api/events.h"
 #include "service/api/lambda.h"
@@ -38,6 +39,7 @@
 #include "service/ops/server_metrics.h"
 #include "service/ops/state_machine_logs.h"
 #include "service/serve_file.h"
+#include "tasks/approvals/approvals.h"
 #include "tasks/integrations/events/event_log.h"
 
 namespace millrace::cli {
@@ -130,6 +132,7 @@ class Serving {
         topics_(*home.tasks(), service::draw_seed()),
         sagemaker_(*home.tasks(), service::draw_seed()),
         inference_(home.tasks()->endpoints(), configuration.engine.account, post(), service::draw_seed()),
+        approvals_(home.tasks()->approvals(), home.engine(), service::draw_seed()),
         sts_(service::draw_seed()),
         s3_(home.path(), catalog, configuration.objects,
             api::S3Place{configuration.engine.region, configuration.engine.account}, post(), clock_,
@@ -167,6 +170,7 @@ class Serving {
     home_.tasks()->endpoints().load_all();
     bus_.start();
     if (engine_values_) engine_values_->start();
+    approvals_.start();
   }
 
   void handle(http::ExchangePtr exchange) { router_.handle(std::move(exchange)); }
@@ -216,6 +220,15 @@ class Serving {
         {"sts", Protocol::Query, "", api::StsApi::serves,
          [this](ExchangePtr exchange, const Caller& caller) { sts_.handle(std::move(exchange), caller); },
          api::StsApi::demands});
+    // Who has a link's token needs no key; all else about approvals does.
+    router_.add({"millrace", Protocol::AwsJson10, "", api::ApprovalsApi::serves_links,
+                 [this](ExchangePtr exchange, const Caller&) { approvals_.handle_link(std::move(exchange)); },
+                 nullptr, true});
+    router_.add({"millrace", Protocol::AwsJson10, api::ApprovalsApi::kTarget, api::ApprovalsApi::serves,
+                 [this](ExchangePtr exchange, const Caller& caller) {
+                   approvals_.handle(std::move(exchange), caller);
+                 },
+                 api::ApprovalsApi::demands});
     router_.add({"millrace", Protocol::AwsJson10, "", service::EventStreams::serves,
                  [this](ExchangePtr exchange, const Caller&) { events_.handle(std::move(exchange)); },
                  [](const http::Request&) { return demand("millrace:StreamEvents"); }});
@@ -291,6 +304,7 @@ class Serving {
   api::SnsApi topics_;
   api::SageMakerApi sagemaker_;
   api::SageMakerRuntime inference_;
+  api::ApprovalsApi approvals_;
   api::StsApi sts_;
   api::S3Api s3_;
   service::OperatorLog operator_log_;
@@ -428,6 +442,7 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
         log::info("taking up unfinished executions", {{"executions", std::to_string(summary->executions)},
                                                       {"with_tasks", std::to_string(summary->tasks)}});
       const std::string url = url_of(address, server->port(), tls != nullptr);
+      home->tasks()->approvals().serve_at(url);
       if (const Status written = service::write_serve_file(home->path(), url); !written)
         return stop_with(written.error());
       say_ready(url, home->path(), shared);

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/random.h"
 #include "tasks/arguments.h"
 #include "tasks/bias/analysis_config.h"
 #include "tasks/bias/bias_metrics.h"
@@ -79,6 +80,7 @@ struct BiasData {
   std::vector<std::uint8_t> predicted;  // empty: none
   const Column* group = nullptr;        // null: none
   std::vector<std::string> not_features;
+  std::int64_t samples = 0;  // for the metrics' intervals
 };
 
 // Predicted positive: the class, or a number above the threshold, that labels are chosen by.
@@ -170,6 +172,50 @@ BiasRows rows_of(const BiasData& data, const Column& facet, const ChosenRows& ch
   return out;
 }
 
+constexpr std::int64_t kBootstrapMax = 10'000;
+constexpr std::size_t kIntervalRowsMax = 100'000;  // of a sample that intervals come from
+
+BiasRows resampled(const BiasRows& rows, Random& random) {
+  BiasRows out;
+  const std::size_t count = std::min(rows.rows(), kIntervalRowsMax);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(random.below(rows.rows()));
+    out.facet.push_back(rows.facet[at]);
+    out.label.push_back(rows.label[at]);
+    if (!rows.predicted.empty()) out.predicted.push_back(rows.predicted[at]);
+    if (!rows.group.empty()) out.group.push_back(rows.group[at]);
+  }
+  return out;
+}
+
+// "lower" and "upper" of the metrics: the 95 % interval over samples of the rows. None for FT, whose
+// distances between rows would be looked for in every sample.
+Status add_intervals(const BiasRows& rows, const std::vector<const BiasMetric*>& metrics,
+                     std::int64_t samples, TaskContext& context, Json& entries) {
+  std::vector<std::vector<double>> values(metrics.size());
+  Random random = Random(context.seed()).derive("bias intervals");
+  for (std::int64_t sample = 0; sample < samples; ++sample) {
+    if (context.cancelled()) return fail(ErrorCode::Cancelled, "bias was cancelled");
+    const BiasRows drawn = resampled(rows, random);
+    const BiasCounts counts = count_bias(drawn);
+    for (std::size_t m = 0; m < metrics.size(); ++m) {
+      if (metrics[m]->name == "FT") continue;
+      const auto value = metrics[m]->value(drawn, counts);
+      if (value && std::isfinite(*value)) values[m].push_back(*value);
+    }
+  }
+  for (std::size_t m = 0; m < metrics.size(); ++m) {
+    if (values[m].size() < 2 || !entries[m]["value"].is_number()) continue;
+    std::sort(values[m].begin(), values[m].end());
+    const auto quantile = [&](double share) {
+      return values[m][static_cast<std::size_t>(share * static_cast<double>(values[m].size() - 1))];
+    };
+    entries[m]["lower"] = quantile(0.025);
+    entries[m]["upper"] = quantile(0.975);
+  }
+  return {};
+}
+
 // One entry of "facets": {"value_or_threshold": …, "metrics": […]}.
 Result<Json> facet_json(const BiasData& data, const Column& column, const ChosenRows& chosen,
                         const std::vector<const BiasMetric*>& metrics, TaskContext& context) {
@@ -185,6 +231,7 @@ Result<Json> facet_json(const BiasData& data, const Column& column, const Chosen
     MR_TRY(entry, metric_json(*metric, rows, counts));
     out["metrics"].push_back(std::move(entry));
   }
+  if (data.samples > 0) MR_DO(add_intervals(rows, metrics, data.samples, context, out["metrics"]));
   return out;
 }
 
@@ -277,8 +324,8 @@ Status check_bias(const ProcessingInputs& inputs) {
   MR_DO(check_setting_names(
       settings,
       {"label", "label_values_or_threshold", "facet", "group_variable", "predicted_label",
-       "probability_threshold", "excluded_columns", "headers", "dataset_type", "methods", "version",
-       "predictor", "dataset_uri", "label_headers", "probability", "joinsource_name_or_index"},
+       "probability_threshold", "excluded_columns", "bootstrap", "headers", "dataset_type", "methods",
+       "version", "predictor", "dataset_uri", "label_headers", "probability", "joinsource_name_or_index"},
       "bias"));
   const Arguments arguments(settings);
   if (!arguments.has("label")) return invalid("label is required: the column with the truth");
@@ -288,6 +335,9 @@ Status check_bias(const ProcessingInputs& inputs) {
   if (!(threshold >= 0 && threshold <= 1))
     return arguments.wrong("probability_threshold", "must be between 0 and 1");
   MR_DO(arguments.texts("excluded_columns"));
+  MR_TRY(samples, arguments.integer_or("bootstrap", 0));
+  if (samples < 0 || samples > kBootstrapMax)
+    return arguments.wrong("bootstrap", "must be between 0 and " + std::to_string(kBootstrapMax));
   MR_DO(read_facets(settings));
   MR_DO(dataset_options(settings));
   MR_DO(dataset_input(inputs, "bias"));
@@ -323,6 +373,8 @@ Result<Json> run_bias(const ProcessingInputs& inputs, TaskContext& context) {
   }
   MR_TRY(excluded, arguments.texts("excluded_columns"));
   data.not_features = std::move(excluded);
+  MR_TRY(samples, arguments.integer_or("bootstrap", 0));
+  data.samples = samples;
   if (arguments.has("predicted_label")) {
     MR_TRY(column, column_of(table, settings["predicted_label"], "predicted_label"));
     data.not_features.push_back(column->name);

@@ -7,7 +7,8 @@
 // (also as an input of that name): label, label_values_or_threshold, facet [{name_or_index,
 // value_or_threshold}], group_variable, predicted_label, probability_threshold (0.5), headers, dataset_type,
 // methods {pre_training_bias {methods}, post_training_bias {methods}}; `excluded_columns` are not looked at
-// by the flip test. Rows without label or facet are left out. What belongs to the container alone (version,
+// by the flip test; with `bootstrap` samples each metric but FT gets the ends of its 95 % interval, "lower"
+// and "upper". Rows without label or facet are left out. What belongs to the container alone (version,
 // predictor, report, shap, pdp) is passed over.
 
 #include "tasks/processing/processors.h"

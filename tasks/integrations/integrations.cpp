@@ -115,6 +115,7 @@ Result<Topics*> Integrations::topics() {
     return refuse_endpoint(delivery_settings_, queues_ != nullptr, protocol, endpoint);
   };
   settings.published = [this] { deliverer_->wake(); };
+  delivery_settings_.prepare = settings_.prepare;
   MR_TRY(opened, Topics::open((settings_.home / "topics.db").string(), std::move(settings), clock_));
   topics_ = std::move(opened);
   deliverer_ =

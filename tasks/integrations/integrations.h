@@ -29,6 +29,9 @@ class Integrations {
     LambdaPlace place;
     std::size_t result_bytes_max = 262'144;
     std::uint64_t seed = 0;
+    // How messages of topics are written for their subscribers (DeliverySettings::prepare); may be empty.
+    std::function<Result<bool>(Json& message, const std::string& protocol, const std::string& endpoint)>
+        prepare = {};
   };
   using Reply = std::function<void(Outcome)>;
   using Cancel = std::function<void()>;  // ends the work; no reply follows, unless one is on its way

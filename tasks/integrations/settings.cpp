@@ -108,12 +108,21 @@ Status read_smtp(const Arguments& in, IntegrationSettings& out) {
   return {};
 }
 
+Status read_approvals(const Arguments& in, IntegrationSettings& out) {
+  MR_DO(check_names(in, "base_url|valid_hours"));
+  MR_TRY(url, in.text_or("base_url", ""));
+  MR_TRY(hours, whole(in, "valid_hours", out.approvals_hours, 24 * 366));
+  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://"))
+    return in.wrong("base_url", "\"" + url + "\" is no http or https address");
+  if (hours < 1) return in.wrong("valid_hours", "must be at least 1");
+  out.approvals_url = std::move(url);
+  out.approvals_hours = hours;
+  return {};
+}
+
 constexpr std::pair<std::string_view, Status (*)(const Arguments&, IntegrationSettings&)> kSections[] = {
-    {"commands", read_commands},
-    {"events", read_events},
-    {"http", read_http},
-    {"smtp", read_smtp},
-    {"sns", read_sns}};
+    {"approvals", read_approvals}, {"commands", read_commands}, {"events", read_events},
+    {"http", read_http},           {"smtp", read_smtp},         {"sns", read_sns}};
 
 Status read_document(const Json& document, IntegrationSettings& out) {
   std::string names;

@@ -19,6 +19,8 @@ struct IntegrationSettings {
   DeliverySettings
       delivery;  // "sns": attempts_max, …; "smtp": host, port, user, password or password_file, from, tls
   std::int64_t dead_letter_days = 30;
+  std::string approvals_url;  // "approvals": base_url, where links of questions lead; empty: to this server
+  std::int64_t approvals_hours = 168;  // valid_hours: how long they open their page
 };
 
 // InvalidArgument names the file and the member.

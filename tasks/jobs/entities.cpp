@@ -24,6 +24,20 @@ const EntityKind kExperiment{"Experiment", "experiment", "ExperimentSummaries", 
 const EntityKind kTrial{"Trial", "experiment-trial", "TrialSummaries", true};
 const EntityKind kTrialComponent{"TrialComponent", "experiment-trial-component", "TrialComponentSummaries",
                                  true};
+const EntityKind kMonitoringSchedule{"MonitoringSchedule", "monitoring-schedule",
+                                     "MonitoringScheduleSummaries", true};
+// Its records are named SCHEDULE/time; it has the ARN of its schedule.
+const EntityKind kMonitoringExecution{"MonitoringExecution", "monitoring-schedule",
+                                      "MonitoringExecutionSummaries", true, "MonitoringSchedule"};
+const EntityKind kDataQualityJobDefinition{"DataQualityJobDefinition", "data-quality-job-definition",
+                                           "JobDefinitionSummaries", true, "JobDefinition"};
+const EntityKind kModelQualityJobDefinition{"ModelQualityJobDefinition", "model-quality-job-definition",
+                                            "JobDefinitionSummaries", true, "JobDefinition"};
+const EntityKind kModelBiasJobDefinition{"ModelBiasJobDefinition", "model-bias-job-definition",
+                                         "JobDefinitionSummaries", true, "JobDefinition"};
+const EntityKind kModelExplainabilityJobDefinition{"ModelExplainabilityJobDefinition",
+                                                   "model-explainability-job-definition",
+                                                   "JobDefinitionSummaries", true, "JobDefinition"};
 
 namespace {
 
@@ -48,9 +62,23 @@ constexpr std::string_view kSummaryFields[] = {"Status",
                                                "TrainingJobStatusCounters",
                                                "ObjectiveStatusCounters",
                                                "TuningJobArn"};
-constexpr const EntityKind* kEntityKinds[] = {
-    &kTrainingJob,       &kProcessingJob, &kTransformJob,   &kTuningJob,  &kModel, &kModelPackage,
-    &kModelPackageGroup, &kEndpoint,      &kEndpointConfig, &kExperiment, &kTrial, &kTrialComponent};
+constexpr const EntityKind* kEntityKinds[] = {&kTrainingJob,
+                                              &kProcessingJob,
+                                              &kTransformJob,
+                                              &kTuningJob,
+                                              &kModel,
+                                              &kModelPackage,
+                                              &kModelPackageGroup,
+                                              &kEndpoint,
+                                              &kEndpointConfig,
+                                              &kExperiment,
+                                              &kTrial,
+                                              &kTrialComponent,
+                                              &kMonitoringSchedule,
+                                              &kDataQualityJobDefinition,
+                                              &kModelQualityJobDefinition,
+                                              &kModelBiasJobDefinition,
+                                              &kModelExplainabilityJobDefinition};
 
 Json summary_of(const EntityKind& entity, const Json& record) {
   Json summary = Json::object();
@@ -94,10 +122,10 @@ Result<Json> summaries(const EntityKind& entity, const TaskCall& call) {
 }  // namespace
 
 std::string name_field(const EntityKind& entity) {
-  return std::string(entity.kind) + "Name";
+  return std::string(entity.fields.empty() ? entity.kind : entity.fields) + "Name";
 }
 std::string arn_field(const EntityKind& entity) {
-  return std::string(entity.kind) + "Arn";
+  return std::string(entity.fields.empty() ? entity.kind : entity.fields) + "Arn";
 }
 
 std::string entity_arn(const EntityKind& entity, std::string_view name) {

@@ -17,9 +17,12 @@ struct EntityKind {
   std::string_view arn_type;    // "training-job"
   std::string_view list_field;  // "TrainingJobSummaries"
   bool modelled_not_found = false;  // what is not there is ResourceNotFound; else ValidationException
+  std::string_view fields = {};     // "JobDefinition" where …Name and …Arn don't begin with the kind
 };
 extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kModel, kModelPackageGroup,
-    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent;
+    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent, kMonitoringSchedule,
+    kMonitoringExecution, kDataQualityJobDefinition, kModelQualityJobDefinition, kModelBiasJobDefinition,
+    kModelExplainabilityJobDefinition;
 // The kind of an ARN, or null.
 const EntityKind* entity_of_arn(std::string_view arn);
 

@@ -5,6 +5,7 @@
 #include "tasks/arguments.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
+#include "tasks/monitoring/monitoring_metrics.h"
 #include "tasks/processing/processors.h"
 #include "tasks/script/train_script.h"
 
@@ -39,6 +40,16 @@ Status check_processing(const Json& request, TaskContext& context) {
   return processor->check(inputs);
 }
 
+// What a run of a monitoring schedule measured goes where metrics go, for alarms.
+void put_measured(const Json& request, const Json& summary, JobContext& context) {
+  const MonitoringSurroundings* around = context.call().monitoring;
+  if (!around || !around->put_metrics) return;
+  const std::vector<MonitoringMetric> metrics = monitoring_metrics(request, summary, context.clock().now());
+  if (metrics.empty()) return;
+  if (const Status put = around->put_metrics(metrics); !put)
+    context.log("the metrics could not be kept: " + put.error().message);
+}
+
 // What a processor found stands in the record as Summary, so that the states that follow can read it.
 Result<Json> work_processing(const Json& request, JobContext& context) {
   MR_TRY(processor, processor_for(request));
@@ -48,7 +59,14 @@ Result<Json> work_processing(const Json& request, JobContext& context) {
   progress.phase = "Processing";
   context.progress(progress);
   MR_TRY(summary, processor->run(inputs, context));
-  return Json{{"Summary", std::move(summary)}};
+  put_measured(request, summary, context);
+  Json fields = Json::object();
+  if (const std::string message = text_at(summary, {"exit_message"}); !message.empty()) {
+    fields["ExitMessage"] = message;
+    summary.erase("exit_message");
+  }
+  fields["Summary"] = std::move(summary);
+  return fields;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "tasks/experiments/job_components.h"
 #include "tasks/integrations/integrations.h"
 #include "tasks/jobs/entities.h"
+#include "tasks/monitoring/executions.h"
 
 namespace millrace::tasks {
 namespace {
@@ -27,6 +28,7 @@ const EventKind kEventKinds[] = {
      "SageMaker Endpoint State Change",
      {"EndpointStatus", "EndpointConfigName", "ProductionVariants", "LastModifiedTime"}},
     {kModelPackage, "SageMaker Model Package State Change", {"ModelPackageStatus", "ModelApprovalStatus"}},
+    {kMonitoringExecution, "SageMaker Model Monitor Execution State Change", {"MonitoringExecutionStatus"}},
 };
 
 const EventKind* event_kind(std::string_view kind) {
@@ -131,6 +133,7 @@ bool StateChanges::failed_to_tell(const std::string& what, const Error& error) {
 
 Status StateChanges::tell(const Jobs::Change& change) {
   MR_DO(keep_job_component(jobs_, change));
+  MR_DO(follow_monitoring_job(jobs_, change));
   const EventKind* kind = event_kind(change.kind);
   const Json event = kind ? event_of_change(*kind, change) : Json();
   if (!event.is_null()) {

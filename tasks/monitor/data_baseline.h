@@ -5,6 +5,7 @@
 // Constraints".
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct FeatureConstraint {
 struct Constraints {
   MonitoringConfig config;
   std::vector<FeatureConstraint> features;
+  std::set<std::string, std::less<>> left_out = {};  // columns of the data that nobody looks at
 };
 // `settings` may have members of monitoring_config, which win. InvalidArgument: what is wrong with the file.
 Result<Constraints> read_constraints(const Json& json, const Json& settings);

@@ -192,7 +192,7 @@ std::vector<Violation> find_violations(const Constraints& constraints, const std
     check_feature(feature, *column, at == drift.end() ? nullptr : &*at, current, out);
   }
   for (const ColumnProfile& column : current.columns()) {
-    if (constraint_of(constraints, column.name()) == nullptr)
+    if (constraint_of(constraints, column.name()) == nullptr && !constraints.left_out.contains(column.name()))
       out.push_back({column.name(), "extra_column_check", "the data has this column, the baseline has not"});
   }
   return out;

@@ -9,8 +9,9 @@
 // are about metrics: the dataset has ground_truth_attribute and inference_attribute (a class or a number) or
 // probability_attribute with probability_threshold_attribute (0.5); or there is an input "model", and the
 // rows are scored. Settings: monitoring_config (members win over those of constraints.json), headers,
-// dataset_type, bootstrap, seed, positive_label. One pass in bounded memory over data; quality keeps labels
-// and predictions.
+// dataset_type, bootstrap, seed, positive_label, exclude_features (columns that are not looked at), history
+// ([{time, distances}] of earlier checks, for the report). One pass in bounded memory over data; quality
+// keeps labels and predictions.
 
 #include "tasks/processing/processors.h"
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/time.h"
 #include "tasks/arguments.h"
 #include "tasks/evaluation/html_report.h"
 #include "tasks/evaluation/svg_chart.h"
@@ -14,6 +15,7 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::size_t kDriftChartBins = 25, kDriftChartsMax = 100;
+constexpr std::size_t kHistoryFeatures = 8;  // lines in the chart of distances over time
 
 // Both distributions as shares over the same bins.
 std::string drift_chart(const FeatureDrift& drift) {
@@ -31,7 +33,7 @@ std::string drift_chart(const FeatureDrift& drift) {
   }
   const double low = std::min(drift.baseline.front().first, drift.current.front().first);
   const double high = std::max(drift.baseline.back().first, drift.current.back().first);
-  const auto shares = [&](const WeightedValues& values, const char* name, bool faint) {
+  const auto shares = [&](const WeightedValues& values, const char* name, Series::Style style) {
     std::vector<double> counts(kDriftChartBins);
     double total = 0;
     for (const auto& [value, weight] : values) {
@@ -39,20 +41,60 @@ std::string drift_chart(const FeatureDrift& drift) {
       counts[static_cast<std::size_t>(std::clamp(place, 0.0, kDriftChartBins - 1.0))] += weight;
       total += weight;
     }
-    Series out{name, {}, Series::Style::Line, faint};
+    Series out{name, {}, style, style == Series::Style::Steps};
+    const double width = (high - low) / kDriftChartBins;
+    // A bar stands around the middle of its bin, a step begins at its left edge.
+    const double offset = style == Series::Style::Steps ? 0 : 0.5;
     for (std::size_t b = 0; b < kDriftChartBins; ++b)
-      out.points.emplace_back(low + (high - low) * (static_cast<double>(b) + 0.5) / kDriftChartBins,
-                              counts[b] / total);
+      out.points.emplace_back(low + width * (static_cast<double>(b) + offset), counts[b] / total);
+    if (style == Series::Style::Steps) out.points.emplace_back(high, out.points.back().second);
     return out;
   };
   return draw_chart({drift.name,
                      "value",
                      "share of the rows",
-                     {shares(drift.baseline, "baseline", true), shares(drift.current, "now", false)}});
+                     {shares(drift.current, "now", Series::Style::Bars),
+                      shares(drift.baseline, "baseline", Series::Style::Steps)}});
+}
+
+// The distances of those features that were ever the furthest away, over the checks so far; time in the
+// largest unit that the checks are apart.
+std::string history_chart(const Json& history, const std::vector<FeatureDrift>& drift, double threshold) {
+  const auto last = parse_rfc3339(text_at(history.back(), {"time"}));
+  std::vector<std::pair<double, std::string>> furthest;
+  for (const FeatureDrift& feature : drift) {
+    double most = feature.distance;
+    for (const Json& check : history) most = std::max(most, check["distances"].value(feature.name, 0.0));
+    furthest.emplace_back(-most, feature.name);
+  }
+  std::sort(furthest.begin(), furthest.end());
+  if (furthest.size() > kHistoryFeatures) furthest.resize(kHistoryFeatures);
+  const auto first = parse_rfc3339(text_at(history.front(), {"time"}));
+  const double span = last && first ? static_cast<double>((*last - *first).count()) : 0;
+  const std::pair<double, const char*> kUnits[] = {
+      {86'400'000, "days"}, {3'600'000, "hours"}, {60'000, "minutes"}, {1'000, "seconds"}};
+  const auto* unit = std::find_if(std::begin(kUnits), std::end(kUnits) - 1,
+                                  [&](const auto& u) { return span >= 2 * u.first; });
+  Chart chart{"Distance to the baseline", std::string(unit->second) + " before this check", "distance", {}};
+  for (const auto& [most, name] : furthest) {
+    Series line{name, {}, Series::Style::Line};
+    for (const Json& check : history) {
+      const auto time = parse_rfc3339(text_at(check, {"time"}));
+      if (!time || !last || !check["distances"].contains(name)) continue;
+      line.points.emplace_back(-static_cast<double>((*last - *time).count()) / unit->first,
+                               check["distances"][name].get<double>());
+    }
+    chart.series.push_back(std::move(line));
+  }
+  Series limit{"threshold", {}, Series::Style::Line, true};
+  limit.points = {{-span / unit->first, threshold}, {0, threshold}};
+  chart.series.push_back(std::move(limit));
+  return draw_chart(chart);
 }
 
 std::string check_page(const Constraints& constraints, const CurrentData& current,
-                       const std::vector<Violation>& violations, const std::vector<FeatureDrift>& drift) {
+                       const std::vector<Violation>& violations, const std::vector<FeatureDrift>& drift,
+                       const Json& history) {
   HtmlReport page("Data against its baseline");
   page.figures({{"rows", format_number(current.rows())},
                 {"columns", std::to_string(current.columns().size())},
@@ -81,6 +123,11 @@ std::string check_page(const Constraints& constraints, const CurrentData& curren
          marked});
   }
   page.table({"feature", "distance", "PSI", "JS", "L∞", "KS", "Wasserstein", "mean shift", "χ²", "p"}, rows);
+  if (history.size() > 1 && !drift.empty()) {
+    page.heading("Over time");
+    page.paragraph("Checks: " + std::to_string(history.size()) + ", this one last.");
+    page.chart(history_chart(history, drift, constraints.config.comparison_threshold));
+  }
   page.heading("Distributions");
   for (std::size_t i = 0; i < std::min(drift.size(), kDriftChartsMax); ++i) page.chart(drift_chart(drift[i]));
   return page.finish();
@@ -135,6 +182,25 @@ Result<Json> run_baseline(const ProcessingInputs& inputs, const NamedUri& datase
   return Json{{"rows", data.rows()}, {"features", data.columns().size()}};
 }
 
+// Earlier checks, and this one; empty without a history.
+Json with_this_check(const ProcessingInputs& inputs, const Json& distances, Instant now) {
+  Json history = inputs.settings.value("history", Json::array());
+  if (!history.empty()) history.push_back({{"time", format_rfc3339(now)}, {"distances", distances}});
+  return history;
+}
+
+// Features that are not to be looked at, neither in the baseline nor in the data.
+Status leave_out(const Json& settings, Constraints& constraints, std::vector<FeatureStatistics>& before) {
+  MR_TRY(names, Arguments(settings).texts("exclude_features"));
+  const auto left_out = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  std::erase_if(constraints.features, [&](const FeatureConstraint& f) { return left_out(f.name); });
+  std::erase_if(before, [&](const FeatureStatistics& f) { return left_out(f.name); });
+  constraints.left_out.insert(names.begin(), names.end());
+  return {};
+}
+
 Result<Json> run_check(const ProcessingInputs& inputs, const NamedUri& dataset, const Json& given,
                        TaskContext& context) {
   const Json config = inputs.settings.value("monitoring_config", Json::object());
@@ -145,6 +211,7 @@ Result<Json> run_check(const ProcessingInputs& inputs, const NamedUri& dataset, 
     MR_TRY(read, read_statistics(statistics));
     before = std::move(read);
   }
+  MR_DO(leave_out(inputs.settings, constraints, before));
   CurrentData data(constraints);
   MR_DO(stream_into(dataset, inputs.settings, context, data));
   const std::vector<FeatureDrift> drift = measure_drift(constraints, before, data);
@@ -153,15 +220,31 @@ Result<Json> run_check(const ProcessingInputs& inputs, const NamedUri& dataset, 
     context.log(entry.feature + ": " + entry.check + ": " + entry.description);
   const std::string& uri = inputs.outputs[0].uri;
   const Json now = statistics_json(data.columns(), data.rows()), found = violations_json(violations);
+  Json distances = Json::object();
+  for (const FeatureDrift& entry : drift) distances[entry.name] = entry.distance;
   MR_DO(context.objects().write(join_uri(uri, "report.html"),
-                                check_page(constraints, data, violations, drift)));
+                                check_page(constraints, data, violations, drift,
+                                           with_this_check(inputs, distances, context.clock().now()))));
   MR_DO(context.objects().write(join_uri(uri, "statistics.json"), now.dump(2) + "\n"));
   MR_DO(context.objects().write(join_uri(uri, "drift.json"), drift_json(drift).dump(2) + "\n"));
   MR_DO(context.objects().write(join_uri(uri, "constraint_violations.json"), found.dump(2) + "\n"));
   Json summary = {{"rows", data.rows()}, {"violation_count", violations.size()}};
   summary.update(found);
+  summary["distances"] = std::move(distances);
   return bounded_summary(std::move(summary), join_uri(uri, "constraint_violations.json"),
                          {"rows", "violation_count"});
+}
+
+// [{"time": "2026-…", "distances": {"age": 0.1}}]
+bool is_history(const Json& history) {
+  if (!history.is_array()) return false;
+  for (const Json& check : history) {
+    if (!parse_rfc3339(text_at(check, {"time"})) || !check.value("distances", Json()).is_object())
+      return false;
+    for (const auto& [name, distance] : check["distances"].items())
+      if (!distance.is_number()) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -183,11 +266,12 @@ Result<Json> baseline_file(const ProcessingInputs& inputs, std::string_view inpu
 
 Status check_monitor(const ProcessingInputs& inputs) {
   const Json& settings = inputs.settings;
-  MR_DO(check_setting_names(settings,
-                            {"monitoring_config", "headers", "dataset_type", "problem_type",
-                             "ground_truth_attribute", "inference_attribute", "probability_attribute",
-                             "probability_threshold_attribute", "positive_label", "bootstrap", "seed"},
-                            "monitor"));
+  MR_DO(check_setting_names(
+      settings,
+      {"monitoring_config", "headers", "dataset_type", "problem_type", "exclude_features", "history",
+       "ground_truth_attribute", "inference_attribute", "probability_attribute",
+       "probability_threshold_attribute", "positive_label", "bootstrap", "seed"},
+      "monitor"));
   MR_DO(dataset_options(settings));
   for (const NamedUri& input : inputs.inputs) {
     const std::initializer_list<std::string_view> names = {"dataset",    "data",        "test", "baseline",
@@ -207,6 +291,9 @@ Status check_monitor(const ProcessingInputs& inputs) {
     MR_DO(read_monitoring_config(settings["monitoring_config"], {}));
   }
   if (settings.contains("problem_type")) MR_DO(task_of_problem(settings));
+  MR_DO(Arguments(settings).texts("exclude_features"));
+  if (settings.contains("history") && !is_history(settings["history"]))
+    return invalid(R"(history: expected [{"time": …, "distances": {feature: number}}])");
   if (inputs.outputs.size() != 1) return invalid("ProcessingOutputConfig.Outputs: monitor needs one output");
   return {};
 }

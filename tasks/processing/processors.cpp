@@ -7,6 +7,7 @@
 #include "tasks/evaluation/evaluate.h"
 #include "tasks/explain/clarify.h"
 #include "tasks/explain/run_explain.h"
+#include "tasks/monitor/analyzer.h"
 #include "tasks/monitor/monitor.h"
 #include "tasks/processing/prepare.h"
 #include "tasks/processing/profile.h"
@@ -142,6 +143,9 @@ std::span<const Processor> processors() {
       {"sql", "a SQL script over channels as tables; its last SELECT is the result", check_sql, run_sql},
       {"sagemaker-clarify-processing", "bias and explain under SageMaker Clarify's name, by its methods",
        check_clarify, run_clarify},
+      {"sagemaker-model-monitor-analyzer",
+       "what an endpoint was asked in a span of time against a baseline: data, quality, bias, attributions",
+       check_analyzer, run_analyzer},
       {"split", "cuts rows into train, validation and test: random, ordered, stratified or by key",
        check_split, run_split},
   };

@@ -138,6 +138,46 @@ class RetrainOnNewData(Case):
         self.assertEqual(len(listed), 3)
 
 
+class Drift(Case):
+    """Requests change; a scheduled check finds it, once, and its event renews the model and the baseline."""
+
+    def test_a_sale(self):
+        begin = time.monotonic()
+        done = subprocess.run([EXAMPLES / "drift/run", self.home], capture_output=True, text=True, timeout=300, check=False,
+                              env=dict(os.environ, MILLRACE=program.MILLRACE))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        print(f"took {time.monotonic() - begin:.0f} s", flush=True)
+        result = json.loads((self.home / "drift.json").read_text(encoding="utf-8"))
+        self.assertTrue({"price", "items", "discount"} <= set(result["drifted"]), result["drifted"])
+        self.assertNotIn("days_to_deliver", result["drifted"])
+        first, second = result["told"]
+        self.assertEqual((first["baseline"], second["baseline"]), ("s3://returns/labelled/1-spring.csv", "s3://returns/labelled/2-sale.csv"))
+        self.assertEqual(second["decision"], "serves")
+        self.assertNotEqual(first["model"], second["model"])
+        self.assertEqual(result["last"], "Completed")
+        self.assertNotEqual(result["means"][1], result["means"][2])
+        page = (self.home / result["report"]).read_text(encoding="utf-8")
+        self.assertIn("baseline_drift_check", page)
+        self.assertIn("Over time", page)
+
+
+class HumanApproval(Case):
+    """Ada approves by mail, Grace rejects in a chat; each answer counts once."""
+
+    def test_two_answers(self):
+        done = subprocess.run([EXAMPLES / "human-approval/run", self.home], capture_output=True, text=True, timeout=120, check=False,
+                              env=dict(os.environ, MILLRACE=program.MILLRACE))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        result = json.loads((self.home / "approvals.json").read_text(encoding="utf-8"))
+        self.assertEqual(result["first"]["approval"]["DecidedBy"], "ada@example.com")
+        self.assertEqual(result["first"]["registry"]["Status"], "Approved")
+        last = result["first"]["registry"]["History"][-1]
+        self.assertEqual((last["Status"], last["By"], last["Description"]), ("Approved", "ada@example.com", "the report looks good"))
+        self.assertIn("decided already: Approved by ada@example.com", result["again"])
+        self.assertEqual((result["second"]["status"], result["second"]["cause"]), ("FAILED", "AUC fell"))
+        self.assertEqual([(one["Status"], one["DecidedBy"]) for one in result["inbox"]], [("Rejected", "Grace"), ("Approved", "ada@example.com")])
+
+
 class Fraud(Case):
     """The whole example twice in one home, then with a margin out of reach."""
 

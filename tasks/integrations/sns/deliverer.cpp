@@ -135,8 +135,16 @@ void Deliverer::run() {
       log::error("deliveries can't be read", {{"why", list.error().message}});
       continue;
     }
-    for (const Delivery& delivery : *list) {
+    for (Delivery delivery : *list) {
       under_way_.insert(delivery.number);
+      const Result<bool> alone =
+          settings_.prepare ? settings_.prepare(delivery.message, delivery.protocol, delivery.endpoint)
+                            : Result<bool>(false);
+      if (!alone) {
+        finish(delivery, End::Again, alone.error().message);
+        continue;
+      }
+      if (*alone && delivery.protocol.starts_with("http")) delivery.raw = delivery.json = true;
       begin(delivery);
     }
   }
@@ -193,7 +201,7 @@ void Deliverer::post(const Delivery& delivery) {
   request.body = delivery.raw ? text_at(note, {"Message"}) : std::string(to_payload(note).text());
   request.time_max = settings_.time_max;
   request.body_bytes_max = kAnswerBytesMax;
-  request.headers = {{"Content-Type", "text/plain; charset=UTF-8"},
+  request.headers = {{"Content-Type", delivery.json ? "application/json" : "text/plain; charset=UTF-8"},
                      {"User-Agent", "Millrace"},
                      {"x-amz-sns-message-type", "Notification"},
                      {"x-amz-sns-message-id", text_at(note, {"MessageId"})},

@@ -35,6 +35,9 @@ struct DeliverySettings {
   MailSettings mail;
   std::filesystem::path files;  // HOME/notifications: where endpoints of the protocol file are
   LambdaPlace place;
+  // A message as this subscriber gets it; true: its text alone, as JSON; an error: not yet. May be empty.
+  std::function<Result<bool>(Json& message, const std::string& protocol, const std::string& endpoint)>
+      prepare = {};
 };
 
 // Hands a message to a queue, by its ARN; `done` is called once, from any thread, with what is wrong or with

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tasks/approvals/approvals.h"
 #include "tasks/integrations/integrations.h"
 #include "tasks/integrations/sdk_form.h"
 
@@ -42,7 +43,14 @@ Outcome plain(TaskCall& call) {
 }  // namespace
 
 Outcome sns_publish(TaskCall& call) {
-  return with_topics(call, [&](Topics& topics) { return topics.publish(call.arguments, call.key); });
+  return with_topics(call, [&](Topics& topics) -> Result<Json> {
+    const auto token = Approvals::token_in(call.arguments);
+    if (!token || call.approvals == nullptr) return topics.publish(call.arguments, call.key);
+    MR_TRY(asks, topics.has_attribute(call.arguments, kApprovalLinks, "true"));
+    if (!asks) return topics.publish(call.arguments, call.key);
+    MR_TRY(approval, call.approvals->ask(call.arguments, *token, call.execution_arn, call.caller));
+    return topics.publish(Approvals::without_token(call.arguments), call.key, approval);
+  });
 }
 Outcome sns_publish_batch(TaskCall& call) {
   return with_topics(call, [&](Topics& topics) { return topics.publish_batch(call.arguments, call.key); });

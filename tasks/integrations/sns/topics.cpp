@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "base/random.h"
+#include "tasks/approvals/approvals.h"
 #include "tasks/arguments.h"
 #include "tasks/integrations/sns/filter_policy.h"
 #include "tasks/integrations/sns/message.h"
@@ -373,11 +374,22 @@ Result<Json> Topics::once(const std::string& task, const std::function<Result<Js
   return answer;
 }
 
-Result<Json> Topics::publish(const Json& request, const std::string& task) {
+Result<bool> Topics::has_attribute(const Json& request, std::string_view name, std::string_view value) {
+  const std::string_view member = request.contains("TopicArn") ? "TopicArn" : "TargetArn";
+  const std::lock_guard lock(mutex_);
+  MR_TRY(topic, topic_of(request, member));
+  MR_TRY(kept, rows<Json>(
+                   database_, "SELECT attributes FROM topic WHERE name = ?1",
+                   [](Statement& s) { return parsed(s.text(0)); }, view(topic)));
+  return text_at(kept.at(0), {name}) == value;
+}
+
+Result<Json> Topics::publish(const Json& request, const std::string& task, const std::string& approval) {
   if (request.contains("PhoneNumber") && !request["PhoneNumber"].is_null())
     return wrong("PhoneNumber Reason: text messages can't be sent from here");
   const std::string_view member = request.contains("TopicArn") ? "TopicArn" : "TargetArn";
   MR_TRY(message, read_message(request));
+  if (!approval.empty()) message[kApprovalOfMessage] = approval;
   Result<Json> answer = [&]() -> Result<Json> {
     const std::lock_guard lock(mutex_);
     return once(task, [&]() -> Result<Json> {

@@ -23,8 +23,9 @@ struct Delivery {
   std::int64_t number = 0;
   std::string subscription;  // its ARN
   std::string protocol, endpoint;
-  bool raw = false;  // RawMessageDelivery
-  int attempts = 0;  // that have failed
+  bool raw = false;   // RawMessageDelivery
+  bool json = false;  // the message is JSON, made for a webhook
+  int attempts = 0;   // that have failed
   Json message;
 };
 
@@ -55,7 +56,10 @@ class Topics {
   Result<Json> set_subscription_attributes(const Json& request);
   // `task`: when it is not empty, a second call of that name publishes nothing and answers what the first
   // did.
-  Result<Json> publish(const Json& request, const std::string& task);
+  // `approval`: the name of the question that the message is (tasks/approvals), or empty.
+  Result<Json> publish(const Json& request, const std::string& task, const std::string& approval = {});
+  // Whether a Publish request's topic has an attribute with this value. NotFound, InvalidArgument.
+  Result<bool> has_attribute(const Json& request, std::string_view name, std::string_view value);
   Result<Json> publish_batch(const Json& request, const std::string& task);
 
   // What is due and not among `under_way`, earliest first.

@@ -200,3 +200,48 @@ TEST_CASE("deliveries: what is kept is what was sent") {
   CHECK(back.input == d.input);
   CHECK(back.policy.dead_letters == "dead");
 }
+
+TEST_CASE("schedules: monitoring runs each missed span, and is named and bounded by its times") {
+  Json record = {
+      {"MonitoringScheduleName", "hourly"},
+      {"MonitoringScheduleArn", "arn:aws:sagemaker:us-east-1:123456789012:monitoring-schedule/hourly"},
+      {"MonitoringScheduleStatus", "Scheduled"},
+      {"CreationTime", to_millis(at("2026-01-01T00:20:00Z"))},
+      {"MonitoringScheduleConfig", {{"ScheduleConfig", {{"ScheduleExpression", "cron(0 * ? * * *)"}}}}}};
+  const auto hourly = compile_monitoring_schedule(record);
+  REQUIRE(hourly);
+  CHECK(hourly->key == "monitoring/hourly");
+  CHECK(runs(*hourly, "2026-01-05T01:30:00Z", "2026-01-05T04:10:00Z") ==
+        Texts{"01-05T02:00:00", "01-05T03:00:00", "01-05T04:00:00"});
+  const auto deliveries = hourly->deliveries(at("2026-01-05T02:00:00Z"));
+  REQUIRE(deliveries.size() == 1);
+  CHECK(deliveries[0].target == "arn:aws:scheduler:::aws-sdk:sagemaker:runMonitoringExecution");
+  CHECK(Json::parse(deliveries[0].input) == Json{{"MonitoringScheduleName", "hourly"},
+                                                 {"ScheduledTime", "2026-01-05T02:00:00.000Z"},
+                                                 {"PreviousTime", "2026-01-05T01:00:00.000Z"}});
+  CHECK(deliveries[0].key == hourly->deliveries(at("2026-01-05T02:00:00Z"))[0].key);
+  CHECK(deliveries[0].key != hourly->deliveries(at("2026-01-05T03:00:00Z"))[0].key);
+
+  const auto with = [&](const char* expression, const char* missed = nullptr) {
+    Json changed = record;
+    changed["MonitoringScheduleConfig"]["ScheduleConfig"]["ScheduleExpression"] = expression;
+    if (missed) changed["Millrace"]["Tags"] = Json::array({{{"Key", "millrace:missed"}, {"Value", missed}}});
+    return *compile_monitoring_schedule(changed);
+  };
+  const auto previous = [](const Scheduled& s, const char* due) {
+    return Json::parse(s.deliveries(at(due))[0].input).value("PreviousTime", "none");
+  };
+  CHECK(previous(with("cron(0 17 ? * * *)"), "2026-01-05T17:00:00Z") == "2026-01-04T17:00:00.000Z");
+  CHECK(previous(with("cron(0 17 1 * ? *)"), "2026-03-01T17:00:00Z") == "2026-02-01T17:00:00.000Z");
+  // A rate's first span begins with the schedule.
+  CHECK(previous(with("rate(5 minutes)"), "2026-01-01T00:25:00Z") == "2026-01-01T00:20:00.000Z");
+  CHECK(runs(with("cron(0 * ? * * *)", "skip"), "2026-01-05T01:30:00Z", "2026-01-05T04:10:00Z").empty());
+  CHECK(runs(with("cron(0 * ? * * *)", "run-once"), "2026-01-05T01:30:00Z", "2026-01-05T04:10:00Z") ==
+        Texts{"01-05T04:00:00"});
+  // NOW is once, whenever somebody is there to run it.
+  CHECK(runs(with("NOW"), "2026-01-01T00:20:00Z", "2026-01-01T05:00:00Z") == Texts{"01-01T00:20:01"});
+  CHECK(runs(with("NOW"), "2026-01-01T00:20:01Z", "2026-01-09T00:00:00Z").empty());
+  CHECK(previous(with("NOW"), "2026-01-01T00:20:01Z") == "none");
+  record["MonitoringScheduleStatus"] = "Stopped";
+  CHECK(!compile_monitoring_schedule(record));
+}
