@@ -17,9 +17,10 @@ struct EntityKind {
   std::string_view arn_type;    // "training-job"
   std::string_view list_field;  // "TrainingJobSummaries"
   bool modelled_not_found = false;  // what is not there is ResourceNotFound; else ValidationException
+  std::size_t name_max = 63;        // characters
 };
-extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kModel, kModelPackageGroup,
-    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent;
+extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kAutoMLJob, kModel,
+    kModelPackageGroup, kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent;
 // The kind of an ARN, or null.
 const EntityKind* entity_of_arn(std::string_view arn);
 
