@@ -135,7 +135,7 @@ def run(millrace, name, options):
             label = candidate["CandidateName"]
             file = next(iter((folder / "home/objects/b/scores" / label).glob("*.out")), None)
             if file:
-                board[label] = {"seconds": round((candidate["EndTime"] - candidate["CreationTime"]), 1),
+                board[label] = {"seconds": round((candidate["EndTime"] - candidate["CreationTime"]) / 1000, 1),
                                 "held_out": candidate["FinalAutoMLJobObjectiveMetric"]["Value"], **judged(meta, truth, classes, file.read_text())}
         first = "rmse" if meta["task"] == "regression" else "logloss"
         singles = {k: v for k, v in board.items() if not k.endswith("-ensemble")}
