@@ -113,6 +113,38 @@ constexpr P kTuningParameters[] = {
     {"TrainingJobDefinition", "object", true,
      "the trials' CreateTrainingJob request, with StaticHyperParameters"},
 };
+constexpr P kAutoMLParameters[] = {
+    {"AutoMLJobName", "string", true, "unique"},
+    {"InputDataConfig", "array", true,
+     "ChannelType, DataSource.S3DataSource.S3Uri, TargetAttributeName: CSV with a header"},
+    {"OutputDataConfig", "object", true, "S3OutputPath"},
+    {"ProblemType", "string", false, "BinaryClassification, MulticlassClassification, Regression"},
+    {"AutoMLJobObjective", "object", false, "MetricName: F1, Accuracy, AUC, LogLoss, MSE, RMSE, R2, …"},
+    {"AutoMLJobConfig", "object", false, "Mode, CompletionCriteria, CandidateGenerationConfig"},
+    {"RandomSeed", "number", false, "ours: the same seed and data give the same candidates"},
+};
+constexpr P kAutoMLV2Parameters[] = {
+    {"AutoMLJobName", "string", true, "unique"},
+    {"AutoMLJobInputDataConfig", "array", true,
+     "ChannelType, DataSource.S3DataSource.S3Uri: CSV with a header"},
+    {"AutoMLProblemTypeConfig", "object", true,
+     "TabularJobConfig: TargetAttributeName, ProblemType, Mode, CompletionCriteria, "
+     "CandidateGenerationConfig, "
+     "FeatureSpecificationS3Uri"},
+    {"OutputDataConfig", "object", true, "S3OutputPath"},
+    {"AutoMLJobObjective", "object", false, "MetricName: F1, Accuracy, AUC, LogLoss, MSE, RMSE, R2, …"},
+    {"DataSplitConfig", "object", false, "ValidationFraction"},
+    {"RandomSeed", "number", false, "ours: the same seed and data give the same candidates"},
+};
+constexpr P kListCandidatesParameters[] = {
+    {"AutoMLJobName", "string", true},
+    {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
+    {"CandidateNameEquals", "string", false},
+    {"SortBy", "string", false, "CreationTime (default), Status, FinalObjectiveMetricValue"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
 constexpr P kListParameters[] = {
     {"NameContains", "string", false, "part of the name"},
     {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
@@ -550,6 +582,7 @@ constexpr P kTrainingJobName[] = {{"TrainingJobName", "string", true}};
 constexpr P kProcessingJobName[] = {{"ProcessingJobName", "string", true}};
 constexpr P kTransformJobName[] = {{"TransformJobName", "string", true}};
 constexpr P kTuningJobName[] = {{"HyperParameterTuningJobName", "string", true}};
+constexpr P kAutoMLJobName[] = {{"AutoMLJobName", "string", true}};
 constexpr P kModelName[] = {{"ModelName", "string", true}};
 constexpr P kGroupName[] = {{"ModelPackageGroupName", "string", true}};
 constexpr P kPackageName[] = {{"ModelPackageName", "string", true, "ARN or group/version"}};
@@ -632,6 +665,8 @@ const TaskKind kCatalog[] = {
     {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},
     {kService, "addTags", "Adds tags to a resource", false, false, kAddTagsParameters, add_tags},
     {kService, "associateTrialComponent", "Puts a component into a trial", false, false, kComponentAndTrial, associate_trial_component},
+    {kService, "createAutoMLJob", "Looks at a table, trains candidates, puts the best together", true, true, kAutoMLParameters, create<kAutoMLJobKind>},
+    {kService, "createAutoMLJobV2", "The same by the newer request", true, true, kAutoMLV2Parameters, create<kAutoMLJobKind>},
     {kService, "createDataQualityJobDefinition", "Says how checks of data are made", false, false, kDataQualityParameters, definition<DefOp::Create, 'D'>},
     {kService, "createEndpoint", "Serves the models of an endpoint configuration", true, false, kEndpointParameters, create_endpoint},
     {kService, "createEndpointConfig", "Weighs models as variants of an endpoint", true, false, kEndpointConfigParameters, create_endpoint_config},
@@ -663,6 +698,8 @@ const TaskKind kCatalog[] = {
     {kService, "deleteTags", "Removes tags from a resource", false, false, kDeleteTagsParameters, delete_tags},
     {kService, "deleteTrial", "Deletes a trial without components", false, false, kTrialName, delete_trial},
     {kService, "deleteTrialComponent", "Deletes a component that is in no trial, with its metrics", false, false, kComponentName, delete_trial_component},
+    {kService, "describeAutoMLJob", "An AutoML job's record", false, false, kAutoMLJobName, describe<kAutoMLJob>},
+    {kService, "describeAutoMLJobV2", "An AutoML job's record", false, false, kAutoMLJobName, describe<kAutoMLJob>},
     {kService, "describeDataQualityJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kDataQualityJobDefinition>},
     {kService, "describeEndpoint", "An endpoint's record with the weights of its variants", false, false, kEndpointName, describe<kEndpoint>},
     {kService, "describeEndpointConfig", "An endpoint configuration's record", false, false, kEndpointConfigName, describe<kEndpointConfig>},
@@ -681,6 +718,8 @@ const TaskKind kCatalog[] = {
     {kService, "describeTrial", "A trial's record", false, false, kTrialName, describe<kTrial>},
     {kService, "describeTrialComponent", "A component with what its metrics come to", false, false, kComponentName, describe_trial_component},
     {kService, "disassociateTrialComponent", "Takes a component out of a trial", false, false, kComponentAndTrial, disassociate_trial_component},
+    {kService, "listAutoMLJobs", "AutoML jobs, newest first", false, false, kListParameters, list<kAutoMLJob>},
+    {kService, "listCandidatesForAutoMLJob", "An AutoML job's candidates, newest first", false, false, kListCandidatesParameters, list_candidates_for_automl_job},
     {kService, "listDataQualityJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'D'>},
     {kService, "listEndpointConfigs", "Endpoint configurations, newest first", false, false, kListParameters, list<kEndpointConfig>},
     {kService, "listEndpoints", "Endpoints, newest first", false, false, kListParameters, list<kEndpoint>},
@@ -703,6 +742,7 @@ const TaskKind kCatalog[] = {
     {kService, "listTrials", "Trials of an experiment or of a component, newest first", false, false, kListTrialsParameters, list_trials},
     {kService, "runMonitoringExecution", "Ours: one run of a schedule, also over another span", false, false, kRunMonitoringParameters, run_monitoring_execution},
     {kService, "search", "Resources by conditions on any of their properties", false, false, kSearchParameters, search},
+    {kService, "stopAutoMLJob", "Tells an AutoML job and its jobs to stop", false, false, kAutoMLJobName, stop<kAutoMLJobKind>},
     {kService, "startMonitoringSchedule", "Takes a stopped schedule up again", false, false, kScheduleName, start_monitoring_schedule},
     {kService, "stopHyperParameterTuningJob", "Tells a tuning job and its training jobs to stop", false, false, kTuningJobName, stop<kTuningJobKind>},
     {kService, "stopMonitoringSchedule", "Stops a schedule; what runs goes on", false, false, kScheduleName, stop_monitoring_schedule},
@@ -766,7 +806,7 @@ const TaskKind kCatalog[] = {
 // clang-format on
 
 constexpr const JobKind* kJobKinds[] = {&kTrainingJobKind, &kProcessingJobKind, &kTransformJobKind,
-                                        &kTuningJobKind};
+                                        &kTuningJobKind, &kAutoMLJobKind};
 
 // The service part and what follows of arn:PARTITION:states:REGION:ACCOUNT:…; empty when it is something
 // else.

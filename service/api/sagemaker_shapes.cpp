@@ -33,6 +33,7 @@ constexpr std::string_view kEndpointStatuses[] = {"OutOfService",   "Creating", 
 constexpr std::string_view kJobSorts[] = {"Name", "CreationTime", "Status"};
 constexpr std::string_view kNameSorts[] = {"Name", "CreationTime"};
 constexpr std::string_view kTrialSorts[] = {"Name", "CreationTime", "Status", "FinalObjectiveMetricValue"};
+constexpr std::string_view kCandidateSorts[] = {"CreationTime", "Status", "FinalObjectiveMetricValue"};
 constexpr std::string_view kEndpointSorts[] = {"Name", "CreationTime", "Status"};
 constexpr std::string_view kExecutionSorts[] = {"CreationTime", "ScheduledTime", "Status"};
 constexpr std::string_view kScheduleStatuses[] = {"Pending", "Failed", "Scheduled", "Stopped"};
@@ -64,6 +65,7 @@ constexpr Shape kEndpointStatus{Kind::String, -1, -1, {}, nullptr, kEndpointStat
 constexpr Shape kJobSort{Kind::String, -1, -1, {}, nullptr, kJobSorts};
 constexpr Shape kNameSort{Kind::String, -1, -1, {}, nullptr, kNameSorts};
 constexpr Shape kTrialSort{Kind::String, -1, -1, {}, nullptr, kTrialSorts};
+constexpr Shape kCandidateSort{Kind::String, -1, -1, {}, nullptr, kCandidateSorts};
 constexpr Shape kEndpointSort{Kind::String, -1, -1, {}, nullptr, kEndpointSorts};
 constexpr Shape kExecutionSort{Kind::String, -1, -1, {}, nullptr, kExecutionSorts};
 constexpr Shape kScheduleStatus{Kind::String, -1, -1, {}, nullptr, kScheduleStatuses};
@@ -137,6 +139,22 @@ constexpr Member kCreateTuningJob[] = {{"HyperParameterTuningJobName", &kShortNa
                                        {"HyperParameterTuningJobConfig", &kAnyObject, true},
                                        {"TrainingJobDefinition", &kAnyObject},
                                        {"Tags", &kTags}};
+constexpr Member kCreateAutoMLJob[] = {{"AutoMLJobName", &kShortName, true},
+                                       {"InputDataConfig", &kSomeObjects, true},
+                                       {"OutputDataConfig", &kAnyObject, true},
+                                       {"ProblemType", &kText},
+                                       {"AutoMLJobObjective", &kAnyObject},
+                                       {"AutoMLJobConfig", &kAnyObject},
+                                       {"RoleArn", &kText},
+                                       {"Tags", &kTags}};
+constexpr Member kCreateAutoMLJobV2[] = {{"AutoMLJobName", &kShortName, true},
+                                         {"AutoMLJobInputDataConfig", &kSomeObjects, true},
+                                         {"OutputDataConfig", &kAnyObject, true},
+                                         {"AutoMLProblemTypeConfig", &kAnyObject, true},
+                                         {"AutoMLJobObjective", &kAnyObject},
+                                         {"DataSplitConfig", &kAnyObject},
+                                         {"RoleArn", &kText},
+                                         {"Tags", &kTags}};
 constexpr Member kCreateModel[] = {{"ModelName", &kName, true},
                                    {"PrimaryContainer", &kAnyObject},
                                    {"Containers", &kObjects},
@@ -199,6 +217,7 @@ constexpr Member kTrainingJobName[] = {{"TrainingJobName", &kName, true}};
 constexpr Member kProcessingJobName[] = {{"ProcessingJobName", &kName, true}};
 constexpr Member kTransformJobName[] = {{"TransformJobName", &kName, true}};
 constexpr Member kTuningJobName[] = {{"HyperParameterTuningJobName", &kShortName, true}};
+constexpr Member kAutoMLJobName[] = {{"AutoMLJobName", &kShortName, true}};
 constexpr Member kModelName[] = {{"ModelName", &kName, true}};
 constexpr Member kGroupName[] = {{"ModelPackageGroupName", &kNameOrArn, true}};
 constexpr Member kPackageName[] = {{"ModelPackageName", &kNameOrArn, true}};
@@ -235,6 +254,14 @@ constexpr Member kListTrialJobs[] = {{"HyperParameterTuningJobName", &kShortName
                                      {"SortBy", &kTrialSort},
                                      {"SortOrder", &kOrder},
                                      {"StatusEquals", &kJobStatus}};
+
+constexpr Member kListCandidates[] = {{"AutoMLJobName", &kShortName, true},
+                                      {"StatusEquals", &kJobStatus},
+                                      {"CandidateNameEquals", &kText},
+                                      {"MaxResults", &kPageLimit},
+                                      {"NextToken", &kText},
+                                      {"SortBy", &kCandidateSort},
+                                      {"SortOrder", &kOrder}};
 
 constexpr Member kAddTags[] = {{"ResourceArn", &kNameOrArn, true}, {"Tags", &kTags, true}};
 constexpr Member kListTags[] = {
@@ -303,6 +330,8 @@ constexpr Member kListComponents[] = {
 constexpr SageMakerOperation kSageMakerOperations[] = {
     {"AddTags", kAddTags},
     {"AssociateTrialComponent", kComponentAndTrial},
+    {"CreateAutoMLJob", kCreateAutoMLJob},
+    {"CreateAutoMLJobV2", kCreateAutoMLJobV2},
     {"CreateDataQualityJobDefinition", kCreateDataQuality},
     {"CreateEndpoint", kCreateEndpoint},
     {"CreateEndpointConfig", kCreateEndpointConfig},
@@ -334,6 +363,8 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"DeleteTags", kDeleteTags},
     {"DeleteTrial", kTrialName},
     {"DeleteTrialComponent", kComponentName},
+    {"DescribeAutoMLJob", kAutoMLJobName},
+    {"DescribeAutoMLJobV2", kAutoMLJobName},
     {"DescribeDataQualityJobDefinition", kDefinitionName},
     {"DescribeEndpoint", kEndpointNameOnly},
     {"DescribeEndpointConfig", kConfigName},
@@ -352,6 +383,8 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"DescribeTrial", kTrialName},
     {"DescribeTrialComponent", kComponentName},
     {"DisassociateTrialComponent", kComponentAndTrial},
+    {"ListAutoMLJobs", kListJobs},
+    {"ListCandidatesForAutoMLJob", kListCandidates},
     {"ListDataQualityJobDefinitions", kListDefinitions},
     {"ListEndpointConfigs", kListNamed},
     {"ListEndpoints", kListEndpoints},
@@ -373,6 +406,7 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"ListTrialComponents", kListComponents},
     {"ListTrials", kListTrials},
     {"Search", kSearch},
+    {"StopAutoMLJob", kAutoMLJobName},
     {"StartMonitoringSchedule", kMonitoringScheduleName},
     {"StopHyperParameterTuningJob", kTuningJobName},
     {"StopMonitoringSchedule", kMonitoringScheduleName},

@@ -18,6 +18,7 @@ void add_dead_letters(CLI::App&, const Shared&, int&);
 void add_keys(CLI::App&, const Shared&, int&);
 void add_serve(CLI::App&, const Shared&, int&);
 void add_simulate(CLI::App&, const Shared&, int&);
+void add_automl(CLI::App&, const Shared&, int&);
 void add_test(CLI::App&, const Shared&, int&);
 void add_bench(CLI::App&, const Shared&, int&);
 void add_deploy(CLI::App&, const Shared&, int&);
@@ -63,6 +64,7 @@ std::span<const Command> commands() {
       {"dead-letters", add_dead_letters},
       {"serve", add_serve},
       {"keys", add_keys},
+      {"automl", add_automl},
       {"test", add_test},
       {"simulate", add_simulate},
       {"bench", add_bench},

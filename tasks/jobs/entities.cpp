@@ -13,7 +13,8 @@ const EntityKind kTrainingJob{"TrainingJob", "training-job", "TrainingJobSummari
 const EntityKind kProcessingJob{"ProcessingJob", "processing-job", "ProcessingJobSummaries"};
 const EntityKind kTransformJob{"TransformJob", "transform-job", "TransformJobSummaries"};
 const EntityKind kTuningJob{"HyperParameterTuningJob", "hyper-parameter-tuning-job",
-                            "HyperParameterTuningJobSummaries"};
+                            "HyperParameterTuningJobSummaries", false, 32};
+const EntityKind kAutoMLJob{"AutoMLJob", "automl-job", "AutoMLJobSummaries", true, {}, 32};
 const EntityKind kModel{"Model", "model", "Models"};
 const EntityKind kModelPackageGroup{"ModelPackageGroup", "model-package-group",
                                     "ModelPackageGroupSummaryList"};
@@ -61,11 +62,15 @@ constexpr std::string_view kSummaryFields[] = {"Status",
                                                "EndpointConfigName",
                                                "TrainingJobStatusCounters",
                                                "ObjectiveStatusCounters",
+                                               "AutoMLJobSecondaryStatus",
+                                               "EndTime",
+                                               "PartialFailureReasons",
                                                "TuningJobArn"};
 constexpr const EntityKind* kEntityKinds[] = {&kTrainingJob,
                                               &kProcessingJob,
                                               &kTransformJob,
                                               &kTuningJob,
+                                              &kAutoMLJob,
                                               &kModel,
                                               &kModelPackage,
                                               &kModelPackageGroup,

@@ -18,8 +18,9 @@ struct EntityKind {
   std::string_view list_field;  // "TrainingJobSummaries"
   bool modelled_not_found = false;  // what is not there is ResourceNotFound; else ValidationException
   std::string_view fields = {};     // "JobDefinition" where …Name and …Arn don't begin with the kind
+  std::size_t name_max = 63;        // characters
 };
-extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kModel, kModelPackageGroup,
+extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kAutoMLJob, kModel, kModelPackageGroup,
     kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent, kMonitoringSchedule,
     kMonitoringExecution, kDataQualityJobDefinition, kModelQualityJobDefinition, kModelBiasJobDefinition,
     kModelExplainabilityJobDefinition;

@@ -10,8 +10,10 @@ extern const JobKind kTrainingJobKind;
 extern const JobKind kProcessingJobKind;
 extern const JobKind kTransformJobKind;
 extern const JobKind kTuningJobKind;
+extern const JobKind kAutoMLJobKind;
 
 Outcome list_training_jobs_of_tuning_job(TaskCall& call);
+Outcome list_candidates_for_automl_job(TaskCall& call);
 
 // The check and the work of a training job; tuning adds its hooks.
 Status check_training(const Json& request, TaskContext& context);

@@ -16,8 +16,9 @@ namespace {
 std::string status_field(const JobKind& kind) {
   return std::string(kind.entity.kind) + "Status";
 }
-// "Training" of TrainingJob: TrainingStartTime, TrainingEndTime.
+// "Training" of TrainingJob: TrainingStartTime, TrainingEndTime; AutoML's are EndTime alone.
 std::string time_prefix(const JobKind& kind) {
+  if (kind.entity.kind == kAutoMLJob.kind) return {};
   return std::string(kind.entity.kind.substr(0, kind.entity.kind.size() - std::string_view("Job").size()));
 }
 bool shows_secondary_status(const JobKind& kind) {
@@ -61,6 +62,10 @@ Json first_record(const JobKind& kind, const Json& request, const std::string& n
     record["ObjectiveStatusCounters"] = {{"Succeeded", 0}, {"Pending", 0}, {"Failed", 0}};
   }
   if (shows_secondary_status(kind)) record["SecondaryStatusTransitions"] = Json::array();
+  if (kind.entity.kind == kAutoMLJob.kind) {
+    record["AutoMLJobSecondaryStatus"] = "Starting";
+    if (record.contains("AutoMLProblemTypeConfig")) record["AutoMLProblemTypeConfigName"] = "Tabular";
+  }
   record[kNotes] = Json{{"Request", request}};
   keep_tags(request, record);
   set_in_progress(kind, call, record);
@@ -136,6 +141,8 @@ Result<Json> end_record(const JobKind& kind, const std::string& name, const Endi
     if (!ending.reason.empty()) record["FailureReason"] = ending.reason;
     record[time_prefix(kind) + "EndTime"] = now;
     record["LastModifiedTime"] = now;
+    if (kind.entity.kind == kAutoMLJob.kind && ending.status != "Completed")
+      record["AutoMLJobSecondaryStatus"] = ending.status;
     if (!shows_secondary_status(kind)) return {};
     begin_secondary_status(record, ending.secondary, ending.reason, now);
     record["SecondaryStatusTransitions"].back()["EndTime"] = now;
@@ -151,8 +158,8 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
   MR_TRY(record, jobs.modify(kind.entity.kind, name, [&](Json& r) -> Status {
     if (finished(kind, r)) return {};
     const std::string field = time_prefix(kind) + "StartTime";
-    if (kind.entity.kind != kTuningJob.kind && !r.contains(field))
-      r[field] = to_millis(call.context.clock().now());
+    const bool shown = kind.entity.kind != kTuningJob.kind && kind.entity.kind != kAutoMLJob.kind;
+    if (shown && !r.contains(field)) r[field] = to_millis(call.context.clock().now());
     return {};
   }));
   if (finished(kind, record)) return record;
@@ -191,7 +198,7 @@ Result<Json> ensure_job(const JobKind& kind, const Json& request, const TaskCall
   const Arguments arguments(request);
   const std::string field = name_field(kind.entity);
   MR_TRY(name, arguments.text(field));
-  MR_DO(check_name(field, name, kind.entity.kind == kTuningJob.kind ? 32 : 63));
+  MR_DO(check_name(field, name, kind.entity.name_max));
   MR_TRY(stopping, arguments.object_or_empty("StoppingCondition"));
   MR_TRY(runtime_max_s, stopping.integer_or("MaxRuntimeInSeconds", 86'400));
   if (runtime_max_s < 1) return stopping.wrong("MaxRuntimeInSeconds", "must be at least 1");
@@ -258,6 +265,7 @@ Outcome stop_job(const JobKind& kind, TaskCall& call) {
     r[status_field(kind)] = runs ? "Stopping" : "Stopped";
     r["LastModifiedTime"] = now;
     if (!runs) r[time_prefix(kind) + "EndTime"] = now;
+    if (kind.entity.kind == kAutoMLJob.kind) r["AutoMLJobSecondaryStatus"] = r[status_field(kind)];
     if (!shows_secondary_status(kind)) return {};
     begin_secondary_status(r, runs ? "Stopping" : "Stopped", "", now);
     if (!runs) r["SecondaryStatusTransitions"].back()["EndTime"] = now;

@@ -1,7 +1,7 @@
 #pragma once
 // Records of jobs and entities: one JSON document per (kind, name), durable on return, unique by name.
 // SageMaker's describe shapes are the documents. Kinds are SageMaker's resource names: TrainingJob,
-// ProcessingJob, TransformJob, HyperParameterTuningJob, Model, ModelPackageGroup, ModelPackage,
+// ProcessingJob, TransformJob, HyperParameterTuningJob, AutoMLJob, Model, ModelPackageGroup, ModelPackage,
 // EndpointConfig, Endpoint, Experiment, Trial, TrialComponent. Changes that the world is told of are kept in
 // the transaction that makes them, until they are told (changes.h). Any thread.
 

@@ -28,12 +28,14 @@ Result<Column> typed(const Column& column, Column::Type type) {
   return numbers;
 }
 
-Result<TargetInfo> learn_target(const Table& training, const std::string& name, const std::string& positive) {
+Result<TargetInfo> learn_target(const Table& training, const std::string& name, const std::string& positive,
+                                bool numbers_are_classes) {
   TargetInfo target{name, {}};
   if (name.empty()) return target;
   const Column* column = training.find(name);
   if (column == nullptr) return invalid("the training data has no column \"" + name + "\", the target");
-  if (column->type == Column::Type::Number && positive.empty()) return target;
+  const bool numbers = column->type == Column::Type::Number;
+  if (numbers && positive.empty() && !numbers_are_classes) return target;
   const Column texts = as_texts(*column);
   std::set<std::string> classes;
   for (std::size_t i = 0; i < training.rows; ++i) {
@@ -42,6 +44,13 @@ Result<TargetInfo> learn_target(const Table& training, const std::string& name, 
       return invalid("the target \"" + name + "\" has more than 10000 classes; is it the right column?");
   }
   target.classes.assign(classes.begin(), classes.end());
+  if (numbers) {
+    std::ranges::stable_sort(target.classes, {}, [](const std::string& text) {
+      double number = 0;
+      parse_number(text, number);
+      return number;
+    });
+  }
   if (positive.empty()) return target;
   if (!classes.contains(positive))
     return invalid("positive: the target \"" + name + "\" is never \"" + positive + "\"");
@@ -188,15 +197,17 @@ Result<std::unique_ptr<const FittedPipeline>> load_pipeline(const Json& saved) {
 Result<FittedTable> fit_pipeline(const Table& training, const Json& settings, std::uint64_t seed,
                                  const std::function<bool()>& cancelled) {
   const Arguments arguments(settings);
-  MR_DO(
-      check_setting_names(settings, {"target", "positive", "steps", "seed", "filter", "balance"}, "prepare"));
+  MR_DO(check_setting_names(
+      settings, {"target", "target_type", "positive", "steps", "seed", "filter", "balance"}, "prepare"));
   MR_TRY(target_name, arguments.text_or("target", ""));
   MR_TRY(positive, arguments.text_or("positive", ""));
   const Json steps = arguments.has("steps") ? settings["steps"] : default_steps();
   if (!steps.is_array()) return arguments.wrong("steps", "expected a list of steps");
   if (training.rows == 0) return invalid("the training data has no rows");
 
-  MR_TRY(target, learn_target(training, target_name, positive));
+  MR_TRY(target_type, arguments.text_or("target_type", "auto"));
+  MR_DO(arguments.one_of("target_type", target_type, "auto|classes"));
+  MR_TRY(target, learn_target(training, target_name, positive, target_type == "classes"));
   FitInput input{{}, target.classes.size() > 2, Random(seed).derive("prepare")};
   std::vector<double> target_values;
   if (!target.name.empty()) {

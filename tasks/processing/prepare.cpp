@@ -46,7 +46,8 @@ CsvOptions typed_like(const Table& training) {
 }  // namespace
 
 Status check_prepare(const ProcessingInputs& inputs) {
-  MR_DO(check_setting_names(inputs.settings, {"target", "positive", "steps", "seed", "filter", "balance"},
+  MR_DO(check_setting_names(inputs.settings,
+                            {"target", "target_type", "positive", "steps", "seed", "filter", "balance"},
                             "prepare"));
   MR_TRY(filter, read_row_filter(inputs.settings));
   MR_TRY(balance, read_balance(inputs.settings));

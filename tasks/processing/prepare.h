@@ -5,7 +5,8 @@
 // or a single one with all below it. Each gets data.csv (header, target first, then the features, all
 // numbers) and _pipeline.json, which training puts into the model's artifact so that inference prepares rows
 // in the same way. Settings: `target` (column to predict; text becomes class numbers in sorted order),
-// `positive` (which of two classes is 1), `seed`, `steps`: [{"step": "impute", "columns": ["age"],
+// `target_type` (auto, or classes: numbers are classes too, in their order), `positive` (which of two classes
+// is 1), `seed`, `steps`: [{"step": "impute", "columns": ["age"],
 // "strategy": "median"}, …], see step_kinds(). Without `steps`, text columns are one-hot encoded and numbers
 // stay as they are. `filter` (a SQL condition on raw rows, or {where, channels}) leaves rows out, `balance`
 // (over, under, weights) evens out the classes of the training rows after the steps were fitted. Only the

@@ -3,6 +3,7 @@
 #include "tasks/forecasting/forecasting.h"
 #include "tasks/recommend/recommend.h"
 #include "tasks/text/blazingtext.h"
+#include "tasks/training/ensemble/ensemble.h"
 #include "tasks/training/estimator.h"
 #include "tasks/training/factorization_machines.h"
 #include "tasks/training/hyperparameters.h"
@@ -51,6 +52,14 @@ std::span<const EstimatorKind> estimators() {
        load_factorization_machines, nullptr, kFmNeeds, test_factorization_machines},
       {"mlp", "Neural network of dense layers", mlp_rules(), mlp_metrics(), "validation:objective_loss",
        make_mlp, load_mlp, nullptr, kMlpNeeds, test_mlp},
+      {.name = "ensemble",
+       .summary = "Several of these models as one, held-out rows choosing their weights",
+       .rules = ensemble_rules(),
+       .metrics = ensemble_metric_names(),
+       .default_metric = "validation:accuracy",
+       .make = make_ensemble,
+       .load = load_ensemble,
+       .needs = kEnsembleNeeds},
       {.name = "forecasting",
        .summary = "Many time series: methods weighed by their past; DeepAR's data and answers",
        .rules = forecasting_rules(),
@@ -128,6 +137,8 @@ bool larger_is_better(std::string_view metric) {
                                                  "roc_auc_score",
                                                  "f_beta",
                                                  "macro_f_beta",
+                                                 "macro_f1",
+                                                 "balanced_accuracy",
                                                  "macro_precision",
                                                  "macro_recall",
                                                  "binary_f_beta",

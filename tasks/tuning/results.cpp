@@ -6,6 +6,7 @@
 #include "tasks/evaluation/svg_chart.h"
 #include "tasks/table/csv.h"
 #include "tasks/training/hyperparameters.h"
+#include "tasks/tuning/report.h"
 
 namespace millrace::tasks {
 
@@ -34,6 +35,12 @@ void add_text(Column& column, std::string text) {
   column.texts.push_back(std::move(text));
 }
 
+// Empty where the hyperparameter is not there.
+std::string tuned_value(const TrialRecord& record, const ParameterRange& range) {
+  const auto found = record.trial.parameters.find(range.name);
+  return found == record.trial.parameters.end() ? "" : found->second;
+}
+
 std::string number_text(double value) {
   return Json(value).dump();
 }
@@ -55,7 +62,7 @@ Table table_of(const TuningSpec& spec, std::span<const TrialRecord> trials) {
     add_text(table.columns[3], ranks[i]);
     add_text(table.columns[4], scored(trials[i]) ? number_text(objective_of(spec, trials[i])) : "");
     for (std::size_t k = 0; k < spec.space.size(); ++k)
-      add_text(table.columns[5 + k], trials[i].trial.parameters.at(spec.space[k].name));
+      add_text(table.columns[5 + k], tuned_value(trials[i], spec.space[k]));
   }
   return table;
 }
@@ -115,7 +122,8 @@ std::string draw_parameter(const TuningSpec& spec, const ParameterRange& range,
   points.style = Series::Style::Points;
   for (const TrialRecord& record : trials) {
     if (!scored(record)) continue;
-    const std::string& text = record.trial.parameters.at(range.name);
+    const std::string text = tuned_value(record, range);
+    if (text.empty()) continue;
     const double x =
         range.categorical() ? coordinate_of(range, text).value_or(0) : parse_real(text).value_or(0);
     points.points.emplace_back(x, objective_of(spec, record));
@@ -182,11 +190,16 @@ Status write_results(const TuningSpec& spec, std::span<const TrialRecord> trials
                      std::string_view uri) {
   MR_DO(objects.write(join_uri(uri, "trials.csv"), format_csv(table_of(spec, trials))));
   MR_DO(objects.write(join_uri(uri, "trials.json"), json_of(spec, trials).dump(2) + "\n"));
-  MR_DO(objects.write(join_uri(uri, "best_so_far.svg"), draw_best_so_far(spec, trials)));
+  std::vector<std::string> charts = {draw_best_so_far(spec, trials), draw_parallel_trials(spec, trials)};
+  MR_DO(objects.write(join_uri(uri, "best_so_far.svg"), charts[0]));
+  MR_DO(objects.write(join_uri(uri, "parallel_coordinates.svg"), charts[1]));
   for (const ParameterRange& range : spec.space) {
-    MR_DO(objects.write(join_uri(uri, range.name + ".svg"), draw_parameter(spec, range, trials)));
+    charts.push_back(draw_parameter(spec, range, trials));
+    MR_DO(objects.write(join_uri(uri, range.name + ".svg"), charts.back()));
   }
-  return {};
+  const Json data = search_charts(spec, trials);
+  MR_DO(objects.write(join_uri(uri, "charts.json"), data.dump(2) + "\n"));
+  return objects.write(join_uri(uri, "report.html"), search_page(spec, trials, data, charts));
 }
 
 }  // namespace millrace::tasks

@@ -20,8 +20,11 @@ std::optional<std::size_t> best_of(const TuningSpec& spec, std::span<const Trial
 std::string describe(const TuningSpec& spec, const TrialRecord& record);
 
 // trials.csv      a row a trial in their order: number, name, status, rank, objective, then a column a
-// hyperparameter trials.json     the same with all metrics and the objective's curve, best first
-// best_so_far.svg, <hyperparameter>.svg: the objective over trials and over each numeric hyperparameter
+//                 hyperparameter (empty where it is not there)
+// trials.json     the same with all metrics and the objective's curve, best first
+// charts.json, report.html: see report.h
+// best_so_far.svg, parallel_coordinates.svg, <hyperparameter>.svg: the objective over trials, over whole
+//                 trials and over each hyperparameter
 Status write_results(const TuningSpec& spec, std::span<const TrialRecord> trials, const ObjectStore& objects,
                      std::string_view uri);
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "tasks/arguments.h"
@@ -119,11 +120,78 @@ std::uint64_t steps_of(const ParameterRange& range) {
   return range.categorical() ? range.values.size() : static_cast<std::uint64_t>(range.high - range.low) + 1;
 }
 
+// Sets parent and `when` of a range from its member Condition.
+Status parse_condition(const Arguments& item, const SearchSpace& space, ParameterRange& range) {
+  if (!item.has("Condition")) return {};
+  MR_TRY(condition, item.object("Condition"));
+  MR_TRY(name, condition.text("Name"));
+  const auto parent = std::ranges::find(space, name, &ParameterRange::name);
+  if (parent == space.end() || !parent->categorical() || name == range.name)
+    return condition.wrong("Name", "there is no other categorical range '" + name + "'");
+  MR_TRY(values, condition.texts("Values"));
+  if (values.empty())
+    return condition.wrong("Values", "is required: the values of '" + name + "' it is there with");
+  for (const std::string& value : values) {
+    const auto found = std::ranges::find(parent->values, value);
+    if (found == parent->values.end())
+      return condition.wrong("Values", "'" + value + "' is not a value of '" + name + "'");
+    range.when.push_back(static_cast<std::size_t>(found - parent->values.begin()));
+  }
+  std::ranges::sort(range.when);
+  range.parent = static_cast<std::size_t>(parent - space.begin());
+  return {};
+}
+
+// The ranges in their order, but each behind the one it depends on. InvalidArgument for a circle.
+Result<SearchSpace> in_order_of_dependence(const SearchSpace& space, std::string_view path) {
+  SearchSpace sorted;
+  std::vector<std::optional<std::size_t>> place(space.size());
+  while (sorted.size() < space.size()) {
+    const std::size_t before = sorted.size();
+    for (std::size_t i = 0; i < space.size(); ++i) {
+      if (place[i] || (space[i].parent && !place[*space[i].parent])) continue;
+      place[i] = sorted.size();
+      sorted.push_back(space[i]);
+      if (space[i].parent) sorted.back().parent = place[*space[i].parent];
+    }
+    if (sorted.size() == before) return invalid(std::string(path) + ": the conditions go round in a circle");
+  }
+  return sorted;
+}
+
 }  // namespace
+
+bool present(const SearchSpace& space, const Point& point, std::size_t index) {
+  const ParameterRange& range = space[index];
+  if (!range.parent) return true;
+  const double value = point[*range.parent];
+  return value != kAbsent && std::ranges::binary_search(range.when, static_cast<std::size_t>(value));
+}
+
+std::map<std::string, std::string> values_of(const SearchSpace& space, const Point& point) {
+  std::map<std::string, std::string> values;
+  for (std::size_t i = 0; i < space.size(); ++i) {
+    if (point[i] != kAbsent) values[space[i].name] = value_text(space[i], point[i]);
+  }
+  return values;
+}
+
+Result<Point> point_of(const SearchSpace& space, const std::map<std::string, std::string>& values) {
+  Point point(space.size(), kAbsent);
+  for (std::size_t i = 0; i < space.size(); ++i) {
+    if (!present(space, point, i)) continue;
+    const auto found = values.find(space[i].name);
+    if (found == values.end()) return invalid("there is no value of " + space[i].name);
+    MR_TRY(coordinate, coordinate_of(space[i], found->second));
+    point[i] = coordinate;
+  }
+  return point;
+}
 
 Result<SearchSpace> parse_search_space(const Json& parameter_ranges, std::string_view path) {
   const Arguments arguments(parameter_ranges, std::string(path));
   SearchSpace space;
+  std::vector<Arguments> all;  // as `space`
   const auto add = [&](const char* key, auto&& parse) -> Status {
     MR_TRY(items, arguments.list(key));
     for (const Arguments& item : items) {
@@ -132,6 +200,7 @@ Result<SearchSpace> parse_search_space(const Json& parameter_ranges, std::string
         return item.wrong("Name", "there are two ranges for '" + range.name + "'");
       }
       space.push_back(std::move(range));
+      all.push_back(item);
     }
     return {};
   };
@@ -144,7 +213,8 @@ Result<SearchSpace> parse_search_space(const Json& parameter_ranges, std::string
     return invalid(std::string(path) + ": there is no range to search",
                    "give IntegerParameterRanges, ContinuousParameterRanges or CategoricalParameterRanges");
   }
-  return space;
+  for (std::size_t i = 0; i < space.size(); ++i) MR_DO(parse_condition(all[i], space, space[i]));
+  return in_order_of_dependence(space, path);
 }
 
 std::string value_text(const ParameterRange& range, double coordinate) {
@@ -178,10 +248,11 @@ std::pair<double, double> cell_of(const ParameterRange& range, double coordinate
 }
 
 Point random_point(const SearchSpace& space, Random& random) {
-  Point point;
-  for (const ParameterRange& range : space) {
-    point.push_back(range.categorical() ? static_cast<double>(random.below(range.values.size()))
-                                        : snap(range, random.uniform()));
+  Point point(space.size(), kAbsent);
+  for (std::size_t i = 0; i < space.size(); ++i) {
+    if (!present(space, point, i)) continue;
+    point[i] = space[i].categorical() ? static_cast<double>(random.below(space[i].values.size()))
+                                      : snap(space[i], random.uniform());
   }
   return point;
 }

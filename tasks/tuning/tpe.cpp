@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kStartupTrials = 10, kCandidates = 24, kFlatWeights = 25, kGammaMax = 25,
                       kJointTrials = 50;
+constexpr double kNegligible = 40;  // of logarithms: what is so much less adds nothing to a sum
 
 double normal_cdf(double z) {
   return 0.5 * std::erfc(-z / std::numbers::sqrt2);
@@ -32,7 +33,8 @@ std::vector<double> observation_weights(std::size_t n) {
 // The kernels of one hyperparameter, one for each observation and the prior last.
 struct Axis {
   const ParameterRange* range = nullptr;
-  std::vector<double> centre, width, log_mass;     // numbers; log_mass of the kernel inside [0, 1]
+  // Of numbers; log_mass of the kernel inside [0, 1], log_scale that and the width's logarithm.
+  std::vector<double> centre, width, log_mass, log_scale;
   std::vector<std::vector<double>> probabilities;  // categories
 };
 
@@ -75,8 +77,10 @@ Axis number_axis(const ParameterRange& range, const std::vector<double>& coordin
   const double least = 1 / std::min(100.0, 1 + kernels);  // the "magic clip"
   for (double& width : axis.width) width = std::clamp(width, least, 1.0);
   axis.width.back() = 1;
-  for (std::size_t k = 0; k < axis.centre.size(); ++k)
+  for (std::size_t k = 0; k < axis.centre.size(); ++k) {
     axis.log_mass.push_back(std::log(mass(axis.centre[k], axis.width[k], 0, 1)));
+    axis.log_scale.push_back(axis.log_mass.back() + std::log(axis.width[k]));
+  }
   return axis;
 }
 
@@ -135,7 +139,8 @@ class Mixture {
     for (std::size_t a = 0; a < axes_.size(); ++a) add_log_density(axes_[a], point[a], terms);
     const double largest = *std::ranges::max_element(terms);
     double sum = 0;
-    for (const double term : terms) sum += std::exp(term - largest);
+    for (const double term : terms)
+      if (term > largest - kNegligible) sum += std::exp(term - largest);
     return largest + std::log(sum);
   }
 
@@ -165,7 +170,7 @@ class Mixture {
     }
     for (std::size_t k = 0; k < terms.size(); ++k) {
       const double z = (coordinate - axis.centre[k]) / axis.width[k];
-      terms[k] += -0.5 * z * z - std::log(axis.width[k]) - axis.log_mass[k];
+      terms[k] += -0.5 * z * z - axis.log_scale[k];
     }
   }
 
@@ -206,6 +211,33 @@ Point best_candidate(const SearchSpace& space, std::span<const std::size_t> dime
   return best;
 }
 
+// Hyperparameters that are there under the same condition are modelled together; without conditions that is
+// all of them. Each group comes behind what it depends on.
+std::vector<std::vector<std::size_t>> groups_of(const SearchSpace& space) {
+  std::vector<std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < space.size(); ++i) {
+    const auto same = std::ranges::find_if(groups, [&](const std::vector<std::size_t>& group) {
+      return space[group[0]].parent == space[i].parent && space[group[0]].when == space[i].when;
+    });
+    if (same == groups.end())
+      groups.push_back({i});
+    else
+      same->push_back(i);
+  }
+  return groups;
+}
+
+// Of both sides those that have the hyperparameter.
+Split with_dimension(const Split& sides, std::size_t dimension) {
+  const auto keep = [&](const std::vector<const Observation*>& from) {
+    std::vector<const Observation*> kept;
+    for (const Observation* one : from)
+      if (one->point[dimension] != kAbsent) kept.push_back(one);
+    return kept;
+  };
+  return {keep(sides.good), keep(sides.rest)};
+}
+
 }  // namespace
 
 Point suggest_tpe(const SearchSpace& space, std::span<const Observation> observations, Random& random,
@@ -213,13 +245,18 @@ Point suggest_tpe(const SearchSpace& space, std::span<const Observation> observa
   const std::size_t n = observations.size();
   if (n < kStartupTrials) return random_point(space, random);
   const Split sides = split(observations);
-  std::vector<std::size_t> dimensions(space.size());
-  std::iota(dimensions.begin(), dimensions.end(), std::size_t{0});
   const bool joint = mode == TpeMode::Mixed ? n < kJointTrials || n % 2 == 0 : mode == TpeMode::Multivariate;
-  if (joint && space.size() > 1) return best_candidate(space, dimensions, sides, random);
-  Point point;
-  for (const std::size_t dimension : dimensions) {
-    point.push_back(best_candidate(space, std::span(&dimension, 1), sides, random)[0]);
+  Point point(space.size(), kAbsent);
+  for (const std::vector<std::size_t>& group : groups_of(space)) {
+    if (!present(space, point, group[0])) continue;
+    const bool conditional = space[group[0]].parent.has_value();
+    const Split known = conditional ? with_dimension(sides, group[0]) : sides;
+    const std::size_t together = joint ? group.size() : 1;
+    for (std::size_t from = 0; from < group.size(); from += together) {
+      const std::span dimensions = std::span(group).subspan(from, together);
+      const Point values = best_candidate(space, dimensions, known, random);
+      for (std::size_t k = 0; k < together; ++k) point[dimensions[k]] = values[k];
+    }
   }
   return point;
 }

@@ -9,9 +9,11 @@
 //   univariate    each hyperparameter by itself; widths from the distance to the neighbours
 //   multivariate  kernels over whole points, widths 0.2 n^(-1/(d+4)): learns how hyperparameters go together,
 //   early
-// Joint is used for the first 50 observations, then both take turns by trial: univariate refines better late.
-// Source: Bergstra et al., Algorithms for Hyper-Parameter Optimization (2011); rules and constants of
-// Optuna 3.1's TPESampler (prior weight 1, magic clip, endpoints off). Cost: O(24 n d) for a point. Pure.
+// Hyperparameters under a condition learn from the observations that have them, those under the same one
+// jointly. Joint is used for the first 50 observations, then both take turns by trial: univariate refines
+// better late. Source: Bergstra et al., Algorithms for Hyper-Parameter Optimization (2011); rules and
+// constants of Optuna 3.1's TPESampler (prior weight 1, magic clip, endpoints off). Cost: O(24 n d) for a
+// point. Pure.
 
 #include <span>
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tasks/tuning/gaussian_process.h"
 #include "tasks/tuning/results.h"
 #include "tasks/tuning/tpe.h"
 
@@ -79,16 +80,8 @@ class HalvingRule {
 std::vector<Observation> observations_of(const TuningSpec& spec, const std::vector<Experience>& experience) {
   std::vector<Observation> out;
   for (const Experience& one : experience) {
-    Point point;
-    for (const ParameterRange& range : spec.space) {
-      const auto found = one.parameters.find(range.name);
-      if (found == one.parameters.end()) break;
-      const auto coordinate = coordinate_of(range, found->second);
-      if (!coordinate) break;
-      point.push_back(*coordinate);
-    }
-    if (point.size() == spec.space.size() && std::isfinite(one.value))
-      out.push_back({std::move(point), loss_of(spec, one.value)});
+    auto point = point_of(spec.space, one.parameters);
+    if (point && std::isfinite(one.value)) out.push_back({std::move(*point), loss_of(spec, one.value)});
   }
   return out;
 }
@@ -107,12 +100,11 @@ class Suggester {
     for (int i = 0; i < kRedraws && spec_.strategy != TuningSpec::Strategy::Grid && tried(point); ++i) {
       point = random_point(spec_.space, random);
     }
-    points_.push_back(point);
     Trial trial;
+    trial.parameters = values_of(spec_.space, point);
+    points_.push_back(std::move(point));
     trial.number = static_cast<std::int64_t>(index) + 1;
     trial.job_name = job_name(trial.number);
-    for (std::size_t i = 0; i < spec_.space.size(); ++i)
-      trial.parameters[spec_.space[i].name] = value_text(spec_.space[i], point[i]);
     return trial;
   }
 
@@ -126,7 +118,9 @@ class Suggester {
       if (known[i].outcome.status == TrialStatus::Failed || found == known[i].outcome.metrics.end()) continue;
       observations.push_back({points_[i], loss_of(spec_, found->second)});
     }
-    return suggest_tpe(spec_.space, observations, random);
+    return spec_.surrogate == TuningSpec::Surrogate::GaussianProcess
+               ? suggest_gaussian_process(spec_.space, observations, random)
+               : suggest_tpe(spec_.space, observations, random);
   }
 
   bool tried(const Point& point) const {

@@ -48,9 +48,20 @@ Status parse_strategy(const Arguments& config, TuningSpec& spec) {
   MR_DO(config.one_of("Strategy", strategy, "Bayesian|Random|Grid|Hyperband"));
   if (strategy == "Random") spec.strategy = TuningSpec::Strategy::Random;
   if (strategy == "Hyperband") spec.strategy = TuningSpec::Strategy::Hyperband;
+  MR_TRY(settings, config.object_or_empty("StrategyConfig"));
+  MR_TRY(bayesian, settings.object_or_empty("BayesianStrategyConfig"));
+  if (settings.has("BayesianStrategyConfig") && strategy != "Bayesian")
+    return settings.wrong("BayesianStrategyConfig", "is for Strategy Bayesian");
+  MR_TRY(surrogate, bayesian.text_or("Surrogate", "TPE"));
+  MR_DO(bayesian.one_of("Surrogate", surrogate, "TPE|GaussianProcess"));
+  if (surrogate == "GaussianProcess") spec.surrogate = TuningSpec::Surrogate::GaussianProcess;
   if (strategy != "Grid") return {};
   spec.strategy = TuningSpec::Strategy::Grid;
   for (const ParameterRange& range : spec.space) {
+    if (range.parent)
+      return config.wrong("Strategy",
+                          "Grid takes no conditional ranges: '" + range.name + "' has a Condition",
+                          "take Bayesian, Random or Hyperband");
     if (range.kind != ParameterRange::Kind::Continuous) continue;
     return config.wrong("Strategy",
                         "Grid has no finite number of values for the continuous range '" + range.name + "'",
@@ -147,6 +158,20 @@ Status complete_eval_metric(const EstimatorKind& kind, TuningSpec& spec) {
                  "' does not hold the objective '" + name + "'");
 }
 
+// The first or the last value of every range, in the branch of the space in which one of them is there.
+Point end_point(const SearchSpace& space, bool last, std::size_t there) {
+  Point point(space.size(), kAbsent);
+  std::vector<std::optional<double>> wanted(space.size());
+  for (std::size_t i = there; space[i].parent; i = *space[i].parent)
+    wanted[*space[i].parent] = static_cast<double>(space[i].when.front());
+  for (std::size_t i = 0; i < space.size(); ++i) {
+    if (!present(space, point, i)) continue;
+    const double end = space[i].categorical() ? static_cast<double>(space[i].values.size() - 1) : 1;
+    point[i] = wanted[i].value_or(last ? end : 0);
+  }
+  return point;
+}
+
 // With a built-in algorithm the first and the last value of every range must make a valid training job.
 Status check_built_in(TuningSpec& spec) {
   const Json& algorithm = spec.definition.value("AlgorithmSpecification", Json::object());
@@ -164,16 +189,15 @@ Status check_built_in(TuningSpec& spec) {
                    "it has " + known);
   }
   MR_DO(complete_eval_metric(*kind, spec));
-  for (const double end : {0.0, 1.0}) {
-    Trial trial;
-    for (const ParameterRange& range : spec.space) {
-      const double coordinate =
-          range.categorical() ? end * static_cast<double>(range.values.size() - 1) : end;
-      trial.parameters[range.name] = value_text(range, coordinate);
-    }
-    trial.job_name = spec.job_name;
-    if (const auto checked = parse_training_spec(trial_request(spec, trial)); !checked) {
-      return invalid("TrainingJobDefinition: " + checked.error().message, checked.error().hint);
+  for (std::size_t with = 0; with < spec.space.size(); ++with) {
+    if (with > 0 && !spec.space[with].parent) continue;  // the first one stands for all without a condition
+    for (const bool last : {false, true}) {
+      Trial trial;
+      trial.parameters = values_of(spec.space, end_point(spec.space, last, with));
+      trial.job_name = spec.job_name;
+      if (const auto checked = parse_training_spec(trial_request(spec, trial)); !checked) {
+        return invalid("TrainingJobDefinition: " + checked.error().message, checked.error().hint);
+      }
     }
   }
   return {};

@@ -8,10 +8,11 @@
 // trials' CreateTrainingJob request but for its name and what is tuned (StaticHyperParameters are its
 // HyperParameters); WarmStartConfig. Hyperband takes StrategyConfig.HyperbandStrategyConfig.{MinResource,
 // MaxResource}: rounds or epochs; MaxResource is the static num_round, epochs, … when it is not given,
-// MinResource 1. TrainingJobDefinitions is refused. For a built-in algorithm, names and ends of ranges are
-// checked against its rules, and the objective must be one of its metrics; xgboost computes it as its
-// eval_metric when none is given. Grid searches categories and integers. Source: SageMaker API reference,
-// CreateHyperParameterTuningJob.
+// MinResource 1. Bayesian takes StrategyConfig.BayesianStrategyConfig.Surrogate, which is ours (SageMaker
+// does not say how it searches): TPE (the default) or GaussianProcess. TrainingJobDefinitions is refused. For
+// a built-in algorithm, names and ends of ranges are checked against its rules, and the objective must be one
+// of its metrics; xgboost computes it as its eval_metric when none is given. Grid searches categories and
+// integers. Source: SageMaker API reference, CreateHyperParameterTuningJob.
 
 #include <cstdint>
 #include <optional>
@@ -28,9 +29,11 @@ namespace millrace::tasks {
 
 struct TuningSpec {
   enum class Strategy { Bayesian, Random, Grid, Hyperband };
+  enum class Surrogate { ParzenEstimator, GaussianProcess };
   std::string job_name;
   Strategy strategy = Strategy::Bayesian;
-  std::string metric;  // "validation:auc"
+  Surrogate surrogate = Surrogate::ParzenEstimator;  // of Bayesian
+  std::string metric;                                // "validation:auc"
   bool maximize = false;
   std::int64_t trials_max = 1, parallel_max = 1;
   SearchSpace space;

@@ -98,3 +98,47 @@ TEST_CASE("search space: errors name the range and the field") {
   CHECK(refusal(R"({"CategoricalParameterRanges": [{"Name": "n", "Values": []}]})") ==
         "ParameterRanges.CategoricalParameterRanges[0].Values: is required: a list of at least one text");
 }
+
+TEST_CASE("search space: conditions, whatever the order in which ranges are given") {
+  const SearchSpace space = space_of(R"({
+    "ContinuousParameterRanges": [{"Name": "rate_drop", "MinValue": 0, "MaxValue": 1,
+                                   "Condition": {"Name": "booster", "Values": ["dart"]}}],
+    "CategoricalParameterRanges": [
+      {"Name": "sample_type", "Values": ["uniform", "weighted"], "Condition": {"Name": "booster", "Values": ["dart"]}},
+      {"Name": "booster", "Values": ["gbtree", "dart", "gblinear"]}]})");
+  REQUIRE(space.size() == 3);
+  CHECK(space[0].name == "booster");
+  Random random(6);
+  int with = 0;
+  for (int i = 0; i < 300; ++i) {
+    const Point point = random_point(space, random);
+    const auto values = values_of(space, point);
+    const bool dart = values.at("booster") == "dart";
+    with += dart;
+    CHECK(values.size() == (dart ? 3 : 1));
+    CHECK(values_of(space, *point_of(space, values)) == values);
+  }
+  CHECK(with > 70);
+  CHECK(!point_of(space, {{"booster", "dart"}, {"rate_drop", "0.5"}}));
+  CHECK(point_of(space, {{"booster", "gbtree"}, {"rate_drop", "0.5"}})->at(1) == kAbsent);
+}
+
+TEST_CASE("search space: conditions that can't hold are refused") {
+  const auto with = [](const std::string& condition) {
+    return refusal(
+        (R"({"ContinuousParameterRanges": [{"Name": "x", "MinValue": 0, "MaxValue": 1}, {"Name": "y",
+      "MinValue": 0, "MaxValue": 1, "Condition": )" +
+         condition + R"(}], "CategoricalParameterRanges": [{"Name": "k", "Values": ["a", "b"]}]})")
+            .c_str());
+  };
+  const std::string at = "ParameterRanges.ContinuousParameterRanges[1].Condition.";
+  CHECK(with(R"({"Name": "k", "Values": ["b"]})") == "accepted");
+  CHECK(with(R"({"Name": "z", "Values": ["b"]})") == at + "Name: there is no other categorical range 'z'");
+  CHECK(with(R"({"Name": "x", "Values": ["b"]})") == at + "Name: there is no other categorical range 'x'");
+  CHECK(with(R"({"Name": "k", "Values": ["c"]})") == at + "Values: 'c' is not a value of 'k'");
+  CHECK(with(R"({"Name": "k"})") == at + "Values: is required: the values of 'k' it is there with");
+  CHECK(refusal(R"({"CategoricalParameterRanges": [
+    {"Name": "a", "Values": ["1", "2"], "Condition": {"Name": "b", "Values": ["1"]}},
+    {"Name": "b", "Values": ["1", "2"], "Condition": {"Name": "a", "Values": ["1"]}}]})") ==
+        "ParameterRanges: the conditions go round in a circle");
+}

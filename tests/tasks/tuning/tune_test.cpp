@@ -179,6 +179,59 @@ TEST_CASE("run_tuning: finds a good trial, repeats itself whatever the timing, w
   }
 }
 
+TEST_CASE("run_tuning: charts and the page, with a Gaussian process and a conditional range") {
+  Json json = tuning_request();
+  Json& config = json["HyperParameterTuningJobConfig"];
+  config["StrategyConfig"]["BayesianStrategyConfig"]["Surrogate"] = "GaussianProcess";
+  config["ParameterRanges"]["IntegerParameterRanges"].push_back(
+      {{"Name", "max_leaves"},
+       {"MinValue", "4"},
+       {"MaxValue", "64"},
+       {"Condition", {{"Name", "grow_policy"}, {"Values", {"lossguide"}}}}});
+  FakeContext context;
+  const auto result = run_tuning(spec_of(json), {}, run_formula, context);
+  REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().message));
+  std::size_t with = 0;
+  for (const HyperParameters& p : parameters_of(*result)) {
+    CHECK(p.contains("max_leaves") == (p.at("grow_policy") == "lossguide"));
+    with += p.contains("max_leaves");
+  }
+  CHECK((with > 0 && with < 20));
+  const Json charts = Json::parse(*context.objects().read(result->results_uri + "charts.json"));
+  CHECK(charts["objective"]["name"] == "validation:logloss");
+  REQUIRE(charts["importance"].size() == 4);
+  CHECK(charts["importance"][0]["name"] != "grow_policy");  // it changes nothing
+  CHECK(charts["best_so_far"].size() == 20);
+  CHECK(charts["scatter"].size() == 4);
+  CHECK(charts["parallel"]["axes"].size() == 4);
+  CHECK(charts["parallel"]["lines"].size() == 20);
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (charts["scatter"][i]["name"] == "max_leaves") CHECK(charts["scatter"][i]["points"].size() == with);
+  }
+  const auto page = context.objects().read(result->results_uri + "report.html");
+  REQUIRE(page.has_value());
+  for (const char* text : {"Leaderboard", "What mattered", "max_leaves", "data:image/svg+xml"})
+    CHECK(page->find(text) != std::string::npos);
+  const auto chart = context.objects().read(result->results_uri + "parallel_coordinates.svg");
+  REQUIRE(chart.has_value());
+  CHECK(chart->find("<polyline") != std::string::npos);
+
+  CHECK(tuning_refusal([](Json& j) {
+          j["HyperParameterTuningJobConfig"]["StrategyConfig"]["BayesianStrategyConfig"]["Surrogate"] =
+              "Tarot";
+        }).starts_with("HyperParameterTuningJobConfig.StrategyConfig.BayesianStrategyConfig.Surrogate"));
+  CHECK(tuning_refusal([&](Json& j) {
+          j = json;
+          j["HyperParameterTuningJobConfig"]["Strategy"] = "Random";
+        }).starts_with("HyperParameterTuningJobConfig.StrategyConfig.BayesianStrategyConfig: is for"));
+  // What a condition guards is checked too.
+  CHECK(tuning_refusal([&](Json& j) {
+          j = json;
+          j["HyperParameterTuningJobConfig"]["ParameterRanges"]["IntegerParameterRanges"][1]["MinValue"] =
+              "-3";
+        }).find("max_leaves") != std::string::npos);
+}
+
 TEST_CASE("run_tuning: finished trials of an earlier run are not run again") {
   const TuningSpec spec = spec_of(tuning_request());
   FakeContext context;
