@@ -16,6 +16,7 @@
 
 namespace millrace::tasks {
 
+class ContentHashes;
 class DataServices;
 class EndpointHost;
 class FunctionHost;
@@ -47,6 +48,9 @@ struct TaskCall {
   RequestIds* ids = nullptr;             // of requests, where the service would give one
   Integrations* integrations = nullptr;  // of the home; null outside a runner
   const LambdaPlace* place = nullptr;    // where those functions say they live
+  ContentHashes* hashes = nullptr;       // of the home's files; null: jobs keep no hashes
+  std::string cache = {};                // what jobs without the tag millrace:cache do (steps/step_cache.h)
+  std::int64_t cents_per_hour = 0;       // of a job, for estimates; 0: no price
 };
 
 struct TaskKind;
