@@ -11,7 +11,11 @@
 #include "tasks/integrations/sns/operations.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/jobs/tags.h"
+#include "tasks/lineage/lineage_operations.h"
+#include "tasks/registry/compare_packages.h"
 #include "tasks/registry/model_packages.h"
+#include "tasks/registry/package_aliases.h"
+#include "tasks/steps/job_operations.h"
 #include "tasks/storage/s3_operations.h"
 
 namespace millrace::tasks {
@@ -186,6 +190,97 @@ constexpr P kListComponentsParameters[] = {
     {"SortOrder", "string", false, "Descending (default) or Ascending"},
     {"MaxResults", "number", false, "100; at most 1000"},
     {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kLineageQueryParameters[] = {
+    {"StartArns", "array", true, "ARNs; also s3://bucket/key, endpoint/NAME, training-job/NAME, …"},
+    {"Direction", "string", false, "Both (default), Ascendants, Descendants"},
+    {"IncludeEdges", "boolean", false, "true"},
+    {"Filters", "object", false,
+     "Types, LineageTypes, CreatedAfter/Before, ModifiedAfter/Before, Properties"},
+    {"MaxDepth", "number", false, "steps; 10"},
+    {"MaxResults", "number", false, "vertices of a page; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kAssociationParameters[] = {
+    {"SourceArn", "string", true},
+    {"DestinationArn", "string", true},
+    {"AssociationType", "string", false, "ContributedTo, AssociatedWith, DerivedFrom, Produced, SameAs"},
+};
+constexpr P kListAssociationsParameters[] = {
+    {"SourceArn", "string", false, "also DestinationArn, SourceType, DestinationType, AssociationType"},
+    {"CreatedAfter", "time", false, "also CreatedBefore"},
+    {"SortBy", "string", false,
+     "CreationTime (default), SourceArn, DestinationArn, SourceType, DestinationType"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kArtifactParameters[] = {
+    {"Source", "object", true, "SourceUri; SourceTypes [{SourceIdType, Value}]"},
+    {"ArtifactType", "string", true, "DataSet, Model, … or a word of yours"},
+    {"ArtifactName", "string", false, "for people"},
+    {"Properties", "map", false, "strings by name"},
+};
+constexpr P kActionParameters[] = {
+    {"ActionName", "string", true, "unique"},
+    {"Source", "object", true, "SourceUri"},
+    {"ActionType", "string", true, "ModelDeployment, Approval, … or a word of yours"},
+    {"Status", "string", false, "Unknown, InProgress, Completed, Failed, Stopping, Stopped"},
+    {"Description", "string", false, "for people"},
+    {"Properties", "map", false, "strings by name"},
+};
+constexpr P kContextParameters[] = {
+    {"ContextName", "string", true, "unique"},
+    {"Source", "object", true, "SourceUri"},
+    {"ContextType", "string", true, "Endpoint, ModelGroup, … or a word of yours"},
+    {"Description", "string", false, "for people"},
+    {"Properties", "map", false, "strings by name"},
+};
+constexpr P kArtifactArn[] = {{"ArtifactArn", "string", true}};
+constexpr P kActionName[] = {{"ActionName", "string", true}};
+constexpr P kContextName[] = {{"ContextName", "string", true}};
+constexpr P kArtifactUpdateParameters[] = {
+    {"ArtifactArn", "string", true},
+    {"ArtifactName", "string", false, "for people"},
+    {"Properties", "map", false, "added or replaced; PropertiesToRemove takes some away"},
+};
+constexpr P kActionUpdateParameters[] = {
+    {"ActionName", "string", true},
+    {"Status", "string", false},
+    {"Description", "string", false, "for people"},
+    {"Properties", "map", false, "added or replaced; PropertiesToRemove takes some away"},
+};
+constexpr P kContextUpdateParameters[] = {
+    {"ContextName", "string", true},
+    {"Description", "string", false, "for people"},
+    {"Properties", "map", false, "added or replaced; PropertiesToRemove takes some away"},
+};
+constexpr P kListLineageParameters[] = {
+    {"SourceUri", "string", false, "s3://…, an ARN"},
+    {"ArtifactType", "string", false, "or ActionType, ContextType"},
+    {"CreatedAfter", "time", false, "also CreatedBefore"},
+    {"SortBy", "string", false, "CreationTime (default)"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kRollbackParameters[] = {
+    {"ModelPackageGroupName", "string", true},
+    {"Alias", "string", false, "champion (default)"},
+    {"EndpointName", "string", false, "is updated with it; serves GROUP@ALIAS"},
+};
+constexpr P kCompareParameters[] = {
+    {"ModelPackageGroupName", "string", true},
+    {"Versions", "array", true, "numbers and aliases, 2 to 20"},
+};
+constexpr P kListJobRecordsParameters[] = {
+    {"JobKind", "string", false, "TrainingJob, ProcessingJob, TransformJob, HyperParameterTuningJob"},
+    {"NameContains", "string", false, "part of the name"},
+    {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kJobRecordParameters[] = {
+    {"JobName", "string", true, "or its ARN"},
+    {"JobKind", "string", false, "when jobs of several kinds have the name"},
 };
 constexpr P kSearchParameters[] = {
     {"Resource", "string", true, "TrainingJob, ExperimentTrialComponent, ModelPackage, Experiment, …"},
@@ -483,7 +578,7 @@ const TaskKind kCatalog[] = {
     {kService, "deleteEndpointConfig", "Deletes an endpoint configuration's record", false, false, kEndpointConfigName, remove<kEndpointConfig>},
     {kService, "deleteExperiment", "Deletes an experiment without trials", false, false, kExperimentName, delete_experiment},
     {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName, remove<kModel>},
-    {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false, kPackageName, remove<kModelPackage>},
+    {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false, kPackageName, delete_model_package},
     {kService, "deleteModelPackageGroup", "Deletes an empty group", false, false, kGroupName, delete_model_package_group},
     {kService, "deleteTags", "Removes tags from a resource", false, false, kDeleteTagsParameters, delete_tags},
     {kService, "deleteTrial", "Deletes a trial without components", false, false, kTrialName, delete_trial},
@@ -493,7 +588,7 @@ const TaskKind kCatalog[] = {
     {kService, "describeExperiment", "An experiment's record", false, false, kExperimentName, describe<kExperiment>},
     {kService, "describeHyperParameterTuningJob", "A tuning job's record", false, false, kTuningJobName, describe<kTuningJob>},
     {kService, "describeModel", "A model's record", false, false, kModelName, describe<kModel>},
-    {kService, "describeModelPackage", "A version's record with metrics and approval", false, false, kPackageName, describe<kModelPackage>},
+    {kService, "describeModelPackage", "A version's record with metrics and approval", false, false, kPackageName, describe_model_package},
     {kService, "describeModelPackageGroup", "A group's record", false, false, kGroupName, describe<kModelPackageGroup>},
     {kService, "describeProcessingJob", "A processing job's record", false, false, kProcessingJobName, describe<kProcessingJob>},
     {kService, "describeTrainingJob", "A training job's record", false, false, kTrainingJobName, describe<kTrainingJob>},
@@ -526,6 +621,30 @@ const TaskKind kCatalog[] = {
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
     {kService, "updateTrial", "Changes what people read of a trial", false, false, kTrialUpdateParameters, update_trial},
     {kService, "updateTrialComponent", "Changes a component", false, false, kComponentUpdateParameters, update_trial_component},
+    // Lineage, and what SageMaker has no operation for.
+    {kService, "addAssociation", "Joins two lineage entities", false, false, kAssociationParameters, add_association},
+    {kService, "compareModelPackages", "Versions side by side (not in AWS)", false, false, kCompareParameters, compare_model_packages},
+    {kService, "createAction", "Makes a lineage action", false, false, kActionParameters, create_action},
+    {kService, "createArtifact", "Makes a lineage artifact", false, false, kArtifactParameters, create_artifact},
+    {kService, "createContext", "Makes a lineage context", false, false, kContextParameters, create_context},
+    {kService, "deleteAction", "Deletes an action that somebody made", false, false, kActionName, delete_action},
+    {kService, "deleteArtifact", "Deletes an artifact that somebody made", false, false, kArtifactArn, delete_artifact},
+    {kService, "deleteAssociation", "Parts two lineage entities", false, false, kAssociationParameters, delete_association},
+    {kService, "deleteContext", "Deletes a context that somebody made", false, false, kContextName, delete_context},
+    {kService, "describeAction", "A lineage action", false, false, kActionName, describe_action},
+    {kService, "describeArtifact", "A lineage artifact", false, false, kArtifactArn, describe_artifact},
+    {kService, "describeContext", "A lineage context", false, false, kContextName, describe_context},
+    {kService, "describeJobRecord", "A job with its inputs, use and reasons (not in AWS)", false, false, kJobRecordParameters, describe_job_record},
+    {kService, "listActions", "Lineage actions, newest first", false, false, kListLineageParameters, list_actions},
+    {kService, "listArtifacts", "Lineage artifacts, newest first", false, false, kListLineageParameters, list_artifacts},
+    {kService, "listAssociations", "What is joined in the lineage", false, false, kListAssociationsParameters, list_associations},
+    {kService, "listContexts", "Lineage contexts, newest first", false, false, kListLineageParameters, list_contexts},
+    {kService, "listJobRecords", "Jobs of all kinds (not in AWS)", false, false, kListJobRecordsParameters, list_job_records},
+    {kService, "queryLineage", "What something came from, and what came of it", false, false, kLineageQueryParameters, query_lineage},
+    {kService, "rollbackModelPackageGroup", "Moves an alias back to the version it had before (not in AWS)", false, false, kRollbackParameters, rollback_model_package_group},
+    {kService, "updateAction", "Changes an action that somebody made", false, false, kActionUpdateParameters, update_action},
+    {kService, "updateArtifact", "Changes an artifact that somebody made", false, false, kArtifactUpdateParameters, update_artifact},
+    {kService, "updateContext", "Changes a context that somebody made", false, false, kContextUpdateParameters, update_context},
     {"s3", "copyObject", "Copies an object", false, false, kCopyObjectParameters, s3_copy_object},
     {"s3", "createBucket", "Makes a bucket", false, false, kBucketParameters, s3_create_bucket},
     {"s3", "deleteBucket", "Deletes an empty bucket", false, false, kBucketParameters, s3_delete_bucket},

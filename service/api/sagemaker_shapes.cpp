@@ -35,6 +35,7 @@ constexpr std::string_view kNameSorts[] = {"Name", "CreationTime"};
 constexpr std::string_view kTrialSorts[] = {"Name", "CreationTime", "Status", "FinalObjectiveMetricValue"};
 constexpr std::string_view kEndpointSorts[] = {"Name", "CreationTime", "Status"};
 constexpr std::string_view kApprovals[] = {"Approved", "Rejected", "PendingManualApproval"};
+constexpr std::string_view kPackageTypes[] = {"Versioned", "Unversioned", "Both"};
 constexpr std::string_view kOperators[] = {"And", "Or"};
 constexpr std::string_view kResources[] = {
     "TrainingJob", "Experiment",   "ExperimentTrial",   "ExperimentTrialComponent",
@@ -60,6 +61,7 @@ constexpr Shape kNameSort{Kind::String, -1, -1, {}, nullptr, kNameSorts};
 constexpr Shape kTrialSort{Kind::String, -1, -1, {}, nullptr, kTrialSorts};
 constexpr Shape kEndpointSort{Kind::String, -1, -1, {}, nullptr, kEndpointSorts};
 constexpr Shape kApproval{Kind::String, -1, -1, {}, nullptr, kApprovals};
+constexpr Shape kPackageType{Kind::String, -1, -1, {}, nullptr, kPackageTypes};
 constexpr Shape kOperator{Kind::String, -1, -1, {}, nullptr, kOperators};
 constexpr Shape kResource{Kind::String, -1, -1, {}, nullptr, kResources};
 constexpr Shape kTagKey{Kind::String, 1, 128};
@@ -187,8 +189,10 @@ constexpr Member kEndpointNameOnly[] = {{"EndpointName", &kName, true}};
 constexpr Member kListJobs[] = {MR_LIST_MEMBERS(kJobSort), {"StatusEquals", &kJobStatus}};
 constexpr Member kListNamed[] = {MR_LIST_MEMBERS(kNameSort)};
 constexpr Member kListEndpoints[] = {MR_LIST_MEMBERS(kEndpointSort), {"StatusEquals", &kEndpointStatus}};
-constexpr Member kListPackages[] = {
-    MR_LIST_MEMBERS(kNameSort), {"ModelPackageGroupName", &kNameOrArn}, {"ModelApprovalStatus", &kApproval}};
+constexpr Member kListPackages[] = {MR_LIST_MEMBERS(kNameSort),
+                                    {"ModelPackageGroupName", &kNameOrArn},
+                                    {"ModelApprovalStatus", &kApproval},
+                                    {"ModelPackageType", &kPackageType}};
 #undef MR_LIST_MEMBERS
 constexpr Member kListTrialJobs[] = {{"HyperParameterTuningJobName", &kShortName, true},
                                      {"MaxResults", &kPageLimit},
@@ -261,9 +265,95 @@ constexpr Member kListComponents[] = {
     MR_CREATED_LIST, {"ExperimentName", &kLongName}, {"TrialName", &kLongName}, {"SourceArn", &kNameOrArn}};
 #undef MR_CREATED_LIST
 
+// Lineage.
+constexpr std::string_view kDirections[] = {"Both", "Ascendants", "Descendants"};
+constexpr std::string_view kEdgeTypes[] = {"ContributedTo", "AssociatedWith", "DerivedFrom", "Produced",
+                                           "SameAs"};
+constexpr Shape kDirection{Kind::String, -1, -1, {}, nullptr, kDirections};
+constexpr Shape kEdgeType{Kind::String, -1, -1, {}, nullptr, kEdgeTypes};
+constexpr Shape kStarts{Kind::List, 1, 100, {}, nullptr, {}, {}, {}, &kNeededText};
+constexpr Shape kVertexLimit{Kind::Integer, 1, 1000};
+constexpr Shape kDepthShape{Kind::Integer, 0, 1000};
+constexpr Member kLineageSourceMembers[] = {{"SourceUri", &kNeededText, true}};
+constexpr Shape kLineageSource{Kind::Structure, -1, -1, {}, nullptr, {}, "Source", kLineageSourceMembers};
+constexpr Member kQueryLineage[] = {{"StartArns", &kStarts, true}, {"Direction", &kDirection},
+                                    {"IncludeEdges", &kFlagShape}, {"Filters", &kAnyObject},
+                                    {"MaxDepth", &kDepthShape},    {"MaxResults", &kVertexLimit},
+                                    {"NextToken", &kText}};
+constexpr Member kAddAssociation[] = {
+    {"SourceArn", &kNameOrArn, true}, {"DestinationArn", &kNameOrArn, true}, {"AssociationType", &kEdgeType}};
+constexpr Member kDeleteAssociation[] = {{"SourceArn", &kNameOrArn, true},
+                                         {"DestinationArn", &kNameOrArn, true}};
+constexpr Member kListAssociations[] = {{"SourceArn", &kNameOrArn},      {"DestinationArn", &kNameOrArn},
+                                        {"SourceType", &kText},          {"DestinationType", &kText},
+                                        {"AssociationType", &kEdgeType}, {"CreatedAfter", &kTimestamp},
+                                        {"CreatedBefore", &kTimestamp},  {"SortBy", &kText},
+                                        {"SortOrder", &kOrder},          {"NextToken", &kText},
+                                        {"MaxResults", &kPageLimit}};
+constexpr Member kCreateArtifact[] = {{"ArtifactName", &kLongName},         {"Source", &kLineageSource, true},
+                                      {"ArtifactType", &kNeededText, true}, {"Properties", &kAnyObject},
+                                      {"MetadataProperties", &kAnyObject},  {"Tags", &kTags}};
+constexpr Member kCreateAction[] = {{"ActionName", &kLongName, true},
+                                    {"Source", &kLineageSource, true},
+                                    {"ActionType", &kNeededText, true},
+                                    {"Description", &kText},
+                                    {"Status", &kText},
+                                    {"Properties", &kAnyObject},
+                                    {"MetadataProperties", &kAnyObject},
+                                    {"Tags", &kTags}};
+constexpr Member kCreateContext[] = {{"ContextName", &kLongName, true},   {"Source", &kLineageSource, true},
+                                     {"ContextType", &kNeededText, true}, {"Description", &kText},
+                                     {"Properties", &kAnyObject},         {"Tags", &kTags}};
+constexpr Member kArtifactArn[] = {{"ArtifactArn", &kNameOrArn, true}};
+constexpr Member kDeleteArtifact[] = {{"ArtifactArn", &kNameOrArn}, {"Source", &kLineageSource}};
+constexpr Member kActionName[] = {{"ActionName", &kNameOrArn, true}};
+constexpr Member kContextName[] = {{"ContextName", &kNameOrArn, true}};
+constexpr Member kUpdateArtifact[] = {{"ArtifactArn", &kNameOrArn, true},
+                                      {"ArtifactName", &kLongName},
+                                      {"Properties", &kAnyObject},
+                                      {"PropertiesToRemove", &kTexts}};
+constexpr Member kUpdateAction[] = {{"ActionName", &kLongName, true},
+                                    {"Description", &kText},
+                                    {"Status", &kText},
+                                    {"Properties", &kAnyObject},
+                                    {"PropertiesToRemove", &kTexts}};
+constexpr Member kUpdateContext[] = {{"ContextName", &kLongName, true},
+                                     {"Description", &kText},
+                                     {"Properties", &kAnyObject},
+                                     {"PropertiesToRemove", &kTexts}};
+constexpr Member kListArtifacts[] = {
+    {"SourceUri", &kText},          {"ArtifactType", &kText},   {"CreatedAfter", &kTimestamp},
+    {"CreatedBefore", &kTimestamp}, {"SortBy", &kText},         {"SortOrder", &kOrder},
+    {"NextToken", &kText},          {"MaxResults", &kPageLimit}};
+constexpr Member kListActions[] = {{"SourceUri", &kText},         {"ActionType", &kText},
+                                   {"CreatedAfter", &kTimestamp}, {"CreatedBefore", &kTimestamp},
+                                   {"SortBy", &kNameSort},        {"SortOrder", &kOrder},
+                                   {"NextToken", &kText},         {"MaxResults", &kPageLimit}};
+constexpr Member kListContexts[] = {{"SourceUri", &kText},         {"ContextType", &kText},
+                                    {"CreatedAfter", &kTimestamp}, {"CreatedBefore", &kTimestamp},
+                                    {"SortBy", &kNameSort},        {"SortOrder", &kOrder},
+                                    {"NextToken", &kText},         {"MaxResults", &kPageLimit}};
+
+// What SageMaker has no operation for.
+constexpr Shape kVersionText{Kind::String, 1, 63};
+constexpr Shape kVersionList{Kind::List, 2, 20, {}, nullptr, {}, {}, {}, &kVersionText};
+constexpr Member kCompareModelPackages[] = {{"ModelPackageGroupName", &kNameOrArn, true},
+                                            {"Versions", &kVersionList, true}};
+constexpr Member kRollback[] = {
+    {"ModelPackageGroupName", &kNameOrArn, true}, {"Alias", &kName}, {"EndpointName", &kName}};
+constexpr Member kListJobRecords[] = {
+    {"JobKind", &kText},    {"NameContains", &kText},      {"StatusEquals", &kText}, {"SortBy", &kText},
+    {"SortOrder", &kOrder}, {"MaxResults", &kVertexLimit}, {"NextToken", &kText}};
+constexpr Member kJobRecord[] = {{"JobName", &kNeededText, true}, {"JobKind", &kText}};
+
 constexpr SageMakerOperation kSageMakerOperations[] = {
+    {"AddAssociation", kAddAssociation},
     {"AddTags", kAddTags},
     {"AssociateTrialComponent", kComponentAndTrial},
+    {"CompareModelPackages", kCompareModelPackages},
+    {"CreateAction", kCreateAction},
+    {"CreateArtifact", kCreateArtifact},
+    {"CreateContext", kCreateContext},
     {"CreateEndpoint", kCreateEndpoint},
     {"CreateEndpointConfig", kCreateEndpointConfig},
     {"CreateExperiment", kCreateExperiment},
@@ -276,6 +366,10 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"CreateTransformJob", kCreateTransformJob},
     {"CreateTrial", kCreateTrial},
     {"CreateTrialComponent", kCreateComponent},
+    {"DeleteAction", kActionName},
+    {"DeleteArtifact", kDeleteArtifact},
+    {"DeleteAssociation", kDeleteAssociation},
+    {"DeleteContext", kContextName},
     {"DeleteEndpoint", kEndpointNameOnly},
     {"DeleteEndpointConfig", kConfigName},
     {"DeleteExperiment", kExperimentName},
@@ -285,10 +379,14 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"DeleteTags", kDeleteTags},
     {"DeleteTrial", kTrialName},
     {"DeleteTrialComponent", kComponentName},
+    {"DescribeAction", kActionName},
+    {"DescribeArtifact", kArtifactArn},
+    {"DescribeContext", kContextName},
     {"DescribeEndpoint", kEndpointNameOnly},
     {"DescribeEndpointConfig", kConfigName},
     {"DescribeExperiment", kExperimentName},
     {"DescribeHyperParameterTuningJob", kTuningJobName},
+    {"DescribeJobRecord", kJobRecord},
     {"DescribeModel", kModelName},
     {"DescribeModelPackage", kPackageName},
     {"DescribeModelPackageGroup", kGroupName},
@@ -298,10 +396,15 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"DescribeTrial", kTrialName},
     {"DescribeTrialComponent", kComponentName},
     {"DisassociateTrialComponent", kComponentAndTrial},
+    {"ListActions", kListActions},
+    {"ListArtifacts", kListArtifacts},
+    {"ListAssociations", kListAssociations},
+    {"ListContexts", kListContexts},
     {"ListEndpointConfigs", kListNamed},
     {"ListEndpoints", kListEndpoints},
     {"ListExperiments", kListExperiments},
     {"ListHyperParameterTuningJobs", kListJobs},
+    {"ListJobRecords", kListJobRecords},
     {"ListModelPackageGroups", kListNamed},
     {"ListModelPackages", kListPackages},
     {"ListModels", kListNamed},
@@ -312,11 +415,16 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"ListTransformJobs", kListJobs},
     {"ListTrialComponents", kListComponents},
     {"ListTrials", kListTrials},
+    {"QueryLineage", kQueryLineage},
+    {"RollbackModelPackageGroup", kRollback},
     {"Search", kSearch},
     {"StopHyperParameterTuningJob", kTuningJobName},
     {"StopProcessingJob", kProcessingJobName},
     {"StopTrainingJob", kTrainingJobName},
     {"StopTransformJob", kTransformJobName},
+    {"UpdateAction", kUpdateAction},
+    {"UpdateArtifact", kUpdateArtifact},
+    {"UpdateContext", kUpdateContext},
     {"UpdateEndpoint", kUpdateEndpoint},
     {"UpdateEndpointWeightsAndCapacities", kUpdateWeights},
     {"UpdateExperiment", kUpdateExperiment},

@@ -26,6 +26,9 @@ void add_start(CLI::App&, const Shared&, int&);
 void add_stop(CLI::App&, const Shared&, int&);
 void add_redrive(CLI::App&, const Shared&, int&);
 void add_logs(CLI::App&, const Shared&, int&);
+void add_jobs(CLI::App&, const Shared&, int&);
+void add_lineage(CLI::App&, const Shared&, int&);
+void add_registry(CLI::App&, const Shared&, int&);
 void add_schedule(CLI::App&, const Shared&, int&);
 void add_config(CLI::App&, const Shared&, int&);
 void add_doctor(CLI::App&, const Shared&, int&);
@@ -49,6 +52,9 @@ std::span<const Command> commands() {
       {"history", add_history, true},
       {"logs", add_logs, true},
       {"schedule", add_schedule, true},
+      {"jobs", add_jobs, true},
+      {"lineage", add_lineage, true},
+      {"registry", add_registry, true},
       {"invoke", add_invoke},
       {"call", add_call},
       {"eval", add_eval},

@@ -19,12 +19,16 @@ struct EntityKind {
   bool modelled_not_found = false;  // what is not there is ResourceNotFound; else ValidationException
 };
 extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kModel, kModelPackageGroup,
-    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent;
+    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent, kArtifact, kAction,
+    kContext;
 // The kind of an ARN, or null.
 const EntityKind* entity_of_arn(std::string_view arn);
 
 // Our own notes in a record (request, progress, …) are below this key; clients never see them.
 inline constexpr const char* kNotes = "Millrace";
+
+// Among them, of a training job: {metric: {"Stride", "Values"}}, its metrics over time.
+inline constexpr const char* kCourse = "Course";
 
 std::string name_field(const EntityKind& entity);  // "TrainingJobName"
 std::string arn_field(const EntityKind& entity);   // "TrainingJobArn"

@@ -146,7 +146,7 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
       if (hooks.metric) hooks.metric(point);
     };
     MR_TRY(fields, train_in_job(training, context, both));
-    fields[kNotes] = trial_notes(spec, trial, curve);
+    fields[kNotes].update(trial_notes(spec, trial, curve));
     return fields;
   };
   // A trial's course is what the rules that stop others early look at.

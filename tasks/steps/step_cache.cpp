@@ -67,6 +67,11 @@ std::size_t file_count(const Json& step) {
 void compare_texts(const std::string& name, const std::string& before, const std::string& now,
                    std::vector<std::string>& out) {
   if (before == now) return;
+  // What programs get in their environment may be nobody else's business.
+  if (name.starts_with("Environment.")) {
+    out.push_back(name + (before.empty() ? " is new" : now.empty() ? " is not given any more" : " changed"));
+    return;
+  }
   const auto shown = [](const std::string& text) {
     return text.empty() ? std::string("(not given)") : text.size() > 60 ? text.substr(0, 60) + "…" : text;
   };

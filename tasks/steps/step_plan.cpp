@@ -53,12 +53,15 @@ bool is_one_of(const std::string_view (&names)[n], std::string_view name) {
   return false;
 }
 
-// Texts by their path: HyperParameters.eta is "eta", InputDataConfig[0].ContentType is "train.ContentType".
-void flatten_request(const Json& value, const std::string& path, std::map<std::string, std::string>& out) {
+// Texts by their path: InputDataConfig[0].ContentType is "train.ContentType". Of people's own maps (`whole`)
+// every member counts; elsewhere the bytes of places do.
+void flatten_request(const Json& value, const std::string& path, bool whole,
+                     std::map<std::string, std::string>& out) {
   if (value.is_null()) return;
   if (value.is_object()) {
     for (const auto& [key, member] : value.items())
-      if (!is_one_of(kPlaces, key)) flatten_request(member, path.empty() ? key : path + "." + key, out);
+      if (whole || !is_one_of(kPlaces, key))
+        flatten_request(member, path.empty() ? key : path + "." + key, whole || key == "Environment", out);
     return;
   }
   if (value.is_array()) {
@@ -66,7 +69,7 @@ void flatten_request(const Json& value, const std::string& path, std::map<std::s
       std::string name;
       for (const char* key : {"ChannelName", "InputName", "OutputName"})
         if (name.empty()) name = text_in(value[i], key);
-      flatten_request(value[i], name.empty() ? path + "[" + std::to_string(i) + "]" : name, out);
+      flatten_request(value[i], name.empty() ? path + "[" + std::to_string(i) + "]" : name, whole, out);
     }
     return;
   }
@@ -79,12 +82,31 @@ std::map<std::string, std::string> step_parameters(const Json& request) {
     if (is_one_of(kWithoutEffect, key)) continue;
     if (key == "HyperParameters" && value.is_object()) {
       for (const auto& [name, text] : value.items())
-        if (!is_one_of(kAboutTheJob, name)) flatten_request(text, name, out);
+        if (!is_one_of(kAboutTheJob, name)) flatten_request(text, name, true, out);
     } else {
-      flatten_request(value, key, out);
+      flatten_request(value, key, key == "Environment", out);
     }
   }
   return out;
+}
+
+// The settings of a built-in processor by their names, wherever the request has them: settings.train.
+void name_settings(const Json& request, std::map<std::string, std::string>& parameters) {
+  const std::string text = text_at(request, {"Environment", "SETTINGS"});
+  const Json settings = text.empty() ? Json() : Json::parse(text, nullptr, false);
+  if (settings.is_object()) {
+    parameters.erase("Environment.SETTINGS");
+    flatten_request(settings, "settings", true, parameters);
+  }
+  const auto arguments = Arguments(request).object_or_empty("AppSpecification");
+  const auto texts = arguments ? arguments->texts("ContainerArguments") : Result<std::vector<std::string>>();
+  for (std::size_t i = 0; texts && i + 1 < texts->size(); i += 2) {
+    const std::string& name = (*texts)[i];
+    if (!name.starts_with("--") || name.size() < 3) return;
+    for (const std::size_t k : {i, i + 1})
+      parameters.erase("AppSpecification.ContainerArguments[" + std::to_string(k) + "]");
+    parameters["settings." + name.substr(2)] = (*texts)[i + 1];
+  }
 }
 
 ChannelSource prefix(std::string uri) {
@@ -187,6 +209,7 @@ Result<std::optional<StepPlan>> plan_step(const EntityKind& kind, const Json& re
     return std::optional<StepPlan>();
   }
   plan.parameters = step_parameters(request);
+  if (kind.kind == kProcessingJob.kind && !plan.program) name_settings(request, plan.parameters);
   return std::optional<StepPlan>(std::move(plan));
 }
 

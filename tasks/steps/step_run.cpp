@@ -82,7 +82,8 @@ Result<std::optional<Json>> StepRun::reuse() {
       fields[field.get<std::string>()] = source[field.get<std::string>()];
   MR_TRY(outputs, reuse_outputs(*plan_, step, fields, tools()));
   results_ = {{"Fields", step.value("Fields", Json::array())}, {"Outputs", std::move(outputs)}};
-  const Json extra = kind_.reuse ? *kind_.reuse(source, true) : Json::object();
+  Json extra = kind_.reuse ? *kind_.reuse(source, true) : Json::object();
+  if (source.at(kNotes).contains(kCourse)) extra[kCourse] = source.at(kNotes).at(kCourse);
   if (kind_.entity.kind == kProcessingJob.kind && !fields.contains("ExitMessage"))
     fields["ExitMessage"] = cached_words();
   if (!extra.empty()) fields[kNotes] = extra;

@@ -236,6 +236,7 @@ TEST_CASE("Tuning job: its trials go through the step cache, with their course")
     CHECK(trial["/Millrace/Step/Cache/Result"_json_pointer] == "hit");
     const Json course = trial["/Millrace/Trial"_json_pointer];
     CHECK(course["curve"].size() == 5);
+    CHECK(trial["/Millrace/Course/validation:auc/Values"_json_pointer] == course["curve"]);
     CHECK(trial["TuningJobArn"] == second["HyperParameterTuningJobArn"]);
   }
 }

@@ -112,8 +112,7 @@ TEST_CASE("Step cache: an equal job takes over the result, and says so; what dif
   const Miss misses[] = {
       {"eta", [](Json& r) { r["HyperParameters"]["eta"] = "0.2"; }, "eta 0.1 → 0.2\n"},
       {"new-parameter", [](Json& r) { r["HyperParameters"]["depth"] = "3"; }, "depth (not given) → 3\n"},
-      {"environment", [](Json& r) { r["Environment"]["LEVEL"] = "2"; },
-       "Environment.LEVEL (not given) → 2\n"},
+      {"environment", [](Json& r) { r["Environment"]["LEVEL"] = "2"; }, "Environment.LEVEL is new\n"},
       {"content-type", [](Json& r) { r["InputDataConfig"][0]["ContentType"] = "text/csv"; },
        "train.ContentType (not given) → text/csv\n"},
       {"data", [&](Json&) { home.write("objects/b/data/data.csv", "1,3\n"); },
@@ -211,6 +210,13 @@ TEST_CASE("Step cache: a processor's output is put where this job wants it") {
   CHECK(home.read("objects/b/two/of-someone-else.txt").empty());
   CHECK(two["Summary"].dump().find("s3://b/one/") == std::string::npos);
   CHECK(two["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"] == "s3://b/two/");
+  // Settings by their names, wherever they are given; what a program has in its environment is not told.
+  Json other = parse(request("other", "s3://b/other/"));
+  other["Environment"]["SETTINGS"] = R"({"train":0.5,"validation":0,"test":0.5,"seed":3})";
+  driver.run(kProcessSync, other.dump());
+  const std::string differences = why(step_notes(driver, "ProcessingJob", "other"));
+  for (const char* line : {"settings.train 0.75 → 0.5\n", "settings.seed (not given) → 3\n"})
+    CHECK_MESSAGE(differences.find(line) != std::string::npos, differences);
   // A third is good by the first, though the second is no work of its own.
   std::filesystem::remove_all(home.path("objects/b/two"));
   driver.run(kProcessSync, request("three", "s3://b/two/"));
