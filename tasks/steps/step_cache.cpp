@@ -1,6 +1,7 @@
 #include "tasks/steps/step_cache.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -301,8 +302,8 @@ Result<Json> reuse_outputs(const StepPlan& plan, const Json& source_step, Json& 
     for (Json& file : place["Files"]) {
       const std::string uri = text_in(file, "Uri"), there = moved(uri, from, to->second);
       MR_TRY(source, tools.objects.path_of(uri));
-      MR_TRY(target, tools.objects.path_of(there));
-      MR_DO(copy_file_whole(source, target));
+      MR_DO(tools.objects.write_by(
+          there, [&](const std::filesystem::path& target) { return copy_file_whole(source, target); }));
       file["Uri"] = there;
     }
     place["Uri"] = to->second;

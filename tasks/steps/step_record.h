@@ -55,7 +55,7 @@ struct StepTools {
 // The members of a step that are known before the work, with its Key. NotFound when an input is not there.
 Result<Json> describe_step(const EntityKind& kind, const StepPlan& plan, const StepTools& tools);
 // Outputs: of what lies in these places that was written since `begun_ms`. `whole` false: more files than
-// kOutputFilesKept.
+// kOutputFilesKept, or some in another store.
 Result<Json> describe_outputs(const StepPlan& plan, std::int64_t begun_ms, const StepTools& tools,
                               bool& whole);
 // The hash of an output file as it is now; empty when it is not there.

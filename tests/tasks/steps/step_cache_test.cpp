@@ -10,6 +10,7 @@
 #include "tasks/artifacts/content_hashes.h"
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
+#include "tests/tasks/support/model_files.h"
 #include "tests/tasks/support/parse.h"
 
 using namespace millrace;
@@ -161,8 +162,7 @@ TEST_CASE("Step cache: a result that changed, is gone or has expired is not take
   home.write(output_path(a), "9,9\n");
   driver.run(kTrainSync, cached_training(home, "b").dump());
   CHECK(why(step_notes(driver, "TrainingJob", "b"))
-            .find("a was the same, but its output s3://b/models/a/output/model/model.txt changed: sha256 ") ==
-        0);
+            .find("a was the same, but its output " + output_uri(a) + " changed: sha256 ") == 0);
   const Json b = step_notes(driver, "TrainingJob", "b");
   std::filesystem::remove(home.path(output_path(b)));
   driver.run(kTrainSync, cached_training(home, "c").dump());
@@ -292,7 +292,9 @@ TEST_CASE("Step records: hashes, code, versions and what was used; the model's c
   CHECK(step["Usage"]["BytesRead"] == 4);
   CHECK(step["Usage"]["CpuSeconds"].get<double>() > 0);
   CHECK(step["Usage"]["MemoryPeakBytes"].get<std::int64_t>() > 1'000'000);
-  const Json card = parse(home.read("objects/b/models/a/output/model/model_card.json"));
+  const Json record = *driver.runner->jobs().find("TrainingJob", "a");
+  const std::string model = record["ModelArtifacts"]["S3ModelArtifacts"];
+  const Json card = parse(model_file(driver.runner->objects(), model, "model_card.json"));
   CHECK(card["record"]["inputs"]["train"]["sha256"] == step["Inputs"][0]["Sha256"]);
   CHECK(card["record"]["code"]["sha256"] == step["Code"]["Sha256"]);
   CHECK(card["record"]["key"] == step["Key"]);
