@@ -12,6 +12,7 @@
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/jobs/tags.h"
 #include "tasks/lineage/lineage_operations.h"
+#include "tasks/lineage/parameters.h"
 #include "tasks/registry/compare_packages.h"
 #include "tasks/registry/model_packages.h"
 #include "tasks/registry/package_aliases.h"
@@ -190,97 +191,6 @@ constexpr P kListComponentsParameters[] = {
     {"SortOrder", "string", false, "Descending (default) or Ascending"},
     {"MaxResults", "number", false, "100; at most 1000"},
     {"NextToken", "string", false, "of the page before"},
-};
-constexpr P kLineageQueryParameters[] = {
-    {"StartArns", "array", true, "ARNs; also s3://bucket/key, endpoint/NAME, training-job/NAME, …"},
-    {"Direction", "string", false, "Both (default), Ascendants, Descendants"},
-    {"IncludeEdges", "boolean", false, "true"},
-    {"Filters", "object", false,
-     "Types, LineageTypes, CreatedAfter/Before, ModifiedAfter/Before, Properties"},
-    {"MaxDepth", "number", false, "steps; 10"},
-    {"MaxResults", "number", false, "vertices of a page; at most 1000"},
-    {"NextToken", "string", false, "of the page before"},
-};
-constexpr P kAssociationParameters[] = {
-    {"SourceArn", "string", true},
-    {"DestinationArn", "string", true},
-    {"AssociationType", "string", false, "ContributedTo, AssociatedWith, DerivedFrom, Produced, SameAs"},
-};
-constexpr P kListAssociationsParameters[] = {
-    {"SourceArn", "string", false, "also DestinationArn, SourceType, DestinationType, AssociationType"},
-    {"CreatedAfter", "time", false, "also CreatedBefore"},
-    {"SortBy", "string", false,
-     "CreationTime (default), SourceArn, DestinationArn, SourceType, DestinationType"},
-    {"MaxResults", "number", false, "100; at most 1000"},
-    {"NextToken", "string", false, "of the page before"},
-};
-constexpr P kArtifactParameters[] = {
-    {"Source", "object", true, "SourceUri; SourceTypes [{SourceIdType, Value}]"},
-    {"ArtifactType", "string", true, "DataSet, Model, … or a word of yours"},
-    {"ArtifactName", "string", false, "for people"},
-    {"Properties", "map", false, "strings by name"},
-};
-constexpr P kActionParameters[] = {
-    {"ActionName", "string", true, "unique"},
-    {"Source", "object", true, "SourceUri"},
-    {"ActionType", "string", true, "ModelDeployment, Approval, … or a word of yours"},
-    {"Status", "string", false, "Unknown, InProgress, Completed, Failed, Stopping, Stopped"},
-    {"Description", "string", false, "for people"},
-    {"Properties", "map", false, "strings by name"},
-};
-constexpr P kContextParameters[] = {
-    {"ContextName", "string", true, "unique"},
-    {"Source", "object", true, "SourceUri"},
-    {"ContextType", "string", true, "Endpoint, ModelGroup, … or a word of yours"},
-    {"Description", "string", false, "for people"},
-    {"Properties", "map", false, "strings by name"},
-};
-constexpr P kArtifactArn[] = {{"ArtifactArn", "string", true}};
-constexpr P kActionName[] = {{"ActionName", "string", true}};
-constexpr P kContextName[] = {{"ContextName", "string", true}};
-constexpr P kArtifactUpdateParameters[] = {
-    {"ArtifactArn", "string", true},
-    {"ArtifactName", "string", false, "for people"},
-    {"Properties", "map", false, "added or replaced; PropertiesToRemove takes some away"},
-};
-constexpr P kActionUpdateParameters[] = {
-    {"ActionName", "string", true},
-    {"Status", "string", false},
-    {"Description", "string", false, "for people"},
-    {"Properties", "map", false, "added or replaced; PropertiesToRemove takes some away"},
-};
-constexpr P kContextUpdateParameters[] = {
-    {"ContextName", "string", true},
-    {"Description", "string", false, "for people"},
-    {"Properties", "map", false, "added or replaced; PropertiesToRemove takes some away"},
-};
-constexpr P kListLineageParameters[] = {
-    {"SourceUri", "string", false, "s3://…, an ARN"},
-    {"ArtifactType", "string", false, "or ActionType, ContextType"},
-    {"CreatedAfter", "time", false, "also CreatedBefore"},
-    {"SortBy", "string", false, "CreationTime (default)"},
-    {"MaxResults", "number", false, "100; at most 1000"},
-    {"NextToken", "string", false, "of the page before"},
-};
-constexpr P kRollbackParameters[] = {
-    {"ModelPackageGroupName", "string", true},
-    {"Alias", "string", false, "champion (default)"},
-    {"EndpointName", "string", false, "is updated with it; serves GROUP@ALIAS"},
-};
-constexpr P kCompareParameters[] = {
-    {"ModelPackageGroupName", "string", true},
-    {"Versions", "array", true, "numbers and aliases, 2 to 20"},
-};
-constexpr P kListJobRecordsParameters[] = {
-    {"JobKind", "string", false, "TrainingJob, ProcessingJob, TransformJob, HyperParameterTuningJob"},
-    {"NameContains", "string", false, "part of the name"},
-    {"StatusEquals", "string", false, "InProgress, Completed, Failed, Stopping, Stopped"},
-    {"MaxResults", "number", false, "100; at most 1000"},
-    {"NextToken", "string", false, "of the page before"},
-};
-constexpr P kJobRecordParameters[] = {
-    {"JobName", "string", true, "or its ARN"},
-    {"JobKind", "string", false, "when jobs of several kinds have the name"},
 };
 constexpr P kSearchParameters[] = {
     {"Resource", "string", true, "TrainingJob, ExperimentTrialComponent, ModelPackage, Experiment, …"},
