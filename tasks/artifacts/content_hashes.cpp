@@ -31,13 +31,13 @@ struct Identity {
   bool operator==(const Identity&) const = default;
 };
 
-struct OpenFile {
-  explicit OpenFile(const fs::path& path) : fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-  ~OpenFile() {
+struct HashedFile {
+  explicit HashedFile(const fs::path& path) : fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  ~HashedFile() {
     if (fd >= 0) ::close(fd);
   }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
+  HashedFile(const HashedFile&) = delete;
+  HashedFile& operator=(const HashedFile&) = delete;
   int fd;
 };
 
@@ -142,7 +142,7 @@ struct ReadHash {
 };
 
 Result<ReadHash> read_hash(const fs::path& path, const std::function<bool()>& cancelled) {
-  const OpenFile file(path);
+  const HashedFile file(path);
   struct stat before {};
   if (file.fd < 0 || ::fstat(file.fd, &before) != 0) return cant_read(path, errno);
   const auto identity = identity_of(before);

@@ -91,7 +91,7 @@ void add_training_cells(const Json& job, ComparedPackage& out) {
   out.data["training job"] = text_in(job, "TrainingJobName");
 }
 
-Json comparison_table(const std::vector<ComparedPackage>& packages, Cells ComparedPackage::*cells) {
+Json version_table(const std::vector<ComparedPackage>& packages, Cells ComparedPackage::*cells) {
   std::map<std::string, Json> rows;
   for (const ComparedPackage& package : packages)
     for (const auto& [name, value] : package.*cells) rows[name] = Json::array();
@@ -153,9 +153,9 @@ Result<Json> comparison(TaskCall& call) {
   }
   Json answer = {{"ModelPackageGroupName", group}, {"Versions", Json::array()}};
   for (const ComparedPackage& package : packages) answer["Versions"].push_back(package.summary);
-  answer["Metrics"] = comparison_table(packages, &ComparedPackage::metrics);
-  answer["Parameters"] = comparison_table(packages, &ComparedPackage::parameters);
-  answer["Data"] = comparison_table(packages, &ComparedPackage::data);
+  answer["Metrics"] = version_table(packages, &ComparedPackage::metrics);
+  answer["Parameters"] = version_table(packages, &ComparedPackage::parameters);
+  answer["Data"] = version_table(packages, &ComparedPackage::data);
   return answer;
 }
 
