@@ -10,6 +10,7 @@
 //   HOME/queues.db     SQS queues, when there are any
 //   HOME/metrics.db    metrics and alarms
 //   HOME/bus.db        rules, archives, schedules of the event bus (service/bus)
+//   HOME/hashes.db     what is remembered of files' hashes; may be deleted
 //   HOME/objects/      s3://bucket/key is objects/bucket/key
 //   HOME/objects.db    what is known of objects beside their bytes
 //   HOME/functions/    local functions, a folder each

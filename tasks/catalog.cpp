@@ -14,7 +14,12 @@
 #include "tasks/monitoring/executions.h"
 #include "tasks/monitoring/job_definitions.h"
 #include "tasks/monitoring/schedules.h"
+#include "tasks/lineage/lineage_operations.h"
+#include "tasks/lineage/parameters.h"
+#include "tasks/registry/compare_packages.h"
 #include "tasks/registry/model_packages.h"
+#include "tasks/registry/package_aliases.h"
+#include "tasks/steps/job_operations.h"
 #include "tasks/storage/s3_operations.h"
 
 namespace millrace::tasks {
@@ -691,7 +696,7 @@ const TaskKind kCatalog[] = {
     {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName, remove<kModel>},
     {kService, "deleteModelBiasJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'B'>},
     {kService, "deleteModelExplainabilityJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'E'>},
-    {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false, kPackageName, remove<kModelPackage>},
+    {kService, "deleteModelPackage", "Deletes a version's record; its number is not used again", false, false, kPackageName, delete_model_package},
     {kService, "deleteModelPackageGroup", "Deletes an empty group", false, false, kGroupName, delete_model_package_group},
     {kService, "deleteModelQualityJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'Q'>},
     {kService, "deleteMonitoringSchedule", "Deletes a schedule and the records of its executions", false, false, kScheduleName, delete_monitoring_schedule},
@@ -708,7 +713,7 @@ const TaskKind kCatalog[] = {
     {kService, "describeModel", "A model's record", false, false, kModelName, describe<kModel>},
     {kService, "describeModelBiasJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kModelBiasJobDefinition>},
     {kService, "describeModelExplainabilityJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kModelExplainabilityJobDefinition>},
-    {kService, "describeModelPackage", "A version's record with metrics and approval", false, false, kPackageName, describe<kModelPackage>},
+    {kService, "describeModelPackage", "A version's record with metrics and approval", false, false, kPackageName, describe_model_package},
     {kService, "describeModelPackageGroup", "A group's record", false, false, kGroupName, describe<kModelPackageGroup>},
     {kService, "describeModelQualityJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kModelQualityJobDefinition>},
     {kService, "describeMonitoringSchedule", "A schedule's record and its last execution", false, false, kScheduleName, describe_monitoring_schedule},
@@ -756,6 +761,30 @@ const TaskKind kCatalog[] = {
     {kService, "updateMonitoringSchedule", "Changes what a schedule checks and when", false, false, kScheduleParameters, update_monitoring_schedule},
     {kService, "updateTrial", "Changes what people read of a trial", false, false, kTrialUpdateParameters, update_trial},
     {kService, "updateTrialComponent", "Changes a component", false, false, kComponentUpdateParameters, update_trial_component},
+    // Lineage, and what SageMaker has no operation for.
+    {kService, "addAssociation", "Joins two lineage entities", false, false, kAssociationParameters, add_association},
+    {kService, "compareModelPackages", "Versions side by side (not in AWS)", false, false, kCompareParameters, compare_model_packages},
+    {kService, "createAction", "Makes a lineage action", false, false, kActionParameters, create_action},
+    {kService, "createArtifact", "Makes a lineage artifact", false, false, kArtifactParameters, create_artifact},
+    {kService, "createContext", "Makes a lineage context", false, false, kContextParameters, create_context},
+    {kService, "deleteAction", "Deletes an action that somebody made", false, false, kActionName, delete_action},
+    {kService, "deleteArtifact", "Deletes an artifact that somebody made", false, false, kArtifactArn, delete_artifact},
+    {kService, "deleteAssociation", "Parts two lineage entities", false, false, kAssociationParameters, delete_association},
+    {kService, "deleteContext", "Deletes a context that somebody made", false, false, kContextName, delete_context},
+    {kService, "describeAction", "A lineage action", false, false, kActionName, describe_action},
+    {kService, "describeArtifact", "A lineage artifact", false, false, kArtifactArn, describe_artifact},
+    {kService, "describeContext", "A lineage context", false, false, kContextName, describe_context},
+    {kService, "describeJobRecord", "A job with its inputs, use and reasons (not in AWS)", false, false, kJobRecordParameters, describe_job_record},
+    {kService, "listActions", "Lineage actions, newest first", false, false, kListLineageParameters, list_actions},
+    {kService, "listArtifacts", "Lineage artifacts, newest first", false, false, kListLineageParameters, list_artifacts},
+    {kService, "listAssociations", "What is joined in the lineage", false, false, kListAssociationsParameters, list_associations},
+    {kService, "listContexts", "Lineage contexts, newest first", false, false, kListLineageParameters, list_contexts},
+    {kService, "listJobRecords", "Jobs of all kinds (not in AWS)", false, false, kListJobRecordsParameters, list_job_records},
+    {kService, "queryLineage", "What something came from, and what came of it", false, false, kLineageQueryParameters, query_lineage},
+    {kService, "rollbackModelPackageGroup", "Moves an alias back to the version it had before (not in AWS)", false, false, kRollbackParameters, rollback_model_package_group},
+    {kService, "updateAction", "Changes an action that somebody made", false, false, kActionUpdateParameters, update_action},
+    {kService, "updateArtifact", "Changes an artifact that somebody made", false, false, kArtifactUpdateParameters, update_artifact},
+    {kService, "updateContext", "Changes a context that somebody made", false, false, kContextUpdateParameters, update_context},
     {"s3", "copyObject", "Copies an object", false, false, kCopyObjectParameters, s3_copy_object},
     {"s3", "createBucket", "Makes a bucket", false, false, kBucketParameters, s3_create_bucket},
     {"s3", "deleteBucket", "Deletes an empty bucket", false, false, kBucketParameters, s3_delete_bucket},

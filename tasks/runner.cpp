@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "tasks/artifacts/content_hashes.h"
 #include "tasks/artifacts/remote_store.h"
 #include "tasks/approvals/approvals.h"
 #include "tasks/catalog.h"
@@ -17,6 +18,7 @@
 #include "tasks/jobs/state_changes.h"
 #include "tasks/request_ids.h"
 #include "tasks/runner_context.h"
+#include "tasks/steps/step_cache.h"
 #include "tasks/worker_pool.h"
 
 namespace millrace::tasks {
@@ -62,6 +64,7 @@ struct RunnerCore {
 
   std::map<TaskKey, Listener> listeners = {};  // loop thread only
   RequestIds ids;
+  ContentHashes hashes;
 
   // Closed by the runner's destructor, calls first: they may hand jobs to the other.
   std::unique_ptr<WorkerPool> job_pool = {}, call_pool = {};
@@ -127,6 +130,9 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.place = &core.settings.place;
   call.monitoring = &core.settings.monitoring;
   call.approvals = core.approvals.get();
+  call.hashes = &core.hashes;
+  call.cache = core.settings.cache;
+  call.cents_per_hour = core.settings.cents_per_hour;
   return call;
 }
 
@@ -316,6 +322,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   std::shared_ptr<const RemoteStore> remote;
   if (!remotes.buckets.empty())
     remote = std::make_shared<const RemoteStore>(std::move(remotes), home / "remote");
+  MR_DO(parse_cache_policy(settings.cache));
   MR_TRY(jobs, Jobs::open((home / "tasks.db").string(), state_of_record));
   if (settings.threads_per_job < 1)
     settings.threads_per_job = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -327,7 +334,8 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
                                                   ObjectStore(home / "objects", std::move(remote)),
                                                   false,
                                                   {},
-                                                  RequestIds(seed)});
+                                                  RequestIds(seed),
+                                                  {(home / "hashes.db").string(), clock}});
   FunctionHost::Settings functions = core->settings.function_host;
   functions.seed = mix(seed, 1);
   functions.functions =

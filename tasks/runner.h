@@ -50,6 +50,10 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     MonitoringSurroundings monitoring = {};
     // Signs links of approvals.
     std::string link_secret = "millrace tests";
+    // Jobs take over the result of an equal one that ended at most so long ago: "P30D", "on", "off". The tag
+    // millrace:cache of a job says otherwise (tasks/steps/step_cache.h).
+    std::string cache = "off";
+    std::int64_t cents_per_hour = 0;  // price of an hour of a job, for estimates; 0: none
     // Log lines of jobs, besides their files; may be empty. Any thread.
     std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
                        std::string_view line)>

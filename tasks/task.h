@@ -40,6 +40,8 @@ class TaskContext {
   virtual const Clock& clock() const = 0;
   virtual std::uint64_t seed() const = 0;  // the same for every attempt of one task
   virtual int threads() const = 0;         // how many it may use, >= 1
+  // What the work is made of, for the card of a model: inputs with their hashes, code, versions; may be null.
+  virtual const Json* provenance() const { return nullptr; }
 };
 
 // A failure in the service's form: SageMaker.<code>, e.g. SageMaker.ValidationException.

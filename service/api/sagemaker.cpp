@@ -12,8 +12,8 @@ constexpr std::string_view kSageMakerContentType = "application/x-amz-json-1.1";
 constexpr std::int64_t kMillisFrom = 100'000'000'000;  // no time in seconds is as large
 
 // Members whose own members are people's, not ours.
-constexpr std::string_view kFreeForm[] = {"Summary", "HyperParameters", "Environment", "Tags",
-                                          "CustomerMetadataProperties"};
+constexpr std::string_view kFreeForm[] = {
+    "Summary", "HyperParameters", "Environment", "Tags", "CustomerMetadataProperties", "Properties"};
 
 void copy_in_seconds(JsonWriter& out, JsonView value) {
   if (value.is_array()) {
@@ -74,14 +74,6 @@ http::Response sagemaker_response(const Answer& answer, const std::string& id) {
   return response;
 }
 
-const SageMakerOperation* find_sagemaker_operation(std::string_view name) {
-  const auto rows = sagemaker_operations();
-  const auto found =
-      std::lower_bound(rows.begin(), rows.end(), name,
-                       [](const SageMakerOperation& row, std::string_view n) { return row.name < n; });
-  return found == rows.end() || found->name != name ? nullptr : &*found;
-}
-
 tl::expected<Payload, ApiError> read_input(const http::Request& request) {
   const bool empty = request.body.find_first_not_of(" \t\r\n") == std::string::npos;
   auto input = empty ? Result<Payload>(Payload::empty_object()) : Payload::parse(request.body);
@@ -91,6 +83,20 @@ tl::expected<Payload, ApiError> read_input(const http::Request& request) {
 }
 
 }  // namespace
+
+const SageMakerOperation* find_sagemaker_operation(std::string_view name) {
+  const auto rows = sagemaker_operations();
+  const auto found =
+      std::lower_bound(rows.begin(), rows.end(), name,
+                       [](const SageMakerOperation& row, std::string_view n) { return row.name < n; });
+  return found == rows.end() || found->name != name ? nullptr : &*found;
+}
+
+Payload sagemaker_document(JsonView answer) {
+  JsonWriter out;
+  copy_in_seconds(out, answer);
+  return out.finish();
+}
 
 void SageMakerApi::handle(http::ExchangePtr exchange, const auth::Caller& caller) {
   const std::string id = uuid_v4(random_);

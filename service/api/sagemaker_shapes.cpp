@@ -42,6 +42,7 @@ constexpr std::string_view kExecutionStatuses[] = {
 constexpr std::string_view kMonitoringTypes[] = {"DataQuality", "ModelQuality", "ModelBias",
                                                  "ModelExplainability"};
 constexpr std::string_view kApprovals[] = {"Approved", "Rejected", "PendingManualApproval"};
+constexpr std::string_view kPackageTypes[] = {"Versioned", "Unversioned", "Both"};
 constexpr std::string_view kOperators[] = {"And", "Or"};
 constexpr std::string_view kResources[] = {
     "TrainingJob", "Experiment",   "ExperimentTrial",   "ExperimentTrialComponent",
@@ -72,6 +73,7 @@ constexpr Shape kScheduleStatus{Kind::String, -1, -1, {}, nullptr, kScheduleStat
 constexpr Shape kExecutionStatus{Kind::String, -1, -1, {}, nullptr, kExecutionStatuses};
 constexpr Shape kMonitoringType{Kind::String, -1, -1, {}, nullptr, kMonitoringTypes};
 constexpr Shape kApproval{Kind::String, -1, -1, {}, nullptr, kApprovals};
+constexpr Shape kPackageType{Kind::String, -1, -1, {}, nullptr, kPackageTypes};
 constexpr Shape kOperator{Kind::String, -1, -1, {}, nullptr, kOperators};
 constexpr Shape kResource{Kind::String, -1, -1, {}, nullptr, kResources};
 constexpr Shape kTagKey{Kind::String, 1, 128};
@@ -234,8 +236,6 @@ constexpr Member kEndpointNameOnly[] = {{"EndpointName", &kName, true}};
 constexpr Member kListJobs[] = {MR_LIST_MEMBERS(kJobSort), {"StatusEquals", &kJobStatus}};
 constexpr Member kListNamed[] = {MR_LIST_MEMBERS(kNameSort)};
 constexpr Member kListEndpoints[] = {MR_LIST_MEMBERS(kEndpointSort), {"StatusEquals", &kEndpointStatus}};
-constexpr Member kListPackages[] = {
-    MR_LIST_MEMBERS(kNameSort), {"ModelPackageGroupName", &kNameOrArn}, {"ModelApprovalStatus", &kApproval}};
 constexpr Member kListDefinitions[] = {MR_LIST_MEMBERS(kNameSort), {"EndpointName", &kText}};
 constexpr Member kListSchedules[] = {MR_LIST_MEMBERS(kJobSort),
                                      {"StatusEquals", &kScheduleStatus},
@@ -247,6 +247,10 @@ constexpr Member kListExecutions[] = {
     {"StatusEquals", &kExecutionStatus},     {"EndpointName", &kText},
     {"ScheduledTimeAfter", &kTimestamp},     {"ScheduledTimeBefore", &kTimestamp},
     {"MonitoringJobDefinitionName", &kText}, {"MonitoringTypeEquals", &kMonitoringType}};
+constexpr Member kListPackages[] = {MR_LIST_MEMBERS(kNameSort),
+                                    {"ModelPackageGroupName", &kNameOrArn},
+                                    {"ModelApprovalStatus", &kApproval},
+                                    {"ModelPackageType", &kPackageType}};
 #undef MR_LIST_MEMBERS
 constexpr Member kListTrialJobs[] = {{"HyperParameterTuningJobName", &kShortName, true},
                                      {"MaxResults", &kPageLimit},
@@ -327,12 +331,98 @@ constexpr Member kListComponents[] = {
     MR_CREATED_LIST, {"ExperimentName", &kLongName}, {"TrialName", &kLongName}, {"SourceArn", &kNameOrArn}};
 #undef MR_CREATED_LIST
 
+// Lineage.
+constexpr std::string_view kDirections[] = {"Both", "Ascendants", "Descendants"};
+constexpr std::string_view kEdgeTypes[] = {"ContributedTo", "AssociatedWith", "DerivedFrom", "Produced",
+                                           "SameAs"};
+constexpr Shape kDirection{Kind::String, -1, -1, {}, nullptr, kDirections};
+constexpr Shape kEdgeType{Kind::String, -1, -1, {}, nullptr, kEdgeTypes};
+constexpr Shape kStarts{Kind::List, 1, 100, {}, nullptr, {}, {}, {}, &kNeededText};
+constexpr Shape kVertexLimit{Kind::Integer, 1, 1000};
+constexpr Shape kDepthShape{Kind::Integer, 0, 1000};
+constexpr Member kLineageSourceMembers[] = {{"SourceUri", &kNeededText, true}};
+constexpr Shape kLineageSource{Kind::Structure, -1, -1, {}, nullptr, {}, "Source", kLineageSourceMembers};
+constexpr Member kQueryLineage[] = {{"StartArns", &kStarts, true}, {"Direction", &kDirection},
+                                    {"IncludeEdges", &kFlagShape}, {"Filters", &kAnyObject},
+                                    {"MaxDepth", &kDepthShape},    {"MaxResults", &kVertexLimit},
+                                    {"NextToken", &kText}};
+constexpr Member kAddAssociation[] = {
+    {"SourceArn", &kNameOrArn, true}, {"DestinationArn", &kNameOrArn, true}, {"AssociationType", &kEdgeType}};
+constexpr Member kDeleteAssociation[] = {{"SourceArn", &kNameOrArn, true},
+                                         {"DestinationArn", &kNameOrArn, true}};
+constexpr Member kListAssociations[] = {{"SourceArn", &kNameOrArn},      {"DestinationArn", &kNameOrArn},
+                                        {"SourceType", &kText},          {"DestinationType", &kText},
+                                        {"AssociationType", &kEdgeType}, {"CreatedAfter", &kTimestamp},
+                                        {"CreatedBefore", &kTimestamp},  {"SortBy", &kText},
+                                        {"SortOrder", &kOrder},          {"NextToken", &kText},
+                                        {"MaxResults", &kPageLimit}};
+constexpr Member kCreateArtifact[] = {{"ArtifactName", &kLongName},         {"Source", &kLineageSource, true},
+                                      {"ArtifactType", &kNeededText, true}, {"Properties", &kAnyObject},
+                                      {"MetadataProperties", &kAnyObject},  {"Tags", &kTags}};
+constexpr Member kCreateAction[] = {{"ActionName", &kLongName, true},
+                                    {"Source", &kLineageSource, true},
+                                    {"ActionType", &kNeededText, true},
+                                    {"Description", &kText},
+                                    {"Status", &kText},
+                                    {"Properties", &kAnyObject},
+                                    {"MetadataProperties", &kAnyObject},
+                                    {"Tags", &kTags}};
+constexpr Member kCreateContext[] = {{"ContextName", &kLongName, true},   {"Source", &kLineageSource, true},
+                                     {"ContextType", &kNeededText, true}, {"Description", &kText},
+                                     {"Properties", &kAnyObject},         {"Tags", &kTags}};
+constexpr Member kArtifactArn[] = {{"ArtifactArn", &kNameOrArn, true}};
+constexpr Member kDeleteArtifact[] = {{"ArtifactArn", &kNameOrArn}, {"Source", &kLineageSource}};
+constexpr Member kActionName[] = {{"ActionName", &kNameOrArn, true}};
+constexpr Member kContextName[] = {{"ContextName", &kNameOrArn, true}};
+constexpr Member kUpdateArtifact[] = {{"ArtifactArn", &kNameOrArn, true},
+                                      {"ArtifactName", &kLongName},
+                                      {"Properties", &kAnyObject},
+                                      {"PropertiesToRemove", &kTexts}};
+constexpr Member kUpdateAction[] = {{"ActionName", &kLongName, true},
+                                    {"Description", &kText},
+                                    {"Status", &kText},
+                                    {"Properties", &kAnyObject},
+                                    {"PropertiesToRemove", &kTexts}};
+constexpr Member kUpdateContext[] = {{"ContextName", &kLongName, true},
+                                     {"Description", &kText},
+                                     {"Properties", &kAnyObject},
+                                     {"PropertiesToRemove", &kTexts}};
+constexpr Member kListArtifacts[] = {
+    {"SourceUri", &kText},          {"ArtifactType", &kText},   {"CreatedAfter", &kTimestamp},
+    {"CreatedBefore", &kTimestamp}, {"SortBy", &kText},         {"SortOrder", &kOrder},
+    {"NextToken", &kText},          {"MaxResults", &kPageLimit}};
+constexpr Member kListActions[] = {{"SourceUri", &kText},         {"ActionType", &kText},
+                                   {"CreatedAfter", &kTimestamp}, {"CreatedBefore", &kTimestamp},
+                                   {"SortBy", &kNameSort},        {"SortOrder", &kOrder},
+                                   {"NextToken", &kText},         {"MaxResults", &kPageLimit}};
+constexpr Member kListContexts[] = {{"SourceUri", &kText},         {"ContextType", &kText},
+                                    {"CreatedAfter", &kTimestamp}, {"CreatedBefore", &kTimestamp},
+                                    {"SortBy", &kNameSort},        {"SortOrder", &kOrder},
+                                    {"NextToken", &kText},         {"MaxResults", &kPageLimit}};
+
+// What SageMaker has no operation for.
+constexpr Shape kVersionText{Kind::String, 1, 63};
+constexpr Shape kVersionList{Kind::List, 2, 20, {}, nullptr, {}, {}, {}, &kVersionText};
+constexpr Member kCompareModelPackages[] = {{"ModelPackageGroupName", &kNameOrArn, true},
+                                            {"Versions", &kVersionList, true}};
+constexpr Member kRollback[] = {
+    {"ModelPackageGroupName", &kNameOrArn, true}, {"Alias", &kName}, {"EndpointName", &kName}};
+constexpr Member kListJobRecords[] = {
+    {"JobKind", &kText},    {"NameContains", &kText},      {"StatusEquals", &kText}, {"SortBy", &kText},
+    {"SortOrder", &kOrder}, {"MaxResults", &kVertexLimit}, {"NextToken", &kText}};
+constexpr Member kJobRecord[] = {{"JobName", &kNeededText, true}, {"JobKind", &kText}};
+
 constexpr SageMakerOperation kSageMakerOperations[] = {
+    {"AddAssociation", kAddAssociation},
     {"AddTags", kAddTags},
     {"AssociateTrialComponent", kComponentAndTrial},
     {"CreateAutoMLJob", kCreateAutoMLJob},
     {"CreateAutoMLJobV2", kCreateAutoMLJobV2},
     {"CreateDataQualityJobDefinition", kCreateDataQuality},
+    {"CompareModelPackages", kCompareModelPackages},
+    {"CreateAction", kCreateAction},
+    {"CreateArtifact", kCreateArtifact},
+    {"CreateContext", kCreateContext},
     {"CreateEndpoint", kCreateEndpoint},
     {"CreateEndpointConfig", kCreateEndpointConfig},
     {"CreateExperiment", kCreateExperiment},
@@ -350,6 +440,10 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"CreateTrial", kCreateTrial},
     {"CreateTrialComponent", kCreateComponent},
     {"DeleteDataQualityJobDefinition", kDefinitionName},
+    {"DeleteAction", kActionName},
+    {"DeleteArtifact", kDeleteArtifact},
+    {"DeleteAssociation", kDeleteAssociation},
+    {"DeleteContext", kContextName},
     {"DeleteEndpoint", kEndpointNameOnly},
     {"DeleteEndpointConfig", kConfigName},
     {"DeleteExperiment", kExperimentName},
@@ -366,10 +460,14 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"DescribeAutoMLJob", kAutoMLJobName},
     {"DescribeAutoMLJobV2", kAutoMLJobName},
     {"DescribeDataQualityJobDefinition", kDefinitionName},
+    {"DescribeAction", kActionName},
+    {"DescribeArtifact", kArtifactArn},
+    {"DescribeContext", kContextName},
     {"DescribeEndpoint", kEndpointNameOnly},
     {"DescribeEndpointConfig", kConfigName},
     {"DescribeExperiment", kExperimentName},
     {"DescribeHyperParameterTuningJob", kTuningJobName},
+    {"DescribeJobRecord", kJobRecord},
     {"DescribeModel", kModelName},
     {"DescribeModelBiasJobDefinition", kDefinitionName},
     {"DescribeModelExplainabilityJobDefinition", kDefinitionName},
@@ -386,12 +484,17 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"ListAutoMLJobs", kListJobs},
     {"ListCandidatesForAutoMLJob", kListCandidates},
     {"ListDataQualityJobDefinitions", kListDefinitions},
+    {"ListActions", kListActions},
+    {"ListArtifacts", kListArtifacts},
+    {"ListAssociations", kListAssociations},
+    {"ListContexts", kListContexts},
     {"ListEndpointConfigs", kListNamed},
     {"ListEndpoints", kListEndpoints},
     {"ListExperiments", kListExperiments},
     {"ListHyperParameterTuningJobs", kListJobs},
     {"ListModelBiasJobDefinitions", kListDefinitions},
     {"ListModelExplainabilityJobDefinitions", kListDefinitions},
+    {"ListJobRecords", kListJobRecords},
     {"ListModelPackageGroups", kListNamed},
     {"ListModelPackages", kListPackages},
     {"ListModelQualityJobDefinitions", kListDefinitions},
@@ -405,6 +508,8 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"ListTransformJobs", kListJobs},
     {"ListTrialComponents", kListComponents},
     {"ListTrials", kListTrials},
+    {"QueryLineage", kQueryLineage},
+    {"RollbackModelPackageGroup", kRollback},
     {"Search", kSearch},
     {"StopAutoMLJob", kAutoMLJobName},
     {"StartMonitoringSchedule", kMonitoringScheduleName},
@@ -413,6 +518,9 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"StopProcessingJob", kProcessingJobName},
     {"StopTrainingJob", kTrainingJobName},
     {"StopTransformJob", kTransformJobName},
+    {"UpdateAction", kUpdateAction},
+    {"UpdateArtifact", kUpdateArtifact},
+    {"UpdateContext", kUpdateContext},
     {"UpdateEndpoint", kUpdateEndpoint},
     {"UpdateEndpointWeightsAndCapacities", kUpdateWeights},
     {"UpdateExperiment", kUpdateExperiment},

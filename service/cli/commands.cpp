@@ -29,6 +29,9 @@ void add_redrive(CLI::App&, const Shared&, int&);
 void add_logs(CLI::App&, const Shared&, int&);
 void add_metrics(CLI::App&, const Shared&, int&);
 void add_alarms(CLI::App&, const Shared&, int&);
+void add_jobs(CLI::App&, const Shared&, int&);
+void add_lineage(CLI::App&, const Shared&, int&);
+void add_registry(CLI::App&, const Shared&, int&);
 void add_schedule(CLI::App&, const Shared&, int&);
 void add_approvals(CLI::App&, const Shared&, int&);
 void add_config(CLI::App&, const Shared&, int&);
@@ -56,6 +59,9 @@ std::span<const Command> commands() {
       {"alarms", add_alarms, true},
       {"schedule", add_schedule, true},
       {"approvals", add_approvals, true},
+      {"jobs", add_jobs, true},
+      {"lineage", add_lineage, true},
+      {"registry", add_registry, true},
       {"invoke", add_invoke},
       {"call", add_call},
       {"eval", add_eval},

@@ -36,14 +36,23 @@ struct Edge {
 
 class Layering {
  public:
-  Layering(const Program& program, bool outermost) : program_(program), outermost_(outermost) {
+  Layering(const Program& program, bool outermost) : program_(&program), outermost_(outermost) {
     make_boxes();
     make_edges();
-    mark_back_edges();
-    assign_layers();
-    make_bends();
-    order_layers();
-    place_columns();
+    arrange();
+  }
+  Layering(const std::vector<PlainBox>& boxes, const std::vector<PlainWay>& ways) : outermost_(false) {
+    for (const PlainBox& plain : boxes) boxes_.push_back(box_of(plain));
+    make_items();
+    for (const PlainWay& way : ways)
+      edges_.push_back({static_cast<int>(way.from),
+                        static_cast<int>(way.to),
+                        GraphEdge::Kind::Next,
+                        way.label,
+                        false,
+                        0,
+                        {}});
+    arrange();
   }
 
   Layout finish() {
@@ -75,13 +84,25 @@ class Layering {
   }
 
  private:
+  void arrange() {
+    mark_back_edges();
+    assign_layers();
+    make_bends();
+    order_layers();
+    place_columns();
+  }
+
   // Boxes are in the order of the nodes; the marks stand behind them.
   void make_boxes() {
-    for (const Node& node : program_.nodes) boxes_.push_back(box_of(node));
+    for (const Node& node : program_->nodes) boxes_.push_back(box_of(node));
     if (outermost_) {
       start_ = add_mark(BoxKind::Start);
       end_ = add_mark(BoxKind::End);
     }
+    make_items();
+  }
+
+  void make_items() {
     for (std::size_t i = 0; i < boxes_.size(); ++i) {
       Item item;
       item.box = static_cast<int>(i);
@@ -99,14 +120,25 @@ class Layering {
     return static_cast<int>(boxes_.size()) - 1;
   }
 
-  static Box box_of(const Node& node) {
+  static Box box_with(std::string_view title, std::string_view subtitle) {
     Box box;
-    box.node = &node;
-    box.width = std::max(text_width(shorten(node.name, kNameCharacters), 13) * kBold,
-                         text_width(shorten(describe(node), kTypeCharacters), 10)) +
+    box.width = std::max(text_width(shorten(title, kNameCharacters), 13) * kBold,
+                         text_width(shorten(subtitle, kTypeCharacters), 10)) +
                 34;
     box.width = std::clamp(box.width, 120.0, 320.0);
     box.height = kStateHeight;
+    return box;
+  }
+
+  static Box box_of(const PlainBox& plain) {
+    Box box = box_with(plain.title, plain.subtitle);
+    box.plain = &plain;
+    return box;
+  }
+
+  static Box box_of(const Node& node) {
+    Box box = box_with(node.name, describe(node));
+    box.node = &node;
     std::vector<const Program*> inner;
     if (const auto* parallel = std::get_if<Parallel>(&node.kind)) {
       for (const auto& branch : parallel->branches) inner.push_back(branch.get());
@@ -137,8 +169,8 @@ class Layering {
   void make_edges() {
     std::map<std::tuple<int, int, int>, std::size_t> known;
     if (outermost_)
-      edges_.push_back({start_, static_cast<int>(program_.start), GraphEdge::Kind::Next, {}, false, 0, {}});
-    for (const GraphEdge& edge : edges_of(program_)) {
+      edges_.push_back({start_, static_cast<int>(program_->start), GraphEdge::Kind::Next, {}, false, 0, {}});
+    for (const GraphEdge& edge : edges_of(*program_)) {
       if (edge.to == kEnd && !outermost_) continue;
       const int from = static_cast<int>(edge.from), to = edge.to == kEnd ? end_ : static_cast<int>(edge.to);
       const auto [at, fresh] =
@@ -178,7 +210,7 @@ class Layering {
         stack.emplace_back(edge.to, 0);
       }
     };
-    walk(outermost_ ? start_ : static_cast<int>(program_.start));
+    if (program_) walk(outermost_ ? start_ : static_cast<int>(program_->start));
     for (int i = 0; i < static_cast<int>(items_.size()); ++i) walk(i);
   }
 
@@ -477,7 +509,7 @@ class Layering {
     }
   }
 
-  const Program& program_;
+  const Program* program_ = nullptr;  // null: of boxes that are no states
   bool outermost_;
   int start_ = -1, end_ = -1;
   std::vector<Box> boxes_;
@@ -505,6 +537,11 @@ double text_width(std::string_view text, double font_size) {
     text.remove_prefix(bytes);
   }
   return width * font_size;
+}
+
+Layout layout_of(const std::vector<PlainBox>& boxes, const std::vector<PlainWay>& ways) {
+  if (boxes.empty()) return {};
+  return Layering(boxes, ways).finish();
 }
 
 Layout layout_of(const Program& program, bool outermost) {

@@ -15,11 +15,21 @@ namespace millrace::cli {
 struct Point {
   double x = 0, y = 0;
 };
+// A box of a picture that is not of states.
+struct PlainBox {
+  std::string title, subtitle, whole;  // `whole`: shown when the pointer rests on it
+  std::size_t colour = 0;
+};
+struct PlainWay {
+  std::size_t from = 0, to = 0;  // boxes
+  std::string label = {};
+};
 enum class BoxKind { State, Frame, Start, End };  // Frame: Parallel and Map, with scopes inside
 struct Layout;
 struct Box {
   BoxKind kind = BoxKind::State;
   const definitions::Node* node = nullptr;     // of State and Frame
+  const PlainBox* plain = nullptr;             // instead of a node
   double x = 0, y = 0, width = 0, height = 0;  // upper left corner, in its scope
   std::vector<Layout> scopes;                  // of a Frame
 };
@@ -45,5 +55,7 @@ double text_width(std::string_view text, double font_size);  // about
 
 // `outermost`: with a start and an end mark.
 Layout layout_of(const definitions::Program& program, bool outermost = true);
+// Of any graph, in the same layers; `boxes` are borrowed. Ways on a cycle may go back.
+Layout layout_of(const std::vector<PlainBox>& boxes, const std::vector<PlainWay>& ways);
 
 }  // namespace millrace::cli

@@ -89,17 +89,22 @@ void draw_box(std::string& out, const Box& box, double dx, double dy) {
            "\"><title>" + (end ? "End" : "Start") + "</title></circle>\n";
     return;
   }
-  const Node& node = *box.node;
-  const std::string colour(kColours[static_cast<std::size_t>(node.type())]);
-  out += "<g><title>" + escape_xml(node.name + (node.comment.empty() ? "" : ": " + node.comment)) +
-         "</title><rect class=\"" + (box.kind == BoxKind::Frame ? "frame" : "box") + "\" x=\"" + num(x) +
-         "\" y=\"" + num(y) + "\" width=\"" + num(box.width) + "\" height=\"" + num(box.height) +
-         "\" rx=\"8\"/><rect x=\"" + num(x) + "\" y=\"" + num(y + 8) + "\" width=\"4\" height=\"" +
+  const bool state = box.node != nullptr;
+  const std::string name = state ? box.node->name : box.plain->title;
+  const std::string type = state ? describe(*box.node) : box.plain->subtitle;
+  const std::string whole =
+      !state ? box.plain->whole : name + (box.node->comment.empty() ? "" : ": " + box.node->comment);
+  const std::string colour(kColours[(state ? static_cast<std::size_t>(box.node->type()) : box.plain->colour) %
+                                    std::size(kColours)]);
+  out += "<g><title>" + escape_xml(whole) + "</title><rect class=\"" +
+         (box.kind == BoxKind::Frame ? "frame" : "box") + "\" x=\"" + num(x) + "\" y=\"" + num(y) +
+         "\" width=\"" + num(box.width) + "\" height=\"" + num(box.height) + "\" rx=\"8\"/><rect x=\"" +
+         num(x) + "\" y=\"" + num(y + 8) + "\" width=\"4\" height=\"" +
          num(box.kind == BoxKind::Frame ? kHeaderHeight - 14 : box.height - 16) + "\" rx=\"2\" fill=\"" +
          colour + "\"/><text class=\"name\" x=\"" + num(x + 14) + "\" y=\"" + num(y + 20) + "\">" +
-         escape_xml(shorten(node.name, kNameCharacters)) + "</text><text class=\"type\" x=\"" + num(x + 14) +
+         escape_xml(shorten(name, kNameCharacters)) + "</text><text class=\"type\" x=\"" + num(x + 14) +
          "\" y=\"" + num(y + 34) + "\" fill=\"" + colour + "\">" +
-         escape_xml(shorten(describe(node), kTypeCharacters)) + "</text></g>\n";
+         escape_xml(shorten(type, kTypeCharacters)) + "</text></g>\n";
   for (const Layout& scope : box.scopes) {
     out += "<rect class=\"scope\" x=\"" + num(x + scope.x) + "\" y=\"" + num(y + scope.y) + "\" width=\"" +
            num(scope.width) + "\" height=\"" + num(scope.height) + "\" rx=\"6\"/>\n";
@@ -113,12 +118,11 @@ void draw_scope(std::string& out, const Layout& layout, double dx, double dy) {
   for (const Way& way : layout.ways) draw_label(out, way, dx, dy);
 }
 
-std::string svg_of(const Program& program) {
-  const Layout layout = layout_of(program);
+std::string svg_of(const Layout& layout, const std::string& title) {
   const std::string width = num(layout.width), height = num(layout.height);
   std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + width + "\" height=\"" + height +
                     "\" viewBox=\"0 0 " + width + " " + height + "\" role=\"img\">\n";
-  if (!program.comment.empty()) out += "<title>" + escape_xml(program.comment) + "</title>\n";
+  if (!title.empty()) out += "<title>" + escape_xml(title) + "</title>\n";
   out += kStyle;
   out += "<rect class=\"page\" width=\"" + width + "\" height=\"" + height + "\"/>\n";
   draw_scope(out, layout, 0, 0);
@@ -280,8 +284,13 @@ std::optional<GraphFormat> graph_format(std::string_view name) {
   return std::nullopt;
 }
 
+std::string render_boxes(const std::vector<PlainBox>& boxes, const std::vector<PlainWay>& ways,
+                         std::string_view title) {
+  return svg_of(layout_of(boxes, ways), std::string(title));
+}
+
 std::string render_graph(const Program& program, GraphFormat format) {
-  if (format == GraphFormat::Svg) return svg_of(program);
+  if (format == GraphFormat::Svg) return svg_of(layout_of(program), program.comment);
   return TextGraph(format == GraphFormat::Dot).write(program);
 }
 

@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "definitions/program.h"
+#include "service/cli/graph_layout.h"
 
 namespace millrace::cli {
 
@@ -16,6 +18,10 @@ std::optional<GraphFormat> graph_format(std::string_view name);
 
 // The picture as a text; the same program gives the same bytes.
 std::string render_graph(const definitions::Program& program, GraphFormat format);
+
+// A picture (SVG) of any graph, in the same style.
+std::string render_boxes(const std::vector<PlainBox>& boxes, const std::vector<PlainWay>& ways,
+                         std::string_view title);
 
 // What stands under a state's name: "Task · sagemaker:createTrainingJob.sync", "Wait · 60 s".
 std::string describe(const definitions::Node& node);

@@ -22,7 +22,7 @@ namespace {
 constexpr Millis kTick{250};
 
 struct RunOptions {
-  std::string file, input = "{}", name, machine, functions;
+  std::string file, input = "{}", name, machine, functions, cache = "off";
   std::vector<std::string> put;
   bool watch = false, quiet = false;
   std::size_t payload_bytes_max = Limits{}.payload_bytes_max;
@@ -151,6 +151,7 @@ Result<int> run(const RunOptions& options, const Shared& shared) {
   service::HomeOptions home_options;
   home_options.path = service::home_path(shared.home);
   home_options.tasks.functions = options.functions;
+  home_options.tasks.cache = options.cache;
   home_options.engine.limits.payload_bytes_max = options.payload_bytes_max;
   home_options.engine.limits.history_events_max = options.history_events_max;
   MR_TRY(home, service::Home::open(std::move(home_options)));
@@ -251,6 +252,11 @@ void add_run(CLI::App& app, const Shared& shared, int& exit_code) {
   command->add_option("--put", options->put, "before the start: an object and the file it is made of")
       ->type_name("s3://BUCKET/KEY=FILE");
   command->add_option("--functions", options->functions, "the folder of functions instead of HOME/functions");
+  command
+      ->add_option(
+          "--cache", options->cache,
+          "jobs take over the result of an equal one that ended at most so long ago: P30D, PT12H, on")
+      ->capture_default_str();
   command->add_flag("-w,--watch", options->watch, "show states as they happen also when this is no terminal");
   command->add_flag("-q,--quiet", options->quiet, "show nothing while it runs");
   command

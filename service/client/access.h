@@ -22,6 +22,7 @@ struct AwsService {
 inline constexpr AwsService kStates{"AWSStepFunctions.", "states", "1.0"};
 inline constexpr AwsService kLogs{"Logs_20140328.", "logs", "1.1"};
 inline constexpr AwsService kMonitoring{"GraniteServiceVersion20100801.", "monitoring", "1.0"};
+inline constexpr AwsService kSageMaker{"SageMaker.", "sagemaker", "1.1"};
 inline constexpr AwsService kScheduler{"AWSScheduler.", "scheduler", "1.0"};  // of Millrace's servers alone
 inline constexpr AwsService kApprovals{"MillraceApprovals.", "millrace", "1.0"};  // the same
 

@@ -1,12 +1,16 @@
 #include "service/client/local.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "orchestrator/arns.h"
 #include "orchestrator/queries.h"
+#include "service/api/library_call.h"
 #include "service/api/operations.h"
+#include "service/api/sagemaker.h"
 #include "service/home.h"
+#include "tasks/look_up.h"
 
 namespace millrace::client {
 namespace {
@@ -77,6 +81,7 @@ class Local final : public Access {
 
   using Access::call;
   Result<Payload> call(const AwsService& service, std::string_view operation, const Payload& input) override {
+    if (service.target == kSageMaker.target) return call_sagemaker(operation, input);
     const api::OperationRow* row =
         service.target == kStates.target ? api::find_operation(operation) : nullptr;
     if (!row) {
@@ -125,6 +130,38 @@ class Local final : public Access {
   }
 
  private:
+  // Of a home that is only looked at what reads is answered from its records, whoever has it open.
+  Result<Payload> call_sagemaker(std::string_view operation, const Payload& input) {
+    const api::SageMakerOperation* row = api::find_sagemaker_operation(operation);
+    if (!row) return fail(ErrorCode::InvalidArgument, "SageMaker has no operation " + std::string(operation));
+    if (const auto wrong = api::check_input(input.view(), row->input, api::PathStyle::LowerFirst))
+      return fail(error_of_aws(wrong->code, wrong->message, wrong->status));
+    std::optional<Outcome> outcome;
+    const std::string name = api::library_operation(operation);
+    if (!home_) {
+      MR_TRY(looked, tasks::look_up(path_, name, input, loop_.clock()));
+      outcome = std::move(looked);
+    } else {
+      loop_.post([&] {
+        home_->tasks()->call("sagemaker", name, input, who_asks(), [&](Outcome answer) {
+          outcome = std::move(answer);
+          loop_.stop();
+        });
+      });
+      while (!outcome && !broken_) loop_.run();
+      if (!outcome) return fail(*broken_);
+    }
+    if (*outcome) return api::sagemaker_document((**outcome).view());
+    const Failure& failure = outcome->error();
+    const std::string code = failure.error.substr(failure.error.find('.') + 1);
+    return fail(error_of_aws(code, failure.cause, code == "AmazonSageMakerException" ? 500 : 400));
+  }
+
+  static std::string who_asks() {
+    const char* user = std::getenv("USER");
+    return (user && *user ? std::string(user) + ", " : std::string()) + "the command line";
+  }
+
   std::string path_;
   std::unique_ptr<Looking> looking_;
   std::unique_ptr<service::Home> home_;

@@ -231,6 +231,13 @@ constexpr Option kOptions[] = {
      MR_OPTION_FIELD(tasks.waiting_max)},
     {"tasks.stop_grace", Duration, 0, 24 * kHour, "", "",
      "what a script has to end after SIGTERM, then SIGKILL", MR_OPTION_FIELD(tasks.stop_grace)},
+    {"tasks.cache", Text, 0, 64, "", "",
+     "jobs take over the result of an equal one that ended at most so long ago (P30D, PT12H, on; off); a "
+     "job's "
+     "tag millrace:cache says otherwise",
+     MR_OPTION_FIELD(tasks.cache), "cache"},
+    {"tasks.cents_per_hour", Integer, 0, 1'000'000'000, "cents", "",
+     "price of an hour of a job, for its estimated cost; 0: none", MR_OPTION_FIELD(tasks.cents_per_hour)},
     {"tasks.heartbeat_interval", Duration, 10, 1 * kHour, "", "",
      "progress of a job is reported at most this often", MR_OPTION_FIELD(tasks.heartbeat_interval)},
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 
 namespace millrace::tasks {
 namespace {
@@ -94,7 +95,10 @@ Status write_all(int descriptor, std::string_view bytes, std::string_view name) 
   return {};
 }
 
-Status replace_file(const fs::path& path, std::string_view bytes, unsigned mode) {
+namespace {
+
+// A file whose bytes `fill` writes to a descriptor, whole or not at all.
+Status replace_by(const fs::path& path, unsigned mode, const std::function<Status(int)>& fill) {
   static std::atomic<std::uint64_t> serial{0};
   const fs::path directory = path.parent_path().empty() ? fs::path(".") : path.parent_path();
   MR_DO(make_directories(directory));
@@ -106,7 +110,7 @@ Status replace_file(const fs::path& path, std::string_view bytes, unsigned mode)
         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
     if (file.value < 0) return error_of(errno, "can't write", path.string());
     if (mode != 0666 && ::fchmod(file.value, mode) != 0) return error_of(errno, "can't write", path.string());
-    MR_DO(write_all(file.value, bytes, path.string()));
+    MR_DO(fill(file.value));
     if (::fsync(file.value) != 0) return error_of(errno, "can't sync", path.string());
     if (::rename(temporary.c_str(), path.c_str()) != 0) return error_of(errno, "can't write", path.string());
     return {};
@@ -116,6 +120,28 @@ Status replace_file(const fs::path& path, std::string_view bytes, unsigned mode)
     return written;
   }
   return sync_directory(directory);
+}
+
+}  // namespace
+
+Status replace_file(const fs::path& path, std::string_view bytes, unsigned mode) {
+  return replace_by(path, mode, [&](int file) { return write_all(file, bytes, path.string()); });
+}
+
+Status copy_file_whole(const fs::path& from, const fs::path& to) {
+  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (source.value < 0) return error_of(errno, "can't open", from.string());
+  return replace_by(to, 0666, [&](int target) -> Status {
+    std::string buffer(std::size_t{1} << 20, '\0');
+    for (;;) {
+      const ssize_t got = ::read(source.value, buffer.data(), buffer.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return error_of(errno, "can't read", from.string());
+      if (got == 0) return {};
+      MR_DO(
+          write_all(target, std::string_view(buffer).substr(0, static_cast<std::size_t>(got)), to.string()));
+    }
+  });
 }
 
 }  // namespace millrace::tasks

@@ -20,6 +20,8 @@ Result<std::string> read_file(const std::filesystem::path& path);
 Status replace_file(const std::filesystem::path& path, std::string_view bytes, unsigned mode = 0666);
 // Makes missing directories so that they are there after a power cut, too.
 Status make_directories(const std::filesystem::path& directory);
+// The file's bytes as another file, in the same way: whole or not at all. NotFound, OutOfSpace.
+Status copy_file_whole(const std::filesystem::path& from, const std::filesystem::path& to);
 // What was renamed, made or removed in it is so after a power cut, too.
 Status sync_directory(const std::filesystem::path& directory);
 // All bytes to a descriptor. OutOfSpace when the disk or the quota is full; `name` is for the message.

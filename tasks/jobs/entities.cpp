@@ -39,6 +39,9 @@ const EntityKind kModelBiasJobDefinition{"ModelBiasJobDefinition", "model-bias-j
 const EntityKind kModelExplainabilityJobDefinition{"ModelExplainabilityJobDefinition",
                                                    "model-explainability-job-definition",
                                                    "JobDefinitionSummaries", true, "JobDefinition"};
+const EntityKind kArtifact{"Artifact", "artifact", "ArtifactSummaries", true};
+const EntityKind kAction{"Action", "action", "ActionSummaries", true};
+const EntityKind kContext{"Context", "context", "ContextSummaries", true};
 
 namespace {
 
@@ -66,24 +69,7 @@ constexpr std::string_view kSummaryFields[] = {"Status",
                                                "EndTime",
                                                "PartialFailureReasons",
                                                "TuningJobArn"};
-constexpr const EntityKind* kEntityKinds[] = {&kTrainingJob,
-                                              &kProcessingJob,
-                                              &kTransformJob,
-                                              &kTuningJob,
-                                              &kAutoMLJob,
-                                              &kModel,
-                                              &kModelPackage,
-                                              &kModelPackageGroup,
-                                              &kEndpoint,
-                                              &kEndpointConfig,
-                                              &kExperiment,
-                                              &kTrial,
-                                              &kTrialComponent,
-                                              &kMonitoringSchedule,
-                                              &kDataQualityJobDefinition,
-                                              &kModelQualityJobDefinition,
-                                              &kModelBiasJobDefinition,
-                                              &kModelExplainabilityJobDefinition};
+constexpr const EntityKind* kEntityKinds[] = {&kTrainingJob, &kProcessingJob, &kTransformJob, &kTuningJob, &kAutoMLJob, &kModel, &kModelPackage, &kModelPackageGroup, &kEndpoint, &kEndpointConfig, &kExperiment, &kTrial, &kTrialComponent, &kMonitoringSchedule, &kDataQualityJobDefinition, &kModelQualityJobDefinition, &kModelBiasJobDefinition, &kModelExplainabilityJobDefinition, &kArtifact, &kAction, &kContext};
 
 Json summary_of(const EntityKind& entity, const Json& record) {
   Json summary = Json::object();
@@ -114,10 +100,14 @@ Result<Json> summaries(const EntityKind& entity, const TaskCall& call) {
   MR_TRY(filter, ListFilter::read(entity, arguments));
   MR_TRY(group, arguments.text_or("ModelPackageGroupName", ""));
   MR_TRY(approval, arguments.text_or("ModelApprovalStatus", ""));
+  MR_TRY(package_type, arguments.text_or("ModelPackageType", "Both"));
+  MR_DO(arguments.one_of("ModelPackageType", package_type, "Versioned|Unversioned|Both"));
   const std::string prefix = group.empty() ? "" : name_of(kModelPackageGroup, group) + "/";
   MR_TRY(records, call.context.jobs().records(entity.kind, prefix, kRecordsMax));
   std::erase_if(records, [&](const Jobs::Record& record) {
-    return !filter.fits(record.document) ||
+    const bool versioned = record.document.contains("ModelPackageVersion");
+    const bool of_type = package_type == "Both" || versioned == (package_type == "Versioned");
+    return !filter.fits(record.document) || (entity.kind == kModelPackage.kind && !of_type) ||
            (!approval.empty() && text_in(record.document, "ModelApprovalStatus") != approval);
   });
   MR_TRY(page, page_of(std::move(records), arguments, usual_sort_keys(entity)));

@@ -20,15 +20,15 @@ struct EntityKind {
   std::string_view fields = {};     // "JobDefinition" where …Name and …Arn don't begin with the kind
   std::size_t name_max = 63;        // characters
 };
-extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kAutoMLJob, kModel, kModelPackageGroup,
-    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent, kMonitoringSchedule,
-    kMonitoringExecution, kDataQualityJobDefinition, kModelQualityJobDefinition, kModelBiasJobDefinition,
-    kModelExplainabilityJobDefinition;
+extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kAutoMLJob, kModel, kModelPackageGroup, kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent, kMonitoringSchedule, kMonitoringExecution, kDataQualityJobDefinition, kModelQualityJobDefinition, kModelBiasJobDefinition, kModelExplainabilityJobDefinition, kArtifact, kAction, kContext;
 // The kind of an ARN, or null.
 const EntityKind* entity_of_arn(std::string_view arn);
 
 // Our own notes in a record (request, progress, …) are below this key; clients never see them.
 inline constexpr const char* kNotes = "Millrace";
+
+// Among them, of a training job: {metric: {"Stride", "Values"}}, its metrics over time.
+inline constexpr const char* kCourse = "Course";
 
 std::string name_field(const EntityKind& entity);  // "TrainingJobName"
 std::string arn_field(const EntityKind& entity);   // "TrainingJobArn"

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/cpu_meter.h"
 #include "base/time.h"
 #include "tasks/jobs/entities.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 // Each write of a record is a synced transaction, so progress reaches the disk at most this often.
 constexpr Millis kRecordInterval{1000};
+constexpr Millis kMemoryInterval{50};  // between looks at what the process holds
 
 }  // namespace
 
@@ -55,11 +57,39 @@ void JobContext::log(std::string_view line) {
 void JobContext::progress(const Progress& progress) {
   outer_.progress(progress);
   const std::lock_guard lock(mutex_);
+  if (clock().uptime() - sampled_ >= kMemoryInterval) {
+    sampled_ = clock().uptime();
+    memory_peak_ = std::max(memory_peak_, resident_bytes());
+  }
   const bool new_phase = !progress.phase.empty() && progress.phase != phase_;
   if (!new_phase && clock().uptime() - written_ < kRecordInterval) return;
   if (new_phase) phase_ = progress.phase;
   written_ = clock().uptime();
   write_record(progress, new_phase);
+}
+
+const Json* JobContext::provenance() const {
+  return provenance_.get();
+}
+
+void JobContext::set_provenance(const Json& record) {
+  provenance_ = std::make_unique<const Json>(record);
+}
+
+void JobContext::used(double cpu_seconds, std::int64_t memory_bytes) {
+  const std::lock_guard lock(mutex_);
+  cpu_seconds_ += cpu_seconds;
+  memory_peak_ = std::max(memory_peak_, memory_bytes);
+}
+
+double JobContext::program_cpu_seconds() const {
+  const std::lock_guard lock(mutex_);
+  return cpu_seconds_;
+}
+
+std::int64_t JobContext::memory_peak_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return memory_peak_;
 }
 
 void JobContext::write_record(const Progress& progress, bool new_phase) {

@@ -31,6 +31,7 @@ class JobContext final : public TaskContext {
   const Clock& clock() const override { return outer_.clock(); }
   std::uint64_t seed() const override { return hash64(name_); }
   int threads() const override { return outer_.threads(); }
+  const Json* provenance() const override;
 
   bool timed_out() const;  // longer than StoppingCondition.MaxRuntimeInSeconds allows
   bool suspended() const { return call_.suspended && call_.suspended(); }  // see TaskCall
@@ -41,7 +42,12 @@ class JobContext final : public TaskContext {
   }
   const std::string& name() const { return name_; }
   std::filesystem::path scratch() { return jobs().scratch_path(kind_, name_); }
-  TaskCall& call() { return call_; }  // for jobs that have jobs of their own
+  TaskCall& call() { return call_; }        // for jobs that have jobs of their own
+  void set_provenance(const Json& record);  // before the work begins
+  // What a program used, and what this process holds now; any thread.
+  void used(double cpu_seconds, std::int64_t memory_bytes);
+  double program_cpu_seconds() const;
+  std::int64_t memory_peak_bytes() const;
 
  private:
   void write_record(const Progress& progress, bool new_phase);
@@ -52,10 +58,14 @@ class JobContext final : public TaskContext {
   const std::string kind_, name_;
   const Millis begun_, runtime_max_;  // 0: no limit
   const std::int64_t created_ms_;
-  std::mutex mutex_;  // over what follows: log lines come from the thread that reads a script's output
+  mutable std::mutex
+      mutex_;  // over what follows: log lines come from the thread that reads a script's output
   std::FILE* log_ = nullptr;
   std::string phase_;
-  Millis written_{-1'000'000};
+  Millis written_{-1'000'000}, sampled_{-1'000'000};
+  double cpu_seconds_ = 0;
+  std::int64_t memory_peak_ = 0;
+  std::unique_ptr<const Json> provenance_;  // constant while the work runs
 };
 
 // The members of a progress report that are known: {"phase":…,"fraction":…,"rows":…,"rowsPerSecond":…,…}.

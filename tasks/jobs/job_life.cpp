@@ -9,6 +9,8 @@
 #include "tasks/experiments/job_components.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/tags.h"
+#include "tasks/steps/step_cache.h"
+#include "tasks/steps/step_run.h"
 
 namespace millrace::tasks {
 namespace {
@@ -67,6 +69,8 @@ Json first_record(const JobKind& kind, const Json& request, const std::string& n
     if (record.contains("AutoMLProblemTypeConfig")) record["AutoMLProblemTypeConfigName"] = "Tabular";
   }
   record[kNotes] = Json{{"Request", request}};
+  if (!call.caller.empty()) record[kNotes]["Caller"] = call.caller;
+  if (!call.execution_arn.empty()) record[kNotes]["ExecutionArn"] = call.execution_arn;
   keep_tags(request, record);
   set_in_progress(kind, call, record);
   return record;
@@ -103,6 +107,7 @@ std::string failure_reason(const Error& error) {
 struct Ending {
   std::string status, secondary, reason;
   Json fields = Json::object();
+  std::string message = {};  // of the last secondary status; else the reason
 };
 
 Ending ending_of(const Result<Json>& worked, const JobContext& context) {
@@ -144,10 +149,11 @@ Result<Json> end_record(const JobKind& kind, const std::string& name, const Endi
     if (kind.entity.kind == kAutoMLJob.kind && ending.status != "Completed")
       record["AutoMLJobSecondaryStatus"] = ending.status;
     if (!shows_secondary_status(kind)) return {};
-    begin_secondary_status(record, ending.secondary, ending.reason, now);
+    begin_secondary_status(record, ending.secondary, ending.message.empty() ? ending.reason : ending.message,
+                           now);
     record["SecondaryStatusTransitions"].back()["EndTime"] = now;
     record["TrainingTimeInSeconds"] = (now - record.value("TrainingStartTime", now)) / 1000;
-    record["BillableTimeInSeconds"] = 0;
+    record["BillableTimeInSeconds"] = record["TrainingTimeInSeconds"];
     return {};
   });
 }
@@ -171,12 +177,15 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
   JobContext context(call, claim, std::string(kind.entity.kind), name, std::chrono::seconds(runtime_max_s),
                      record.value("CreationTime", std::int64_t{0}));
   context.log(std::string(kind.entity.kind) + " " + name + " begins");
-  const Result<Json> worked = guarded_work(kind, request, context);
+  StepRun step(kind, name, request, record, context);
+  const Result<Json> worked = step.run([&] { return guarded_work(kind, request, context); });
   if (!worked && context.suspended()) {
     context.log("the engine goes down; the job continues when it is back");
     return fail(ErrorCode::Cancelled, "the engine is going down");
   }
-  const Ending ending = ending_of(worked, context);
+  Ending ending = ending_of(worked, context);
+  ending.fields[kNotes].update(Json{{kStep, step.notes(ending.status == "Completed")}});
+  ending.message = step.cached_words();
   context.log(ending.status + (ending.reason.empty() ? "" : ": " + ending.reason));
   return end_record(kind, name, ending, call);
 }
@@ -203,6 +212,7 @@ Result<Json> ensure_job(const JobKind& kind, const Json& request, const TaskCall
   MR_TRY(runtime_max_s, stopping.integer_or("MaxRuntimeInSeconds", 86'400));
   if (runtime_max_s < 1) return stopping.wrong("MaxRuntimeInSeconds", "must be at least 1");
   MR_DO(check_tags(request));
+  MR_DO(cache_policy_of(request, ""));
   MR_DO(kind.check(request, call.context));
   Json record = first_record(kind, request, name, call);
   const Status created = call.context.jobs().create(kind.entity.kind, name, record);

@@ -4,6 +4,7 @@
 // worked on again after a restart. What the work is belongs to the JobKind. Worker threads.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ struct JobKind {
   // what is below kNotes joins our notes. Errors: Cancelled when told to stop, else the message becomes the
   // FailureReason.
   std::function<Result<Json>(const Json& request, JobContext& context)> work;
+  // What an equal job's record that the step cache found means for this one: notes to add. Nothing: it can't
+  // stand for this job. Asked with `take` false first, with true when it is taken; empty: any can.
+  std::function<std::optional<Json>(const Json& source, bool take)> reuse = {};
 };
 
 // Among the fields that work returned, true: it was ended before its time, with what it had so far; status

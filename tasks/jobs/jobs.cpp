@@ -23,7 +23,7 @@ struct Jobs::State {
       erase_metrics;
   mutable std::mutex read_mutex;  // over the reading connection
   Database reader;
-  Statement select, select_list, select_changes, select_metrics, select_summaries;
+  Statement select, select_list, select_steps, select_changes, select_metrics, select_summaries;
   std::mutex claims_mutex;
   std::map<std::string, std::shared_ptr<std::atomic<bool>>, std::less<>> claims;
 };
@@ -37,6 +37,8 @@ constexpr const char* kSchema =
     " number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT "
     "NULL,"
     " UNIQUE (kind, name));"
+    "CREATE INDEX IF NOT EXISTS record_step ON record (kind, CASE WHEN json_valid(document) THEN"
+    " json_extract(document, '$.Millrace.Step.Key') END, number);"
     "CREATE TABLE IF NOT EXISTS change ("
     " number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, name TEXT NOT NULL, removed INTEGER NOT "
     "NULL, document TEXT NOT NULL);"
@@ -125,6 +127,11 @@ Result<std::unique_ptr<Jobs>> Jobs::open(const std::string& path, StateOf state_
       {state->reader, state->select_list,
        "SELECT name, document, number FROM record WHERE kind = ?1 AND name >= ?2 AND (?3 = '' OR name < ?3)"
        " ORDER BY number DESC LIMIT ?4"},
+      {state->reader, state->select_steps,
+       "SELECT name, document, number FROM record WHERE kind = ?1 AND CASE WHEN json_valid(document) THEN"
+       " json_extract(document, '$.Millrace.Step.Key') END = ?2"
+       " AND json_extract(document, '$.Millrace.Step.Cache.Result') IS NOT 'hit' ORDER BY number DESC LIMIT "
+       "?3"},
       {state->reader, state->select_changes,
        "SELECT number, kind, name, removed, document FROM change ORDER BY number LIMIT ?1"},
       {state->reader, state->select_metrics,
@@ -238,6 +245,21 @@ Result<std::vector<Jobs::Record>> Jobs::records(std::string_view kind, std::stri
       .bind(2, prefix)
       .bind(3, std::string_view(end))
       .bind(4, static_cast<std::int64_t>(limit));
+  for (;;) {
+    MR_TRY(there, select.step());
+    if (!there) return records;
+    MR_TRY(document, parse_document(kind, select.text(0), select.text(1)));
+    records.push_back({select.integer(2), std::move(document)});
+  }
+}
+
+Result<std::vector<Jobs::Record>> Jobs::steps(std::string_view kind, std::string_view key,
+                                              std::size_t limit) const {
+  std::vector<Record> records;
+  const std::lock_guard lock(state_->read_mutex);
+  Statement& select = state_->select_steps;
+  const Reset reset{select};
+  select.bind(1, kind).bind(2, key).bind(3, static_cast<std::int64_t>(limit));
   for (;;) {
     MR_TRY(there, select.step());
     if (!there) return records;

@@ -69,6 +69,10 @@ class Jobs {
   Result<std::vector<Record>> records(std::string_view kind, std::string_view prefix = {},
                                       std::size_t limit = 1000) const;
 
+  // Those whose step (tasks/steps) has this key and whose work was their own (no hit of the
+  // step cache), newest first.
+  Result<std::vector<Record>> steps(std::string_view kind, std::string_view key, std::size_t limit) const;
+
   // The oldest changes that are kept, and the end of one.
   Result<std::vector<Change>> changes(std::size_t limit) const;
   Status forget_change(std::int64_t number);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tasks/arguments.h"
+#include "tasks/registry/package_aliases.h"
 
 namespace millrace::tasks {
 namespace {
@@ -30,10 +31,12 @@ template <class Change>
 Result<Json> change_tags(const TaskCall& call, Change change) {
   MR_TRY(resource, resource_in(call));
   return call.context.jobs().modify(resource.entity->kind, resource.name, [&](Json& record) -> Status {
+    const Json before = resource.entity == &kModelPackageGroup ? record : Json();
     Json tags = tags_in(record);
     MR_DO(change(tags));
     record.erase("Tags");
     record[kNotes]["Tags"] = std::move(tags);
+    if (!before.is_null()) keep_alias_history(before, record, call);
     return {};
   });
 }
@@ -50,6 +53,9 @@ void set_tag(Json& tags, const Json& tag) {
 Result<Json> added(const TaskCall& call) {
   MR_DO(check_tags(call.arguments));
   if (!Arguments(call.arguments).has("Tags")) return Arguments(call.arguments).wrong("Tags", "is required");
+  MR_TRY(resource, resource_in(call));
+  if (resource.entity == &kModelPackageGroup)
+    MR_DO(check_alias_tags(call.context.jobs(), resource.name, call.arguments["Tags"]));
   return change_tags(call, [&](Json& tags) -> Status {
     for (const Json& tag : call.arguments["Tags"]) set_tag(tags, tag);
     if (tags.size() > kTagsMax)

@@ -1,6 +1,8 @@
 // TrainingJob: a built-in algorithm, or a program of the user's.
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "base/time.h"
 #include "tasks/arguments.h"
@@ -17,6 +19,44 @@ bool is_script(const Json& request) {
   return names_program(request) || text_at(request, {"AlgorithmSpecification", "TrainingImage"}) == "script";
 }
 
+// The values of every metric as they came; of many every second, fourth, … one.
+class MetricCourse {
+ public:
+  void add(const MetricPoint& point) {
+    Series& series = series_[point.name];
+    if (series.count++ % series.stride != 0) return;
+    series.values.push_back(point.value);
+    if (series.values.size() < kPointsMax) return;
+    for (std::size_t i = 0; 2 * i < series.values.size(); ++i) series.values[i] = series.values[2 * i];
+    series.values.resize((series.values.size() + 1) / 2);
+    series.stride *= 2;
+  }
+  Json document() const {
+    Json document = Json::object();
+    for (const auto& [name, series] : series_)
+      document[name] = {{"Stride", series.stride}, {"Values", series.values}};
+    return document;
+  }
+
+ private:
+  static constexpr std::size_t kPointsMax = 512;  // of one metric
+  struct Series {
+    std::size_t count = 0, stride = 1;
+    std::vector<double> values;
+  };
+  std::map<std::string, Series> series_;
+};
+
+Result<Json> train_by_kind(const Json& request, JobContext& context, const TrainHooks& hooks) {
+  if (is_script(request)) return run_script_training(request, context, hooks);
+  MR_TRY(spec, parse_training_spec(request));
+  MR_TRY(result, run_training(spec, context, hooks));
+  Json fields = {{"ModelArtifacts", {{"S3ModelArtifacts", result.model_uri}}},
+                 {"FinalMetricDataList", final_metrics(result.metrics, to_millis(context.clock().now()))}};
+  if (result.stopped_early) fields[kStoppedEarly] = true;
+  return fields;
+}
+
 }  // namespace
 
 Status check_training(const Json& request, TaskContext&) {
@@ -30,12 +70,14 @@ Status check_training(const Json& request, TaskContext&) {
 }
 
 Result<Json> train_in_job(const Json& request, JobContext& context, const TrainHooks& hooks) {
-  if (is_script(request)) return run_script_training(request, context, hooks);
-  MR_TRY(spec, parse_training_spec(request));
-  MR_TRY(result, run_training(spec, context, hooks));
-  Json fields = {{"ModelArtifacts", {{"S3ModelArtifacts", result.model_uri}}},
-                 {"FinalMetricDataList", final_metrics(result.metrics, to_millis(context.clock().now()))}};
-  if (result.stopped_early) fields[kStoppedEarly] = true;
+  MetricCourse course;
+  TrainHooks both = hooks;
+  both.metric = [&](const MetricPoint& point) {
+    course.add(point);
+    if (hooks.metric) hooks.metric(point);
+  };
+  MR_TRY(fields, train_by_kind(request, context, both));
+  fields[kNotes] = {{kCourse, course.document()}};
   return fields;
 }
 

@@ -7,6 +7,7 @@
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/jobs/listing.h"
+#include "tasks/steps/step_cache.h"
 #include "tasks/tuning/tune.h"
 
 namespace millrace::tasks {
@@ -128,9 +129,13 @@ Json counters(const TuningSpec& spec, const std::vector<Json>& records) {
   return {{"TrainingJobStatusCounters", jobs}, {"ObjectiveStatusCounters", objectives}};
 }
 
+Json trial_notes(const TuningSpec& spec, const Trial& trial, const std::vector<double>& curve) {
+  return {{"Trial", {{"number", trial.number}, {"metric", spec.metric}, {"curve", curve}}}};
+}
+
 // One trial as a training job under its own name, from its record or by running it.
 Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json request,
-                               const TrainHooks& hooks, JobContext& tuning) {
+                               const TrainHooks& hooks, const std::string& cache, JobContext& tuning) {
   request["TuningJobArn"] = tuning_arn(spec);
   std::vector<double> curve;
   JobKind kind = kTrainingJobKind;
@@ -141,8 +146,18 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
       if (hooks.metric) hooks.metric(point);
     };
     MR_TRY(fields, train_in_job(training, context, both));
-    fields[kNotes] = {{"Trial", {{"number", trial.number}, {"curve", curve}}}};
+    fields[kNotes].update(trial_notes(spec, trial, curve));
     return fields;
+  };
+  // A trial's course is what the rules that stop others early look at.
+  kind.reuse = [&](const Json& source, bool take) -> std::optional<Json> {
+    const Json notes = source.value("/Millrace/Trial"_json_pointer, Json());
+    if (!notes.is_object() || text_in(notes, "metric") != spec.metric) return std::nullopt;
+    const auto course = notes.at("curve").get<std::vector<double>>();
+    std::int64_t round = 0;
+    if (take && hooks.metric)
+      for (const double value : course) hooks.metric({spec.metric, value, round++});
+    return trial_notes(spec, trial, course);
   };
   TrialContext context(tuning, spec.parallel_max);
   TaskCall call{request, context};
@@ -152,6 +167,10 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
   call.suspended = tuning.call().suspended;
   call.stop_grace = tuning.call().stop_grace;
   call.log_line = tuning.call().log_line;
+  call.execution_arn = tuning.call().execution_arn;
+  call.hashes = tuning.call().hashes;
+  call.cache = cache;
+  call.cents_per_hour = tuning.call().cents_per_hour;
   MR_DO(ensure_job(kind, request, call));
   MR_TRY(record, finish_job(kind, trial.job_name, call));
   if (tuning.cancelled()) return fail(ErrorCode::Cancelled, "the tuning job was stopped");
@@ -224,8 +243,9 @@ Status check_tuning(const Json& request, TaskContext& context) {
 Result<Json> work_tuning(const Json& request, JobContext& context) {
   MR_TRY(spec, parse_tuning_spec(request));
   MR_TRY(earlier, trial_records(context.jobs(), spec));
+  MR_TRY(policy, cache_policy_of(request, context.call().cache));
   const RunTrial run = [&](const Trial& trial, const Json& trial_request, const TrainHooks& hooks) {
-    return run_trial(spec, trial, trial_request, hooks, context);
+    return run_trial(spec, trial, trial_request, hooks, policy.text, context);
   };
   MR_TRY(experience, experience_of(context.jobs(), spec));
   MR_TRY(result, run_tuning(spec, finished_trials(spec, earlier), run, context, experience));

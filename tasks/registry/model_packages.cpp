@@ -5,11 +5,25 @@
 #include "base/time.h"
 #include "tasks/arguments.h"
 #include "tasks/jobs/entities.h"
+#include "tasks/registry/package_aliases.h"
 
 namespace millrace::tasks {
 namespace {
 
+constexpr std::size_t kMetadataMax = 50, kMetadataKeyMax = 128, kMetadataValueMax = 256;
 constexpr std::string_view kApprovals = "PendingManualApproval|Approved|Rejected";
+
+Result<std::map<std::string, std::string>> customer_metadata(const Arguments& arguments) {
+  MR_TRY(metadata, arguments.text_map("CustomerMetadataProperties"));
+  if (metadata.size() > kMetadataMax)
+    return arguments.wrong("CustomerMetadataProperties", "has more than 50 entries");
+  for (const auto& [key, value] : metadata)
+    if (key.empty() || key.size() > kMetadataKeyMax || value.size() > kMetadataValueMax)
+      return arguments.wrong(
+          "CustomerMetadataProperties",
+          "\"" + key.substr(0, 40) + "\": a name has 1 to 128 characters, a value at most 256");
+  return metadata;
+}
 
 Json approval_entry(const std::string& status, const std::string& why, const TaskCall& call) {
   Json entry = {{"Status", status}, {"Time", to_millis(call.context.clock().now())}};
@@ -59,7 +73,7 @@ Result<Json> package_fields(const Arguments& arguments, const TaskCall& call) {
     if (!uri.empty() && uri.rfind("s3://", 0) != 0)
       return container.wrong("ModelDataUrl", "expected s3://bucket/key, got " + uri);
   }
-  MR_TRY(metadata, arguments.text_map("CustomerMetadataProperties"));
+  MR_DO(customer_metadata(arguments));
   MR_TRY(metrics, arguments.object_or_empty("ModelMetrics"));
   Json fields = arguments.json();
   fields.erase("ClientToken");
@@ -100,8 +114,11 @@ Result<NewPackage> new_package(TaskCall& call) {
 Status apply_update(const Arguments& arguments, const TaskCall& call, Json& record) {
   MR_TRY(approval, arguments.text_or("ModelApprovalStatus", ""));
   MR_TRY(why, arguments.text_or("ApprovalDescription", ""));
-  MR_TRY(metadata, arguments.text_map("CustomerMetadataProperties"));
+  MR_TRY(metadata, customer_metadata(arguments));
   MR_TRY(removed, arguments.texts("CustomerMetadataPropertiesToRemove"));
+  // The same attempt again, after a crash: it is in the record already.
+  if (!call.key.empty() && text_at(record, {kNotes, "UpdateKey"}) == call.key) return {};
+  record[kNotes]["UpdateKey"] = call.key;
   if (!approval.empty()) {
     MR_DO(arguments.one_of("ModelApprovalStatus", approval, kApprovals));
     record["ModelApprovalStatus"] = approval;
@@ -109,6 +126,8 @@ Status apply_update(const Arguments& arguments, const TaskCall& call, Json& reco
   }
   if (!why.empty()) record["ApprovalDescription"] = why;
   for (const auto& [key, value] : metadata) record["CustomerMetadataProperties"][key] = value;
+  if (record.value("CustomerMetadataProperties", Json::object()).size() > kMetadataMax)
+    return arguments.wrong("CustomerMetadataProperties", "would have more than 50 entries");
   for (const std::string& key : removed)
     if (record.contains("CustomerMetadataProperties")) record["CustomerMetadataProperties"].erase(key);
   if (!call.caller.empty()) record["LastModifiedBy"] = {{"UserProfileName", call.caller}};
@@ -119,7 +138,8 @@ Status apply_update(const Arguments& arguments, const TaskCall& call, Json& reco
 Result<Json> updated_package(TaskCall& call) {
   const Arguments arguments(call.arguments);
   MR_TRY(arn, arguments.text("ModelPackageArn"));
-  return call.context.jobs().modify(kModelPackage.kind, name_of(kModelPackage, arn),
+  MR_TRY(name, package_name(call.context.jobs(), arn));
+  return call.context.jobs().modify(kModelPackage.kind, name,
                                     [&](Json& record) { return apply_update(arguments, call, record); });
 }
 
@@ -133,13 +153,47 @@ Status remove_group(TaskCall& call) {
   return call.context.jobs().remove(kModelPackageGroup.kind, group);
 }
 
+// What an alias stands for is not deleted under it.
+Status remove_package(TaskCall& call) {
+  MR_TRY(given, Arguments(call.arguments).text("ModelPackageName"));
+  Jobs& jobs = call.context.jobs();
+  MR_TRY(name, package_name(jobs, given));
+  const auto aliases = aliases_of(jobs, name);
+  if (!aliases.empty())
+    return fail(
+        ErrorCode::Conflict, "model package \"" + name + "\" has the alias \"" + aliases.front() + "\"",
+        "move it to another version, or delete the group's tag " + std::string(kAliasTag) + aliases.front());
+  return jobs.remove(kModelPackage.kind, name);
+}
+
+Result<Json> package_document(TaskCall& call) {
+  MR_TRY(given, Arguments(call.arguments).text("ModelPackageName"));
+  MR_TRY(name, package_name(call.context.jobs(), given));
+  MR_TRY(record, call.context.jobs().find(kModelPackage.kind, name));
+  return described(record);
+}
+
 }  // namespace
+
+Outcome describe_model_package(TaskCall& call) {
+  const auto document = package_document(call);
+  if (!document) return sagemaker_failure(document.error());
+  return to_payload(*document);
+}
+
+Outcome delete_model_package(TaskCall& call) {
+  const Status removed = remove_package(call);
+  if (!removed) return sagemaker_failure(removed.error());
+  return Payload::empty_object();
+}
 
 Outcome create_model_package_group(TaskCall& call) {
   const Arguments arguments(call.arguments);
   const auto name = arguments.text("ModelPackageGroupName");
   if (!name) return sagemaker_failure(name.error());
-  const Status fine = check_name("ModelPackageGroupName", *name);
+  Status fine = check_name("ModelPackageGroupName", *name);
+  if (fine && arguments.has("Tags"))
+    fine = check_alias_tags(call.context.jobs(), *name, call.arguments["Tags"]);
   if (!fine) return sagemaker_failure(fine.error());
   Json fields = arguments.json();
   fields["ModelPackageGroupStatus"] = "Completed";
@@ -171,7 +225,7 @@ Outcome delete_model_package_group(TaskCall& call) {
 }
 
 Result<std::string> approved_model_uri(const Jobs& jobs, std::string_view name_or_arn) {
-  const std::string name = name_of(kModelPackage, name_or_arn);
+  MR_TRY(name, package_name(jobs, name_or_arn));
   MR_TRY(record, jobs.find(kModelPackage.kind, name));
   const std::string status = record.value("ModelApprovalStatus", "");
   if (status != "Approved")

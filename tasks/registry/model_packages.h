@@ -16,11 +16,13 @@ Outcome create_model_package_group(TaskCall& call);
 // A group that does not exist yet is made on the way, so that a workflow's first registration needs no other
 // step.
 Outcome create_model_package(TaskCall& call);
+Outcome describe_model_package(TaskCall& call);      // also GROUP@ALIAS
+Outcome delete_model_package(TaskCall& call);        // refused while an alias stands for it
 Outcome update_model_package(TaskCall& call);        // approval, its reason, customer metadata
 Outcome delete_model_package_group(TaskCall& call);  // refused while it has versions
 
-// The artifact of a package by name ("group/3") or ARN. NotFound; InvalidArgument unless the package is
-// Approved.
+// The artifact of a package by name ("group/3", "group@champion") or ARN. NotFound; InvalidArgument unless
+// the package is Approved.
 Result<std::string> approved_model_uri(const Jobs& jobs, std::string_view name_or_arn);
 
 }  // namespace millrace::tasks

@@ -93,6 +93,7 @@ Status run_script(const ScriptRun& run, const OptMl& opt_ml, OutputMetrics& metr
   begun.phase = run.phase;
   context.progress(begun);
   MR_TRY(end, run_process(spec, watch));
+  context.used(end.cpu_seconds, end.memory_peak_bytes);
   context.log("ended after " + std::to_string(end.cpu_seconds) + " s of processor time, at most " +
               std::to_string(end.memory_peak_bytes / 1'000'000) + " MB of memory");
   return verdict(end, opt_ml, last_lines);

@@ -219,13 +219,14 @@ Result<std::string> store_results(const Program& program, const Json& request, c
   MR_TRY(data_directory, opt_ml.real("/opt/ml/output/data"));
   MR_TRY(files, opt_ml.files(model_directory));
   MR_DO(opt_ml.take(context.objects(), data_directory, join_uri(output, "data/")));
-  const Json card = {{"algorithm", "script"},
-                     {"program", program.program.empty() ? Json(program.entrypoint) : Json(program.program)},
-                     {"hyperparameters", program.hyperparameters},
-                     {"metrics", metrics.last_values()},
-                     {"files", files},
-                     {"training_job", context.name()},
-                     {"input_data_config", request.value("InputDataConfig", Json::array())}};
+  Json card = {{"algorithm", "script"},
+               {"program", program.program.empty() ? Json(program.entrypoint) : Json(program.program)},
+               {"hyperparameters", program.hyperparameters},
+               {"metrics", metrics.last_values()},
+               {"files", files},
+               {"training_job", context.name()},
+               {"input_data_config", request.value("InputDataConfig", Json::array())}};
+  if (const Json* record = context.provenance()) card["record"] = *record;
   const auto pack = [&](const fs::path& path) -> Status {
     MR_TRY(archive, ArchiveWriter::create(path));
     MR_DO(archive.add("model_card.json", to_payload(card).text()));

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <thread>
 
+#include "base/cpu_meter.h"
 #include "base/encoding.h"
 #include "tasks/artifacts/object_store.h"
 #include "tasks/table/csv.h"
@@ -66,8 +67,15 @@ class StreamPass {
   StreamPass(const std::vector<SourceFile>& files, const ChannelColumns& columns, Sha256* hash,
              const std::function<void(std::size_t)>& pace)
       : files_(files), columns_(columns), hash_(hash), pace_(pace) {
-    reader_ = std::jthread([this] { read_files(); });
-    parser_ = std::jthread([this] { parse_pieces(); });
+    CpuMeter* const meter = CpuMeter::current();
+    reader_ = std::jthread([this, meter] {
+      const CpuScope scope(meter);
+      read_files();
+    });
+    parser_ = std::jthread([this, meter] {
+      const CpuScope scope(meter);
+      parse_pieces();
+    });
   }
   ~StreamPass() {
     texts_.stop();

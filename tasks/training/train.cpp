@@ -18,7 +18,6 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::int64_t kCheckpointRounds = 10;  // rounds between checkpoints
-constexpr std::string_view kEngineVersion = "millrace 0.1.0";
 
 void report(TaskContext& context, std::string phase, double fraction) {
   Progress progress;
@@ -272,6 +271,7 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
   if (data.other) files.card["data"][data.other->name] = describe_objects(*other_channel, *data.other);
   files.card["model_sha256"] = digest_hex(Digest::Sha256, files.model_bytes);
   files.card["engine"] = kEngineVersion;
+  if (const Json* record = context.provenance()) files.card["record"] = *record;
   result.model_uri = spec.model_uri();
   MR_DO(save_model(context.objects(), result.model_uri, files));
   result.metrics = std::move(fitted.metrics);
@@ -314,6 +314,7 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
   ModelFiles files;
   files.model_bytes = fitted.model->save();
   files.card = make_card(spec, data, fitted, files.model_bytes, !pipeline.is_null());
+  if (const Json* record = context.provenance()) files.card["record"] = *record;
   files.pipeline = std::move(pipeline);
   result.model_uri = spec.model_uri();
   MR_DO(save_model(context.objects(), result.model_uri, files));

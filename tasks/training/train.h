@@ -18,6 +18,9 @@
 
 namespace millrace::tasks {
 
+// What trains: part of every card and of every step's key.
+inline constexpr std::string_view kEngineVersion = "millrace 0.1.0";
+
 struct TrainResult {
   std::string model_uri;                  // ModelArtifacts.S3ModelArtifacts
   std::map<std::string, double> metrics;  // of the model as saved, by name

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/cpu_meter.h"
+
 namespace millrace::tasks::trees {
 
 namespace {
@@ -19,7 +21,11 @@ void team_pause() {
 Team::Team(int threads) {
   const int others = std::clamp(threads, 1, 1024) - 1;
   threads_.reserve(static_cast<std::size_t>(others));
-  for (int i = 0; i < others; ++i) threads_.emplace_back([this, i] { serve(i + 1); });
+  for (int i = 0; i < others; ++i)
+    threads_.emplace_back([this, i, meter = CpuMeter::current()] {
+      const CpuScope scope(meter);
+      serve(i + 1);
+    });
 }
 
 Team::~Team() {

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tasks/tuning/gaussian_process.h"
+#include "base/cpu_meter.h"
 #include "tasks/tuning/results.h"
 #include "tasks/tuning/tpe.h"
 
@@ -157,7 +158,10 @@ class Search {
   Result<std::vector<TrialRecord>> run() {
     {
       std::vector<std::jthread> threads;
-      for (std::int64_t i = 0; i < spec_.parallel_max; ++i) threads.emplace_back([this] { work(); });
+      for (std::int64_t i = 0; i < spec_.parallel_max; ++i) threads.emplace_back([this, meter = CpuMeter::current()] {
+          const CpuScope scope(meter);
+          work();
+        });
     }
     if (error_) return tl::make_unexpected(std::move(*error_));
     return std::move(done_);

@@ -217,3 +217,26 @@ TEST_CASE("Tuning job: cancelling stops the trials too") {
   const auto trials = jobs.list("TrainingJob");
   for (const Json& trial : *trials) CHECK(trial["TrainingJobStatus"] != "InProgress");
 }
+
+TEST_CASE("Tuning job: its trials go through the step cache, with their course") {
+  const TemporaryHome home;
+  write_data(home);
+  TaskDriver driver(home.path());
+  Json request = tuning_request("tune-a");
+  request["Tags"] = {{{"Key", "millrace:cache"}, {"Value", "P1D"}}};
+  const Json first = parse(driver.run(kTune, request.dump()));
+  request["HyperParameterTuningJobName"] = "tune-b";
+  const Json second = parse(driver.run(kTune, request.dump()));
+  CHECK(second["TrainingJobStatusCounters"]["Completed"] == 4);
+  CHECK(second["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"] ==
+        first["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]);
+  const auto trials = driver.runner->jobs().list("TrainingJob", "tune-b-");
+  REQUIRE(trials->size() == 4);
+  for (const Json& trial : *trials) {
+    CHECK(trial["/Millrace/Step/Cache/Result"_json_pointer] == "hit");
+    const Json course = trial["/Millrace/Trial"_json_pointer];
+    CHECK(course["curve"].size() == 5);
+    CHECK(trial["/Millrace/Course/validation:auc/Values"_json_pointer] == course["curve"]);
+    CHECK(trial["TuningJobArn"] == second["HyperParameterTuningJobArn"]);
+  }
+}
