@@ -151,8 +151,14 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
   MR_TRY(record, jobs.modify(kind.entity.kind, name, [&](Json& r) -> Status {
     if (finished(kind, r)) return {};
     const std::string field = time_prefix(kind) + "StartTime";
-    if (kind.entity.kind != kTuningJob.kind && !r.contains(field))
-      r[field] = to_millis(call.context.clock().now());
+    const std::int64_t now = to_millis(call.context.clock().now());
+    if (kind.entity.kind != kTuningJob.kind && !r.contains(field)) {
+      r[field] = now;
+    } else if (shows_secondary_status(kind) && r.value("EnableManagedSpotTraining", false) &&
+               text_in(r, status_field(kind)) == "InProgress" &&
+               text_in(r, "SecondaryStatus") != "Starting") {
+      begin_secondary_status(r, "Interrupted", "Goes on from the last checkpoint", now);
+    }
     return {};
   }));
   if (finished(kind, record)) return record;

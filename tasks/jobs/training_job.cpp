@@ -17,6 +17,19 @@ bool is_script(const Json& request) {
   return names_program(request) || text_at(request, {"AlgorithmSpecification", "TrainingImage"}) == "script";
 }
 
+// MaxWaitTimeInSeconds is the whole time of a spot job, with its interruptions.
+Status check_spot(const Arguments& request) {
+  MR_TRY(spot, request.boolean_or("EnableManagedSpotTraining", false));
+  MR_TRY(stopping, request.object_or_empty("StoppingCondition"));
+  MR_TRY(wait_s, stopping.integer_or("MaxWaitTimeInSeconds", 0));
+  if (!stopping.has("MaxWaitTimeInSeconds")) return {};
+  MR_TRY(runtime_s, stopping.integer_or("MaxRuntimeInSeconds", 86'400));
+  if (!spot) return stopping.wrong("MaxWaitTimeInSeconds", "is for jobs with EnableManagedSpotTraining");
+  if (wait_s < runtime_s)
+    return stopping.wrong("MaxWaitTimeInSeconds", "must be at least MaxRuntimeInSeconds");
+  return {};
+}
+
 }  // namespace
 
 Status check_training(const Json& request, TaskContext&) {
@@ -24,6 +37,7 @@ Status check_training(const Json& request, TaskContext&) {
   MR_TRY(algorithm, Arguments(request).object("AlgorithmSpecification"));
   MR_DO(algorithm.text_or("TrainingImage", ""));
   MR_DO(Arguments(request).text_map("HyperParameters"));
+  MR_DO(check_spot(Arguments(request)));
   if (is_script(request)) return check_script_training(request);
   MR_DO(parse_training_spec(request));
   return {};

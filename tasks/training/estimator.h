@@ -47,8 +47,10 @@ struct FitContext {
   std::function<void(const MetricPoint&)> metric;  // may be empty; every metric of every round
   std::function<bool(const MetricPoint&)>
       stop_early;  // may be empty; true ends the fit with the model so far
-  // Of algorithms that say so; the others begin anew.
-  std::int64_t checkpoint_rounds = 0;                      // 0: no checkpoints
+  // Of algorithms that say so; the others begin anew. A fit that goes on from a checkpoint ends in the bytes
+  // of one that was never stopped.
+  std::int64_t checkpoint_rounds = 0;                      // rounds between checkpoints; 0: none are taken
+  std::function<bool()> checkpoint_overdue;                // may be empty; true: after this round, too
   std::function<void(std::string_view bytes)> checkpoint;  // may be empty
   std::string_view resume_from;  // bytes of a checkpoint of the same job; empty: from the beginning
   std::string_view start_from;   // bytes of a model to train further; empty: none

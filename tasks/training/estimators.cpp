@@ -17,6 +17,14 @@
 
 namespace millrace::tasks {
 
+namespace {
+
+bool always_keeps_checkpoints(const HyperParameters&) {
+  return true;
+}
+
+}  // namespace
+
 std::span<const EstimatorKind> estimators() {
   static const EstimatorKind table[] = {
       {.name = "xgboost",
@@ -36,9 +44,10 @@ std::span<const EstimatorKind> estimators() {
        .default_metric = "validation:objective_loss",
        .make = make_linear_learner,
        .load = load_linear_learner,
+       .checkpoints = always_keeps_checkpoints,
        .streams = true},
       {"kmeans", "k-means clustering", kmeans_rules(), kmeans_metrics(), "test:msd", make_kmeans, load_kmeans,
-       nullptr, kKmeansNeeds, test_kmeans, "clustering"},
+       always_keeps_checkpoints, kKmeansNeeds, test_kmeans, "clustering"},
       {"pca", "Principal components", pca_rules(), pca_metrics(), "test:explained_variance_ratio", make_pca,
        load_pca, nullptr, kPcaNeeds, test_pca, "projection"},
       {"knn", "Nearest neighbours", knn_rules(), knn_metrics(), "test:accuracy", make_knn, load_knn, nullptr,
@@ -48,9 +57,9 @@ std::span<const EstimatorKind> estimators() {
        test_randomcutforest, "anomaly"},
       {"factorization-machines", "Factorization machines", factorization_machines_rules(),
        factorization_machines_metrics(), "test:rmse", make_factorization_machines,
-       load_factorization_machines, nullptr, kFmNeeds, test_factorization_machines},
+       load_factorization_machines, always_keeps_checkpoints, kFmNeeds, test_factorization_machines},
       {"mlp", "Neural network of dense layers", mlp_rules(), mlp_metrics(), "validation:objective_loss",
-       make_mlp, load_mlp, nullptr, kMlpNeeds, test_mlp},
+       make_mlp, load_mlp, always_keeps_checkpoints, kMlpNeeds, test_mlp},
       {.name = "forecasting",
        .summary = "Many time series: methods weighed by their past; DeepAR's data and answers",
        .rules = forecasting_rules(),
@@ -67,6 +76,7 @@ std::span<const EstimatorKind> estimators() {
        .default_metric = "validation:accuracy",
        .make = nullptr,
        .load = load_blazingtext,
+       .checkpoints = always_keeps_checkpoints,
        .task = "text-classification",
        .own_form = &blazingtext_form()},
       {.name = "als",
@@ -76,6 +86,7 @@ std::span<const EstimatorKind> estimators() {
        .default_metric = "validation:normalized_discounted_cumulative_gain_at_25",
        .make = nullptr,
        .load = load_recommender,
+       .checkpoints = always_keeps_checkpoints,
        .task = "recommendation",
        .own_form = &als_form()},
       {.name = "item-similarity",

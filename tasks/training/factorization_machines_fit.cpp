@@ -9,12 +9,14 @@
 #include "base/random.h"
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/factorization_machines.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 
 namespace millrace::tasks {
 
 namespace {
 
+constexpr std::string_view kFmAlgorithm = "factorization-machines";
 constexpr std::size_t kFmNumbersMax = std::size_t{1} << 27;  // of all factors: a gigabyte
 using SparseRow = std::span<const std::pair<std::uint32_t, double>>;
 
@@ -107,9 +109,21 @@ class FmFit {
     Fitted fitted;
     const std::int64_t epochs = read_.integer("epochs");
     bool stop = false;
-    for (std::int64_t epoch = 0; epoch < epochs && !stop; ++epoch) {
+    std::int64_t done = 0;
+    const auto fields = [&](FitState& state) {
+      state.field(done), state.field(steps_), state.field(model_.bias);
+      state.field(model_.linear), state.field(model_.pairs);
+      for (AdamGroup* group : {&bias_, &linear_, &pairs_})
+        state.field(group->mean), state.field(group->square);
+    };
+    MR_TRY(resumed, resume_fit(context_, kFmAlgorithm, fields));
+    const auto shuffle_rows = [&](std::int64_t epoch) {
       Random shuffling = random_.derive("order", static_cast<std::uint64_t>(epoch));
       shuffle(order, shuffling);
+    };
+    for (std::int64_t epoch = 0; resumed && epoch < done; ++epoch) shuffle_rows(epoch);
+    for (std::int64_t epoch = done; epoch < epochs && !stop; ++epoch) {
+      shuffle_rows(epoch);
       loss_ = 0, weights_ = 0;
       for (std::size_t begin = 0; begin < order.size(); begin += batch) {
         if (context_.cancelled && context_.cancelled())
@@ -120,6 +134,8 @@ class FmFit {
         return invalid("training diverged in epoch " + std::to_string(epoch + 1) + ": the loss is not finite",
                        "scale the features, or lower linear_lr and factors_lr, or set clip_gradient");
       stop = report(epoch, epochs, fitted);
+      done = epoch + 1;
+      if (!stop && done < epochs) keep_checkpoint(context_, kFmAlgorithm, done, fields);
     }
     if (!finite_parameters())
       return invalid("training diverged: a parameter is not finite",

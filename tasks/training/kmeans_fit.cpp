@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "tasks/numeric/nearest_centre.h"
 #include "tasks/training/dataset_checks.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/kmeans.h"
 #include "tasks/training/row_parts.h"
@@ -15,6 +16,7 @@ namespace millrace::tasks {
 
 namespace {
 
+constexpr std::string_view kKmeansAlgorithm = "kmeans";
 constexpr double kOperationsOfTrials = 2e9;      // n k d of all starts that "auto" allows
 constexpr double kOperationsMax = 1.5e10;        // n k d of all rounds, after which no centre is moved
 constexpr int kMovesInVain = 12;                 // one after another, then the search ends
@@ -267,6 +269,15 @@ struct LloydRun {
   std::int64_t rounds = 0;
 };
 
+// Where a fit is: which of its runs, and the best before it. Assignments follow from centres.
+struct KmeansPlace {
+  enum Stage : std::int64_t { Trials, Moves, Final };
+  std::int64_t stage = Trials;
+  std::int64_t number = 0;   // of the trial or move
+  std::int64_t in_vain = 0;  // moves
+  std::vector<float> best;   // centres; empty: none yet
+};
+
 class KmeansFit {
  public:
   KmeansFit(const ParameterReader& read, const Dataset& train, const FitContext& context)
@@ -282,21 +293,62 @@ class KmeansFit {
     const Random random(context_.seed);
     const std::int64_t trials = read_.integer_or("local_lloyd_num_trials", automatic_trials());
     std::optional<LloydRun> best;
-    for (std::int64_t t = 0; t < trials && !stopped_; ++t) {
-      MR_TRY(start, starts.choose(plus_plus, random.derive("start", static_cast<std::uint64_t>(t))));
-      LloydRun trial{std::move(start), {}, 0};
+    MR_DO(resume(best));
+    for (; place_.stage == KmeansPlace::Trials && place_.number < trials && !stopped_; ++place_.number) {
+      LloydRun trial;
+      if (!take_resumed(trial)) {
+        MR_TRY(start,
+               starts.choose(plus_plus, random.derive("start", static_cast<std::uint64_t>(place_.number))));
+        trial.centres = std::move(start);
+      }
       MR_DO(lloyd(trial, read_.real("local_lloyd_tol")));
       if (!best || trial.assignment.loss < best->assignment.loss) best = std::move(trial);
+      place_.best = best->centres.values;
     }
-    if (read_.is_auto("local_lloyd_num_trials")) MR_DO(move_centres(*best, random));
+    if (place_.stage == KmeansPlace::Trials) place_.stage = KmeansPlace::Moves, place_.number = 0;
+    if (place_.stage == KmeansPlace::Moves && read_.is_auto("local_lloyd_num_trials"))
+      MR_DO(move_centres(*best, random));
     if (!stopped_) {
+      place_.stage = KmeansPlace::Final;
       best->rounds = 0;
+      take_resumed(*best);
       MR_DO(lloyd(*best, 0));
     }
     return finished(*best);
   }
 
  private:
+  // Of a checkpoint: where it was, and the run under way.
+  void fields(FitState& state, LloydRun& run) {
+    state.field(place_.stage), state.field(place_.number), state.field(place_.in_vain);
+    state.field(place_.best), state.field(rounds_), state.field(run.rounds), state.field(run.centres.values);
+    const std::size_t size = k_ * train_.X.cols;
+    state.require(run.centres.values.size() == size);
+    state.require(place_.best.size() == size || (place_.best.empty() && place_.stage == KmeansPlace::Trials));
+  }
+
+  Status resume(std::optional<LloydRun>& best) {
+    LloydRun run;
+    run.centres = Matrix(k_, train_.X.cols);
+    MR_TRY(resumed, resume_fit(context_, kKmeansAlgorithm, [&](FitState& state) { fields(state, run); }));
+    if (!resumed) return {};
+    MR_DO(rows_.assign(run.centres, run.assignment));
+    resumed_ = std::move(run);
+    if (place_.best.empty()) return {};
+    best.emplace();
+    best->centres = Matrix(k_, train_.X.cols);
+    best->centres.values = place_.best;
+    return rows_.assign(best->centres, best->assignment);
+  }
+
+  // The run that a checkpoint was taken in, once.
+  bool take_resumed(LloydRun& run) {
+    if (!resumed_) return false;
+    run = std::move(*resumed_);
+    resumed_.reset();
+    return true;
+  }
+
   std::int64_t automatic_trials() const {
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(kOperationsOfTrials / operations()), 1, 10);
   }
@@ -308,26 +360,34 @@ class KmeansFit {
   // Lloyd's rounds end where no centre can move a little; here the centre that is needed least (after a move
   // in vain the next one) takes a row drawn by its distance, and what is better after some rounds is kept.
   Status move_centres(LloydRun& best, const Random& random) {
-    int in_vain = 0;
-    for (std::uint64_t move = 0; k_ > 1 && !stopped_ && in_vain < kMovesInVain && best.assignment.loss > 0 &&
-                                 static_cast<double>(rounds_) * operations() < kOperationsMax;
-         ++move) {
-      MR_TRY(needed, rows_.needed(best.centres));
-      std::vector<std::size_t> order(k_);
-      for (std::size_t c = 0; c < k_; ++c) order[c] = c;
-      std::ranges::stable_sort(order, {}, [&](std::size_t c) { return needed[c]; });
-      LloydRun moved{best.centres, {}, 0};
-      const std::size_t centre = order[static_cast<std::size_t>(in_vain) / 2 % k_];
-      const std::size_t row = far_row(best.assignment, random.derive("move", move));
-      std::copy_n(rows_.row(row), train_.X.cols, moved.centres.values.data() + centre * train_.X.cols);
+    for (; k_ > 1 && !stopped_ && place_.in_vain < kMovesInVain && best.assignment.loss > 0 &&
+           (resumed_ || static_cast<double>(rounds_) * operations() < kOperationsMax);
+         ++place_.number) {
+      LloydRun moved;
+      if (!take_resumed(moved)) {
+        MR_TRY(centres, with_move(best, random.derive("move", static_cast<std::uint64_t>(place_.number))));
+        moved.centres = std::move(centres);
+      }
       MR_DO(lloyd(moved, read_.real("local_lloyd_tol")));
       if (moved.assignment.loss < best.assignment.loss * (1 - 1e-6)) {
-        best = std::move(moved), in_vain = 0;
+        best = std::move(moved), place_.in_vain = 0, place_.best = best.centres.values;
       } else {
-        ++in_vain;
+        ++place_.in_vain;
       }
     }
     return {};
+  }
+
+  Result<Matrix> with_move(const LloydRun& best, Random random) {
+    MR_TRY(needed, rows_.needed(best.centres));
+    std::vector<std::size_t> order(k_);
+    for (std::size_t c = 0; c < k_; ++c) order[c] = c;
+    std::ranges::stable_sort(order, {}, [&](std::size_t c) { return needed[c]; });
+    Matrix moved = best.centres;
+    const std::size_t centre = order[static_cast<std::size_t>(place_.in_vain) / 2 % k_];
+    const std::size_t row = far_row(best.assignment, random);
+    std::copy_n(rows_.row(row), train_.X.cols, moved.values.data() + centre * train_.X.cols);
+    return moved;
   }
 
   // A row by its weight times its squared distance.
@@ -347,7 +407,7 @@ class KmeansFit {
   // Rounds until the loss falls by at most `tolerance` of itself; with 0 until no row moves.
   Status lloyd(LloydRun& run, double tolerance) {
     const std::int64_t limit = read_.integer("local_lloyd_max_iter");
-    double before = std::numeric_limits<double>::infinity();
+    double before = run.rounds > 0 ? run.assignment.loss : std::numeric_limits<double>::infinity();
     while (run.rounds < limit && !stopped_) {
       if (!run.assignment.nearest.empty()) {
         MR_TRY(means, rows_.means(run.centres, run.assignment));
@@ -359,6 +419,8 @@ class KmeansFit {
       const double loss = run.assignment.loss;
       if (run.assignment.changed == 0 || (tolerance > 0 && before - loss <= tolerance * loss)) break;
       before = loss;
+      if (run.rounds < limit && !stopped_)
+        keep_checkpoint(context_, kKmeansAlgorithm, rounds_, [&](FitState& state) { fields(state, run); });
     }
     return {};
   }
@@ -399,6 +461,8 @@ class KmeansFit {
   LloydRows rows_;
   std::int64_t rounds_ = 0;
   bool stopped_ = false;
+  KmeansPlace place_;
+  std::optional<LloydRun> resumed_;  // of a checkpoint, until it is taken up
 };
 
 class Kmeans final : public Estimator {

@@ -193,11 +193,6 @@ Status parse_checkpoints(const Arguments& request, TrainingSpec& spec) {
   MR_TRY(uri, config.text_or("S3Uri", ""));
   if (uri.empty()) return {};
   if (const auto parsed = parse_s3_uri(uri); !parsed) return config.wrong("S3Uri", parsed.error().message);
-  if (!spec.kind->checkpoints || !spec.kind->checkpoints(spec.parameters))
-    return request.wrong("CheckpointConfig",
-                         std::string(spec.kind->name) +
-                             (spec.kind->checkpoints ? " with these hyperparameters" : "") +
-                             " keeps no checkpoints: leave it out");
   spec.checkpoint_uri = uri;
   return {};
 }

@@ -45,6 +45,8 @@ struct TrainingSpec {
   // Whether the first column of the channel is a target unless one is named: what its label_size says, else
   // as the algorithm needs it.
   bool has_target(const TrainingChannel& channel) const;
+  // Whether the algorithm keeps checkpoints with these hyperparameters.
+  bool keeps_checkpoints() const { return kind->checkpoints && kind->checkpoints(parameters); }
   std::string model_uri() const;        // <S3OutputPath>/<TrainingJobName>/output/model.tar.gz
   std::string checkpoint_name() const;  // <CheckpointConfig.S3Uri>/<TrainingJobName>/…
 };

@@ -88,6 +88,15 @@ TEST_CASE("blazingtext: learns, reports, and gives the same bytes every time") {
   CHECK(stopped.metrics.at("validation:accuracy") == 1);
 }
 
+TEST_CASE("blazingtext: a fit that goes on from any of its checkpoints ends in the same bytes") {
+  HyperParameters parameters = kQuick;
+  SUBCASE("all epochs") {}
+  SUBCASE("until the validation channel is learnt") {
+    parameters["early_stopping"] = "true", parameters["min_epochs"] = "6", parameters["patience"] = "4";
+  }
+  check_resumes([&](const FitContext& context) { return topic_model(context, parameters); });
+}
+
 TEST_CASE("blazingtext: requests and answers in BlazingText's form, the same after saving and loading") {
   const Fitted fitted = topic_model();
   auto loaded = find_estimator("blazingtext")->load(fitted.model->save());

@@ -474,6 +474,44 @@ TEST_CASE("estimators: cancelling ends the fit at the next unit of work") {
   });
 }
 
+TEST_CASE("estimators: a fit that goes on from any of its checkpoints ends in the same bytes") {
+  each_case([](const Case& c) {
+    const EstimatorKind* kind = find_estimator(c.algorithm);
+    const bool keeps = kind->checkpoints && kind->checkpoints(c.parameters);
+    const Dataset train = data_of(c, 300, 4, 25), validation = data_of(c, 90, 4, 26);
+    FitContext context;
+    context.seed = 27, context.threads = 2;
+    std::vector<std::string> checkpoints;
+    context.checkpoint_rounds = 1;
+    context.checkpoint = [&](std::string_view bytes) { checkpoints.emplace_back(bytes); };
+    const auto whole = fit(c, train, if_validated(c, validation), context);
+    REQUIRE_MESSAGE(whole.has_value(), (whole ? "" : whole.error().message));
+    CHECK(checkpoints.empty() != keeps);
+    const std::string bytes = whole->model->save();
+    context.checkpoint = nullptr;
+    const std::size_t step = 1 + checkpoints.size() / 6;
+    for (std::size_t k = 0; k < checkpoints.size(); k += step) {
+      CAPTURE(k);
+      std::int64_t first = -1;
+      context.progress = [&](const Progress& p) { first = first < 0 ? p.round : first; };
+      context.resume_from = checkpoints[k];
+      const auto resumed = fit(c, train, if_validated(c, validation), context);
+      REQUIRE_MESSAGE(resumed.has_value(), (resumed ? "" : resumed.error().message));
+      CHECK(resumed->model->save() == bytes);
+      CHECK(resumed->metrics == whole->metrics);
+      CHECK(resumed->rounds == whole->rounds);
+      CHECK(first >= static_cast<std::int64_t>(k) + 2);  // what was done is not done again
+    }
+    if (!keeps || c.algorithm == "xgboost") return;
+    std::string damaged = checkpoints[0];
+    damaged[damaged.size() / 2] ^= 1;
+    context.resume_from = damaged;
+    const auto refused = fit(c, train, if_validated(c, validation), context);
+    REQUIRE(!refused);
+    CHECK(refused.error().code == ErrorCode::DataLoss);
+  });
+}
+
 TEST_CASE("estimators: progress and metrics come once a round; stop_early keeps the model so far") {
   each_case([](const Case& c) {
     const Dataset train = data_of(c, 200, 3, 15), validation = data_of(c, 100, 3, 16);

@@ -284,14 +284,37 @@ TEST_CASE("run_training: a job that was stopped goes on from its checkpoint and 
   put(stopped, "checkpoints/job-1/xgboost-checkpoint", "{}");
   const auto damaged = run_training(*spec, stopped);
   REQUIRE(!damaged);
-  CHECK(damaged.error().message.starts_with("not a usable xgboost model"));
+  CHECK(damaged.error().message == "s3://b/checkpoints/job-1/xgboost-checkpoint is not a whole checkpoint");
+  CHECK(damaged.error().code == ErrorCode::DataLoss);
+}
+
+TEST_CASE("run_training: a checkpoint of other settings, or of an algorithm that keeps none, is left alone") {
+  FakeContext context;
+  put_samples(context);
+  Json json = request();
+  json["HyperParameters"]["num_round"] = "12";
+  json["CheckpointConfig"]["S3Uri"] = "s3://b/checkpoints/";
+  REQUIRE(run_training(*parse_training_spec(json), context).has_value());
+  REQUIRE(context.objects().read("s3://b/checkpoints/job-1/xgboost-checkpoint").has_value());
+  const auto first_round = [&](const Json& asked) {
+    std::int64_t first = -1;
+    TrainHooks hooks;
+    hooks.metric = [&](const MetricPoint& point) { first = first < 0 ? point.round : first; };
+    const auto result = run_training(*parse_training_spec(asked), context, hooks);
+    REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().message));
+    return first;
+  };
+  CHECK(first_round(json) == 10);
+  json["HyperParameters"]["eta"] = "0.1";
+  CHECK(first_round(json) == 0);
+  CHECK(first_round(json) == 10);
+  json["HyperParameters"]["seed"] = "3";
+  CHECK(first_round(json) == 0);
+  put(context, "data/train/more.csv", "y,x0,x1,x2,x3\n1,2,3,4,5\n");
+  CHECK(first_round(json) == 0);
   json["HyperParameters"]["booster"] = "gblinear";
-  CHECK(parse_training_spec(json).error().message ==
-        "CheckpointConfig: xgboost with these hyperparameters keeps no checkpoints: leave it out");
-  json["AlgorithmSpecification"]["TrainingImage"] = "linear-learner";
-  json["HyperParameters"] = {{"predictor_type", "binary_classifier"}};
-  CHECK(parse_training_spec(json).error().message ==
-        "CheckpointConfig: linear-learner keeps no checkpoints: leave it out");
+  CHECK(first_round(json) == 0);
+  CHECK(first_round(json) == 0);
 }
 
 TEST_CASE("run_training: errors name channel, row and column") {
