@@ -5,6 +5,7 @@
 #include "tasks/text/blazingtext.h"
 #include "tasks/training/estimator.h"
 #include "tasks/training/factorization_machines.h"
+#include "tasks/training/forest.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/kmeans.h"
 #include "tasks/training/knn.h"
@@ -37,6 +38,12 @@ std::span<const EstimatorKind> estimators() {
        .checkpoints = xgboost_keeps_checkpoints,
        .needs = {.missing = true},
        .file = "xgboost-model"},
+      {kRandomForest, "Trees on rows drawn with replacement, averaged", random_forest_rules(),
+       forest_metrics(), "validation:objective_loss", make_random_forest, load_random_forest,
+       always_keeps_checkpoints, kForestNeeds, test_forest},
+      {kExtraTrees, "Trees with thresholds drawn at random, averaged", extra_trees_rules(), forest_metrics(),
+       "validation:objective_loss", make_extra_trees, load_extra_trees, always_keeps_checkpoints,
+       kForestNeeds, test_forest},
       {.name = "linear-learner",
        .summary = "Logistic, softmax and linear regression",
        .rules = linear_learner_rules(),

@@ -40,7 +40,8 @@ bool xgboost_keeps_checkpoints(const HyperParameters& parameters);  // gblinear 
 Result<std::unique_ptr<const Model>> load_xgboost(std::string_view bytes);
 // A model of a checked ensemble.
 std::unique_ptr<const Model> xgboost_model(trees::Ensemble ensemble);
-// The trees of a model of this algorithm, for explaining it; null for any other. Lives as long as the model.
+// The trees of a model, for explaining it: of this algorithm, or of a forest (forest.h); null of any other.
+// Lives as long as the model.
 const trees::Ensemble* ensemble_of(const Model& model);
 
 }  // namespace millrace::tasks
