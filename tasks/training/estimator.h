@@ -28,6 +28,7 @@ struct Dataset {
   Matrix X;                                // (n, d); NaN is a missing value
   std::vector<double> y;                   // (n,); empty of data without a target
   std::vector<double> weights;             // (n,) or empty
+  std::vector<double> groups;              // (n,) or empty: the query that a row belongs to, of ranking
   std::vector<std::string> feature_names;  // (d,)
   std::string target_name;
   std::int64_t first_row = 0;  // of a part: the number of its first row, for messages
@@ -134,6 +135,7 @@ struct DataNeeds {
   bool weights = true;     // takes a column of weights
   bool missing = false;    // learns from missing values; they are refused otherwise
   bool validation = true;  // takes the channel `validation`
+  bool groups = false;     // may take a column of queries
 };
 
 // One row of the table in estimators.cpp.

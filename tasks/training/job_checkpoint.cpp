@@ -23,7 +23,7 @@ std::string settings_of(const TrainingSpec& spec) {
   std::string text(spec.kind->name);
   const auto add = [&](std::string_view part) { text += '\0', text += part; };
   for (const auto& [name, value] : spec.parameters) add(name), add(value);
-  for (const std::string& part : {std::to_string(spec.seed), spec.target, spec.weight}) add(part);
+  for (const std::string& part : {std::to_string(spec.seed), spec.target, spec.weight, spec.group}) add(part);
   return text;
 }
 

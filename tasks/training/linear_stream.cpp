@@ -22,7 +22,7 @@ Result<bool> next_rows(RowStream& stream, RowBlock& block, Dataset& rows) {
 }
 
 // Reads what is left of a pass: the stream knows the number and the hash of its rows by then.
-Status end_pass(RowStream& train, RowBlock& block) {
+Status read_to_end(RowStream& train, RowBlock& block) {
   for (bool more = true; more;) {
     MR_TRY(next, train.next(block));
     more = next;
@@ -91,7 +91,7 @@ Result<Fitted> LinearLearner::fit_stream(RowStream& train, const Dataset* valida
   };
   MR_TRY(resumed, resume_fit(context, kLinearAlgorithm, fields));
   if (resumed) {
-    MR_DO(end_pass(train, block));
+    MR_DO(read_to_end(train, block));
     MR_DO(begin_pass(train, block, rows));
   }
   for (std::int64_t round = done; round < rounds; ++round) {

@@ -222,6 +222,7 @@ Result<TrainingSpec> parse_training_spec(const Json& request) {
   spec.job_name = name, spec.kind = kind, spec.parameters = std::move(parameters);
   spec.target = take(spec.parameters, "target");
   spec.weight = take(spec.parameters, "weight");
+  if (kind->needs.groups) spec.group = take(spec.parameters, "group");
   MR_TRY(seed, parse_seed(spec));
   spec.seed = seed;
   if (!spec.weight.empty() && !kind->needs.weights)
