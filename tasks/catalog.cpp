@@ -56,6 +56,8 @@ constexpr P kTrainingParameters[] = {
     {"Environment", "map", false, "of a script"},
     {"CheckpointConfig", "object", false,
      "S3Uri: /opt/ml/checkpoints of a script; what a built-in algorithm had reached"},
+    {"DebugRuleConfigurations", "array", false,
+     "RuleConfigurationName, RuleParameters: Debugger's rules over the metrics, see docs/ml.md"},
     {"EnableManagedSpotTraining", "boolean", false,
      "a program that was ended by a signal runs again; StoppingCondition.MaxWaitTimeInSeconds"},
     {"ResourceConfig", "object", false,

@@ -45,7 +45,7 @@ bool belongs_to_answer(const JobKind& kind, std::string_view key) {
   };
   return ends_with("Time") || ends_with("Status") || key == arn_field(kind.entity) || key == kNotes ||
          key == "FailureReason" || key == "SecondaryStatusTransitions" || key == "ModelArtifacts" ||
-         key == "FinalMetricDataList";
+         key == "FinalMetricDataList" || key == "DebugRuleEvaluationStatuses";
 }
 
 Json first_record(const JobKind& kind, const Json& request, const std::string& name, const TaskCall& call) {

@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "tasks/arguments.h"
+#include "tasks/jobs/debug_watch.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/script/run_script.h"
@@ -15,6 +16,13 @@ namespace {
 
 bool is_script(const Json& request) {
   return names_program(request) || text_at(request, {"AlgorithmSpecification", "TrainingImage"}) == "script";
+}
+
+// The algorithm and what it learns; both empty of a program.
+Result<std::pair<std::string, std::string>> algorithm_of(const Json& request) {
+  if (is_script(request)) return std::pair<std::string, std::string>();
+  MR_TRY(spec, parse_training_spec(request));
+  return std::pair(std::string(spec.kind->name), std::string(task_of(spec)));
 }
 
 // MaxWaitTimeInSeconds is the whole time of a spot job, with its interruptions.
@@ -38,12 +46,19 @@ Status check_training(const Json& request, TaskContext&) {
   MR_DO(algorithm.text_or("TrainingImage", ""));
   MR_DO(Arguments(request).text_map("HyperParameters"));
   MR_DO(check_spot(Arguments(request)));
-  if (is_script(request)) return check_script_training(request);
-  MR_DO(parse_training_spec(request));
+  if (is_script(request)) {
+    MR_DO(check_script_training(request));
+  } else {
+    MR_DO(parse_training_spec(request));
+  }
+  MR_TRY(names, algorithm_of(request));
+  MR_DO(DebugRules::parse(request, names.first));
   return {};
 }
 
-Result<Json> train_in_job(const Json& request, JobContext& context, const TrainHooks& hooks) {
+namespace {
+
+Result<Json> train_unwatched(const Json& request, JobContext& context, const TrainHooks& hooks) {
   if (is_script(request)) return run_script_training(request, context, hooks);
   MR_TRY(spec, parse_training_spec(request));
   MR_TRY(result, run_training(spec, context, hooks));
@@ -51,6 +66,18 @@ Result<Json> train_in_job(const Json& request, JobContext& context, const TrainH
                  {"FinalMetricDataList", final_metrics(result.metrics, to_millis(context.clock().now()))}};
   if (result.stopped_early) fields[kStoppedEarly] = true;
   return fields;
+}
+
+}  // namespace
+
+Result<Json> train_in_job(const Json& request, JobContext& context, const TrainHooks& hooks) {
+  MR_TRY(algorithm, algorithm_of(request));
+  MR_TRY(rules, DebugRules::parse(request, algorithm.first));
+  if (rules.rules().empty()) return train_unwatched(request, context, hooks);
+  DebugWatch watch(std::move(rules), algorithm.second, context);
+  auto trained = train_unwatched(request, context, watch.hooks(hooks));
+  watch.end(trained.has_value());
+  return trained;
 }
 
 const JobKind kTrainingJobKind{kTrainingJob, check_training, [](const Json& request, JobContext& context) {

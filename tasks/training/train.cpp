@@ -41,19 +41,6 @@ Result<Json> find_pipeline(const ObjectStore& objects, const std::string& train_
   return pipeline;
 }
 
-std::string_view task_of(const TrainingSpec& spec) {
-  if (!spec.kind->task.empty()) return spec.kind->task;
-  const auto value = [&](const char* name) {
-    const auto found = spec.parameters.find(name);
-    return found == spec.parameters.end() ? std::string() : found->second;
-  };
-  const std::string objective = value("objective"), predictor = value("predictor_type");
-  if (objective.starts_with("multi:") || predictor == "multiclass_classifier" || predictor == "classifier")
-    return "multiclass";
-  if (objective.starts_with("binary:") || predictor == "binary_classifier") return "binary";
-  return "regression";
-}
-
 // The data of a job; validation and test where there are such channels.
 struct Channels {
   ChannelData train;                      // of a stream: names alone
@@ -292,6 +279,19 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
 
 }  // namespace
 
+std::string_view task_of(const TrainingSpec& spec) {
+  if (!spec.kind->task.empty()) return spec.kind->task;
+  const auto value = [&](const char* name) {
+    const auto found = spec.parameters.find(name);
+    return found == spec.parameters.end() ? std::string() : found->second;
+  };
+  const std::string objective = value("objective"), predictor = value("predictor_type");
+  if (objective.starts_with("multi:") || predictor == "multiclass_classifier" || predictor == "classifier")
+    return "multiclass";
+  if (objective.starts_with("binary:") || predictor == "binary_classifier") return "binary";
+  return "regression";
+}
+
 Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context, const TrainHooks& hooks) {
   if (given.kind->own_form != nullptr) return train_on_objects(given, context, hooks);
   report(context, "Downloading", 0);
@@ -299,6 +299,7 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
   const TrainingSpec spec = with_prepared_target(given, pipeline);
   MR_TRY(estimator, spec.kind->make(spec.parameters));
   MR_TRY(data, read_channels(spec, context, hooks));
+  if (hooks.data && !data.stream) hooks.data(data.train.data);
 
   report(context, "Training", 0.1);
   TrainResult result;
@@ -312,6 +313,7 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
                              : estimator->fit(data.train.data, validation, fit));
   MR_DO(checkpoint.written());
   if (data.test) MR_DO(test_model(spec, data.test->data, fitted, follower));
+  if (hooks.model) hooks.model(*fitted.model);
 
   report(context, "Uploading", 0.95);
   ModelFiles files;
