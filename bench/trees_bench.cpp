@@ -1,4 +1,5 @@
-// Boosted trees against libxgboost, both in one run: training, prediction, explanation.
+// Boosted trees against libxgboost, both in one run: training, prediction, explanation; and forests of 20
+// trees of depth 12.
 // Usage: millrace_bench_trees [rows] [rounds] [threads] [generated|FILE.csv TEST.csv]. A file has its target
 // first and no header. Prints one JSON object. Start it with OMP_WAIT_POLICY=passive, which only libxgboost
 // needs.
@@ -165,6 +166,19 @@ int main(int argc, char** argv) {
   one["nthread"] = threads == 1 ? "2" : "1";
   const auto again = (*find_estimator("xgboost")->make(one))->fit(train, nullptr, {});
   ours["same_bytes_with_" + one["nthread"] + "_threads"] = again && again->model->save() == bytes;
+  const HyperParameters forest{
+      {"predictor_type", "binary_classifier"}, {"n_estimators", "20"}, {"max_depth", "12"}};
+  for (const char* name : {"random-forest", "extra-trees"}) {
+    Json& json = report[name];
+    FitContext context;
+    context.threads = threads;
+    Result<Fitted> grown = fail(ErrorCode::Internal, "not run");
+    json["train"] =
+        timed([&] { grown = (*find_estimator(name)->make(forest))->fit(train, nullptr, context); });
+    if (!grown) return 2;
+    json["predict"] = timed([&] { p = *grown->model->predict(test.X); });
+    json["auc"] = area(p.values, test.y);
+  }
 #ifdef MILLRACE_HAS_XGBOOST
   Json& theirs = report["libxgboost"];
   ReferenceXgboost reference;

@@ -48,7 +48,7 @@ bool belongs_to_answer(const JobKind& kind, std::string_view key) {
   };
   return ends_with("Time") || ends_with("Status") || key == arn_field(kind.entity) || key == kNotes ||
          key == "FailureReason" || key == "SecondaryStatusTransitions" || key == "ModelArtifacts" ||
-         key == "FinalMetricDataList";
+         key == "FinalMetricDataList" || key == "DebugRuleEvaluationStatuses";
 }
 
 Json first_record(const JobKind& kind, const Json& request, const std::string& name, const TaskCall& call) {
@@ -165,7 +165,14 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
     if (finished(kind, r)) return {};
     const std::string field = time_prefix(kind) + "StartTime";
     const bool shown = kind.entity.kind != kTuningJob.kind && kind.entity.kind != kAutoMLJob.kind;
-    if (shown && !r.contains(field)) r[field] = to_millis(call.context.clock().now());
+    const std::int64_t now = to_millis(call.context.clock().now());
+    if (shown && !r.contains(field)) {
+      r[field] = now;
+    } else if (shows_secondary_status(kind) && r.value("EnableManagedSpotTraining", false) &&
+               text_in(r, status_field(kind)) == "InProgress" &&
+               text_in(r, "SecondaryStatus") != "Starting") {
+      begin_secondary_status(r, "Interrupted", "Goes on from the last checkpoint", now);
+    }
     return {};
   }));
   if (finished(kind, record)) return record;

@@ -20,7 +20,9 @@ struct EventKind {
   std::initializer_list<std::string_view> state;  // members that make a change when they differ
 };
 const EventKind kEventKinds[] = {
-    {kTrainingJob, "SageMaker Training Job State Change", {"TrainingJobStatus", "SecondaryStatus"}},
+    {kTrainingJob,
+     "SageMaker Training Job State Change",
+     {"TrainingJobStatus", "SecondaryStatus", "DebugRuleEvaluationStatuses"}},
     {kProcessingJob, "SageMaker Processing Job State Change", {"ProcessingJobStatus"}},
     {kTransformJob, "SageMaker Transform Job State Change", {"TransformJobStatus"}},
     {kTuningJob, "SageMaker HyperParameter Tuning Job State Change", {"HyperParameterTuningJobStatus"}},

@@ -6,6 +6,7 @@
 
 #include "base/time.h"
 #include "tasks/arguments.h"
+#include "tasks/jobs/debug_watch.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/script/run_script.h"
@@ -47,7 +48,47 @@ class MetricCourse {
   std::map<std::string, Series> series_;
 };
 
-Result<Json> train_by_kind(const Json& request, JobContext& context, const TrainHooks& hooks) {
+// The algorithm and what it learns; both empty of a program.
+Result<std::pair<std::string, std::string>> algorithm_of(const Json& request) {
+  if (is_script(request)) return std::pair<std::string, std::string>();
+  MR_TRY(spec, parse_training_spec(request));
+  return std::pair(std::string(spec.kind->name), std::string(task_of(spec)));
+}
+
+// MaxWaitTimeInSeconds is the whole time of a spot job, with its interruptions.
+Status check_spot(const Arguments& request) {
+  MR_TRY(spot, request.boolean_or("EnableManagedSpotTraining", false));
+  MR_TRY(stopping, request.object_or_empty("StoppingCondition"));
+  MR_TRY(wait_s, stopping.integer_or("MaxWaitTimeInSeconds", 0));
+  if (!stopping.has("MaxWaitTimeInSeconds")) return {};
+  MR_TRY(runtime_s, stopping.integer_or("MaxRuntimeInSeconds", 86'400));
+  if (!spot) return stopping.wrong("MaxWaitTimeInSeconds", "is for jobs with EnableManagedSpotTraining");
+  if (wait_s < runtime_s)
+    return stopping.wrong("MaxWaitTimeInSeconds", "must be at least MaxRuntimeInSeconds");
+  return {};
+}
+
+}  // namespace
+
+Status check_training(const Json& request, TaskContext&) {
+  // What the shapes below take for granted, with the field's name when it is something else.
+  MR_TRY(algorithm, Arguments(request).object("AlgorithmSpecification"));
+  MR_DO(algorithm.text_or("TrainingImage", ""));
+  MR_DO(Arguments(request).text_map("HyperParameters"));
+  MR_DO(check_spot(Arguments(request)));
+  if (is_script(request)) {
+    MR_DO(check_script_training(request));
+  } else {
+    MR_DO(parse_training_spec(request));
+  }
+  MR_TRY(names, algorithm_of(request));
+  MR_DO(DebugRules::parse(request, names.first));
+  return {};
+}
+
+namespace {
+
+Result<Json> train_unwatched(const Json& request, JobContext& context, const TrainHooks& hooks) {
   if (is_script(request)) return run_script_training(request, context, hooks);
   MR_TRY(spec, parse_training_spec(request));
   MR_TRY(result, run_training(spec, context, hooks));
@@ -59,16 +100,6 @@ Result<Json> train_by_kind(const Json& request, JobContext& context, const Train
 
 }  // namespace
 
-Status check_training(const Json& request, TaskContext&) {
-  // What the shapes below take for granted, with the field's name when it is something else.
-  MR_TRY(algorithm, Arguments(request).object("AlgorithmSpecification"));
-  MR_DO(algorithm.text_or("TrainingImage", ""));
-  MR_DO(Arguments(request).text_map("HyperParameters"));
-  if (is_script(request)) return check_script_training(request);
-  MR_DO(parse_training_spec(request));
-  return {};
-}
-
 Result<Json> train_in_job(const Json& request, JobContext& context, const TrainHooks& hooks) {
   MetricCourse course;
   TrainHooks both = hooks;
@@ -76,7 +107,16 @@ Result<Json> train_in_job(const Json& request, JobContext& context, const TrainH
     course.add(point);
     if (hooks.metric) hooks.metric(point);
   };
-  MR_TRY(fields, train_by_kind(request, context, both));
+  MR_TRY(algorithm, algorithm_of(request));
+  MR_TRY(rules, DebugRules::parse(request, algorithm.first));
+  const auto train = [&]() -> Result<Json> {
+    if (rules.rules().empty()) return train_unwatched(request, context, both);
+    DebugWatch watch(std::move(rules), algorithm.second, context);
+    auto trained = train_unwatched(request, context, watch.hooks(both));
+    watch.end(trained.has_value());
+    return trained;
+  };
+  MR_TRY(fields, train());
   fields[kNotes] = {{kCourse, course.document()}};
   return fields;
 }

@@ -3,6 +3,7 @@
 #include <Eigen/Cholesky>
 #include <algorithm>
 
+#include "tasks/training/fit_state.h"
 #include "tasks/trees/team.h"
 
 namespace millrace::tasks {
@@ -10,6 +11,7 @@ namespace {
 
 using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
+constexpr std::string_view kAlsAlgorithm = "als";
 constexpr std::size_t kRowsOfPiece = 64, kPiecesBetweenChecks = 64;
 constexpr double kExplicitPrior = 2;  // added to the number of a row's pairs
 
@@ -104,10 +106,20 @@ Result<Factors> alternate_least_squares(const PairMatrix& by_user, const PairMat
   RowMatrix items(index_of(by_item.rows()), index_of(settings.factors));
   for (Eigen::Index i = 0; i < items.size(); ++i) items.data()[i] = 0.1 * random.normal();
   trees::Team team(std::max(1, settings.threads));
-  for (int iteration = 0; iteration < settings.iterations; ++iteration) {
+  std::int64_t done = 0;
+  const auto fields = [&](FitState& state) {  // the users' factors follow from the items'
+    std::vector<double> values(items.data(), items.data() + items.size());
+    state.field(done), state.field(values);
+    std::ranges::copy(values, items.data());
+  };
+  if (settings.checkpoints) MR_DO(resume_fit(*settings.checkpoints, kAlsAlgorithm, fields));
+  for (int iteration = static_cast<int>(done); iteration < settings.iterations; ++iteration) {
     MR_DO(solve_rows(by_user, items, users, settings, team));
     MR_DO(solve_rows(by_item, users, items, settings, team));
     if (settings.progress) settings.progress(iteration);
+    done = iteration + 1;
+    if (settings.checkpoints && done < settings.iterations)
+      keep_checkpoint(*settings.checkpoints, kAlsAlgorithm, done, fields);
   }
   return Factors{settings.factors, as_floats(users), as_floats(items)};
 }

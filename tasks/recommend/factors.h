@@ -11,6 +11,8 @@
 
 namespace millrace::tasks {
 
+struct FitContext;  // tasks/training/estimator.h
+
 // Values of pairs, by row.
 struct PairMatrix {
   std::vector<std::size_t> begin;  // of each row, and the end
@@ -34,6 +36,7 @@ struct FactorSettings {
   int threads = 1;
   std::function<bool()> cancelled;              // may be empty
   std::function<void(int iteration)> progress;  // may be empty
+  const FitContext* checkpoints = nullptr;      // where they come from and go to; null: there are none
 };
 struct Factors {
   std::size_t count = 0;

@@ -146,6 +146,7 @@ FactorSettings RecommendFit::factor_settings(bool report_progress) {
   settings.alpha = explicit_values ? -1 : read_.real("alpha");
   settings.threads = context_.threads;
   settings.cancelled = context_.cancelled;
+  if (report_progress) settings.checkpoints = &context_;  // of the model that is kept
   if (report_progress && context_.progress)
     settings.progress = [this, iterations = settings.iterations](int iteration) {
       Progress progress;

@@ -47,7 +47,11 @@ Status verdict(ProcessEnd end, const OptMl& opt_ml, const std::deque<std::string
     how = "killed by signal " + std::to_string(end.signal) + " (" + ::strsignal(end.signal) + ")";
     if (end.signal == SIGKILL) how += ": out of memory, or killed from outside";
   }
-  return fail(ErrorCode::Internal, "AlgorithmError: " + (said.empty() ? "" : said + ", ") + how);
+  // The signals of interruptions; others are the program's own fault.
+  const bool interrupted =
+      end.signal == SIGTERM || end.signal == SIGKILL || end.signal == SIGINT || end.signal == SIGHUP;
+  return fail(interrupted ? ErrorCode::Unavailable : ErrorCode::Internal,
+              "AlgorithmError: " + (said.empty() ? "" : said + ", ") + how);
 }
 
 void report_metrics(OutputMetrics& metrics, std::string_view line, const ScriptRun& run,

@@ -25,7 +25,8 @@ struct ScriptRun {
   std::function<void(const std::string& name, double value)> metric;  // may be empty
 };
 
-// Error: Cancelled when it was stopped; Internal "AlgorithmError: …" with /opt/ml/output/failure, or the last
+// Error: Cancelled when it was stopped; Unavailable when somebody else ended it by a signal, Internal when
+// it failed: both "AlgorithmError: …" with /opt/ml/output/failure, or the last
 // lines of its output, and the exit code or signal.
 Status run_script(const ScriptRun& run, const OptMl& opt_ml, OutputMetrics& metrics, JobContext& context);
 

@@ -22,6 +22,8 @@ std::string plain(const std::string& value) {
   return parsed.is_string() ? parsed.get<std::string>() : value;
 }
 
+constexpr int kInterruptionsMax = 10;  // of a spot job, after which it fails
+
 struct Program {
   std::string program;                                 // sagemaker_program, or empty
   std::string submit_directory;                        // sagemaker_submit_directory
@@ -35,6 +37,7 @@ struct Program {
   std::string checkpoint_uri;
   std::uint64_t memory_bytes_max = 0;
   bool without_network = false;
+  bool spot = false;  // EnableManagedSpotTraining
 };
 
 Result<Program> read_program(const Json& request) {
@@ -53,6 +56,7 @@ Result<Program> read_program(const Json& request) {
   MR_TRY(checkpoint_uri, checkpoint.text_or("S3Uri", ""));
   MR_TRY(resources, arguments.object_or_empty("ResourceConfig"));
   MR_TRY(memory_mb, resources.integer_or("MemoryLimitInMB", 0));
+  MR_TRY(spot, arguments.boolean_or("EnableManagedSpotTraining", false));
   MR_TRY(isolated, arguments.boolean_or("EnableNetworkIsolation", false));
   if (memory_mb < 0) return resources.wrong("MemoryLimitInMB", "must not be negative");
   program.entrypoint = std::move(entrypoint);
@@ -73,7 +77,7 @@ Result<Program> read_program(const Json& request) {
   program.environment = std::move(environment);
   program.checkpoint_uri = checkpoint_uri;
   program.memory_bytes_max = static_cast<std::uint64_t>(memory_mb) * 1'000'000;
-  program.without_network = isolated;
+  program.without_network = isolated, program.spot = spot;
   return program;
 }
 
@@ -271,9 +275,10 @@ Status check_script_training(const Json& request) {
   return {};
 }
 
-Result<Json> run_script_training(const Json& request, JobContext& context, const TrainHooks& hooks) {
-  MR_TRY(program, read_program(request));
-  MR_TRY(metrics, OutputMetrics::compile(program.metric_definitions));
+namespace {
+
+Result<Json> run_once(const Program& program, const Json& request, OutputMetrics& metrics,
+                      JobContext& context, const TrainHooks& hooks) {
   MR_TRY(opt_ml, OptMl::make(context.scratch()));
   Progress progress;
   progress.phase = "Downloading";
@@ -297,6 +302,23 @@ Result<Json> run_script_training(const Json& request, JobContext& context, const
   return Json{
       {"ModelArtifacts", {{"S3ModelArtifacts", model_uri}}},
       {"FinalMetricDataList", final_metrics(metrics.last_values(), to_millis(context.clock().now()))}};
+}
+
+}  // namespace
+
+Result<Json> run_script_training(const Json& request, JobContext& context, const TrainHooks& hooks) {
+  MR_TRY(program, read_program(request));
+  for (int interruptions = 0;; ++interruptions) {
+    MR_TRY(metrics, OutputMetrics::compile(program.metric_definitions));
+    auto ended = run_once(program, request, metrics, context, hooks);
+    const bool interrupted = !ended && ended.error().code == ErrorCode::Unavailable;
+    if (!interrupted || !program.spot || interruptions == kInterruptionsMax || context.cancelled())
+      return ended;
+    context.log("interrupted: " + ended.error().message + "; runs again, with its checkpoints");
+    Progress progress;
+    progress.phase = "Interrupted";
+    context.progress(progress);
+  }
 }
 
 }  // namespace millrace::tasks

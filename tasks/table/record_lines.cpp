@@ -183,7 +183,7 @@ Status parse_libsvm(std::string_view text, std::string_view name, LibsvmRows& ro
     const std::string place = std::string(name) + ":" + std::to_string(lines.number()) + ": ";
     line = line.substr(0, line.find('#'));
     std::vector<std::pair<std::uint32_t, double>> cells;
-    std::optional<double> target;
+    std::optional<double> target, query;
     while (true) {
       const std::size_t begin = line.find_first_not_of(" \t");
       if (begin == std::string_view::npos) break;
@@ -199,6 +199,11 @@ Status parse_libsvm(std::string_view text, std::string_view name, LibsvmRows& ro
         target = value;
         continue;
       }
+      if (colon != std::string_view::npos && word.substr(0, colon) == kLibsvmQueries) {
+        if (query || !cells.empty()) return invalid(place + "qid stands behind the target, once");
+        query = value;
+        continue;
+      }
       std::uint32_t index = 0;
       const auto [end, error] =
           std::from_chars(word.data(), word.data() + std::min(colon, word.size()), index);
@@ -212,6 +217,9 @@ Status parse_libsvm(std::string_view text, std::string_view name, LibsvmRows& ro
       cells.emplace_back(index, value);
     }
     if (!target) continue;  // a comment
+    if (query ? rows.queries.size() != rows.targets.size() : !rows.queries.empty())
+      return invalid(place + "some rows have a qid and others none");
+    if (query) rows.queries.push_back(*query);
     rows.targets.push_back(*target);
     rows.cells.push_back(std::move(cells));
   }
@@ -227,6 +235,8 @@ Table libsvm_table(const LibsvmRows& rows) {
         number_column("f" + std::to_string(i), std::vector<double>(table.rows, kMissingNumber)));
   for (std::size_t row = 0; row < table.rows; ++row)
     for (const auto& [index, value] : rows.cells[row]) table.columns[1 + index].numbers[row] = value;
+  if (!rows.queries.empty())
+    table.columns.push_back(number_column(std::string(kLibsvmQueries), rows.queries));
   return table;
 }
 

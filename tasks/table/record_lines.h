@@ -25,11 +25,14 @@ Result<Table> parse_json_lines(std::string_view text, std::string_view name,
                                const RecordLinesOptions& options = {});
 
 // "TARGET INDEX:VALUE INDEX:VALUE …", indices rising and counted from 0: the columns target, f0, f1, … up to
-// the largest index; what is not said is missing, as XGBoost has it and requests of text/libsvm are read. A
+// the largest index, and qid when "qid:QUERY" stands behind every target; what is not said is missing, as
+// XGBoost has it and requests of text/libsvm are read. A
 // '#' begins a comment. InvalidArgument; LimitExceeded: more than kLibsvmColumnsMax; Cancelled.
 inline constexpr std::size_t kLibsvmColumnsMax = 65'536;
+inline constexpr std::string_view kLibsvmQueries = "qid";
 struct LibsvmRows {
   std::vector<double> targets;
+  std::vector<double> queries;                                       // none, or one a row
   std::vector<std::vector<std::pair<std::uint32_t, double>>> cells;  // index and value
   std::size_t features = 0;
 };

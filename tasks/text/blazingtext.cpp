@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "tasks/table/csv.h"
 #include "tasks/text/text_model.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 
 namespace millrace::tasks {
@@ -130,6 +131,8 @@ struct Corpus {
   std::vector<std::size_t> begin;   // of each text in `rows`, and the end
   std::vector<std::uint32_t> labels;
 };
+
+constexpr std::string_view kTextAlgorithm = "blazingtext";
 
 class TextFit {
  public:
@@ -283,10 +286,23 @@ Status TextFit::descend() {
                steps = static_cast<double>(texts) * static_cast<double>(epochs);
   std::vector<std::uint32_t> order(texts);
   std::iota(order.begin(), order.end(), 0u);
-  double done = 0;
-  for (std::int64_t epoch = 0; epoch < epochs && !stop_; ++epoch) {
+  const auto fields = [this](FitState& state) {
+    state.field(epochs_done_), state.field(vectors_), state.field(output_), state.field(metrics_);
+    state.field(best_), state.field(best_epoch_);
+    state.field(best_weights_.first), state.field(best_weights_.second);
+    const bool none = best_weights_.first.empty() && best_weights_.second.empty();
+    state.require(none || (best_weights_.first.size() == vectors_.size() &&
+                           best_weights_.second.size() == output_.size()));
+  };
+  MR_DO(resume_fit(context_, kTextAlgorithm, fields));
+  const auto shuffle_texts = [&](std::int64_t epoch) {
     Random random = random_.derive("epoch", static_cast<std::uint64_t>(epoch));
     shuffle(order, random);
+  };
+  for (std::int64_t epoch = 0; epoch < epochs_done_; ++epoch) shuffle_texts(epoch);
+  double done = static_cast<double>(texts) * static_cast<double>(epochs_done_);
+  for (std::int64_t epoch = epochs_done_; epoch < epochs && !stop_; ++epoch) {
+    shuffle_texts(epoch);
     double right = 0;
     for (std::size_t i = 0; i < texts; ++i, ++done) {
       if (i % kExamplesBetweenChecks == 0 && cancelled())
@@ -297,6 +313,7 @@ Status TextFit::descend() {
       return invalid("the weights grew beyond all bounds in epoch " + std::to_string(epoch + 1),
                      "lower learning_rate");
     end_epoch(epoch, right / static_cast<double>(texts));
+    if (!stop_ && epochs_done_ < epochs) keep_checkpoint(context_, kTextAlgorithm, epochs_done_, fields);
   }
   if (stop_ && !best_weights_.first.empty())
     vectors_ = std::move(best_weights_.first), output_ = std::move(best_weights_.second);

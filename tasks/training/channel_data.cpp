@@ -9,6 +9,7 @@
 
 #include "base/encoding.h"
 #include "tasks/artifacts/channel_source.h"
+#include "tasks/table/record_lines.h"
 #include "tasks/training/row_stream.h"
 
 namespace millrace::tasks {
@@ -81,8 +82,10 @@ std::vector<std::string> names_without_header(const TrainingSpec& spec, const Tr
 
 // Which columns are what.
 struct Roles {
-  std::string target, weight;  // empty: none
-  std::size_t count() const { return (target.empty() ? 0u : 1u) + (weight.empty() ? 0u : 1u); }
+  std::string target, weight, group;  // empty: none
+  std::size_t count() const {
+    return (target.empty() ? 0u : 1u) + (weight.empty() ? 0u : 1u) + (group.empty() ? 0u : 1u);
+  }
 };
 
 std::string listed(const Table& table) {
@@ -108,7 +111,10 @@ Result<Roles> roles_of(const TrainingSpec& spec, const TrainingChannel& channel,
     const std::size_t first = table.columns[0].name == roles.target ? 1 : 0;
     roles.weight = table.columns[first].name;
   }
-  for (const std::string* name : {&roles.target, &roles.weight}) {
+  roles.group = spec.group;
+  const bool libsvm = channel.source.format == ChannelSource::Format::Libsvm;
+  if (libsvm && roles.group.empty() && table.find(kLibsvmQueries)) roles.group = kLibsvmQueries;
+  for (const std::string* name : {&roles.target, &roles.weight, &roles.group}) {
     if (!name->empty() && table.find(*name) == nullptr) {
       return invalid(channel.name + ": there is no column '" + *name + "'",
                      "the columns are " + listed(table));
@@ -116,6 +122,8 @@ Result<Roles> roles_of(const TrainingSpec& spec, const TrainingChannel& channel,
   }
   if (roles.target == roles.weight && !roles.target.empty())
     return invalid("HyperParameters: target and weight name the same column '" + roles.target + "'");
+  if (!roles.group.empty() && (roles.group == roles.target || roles.group == roles.weight))
+    return invalid("HyperParameters: group names the same column as another: '" + roles.group + "'");
   return roles;
 }
 
@@ -175,7 +183,7 @@ Result<Dataset> make_dataset(const TrainingChannel& channel, const Table& table,
     data.feature_names = like->data.feature_names;
   } else {
     for (const Column& column : table.columns) {
-      if (column.name != roles.target && column.name != roles.weight)
+      if (column.name != roles.target && column.name != roles.weight && column.name != roles.group)
         data.feature_names.push_back(column.name);
     }
   }
@@ -208,7 +216,7 @@ Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSp
   if (!first.header) options.column_names = names_without_header(spec, channel, first.cells);
   MR_TRY(table, parse_csv(first.text, first.object, options));
   MR_TRY(roles, roles_of(spec, channel, table, first.header));
-  return ChannelColumns{first.header, table.names(), roles.target, roles.weight};
+  return ChannelColumns{first.header, table.names(), roles.target, roles.weight, roles.group};
 }
 
 // A channel of numbers alone, three times as fast and without a table between; nothing when it is not that,
@@ -240,6 +248,7 @@ static Result<std::optional<ChannelData>> read_numbers(const ObjectStore& object
     data.X.values.insert(data.X.values.end(), block.X.values.begin(), block.X.values.end());
     if (!no_target) data.y.insert(data.y.end(), block.y.begin(), block.y.end());
     data.weights.insert(data.weights.end(), block.weights.begin(), block.weights.end());
+    data.groups.insert(data.groups.end(), block.groups.begin(), block.groups.end());
   }
   if (no_target) data.target_name.clear();
   result.sha256 = stream->sha256();
@@ -276,6 +285,10 @@ Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec&
   if (!roles.weight.empty()) {
     MR_TRY(weights, number_column(channel, *table.find(roles.weight), "the weight"));
     result.data.weights = std::move(weights);
+  }
+  if (!roles.group.empty()) {
+    MR_TRY(groups, number_column(channel, *table.find(roles.group), "the query"));
+    result.data.groups = std::move(groups);
   }
   MR_TRY(sha256, channel_sha256(objects, channel.source));
   result.sha256 = std::move(sha256);

@@ -29,7 +29,7 @@ struct ChannelData {
 struct ChannelColumns {
   bool header = false;
   std::vector<std::string> names;
-  std::string target, weight;  // names; empty: none
+  std::string target, weight, group;  // names; empty: none
 };
 Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSpec& spec,
                                     const TrainingChannel& channel);

@@ -32,6 +32,8 @@ Status check_shapes(const std::string& at, const Dataset& data, const DataNeeds&
   if (!data.weights.empty() && data.weights.size() != n) {
     return invalid(at + counted(n, "row") + ", but " + counted(data.weights.size(), "weight"));
   }
+  if (!data.groups.empty() && data.groups.size() != n)
+    return invalid(at + counted(n, "row") + ", but " + counted(data.groups.size(), "query number"));
   if (!data.feature_names.empty() && data.feature_names.size() != d) {
     return invalid(at + counted(d, "column") + ", but " + counted(data.feature_names.size(), "feature name"));
   }

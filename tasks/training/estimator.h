@@ -28,6 +28,7 @@ struct Dataset {
   Matrix X;                                // (n, d); NaN is a missing value
   std::vector<double> y;                   // (n,); empty of data without a target
   std::vector<double> weights;             // (n,) or empty
+  std::vector<double> groups;              // (n,) or empty: the query that a row belongs to, of ranking
   std::vector<std::string> feature_names;  // (d,)
   std::string target_name;
   std::int64_t first_row = 0;  // of a part: the number of its first row, for messages
@@ -47,8 +48,10 @@ struct FitContext {
   std::function<void(const MetricPoint&)> metric;  // may be empty; every metric of every round
   std::function<bool(const MetricPoint&)>
       stop_early;  // may be empty; true ends the fit with the model so far
-  // Of algorithms that say so; the others begin anew.
-  std::int64_t checkpoint_rounds = 0;                      // 0: no checkpoints
+  // Of algorithms that say so; the others begin anew. A fit that goes on from a checkpoint ends in the bytes
+  // of one that was never stopped.
+  std::int64_t checkpoint_rounds = 0;                      // rounds between checkpoints; 0: none are taken
+  std::function<bool()> checkpoint_overdue;                // may be empty; true: after this round, too
   std::function<void(std::string_view bytes)> checkpoint;  // may be empty
   std::string_view resume_from;  // bytes of a checkpoint of the same job; empty: from the beginning
   std::string_view start_from;   // bytes of a model to train further; empty: none
@@ -132,6 +135,7 @@ struct DataNeeds {
   bool weights = true;     // takes a column of weights
   bool missing = false;    // learns from missing values; they are refused otherwise
   bool validation = true;  // takes the channel `validation`
+  bool groups = false;     // may take a column of queries
 };
 
 // One row of the table in estimators.cpp.

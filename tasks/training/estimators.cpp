@@ -6,6 +6,7 @@
 #include "tasks/training/ensemble/ensemble.h"
 #include "tasks/training/estimator.h"
 #include "tasks/training/factorization_machines.h"
+#include "tasks/training/forest.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/kmeans.h"
 #include "tasks/training/knn.h"
@@ -18,6 +19,14 @@
 
 namespace millrace::tasks {
 
+namespace {
+
+bool always_keeps_checkpoints(const HyperParameters&) {
+  return true;
+}
+
+}  // namespace
+
 std::span<const EstimatorKind> estimators() {
   static const EstimatorKind table[] = {
       {.name = "xgboost",
@@ -28,8 +37,15 @@ std::span<const EstimatorKind> estimators() {
        .make = make_xgboost,
        .load = load_xgboost,
        .checkpoints = xgboost_keeps_checkpoints,
-       .needs = {.missing = true},
+       .needs = {.missing = true, .groups = true},
+       .streams = true,
        .file = "xgboost-model"},
+      {kRandomForest, "Trees on rows drawn with replacement, averaged", random_forest_rules(),
+       forest_metrics(), "validation:objective_loss", make_random_forest, load_random_forest,
+       always_keeps_checkpoints, kForestNeeds, test_forest},
+      {kExtraTrees, "Trees with thresholds drawn at random, averaged", extra_trees_rules(), forest_metrics(),
+       "validation:objective_loss", make_extra_trees, load_extra_trees, always_keeps_checkpoints,
+       kForestNeeds, test_forest},
       {.name = "linear-learner",
        .summary = "Logistic, softmax and linear regression",
        .rules = linear_learner_rules(),
@@ -37,21 +53,31 @@ std::span<const EstimatorKind> estimators() {
        .default_metric = "validation:objective_loss",
        .make = make_linear_learner,
        .load = load_linear_learner,
+       .checkpoints = always_keeps_checkpoints,
        .streams = true},
       {"kmeans", "k-means clustering", kmeans_rules(), kmeans_metrics(), "test:msd", make_kmeans, load_kmeans,
-       nullptr, kKmeansNeeds, test_kmeans, "clustering"},
+       always_keeps_checkpoints, kKmeansNeeds, test_kmeans, "clustering", true},
       {"pca", "Principal components", pca_rules(), pca_metrics(), "test:explained_variance_ratio", make_pca,
-       load_pca, nullptr, kPcaNeeds, test_pca, "projection"},
+       load_pca, nullptr, kPcaNeeds, test_pca, "projection", true},
       {"knn", "Nearest neighbours", knn_rules(), knn_metrics(), "test:accuracy", make_knn, load_knn, nullptr,
        kKnnNeeds, test_knn},
       {"randomcutforest", "Anomaly scores by random cut trees", randomcutforest_rules(),
        randomcutforest_metrics(), "test:f1", make_randomcutforest, load_randomcutforest, nullptr, kRcfNeeds,
-       test_randomcutforest, "anomaly"},
-      {"factorization-machines", "Factorization machines", factorization_machines_rules(),
-       factorization_machines_metrics(), "test:rmse", make_factorization_machines,
-       load_factorization_machines, nullptr, kFmNeeds, test_factorization_machines},
+       test_randomcutforest, "anomaly", true},
+      {"factorization-machines",
+       "Factorization machines",
+       factorization_machines_rules(),
+       factorization_machines_metrics(),
+       "test:rmse",
+       make_factorization_machines,
+       load_factorization_machines,
+       always_keeps_checkpoints,
+       kFmNeeds,
+       test_factorization_machines,
+       {},
+       true},
       {"mlp", "Neural network of dense layers", mlp_rules(), mlp_metrics(), "validation:objective_loss",
-       make_mlp, load_mlp, nullptr, kMlpNeeds, test_mlp},
+       make_mlp, load_mlp, always_keeps_checkpoints, kMlpNeeds, test_mlp},
       {.name = "ensemble",
        .summary = "Several of these models as one, held-out rows choosing their weights",
        .rules = ensemble_rules(),
@@ -76,6 +102,7 @@ std::span<const EstimatorKind> estimators() {
        .default_metric = "validation:accuracy",
        .make = nullptr,
        .load = load_blazingtext,
+       .checkpoints = always_keeps_checkpoints,
        .task = "text-classification",
        .own_form = &blazingtext_form()},
       {.name = "als",
@@ -85,6 +112,7 @@ std::span<const EstimatorKind> estimators() {
        .default_metric = "validation:normalized_discounted_cumulative_gain_at_25",
        .make = nullptr,
        .load = load_recommender,
+       .checkpoints = always_keeps_checkpoints,
        .task = "recommendation",
        .own_form = &als_form()},
       {.name = "item-similarity",

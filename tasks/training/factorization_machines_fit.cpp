@@ -9,12 +9,16 @@
 #include "base/random.h"
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/factorization_machines.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
+#include "tasks/training/stream_passes.h"
 
 namespace millrace::tasks {
 
 namespace {
 
+constexpr std::string_view kFmAlgorithm = "factorization-machines";
+constexpr std::string_view kFmClasses = "a binary_classifier needs targets 0 and 1";
 constexpr std::size_t kFmNumbersMax = std::size_t{1} << 27;  // of all factors: a gigabyte
 using SparseRow = std::span<const std::pair<std::uint32_t, double>>;
 
@@ -79,7 +83,7 @@ class FmFit {
  public:
   FmFit(const ParameterReader& read, const Dataset& train, FmColumns columns, const FitContext& context)
       : read_(read),
-        train_(train),
+        data_(&train),
         context_(context),
         random_(context.seed),
         bias_(read.real("bias_lr"), read.real("bias_wd"), 1),
@@ -93,33 +97,42 @@ class FmFit {
     eps_ = read.real("eps");
   }
 
-  Result<Fitted> run() {
+  // `stream` null: the rows are those of `train`.
+  Result<Fitted> run(StreamPasses* stream) {
     begin_parameters();
-    rows_.begin.push_back(0);
-    for (std::size_t i = 0; i < train_.X.rows; ++i) {
-      model_.columns.expand(train_.X.values.data() + i * train_.X.cols, rows_.entries);
-      rows_.begin.push_back(rows_.entries.size());
-    }
     touched_at_.assign(model_.columns.features, 0);
-    std::vector<std::uint32_t> order(train_.X.rows);
-    std::iota(order.begin(), order.end(), std::uint32_t{0});
-    const auto batch = static_cast<std::size_t>(read_.integer("mini_batch_size"));
+    std::vector<std::uint32_t> order;
+    if (stream == nullptr) take_rows(*data_, order);
     Fitted fitted;
     const std::int64_t epochs = read_.integer("epochs");
     bool stop = false;
-    for (std::int64_t epoch = 0; epoch < epochs && !stop; ++epoch) {
+    std::int64_t done = 0;
+    const auto fields = [&](FitState& state) {
+      state.field(done), state.field(steps_), state.field(model_.bias);
+      state.field(model_.linear), state.field(model_.pairs);
+      for (AdamGroup* group : {&bias_, &linear_, &pairs_})
+        state.field(group->mean), state.field(group->square);
+    };
+    MR_TRY(resumed, resume_fit(context_, kFmAlgorithm, fields));
+    const auto shuffle_rows = [&](std::int64_t epoch) {
       Random shuffling = random_.derive("order", static_cast<std::uint64_t>(epoch));
       shuffle(order, shuffling);
+    };
+    for (std::int64_t epoch = 0; resumed && stream == nullptr && epoch < done; ++epoch) shuffle_rows(epoch);
+    for (std::int64_t epoch = done; epoch < epochs && !stop; ++epoch) {
       loss_ = 0, weights_ = 0;
-      for (std::size_t begin = 0; begin < order.size(); begin += batch) {
-        if (context_.cancelled && context_.cancelled())
-          return fail(ErrorCode::Cancelled, "training was stopped");
-        step(std::span(order).subspan(begin, std::min(batch, order.size() - begin)));
+      if (stream == nullptr) {
+        shuffle_rows(epoch);
+        MR_DO(run_batches(order));
+      } else {
+        MR_DO(stream->each([&](const Dataset& rows) { return run_block(rows, epoch, order); }));
       }
       if (!std::isfinite(loss_) || !std::isfinite(model_.bias))
         return invalid("training diverged in epoch " + std::to_string(epoch + 1) + ": the loss is not finite",
                        "scale the features, or lower linear_lr and factors_lr, or set clip_gradient");
       stop = report(epoch, epochs, fitted);
+      done = epoch + 1;
+      if (!stop && done < epochs) keep_checkpoint(context_, kFmAlgorithm, done, fields);
     }
     if (!finite_parameters())
       return invalid("training diverged: a parameter is not finite",
@@ -129,6 +142,37 @@ class FmFit {
   }
 
  private:
+  void take_rows(const Dataset& data, std::vector<std::uint32_t>& order) {
+    data_ = &data;
+    rows_.entries.clear(), rows_.begin.assign(1, 0);
+    for (std::size_t i = 0; i < data.X.rows; ++i) {
+      model_.columns.expand(data.X.values.data() + i * data.X.cols, rows_.entries);
+      rows_.begin.push_back(rows_.entries.size());
+    }
+    order.resize(data.X.rows);
+    std::iota(order.begin(), order.end(), std::uint32_t{0});
+  }
+
+  // Of a stream: shuffled by themselves.
+  Status run_block(const Dataset& rows, std::int64_t epoch, std::vector<std::uint32_t>& order) {
+    if (model_.binary) MR_DO(check_classes("train", rows, 2, kFmClasses));
+    take_rows(rows, order);
+    Random shuffling = random_.derive("order", static_cast<std::uint64_t>(epoch))
+                           .derive("rows", static_cast<std::uint64_t>(rows.first_row));
+    shuffle(order, shuffling);
+    return run_batches(order);
+  }
+
+  Status run_batches(std::span<const std::uint32_t> order) {
+    const auto batch = static_cast<std::size_t>(read_.integer("mini_batch_size"));
+    for (std::size_t begin = 0; begin < order.size(); begin += batch) {
+      if (context_.cancelled && context_.cancelled())
+        return fail(ErrorCode::Cancelled, "training was stopped");
+      step(order.subspan(begin, std::min(batch, order.size() - begin)));
+    }
+    return {};
+  }
+
   void begin_parameters() {
     std::vector<double> bias(1);
     model_.linear.resize(model_.columns.features);
@@ -154,11 +198,11 @@ class FmFit {
     double batch_weights = 0;
     sums_.resize(model_.factors);
     for (const std::uint32_t i : batch) {
-      const double weight = train_.weights.empty() ? 1 : train_.weights[i];
+      const double weight = data_->weights.empty() ? 1 : data_->weights[i];
       batch_weights += weight;
       if (weight <= 0) continue;
       const SparseRow row = rows_.row(i);
-      add_row(row, weight * error_of(model_.score(row, sums_), train_.y[i], weight));
+      add_row(row, weight * error_of(model_.score(row, sums_), data_->y[i], weight));
     }
     weights_ += batch_weights;
     const double scale = read_.given("rescale_grad") ? read_.real("rescale_grad")
@@ -225,7 +269,7 @@ class FmFit {
   }
 
   const ParameterReader& read_;
-  const Dataset& train_;
+  const Dataset* data_;  // whose rows are in rows_
   const FitContext& context_;
   const Random random_;
   FmParameters model_;
@@ -247,17 +291,33 @@ class FactorizationMachines final : public Estimator {
     MR_DO(check_dataset("train", train, kFmNeeds));
     MR_DO(check_feature_dim(read_.integer_or("feature_dim", static_cast<std::int64_t>(train.X.cols)), train));
     if (read_.text("predictor_type") == "binary_classifier")
-      MR_DO(check_classes("train", train, 2, "a binary_classifier needs targets 0 and 1"));
+      MR_DO(check_classes("train", train, 2, kFmClasses));
+    return fit_rows(train, nullptr, context);
+  }
+
+  // Mini-batches of rows shuffled within their blocks; an epoch is a pass.
+  Result<Fitted> fit_stream(RowStream& train, const Dataset*, const FitContext& context) const override {
+    if (!read_.text("categorical_features").empty())
+      return invalid("categorical_features need all rows at once, which Pipe mode never has",
+                     "use the input mode File, or columns of 0 and 1");
+    Dataset shape = train.head();
+    shape.X.cols = shape.feature_names.size();
+    MR_DO(check_feature_dim(read_.integer_or("feature_dim", static_cast<std::int64_t>(shape.X.cols)), shape));
+    StreamPasses passes(train, kFmNeeds);
+    return fit_rows(shape, &passes, context);
+  }
+
+ private:
+  Result<Fitted> fit_rows(const Dataset& train, StreamPasses* stream, const FitContext& context) const {
     MR_TRY(categorical, categorical_columns(read_.text("categorical_features"), train));
     FmColumns columns = make_columns(train, categorical);
     if (columns.features * static_cast<std::size_t>(read_.integer("num_factors")) > kFmNumbersMax)
       return invalid("train has " + counted(columns.features, "feature") + " of " +
                          std::to_string(read_.integer("num_factors")) + " factors, more than fit in memory",
                      "lower num_factors, or take columns out of categorical_features");
-    return FmFit(read_, train, std::move(columns), context).run();
+    return FmFit(read_, train, std::move(columns), context).run(stream);
   }
 
- private:
   const HyperParameters parameters_;
   const ParameterReader read_;
 };

@@ -7,13 +7,14 @@
 // Lloyd's rounds run until the loss falls by less than local_lloyd_tol of itself or local_lloyd_max_iter is
 // reached. With auto, the best is then improved by moving the centre that is needed least to a far row, as
 // long as that helps. Last it is run until no row changes its cluster. A cluster that loses all its rows
-// takes the row farthest from its centre. init_method, epochs, mini_batch_size, extra_center_factor and
-// half_life_time_size, which tune the streaming, are accepted and have nothing to act on.
-// A round is an iteration of Lloyd; it reports train:msd and train:ssd (mean and sum of squared distances).
-// The answer: closest_cluster, distance_to_cluster (Euclidean). Same bytes for any number of threads.
-// Cost: n k d operations a round. Missing values are refused; weights are taken. Sources: SageMaker developer
-// guide, "K-means hyperparameters"; Lloyd, Least squares quantization in PCM (1982); Arthur and
-// Vassilvitskii, k-means++ (2007).
+// takes the row farthest from its centre. init_method, mini_batch_size, extra_center_factor and
+// half_life_time_size are accepted and have nothing to act on. On a stream (input mode Pipe) the search is
+// for a sample of the rows, and `epochs` rounds of Lloyd over all of them follow, a pass each. A round is an
+// iteration of Lloyd; it reports train:msd and train:ssd (mean and sum of squared distances). The answer:
+// closest_cluster, distance_to_cluster (Euclidean). Same bytes for any number of threads. Cost: n k d
+// operations a round. Missing values are refused; weights are taken. Sources: SageMaker developer guide,
+// "K-means hyperparameters"; Lloyd, Least squares quantization in PCM (1982); Arthur and Vassilvitskii,
+// k-means++ (2007).
 
 #include <map>
 #include <memory>

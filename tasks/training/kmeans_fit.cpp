@@ -7,14 +7,17 @@
 #include "base/random.h"
 #include "tasks/numeric/nearest_centre.h"
 #include "tasks/training/dataset_checks.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/kmeans.h"
 #include "tasks/training/row_parts.h"
+#include "tasks/training/stream_passes.h"
 
 namespace millrace::tasks {
 
 namespace {
 
+constexpr std::string_view kKmeansAlgorithm = "kmeans";
 constexpr double kOperationsOfTrials = 2e9;      // n k d of all starts that "auto" allows
 constexpr double kOperationsMax = 1.5e10;        // n k d of all rounds, after which no centre is moved
 constexpr int kMovesInVain = 12;                 // one after another, then the search ends
@@ -267,6 +270,15 @@ struct LloydRun {
   std::int64_t rounds = 0;
 };
 
+// Where a fit is: which of its runs, and the best before it. Assignments follow from centres.
+struct KmeansPlace {
+  enum Stage : std::int64_t { Trials, Moves, Final };
+  std::int64_t stage = Trials;
+  std::int64_t number = 0;   // of the trial or move
+  std::int64_t in_vain = 0;  // moves
+  std::vector<float> best;   // centres; empty: none yet
+};
+
 class KmeansFit {
  public:
   KmeansFit(const ParameterReader& read, const Dataset& train, const FitContext& context)
@@ -282,21 +294,64 @@ class KmeansFit {
     const Random random(context_.seed);
     const std::int64_t trials = read_.integer_or("local_lloyd_num_trials", automatic_trials());
     std::optional<LloydRun> best;
-    for (std::int64_t t = 0; t < trials && !stopped_; ++t) {
-      MR_TRY(start, starts.choose(plus_plus, random.derive("start", static_cast<std::uint64_t>(t))));
-      LloydRun trial{std::move(start), {}, 0};
+    MR_DO(resume(best));
+    for (; place_.stage == KmeansPlace::Trials && place_.number < trials && !stopped_; ++place_.number) {
+      LloydRun trial;
+      if (!take_resumed(trial)) {
+        MR_TRY(start,
+               starts.choose(plus_plus, random.derive("start", static_cast<std::uint64_t>(place_.number))));
+        trial.centres = std::move(start);
+      }
       MR_DO(lloyd(trial, read_.real("local_lloyd_tol")));
       if (!best || trial.assignment.loss < best->assignment.loss) best = std::move(trial);
+      place_.best = best->centres.values;
     }
-    if (read_.is_auto("local_lloyd_num_trials")) MR_DO(move_centres(*best, random));
+    if (place_.stage == KmeansPlace::Trials) place_.stage = KmeansPlace::Moves, place_.number = 0;
+    if (place_.stage == KmeansPlace::Moves && read_.is_auto("local_lloyd_num_trials"))
+      MR_DO(move_centres(*best, random));
     if (!stopped_) {
+      place_.stage = KmeansPlace::Final;
       best->rounds = 0;
+      take_resumed(*best);
       MR_DO(lloyd(*best, 0));
     }
+    centres_ = best->centres;
     return finished(*best);
   }
+  const Matrix& centres() const { return centres_; }  // when it has run
 
  private:
+  // Of a checkpoint: where it was, and the run under way.
+  void fields(FitState& state, LloydRun& run) {
+    state.field(place_.stage), state.field(place_.number), state.field(place_.in_vain);
+    state.field(place_.best), state.field(rounds_), state.field(run.rounds), state.field(run.centres.values);
+    const std::size_t size = k_ * train_.X.cols;
+    state.require(run.centres.values.size() == size);
+    state.require(place_.best.size() == size || (place_.best.empty() && place_.stage == KmeansPlace::Trials));
+  }
+
+  Status resume(std::optional<LloydRun>& best) {
+    LloydRun run;
+    run.centres = Matrix(k_, train_.X.cols);
+    MR_TRY(resumed, resume_fit(context_, kKmeansAlgorithm, [&](FitState& state) { fields(state, run); }));
+    if (!resumed) return {};
+    MR_DO(rows_.assign(run.centres, run.assignment));
+    resumed_ = std::move(run);
+    if (place_.best.empty()) return {};
+    best.emplace();
+    best->centres = Matrix(k_, train_.X.cols);
+    best->centres.values = place_.best;
+    return rows_.assign(best->centres, best->assignment);
+  }
+
+  // The run that a checkpoint was taken in, once.
+  bool take_resumed(LloydRun& run) {
+    if (!resumed_) return false;
+    run = std::move(*resumed_);
+    resumed_.reset();
+    return true;
+  }
+
   std::int64_t automatic_trials() const {
     return std::clamp<std::int64_t>(static_cast<std::int64_t>(kOperationsOfTrials / operations()), 1, 10);
   }
@@ -308,26 +363,34 @@ class KmeansFit {
   // Lloyd's rounds end where no centre can move a little; here the centre that is needed least (after a move
   // in vain the next one) takes a row drawn by its distance, and what is better after some rounds is kept.
   Status move_centres(LloydRun& best, const Random& random) {
-    int in_vain = 0;
-    for (std::uint64_t move = 0; k_ > 1 && !stopped_ && in_vain < kMovesInVain && best.assignment.loss > 0 &&
-                                 static_cast<double>(rounds_) * operations() < kOperationsMax;
-         ++move) {
-      MR_TRY(needed, rows_.needed(best.centres));
-      std::vector<std::size_t> order(k_);
-      for (std::size_t c = 0; c < k_; ++c) order[c] = c;
-      std::ranges::stable_sort(order, {}, [&](std::size_t c) { return needed[c]; });
-      LloydRun moved{best.centres, {}, 0};
-      const std::size_t centre = order[static_cast<std::size_t>(in_vain) / 2 % k_];
-      const std::size_t row = far_row(best.assignment, random.derive("move", move));
-      std::copy_n(rows_.row(row), train_.X.cols, moved.centres.values.data() + centre * train_.X.cols);
+    for (; k_ > 1 && !stopped_ && place_.in_vain < kMovesInVain && best.assignment.loss > 0 &&
+           (resumed_ || static_cast<double>(rounds_) * operations() < kOperationsMax);
+         ++place_.number) {
+      LloydRun moved;
+      if (!take_resumed(moved)) {
+        MR_TRY(centres, with_move(best, random.derive("move", static_cast<std::uint64_t>(place_.number))));
+        moved.centres = std::move(centres);
+      }
       MR_DO(lloyd(moved, read_.real("local_lloyd_tol")));
       if (moved.assignment.loss < best.assignment.loss * (1 - 1e-6)) {
-        best = std::move(moved), in_vain = 0;
+        best = std::move(moved), place_.in_vain = 0, place_.best = best.centres.values;
       } else {
-        ++in_vain;
+        ++place_.in_vain;
       }
     }
     return {};
+  }
+
+  Result<Matrix> with_move(const LloydRun& best, Random random) {
+    MR_TRY(needed, rows_.needed(best.centres));
+    std::vector<std::size_t> order(k_);
+    for (std::size_t c = 0; c < k_; ++c) order[c] = c;
+    std::ranges::stable_sort(order, {}, [&](std::size_t c) { return needed[c]; });
+    Matrix moved = best.centres;
+    const std::size_t centre = order[static_cast<std::size_t>(place_.in_vain) / 2 % k_];
+    const std::size_t row = far_row(best.assignment, random);
+    std::copy_n(rows_.row(row), train_.X.cols, moved.values.data() + centre * train_.X.cols);
+    return moved;
   }
 
   // A row by its weight times its squared distance.
@@ -347,7 +410,7 @@ class KmeansFit {
   // Rounds until the loss falls by at most `tolerance` of itself; with 0 until no row moves.
   Status lloyd(LloydRun& run, double tolerance) {
     const std::int64_t limit = read_.integer("local_lloyd_max_iter");
-    double before = std::numeric_limits<double>::infinity();
+    double before = run.rounds > 0 ? run.assignment.loss : std::numeric_limits<double>::infinity();
     while (run.rounds < limit && !stopped_) {
       if (!run.assignment.nearest.empty()) {
         MR_TRY(means, rows_.means(run.centres, run.assignment));
@@ -359,6 +422,8 @@ class KmeansFit {
       const double loss = run.assignment.loss;
       if (run.assignment.changed == 0 || (tolerance > 0 && before - loss <= tolerance * loss)) break;
       before = loss;
+      if (run.rounds < limit && !stopped_)
+        keep_checkpoint(context_, kKmeansAlgorithm, rounds_, [&](FitState& state) { fields(state, run); });
     }
     return {};
   }
@@ -399,6 +464,128 @@ class KmeansFit {
   LloydRows rows_;
   std::int64_t rounds_ = 0;
   bool stopped_ = false;
+  KmeansPlace place_;
+  std::optional<LloydRun> resumed_;  // of a checkpoint, until it is taken up
+  Matrix centres_;
+};
+
+// The fit on a stream: the search on a sample of the rows, then Lloyd's rounds over all of them, a pass each.
+class StreamedKmeans {
+ public:
+  StreamedKmeans(const ParameterReader& read, RowStream& train, const FitContext& context)
+      : read_(read),
+        context_(context),
+        k_(static_cast<std::size_t>(read.integer("k"))),
+        passes_(train, kKmeansNeeds) {
+    sample_ = train.head();
+    sample_.target_name.clear();
+  }
+
+  Result<Fitted> run() {
+    MR_DO(draw_sample());
+    if (k_ > sample_.X.rows)
+      return invalid("hyperparameter 'k' is " + std::to_string(k_) + ", but train has only " +
+                     counted(sample_.X.rows, "row"));
+    FitContext quiet;
+    quiet.seed = context_.seed, quiet.threads = context_.threads, quiet.cancelled = context_.cancelled;
+    KmeansFit search(read_, sample_, quiet);
+    MR_DO(search.run());
+    centres_ = search.centres();
+    const std::int64_t epochs = read_.integer("epochs");
+    Fitted fitted;
+    bool stop = false;
+    for (std::int64_t epoch = 0; epoch < epochs && !stop; ++epoch) {
+      MR_TRY(loss, pass(true));
+      stop = report(epoch, epochs, loss);
+      fitted.rounds = epoch + 1;
+    }
+    MR_TRY(loss, pass(false));
+    fitted.metrics = {{"train:msd", loss / weights_}, {"train:ssd", loss}};
+    fitted.model = make_kmeans_model(std::move(centres_));
+    return fitted;
+  }
+
+ private:
+  static constexpr std::size_t kSampledRows = 65'536;
+  static constexpr std::size_t kSampledNumbers = std::size_t{1} << 26;  // 256 MB
+
+  // Each row is as likely to be in it as any other.
+  Status draw_sample() {
+    Random random = Random(context_.seed).derive("sample");
+    std::uint64_t seen = 0;
+    return passes_.each([&](const Dataset& rows) -> Status {
+      const std::size_t d = rows.X.cols;
+      MR_DO(check_feature_dim(read_.integer_or("feature_dim", static_cast<std::int64_t>(d)), rows));
+      const std::size_t most = std::max(10 * k_, std::min(kSampledRows, kSampledNumbers / d));
+      sample_.X.cols = d;
+      for (std::size_t i = 0; i < rows.X.rows; ++i, ++seen) {
+        const float* row = rows.X.values.data() + i * d;
+        if (sample_.X.rows < most) {
+          sample_.X.values.insert(sample_.X.values.end(), row, row + d), ++sample_.X.rows;
+          if (!rows.weights.empty()) sample_.weights.push_back(rows.weights[i]);
+          continue;
+        }
+        const std::uint64_t place = random.below(seen + 1);
+        if (place >= most) continue;
+        std::copy_n(row, d, sample_.X.values.data() + place * d);
+        if (!rows.weights.empty()) sample_.weights[place] = rows.weights[i];
+      }
+      return {};
+    });
+  }
+
+  // Sums up the rows by their nearest centre; then moves the centres to the means. The loss before.
+  Result<double> pass(bool move) {
+    const NearestCentre nearest(centres_);
+    const std::size_t d = centres_.cols, stride = d + 1;
+    std::vector<double> sums(k_ * stride);
+    double loss = 0;
+    weights_ = 0;
+    MR_DO(passes_.each([&](const Dataset& rows) -> Status {
+      std::uint32_t found[kNearestRows];
+      for (std::size_t begin = 0; begin < rows.X.rows; begin += kNearestRows) {
+        const std::size_t count = std::min(kNearestRows, rows.X.rows - begin);
+        nearest.find(MatrixView(rows.X).slice(begin, count), found);
+        for (std::size_t i = 0; i < count; ++i) {
+          const double w = rows.weights.empty() ? 1 : rows.weights[begin + i];
+          const float* x = rows.X.values.data() + (begin + i) * d;
+          loss += w * squared_distance(x, centres_.values.data() + found[i] * d, d), weights_ += w;
+          double* sum = sums.data() + found[i] * stride;
+          for (std::size_t j = 0; j < d; ++j) sum[j] += w * static_cast<double>(x[j]);
+          sum[d] += w;
+        }
+      }
+      return {};
+    }));
+    for (std::size_t c = 0; move && c < k_; ++c) {
+      const double* sum = sums.data() + c * stride;
+      for (std::size_t j = 0; sum[d] > 0 && j < d; ++j)
+        centres_.at(c, j) = static_cast<float>(sum[j] / sum[d]);
+    }
+    return loss;
+  }
+
+  bool report(std::int64_t epoch, std::int64_t epochs, double loss) const {
+    bool stop = false;
+    for (const MetricPoint& point :
+         {MetricPoint{"train:msd", loss / weights_, epoch}, MetricPoint{"train:ssd", loss, epoch}}) {
+      if (context_.metric) context_.metric(point);
+      if (context_.stop_early && context_.stop_early(point)) stop = true;
+    }
+    Progress progress;
+    progress.phase = "Training", progress.round = epoch + 1, progress.rounds = epochs;
+    progress.metric = "train:msd", progress.value = loss / weights_;
+    if (context_.progress) context_.progress(progress);
+    return stop;
+  }
+
+  const ParameterReader& read_;
+  const FitContext& context_;
+  const std::size_t k_;
+  StreamPasses passes_;
+  Dataset sample_;
+  Matrix centres_;
+  double weights_ = 0;
 };
 
 class Kmeans final : public Estimator {
@@ -414,6 +601,10 @@ class Kmeans final : public Estimator {
       return invalid("hyperparameter 'k' is " + std::to_string(k) + ", but train has only " +
                      counted(train.X.rows, "row"));
     return KmeansFit(read_, train, context).run();
+  }
+
+  Result<Fitted> fit_stream(RowStream& train, const Dataset*, const FitContext& context) const override {
+    return StreamedKmeans(read_, train, context).run();
   }
 
  private:

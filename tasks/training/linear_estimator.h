@@ -11,12 +11,15 @@
 
 #include "base/random.h"
 #include "tasks/training/estimator.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/linear_learner.h"
 #include "tasks/training/linear_model.h"
 #include "tasks/training/linear_solver.h"
 
 namespace millrace::tasks {
+
+inline constexpr std::string_view kLinearAlgorithm = "linear-learner";
 
 // Training on normalised features and targets; the answer is for data as given.
 struct Normalisation {
@@ -42,6 +45,7 @@ class RoundKeeper {
   // `metrics` has train:objective_loss, and validation:objective_loss when there is such a channel. False:
   // stop.
   bool take(std::int64_t round, std::unique_ptr<const Model> model, std::map<std::string, double> metrics);
+  void fields(FitState& state);  // of a checkpoint
 
   Fitted result;
 

@@ -239,8 +239,14 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
                                : read_.real("early_stopping_tolerance");
 
   RoundKeeper keeper(context, rounds, patience, tolerance, validation != nullptr);
+  std::int64_t done = 0;
+  const auto fields = [&](FitState& state) {
+    state.field(done), state.field(parameters), solver->fields(state), keeper.fields(state);
+  };
+  MR_DO(resume_fit(context, kLinearAlgorithm, fields));
   bool stop = false;
-  for (std::int64_t round = 0; round < rounds && !stop; ++round) {
+  while (done < rounds && !stop) {
+    const std::int64_t round = done++;
     if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
     stop = !solver->round(parameters);
     const double loss =
@@ -250,6 +256,7 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
     auto model = make_linear_model(output(), train.X.cols, denormalised(problem, normal, parameters));
     if (validation) add_validation(held_out, parameters, *model, *validation, metrics);
     stop |= !keeper.take(round, std::move(model), std::move(metrics));
+    if (!stop && done < rounds) keep_checkpoint(context, kLinearAlgorithm, done, fields);
   }
   return std::move(keeper.result);
 }
@@ -266,6 +273,16 @@ void LinearLearner::add_validation(const LinearProblem& held_out, const Paramete
   metrics["validation:objective_loss"] =
       mean_loss(held_out, parameters, nullptr, 0, held_out.X.rows, nullptr);
   for (const auto& [name, value] : metrics_of(model, validation)) metrics["validation:" + name] = value;
+}
+
+void RoundKeeper::fields(FitState& state) {
+  std::string best = result.model ? result.model->save() : std::string();
+  state.field(best), state.field(best_), state.field(reference_), state.field(stale_);
+  state.field(result.metrics), state.field(result.rounds);
+  if (!state.reading()) return;
+  auto model = load_linear_learner(best);
+  state.require(model.has_value());
+  if (model) result.model = std::move(*model);
 }
 
 bool RoundKeeper::take(std::int64_t round, std::unique_ptr<const Model> model,

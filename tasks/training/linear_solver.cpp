@@ -53,6 +53,23 @@ class Lbfgs final : public LinearSolver {
     return search(parameters, direction, steepest);
   }
 
+  void fields(FitState& state) override {
+    std::uint64_t pairs = history_.size();
+    gradient_.resize(problem_.size());
+    state.field(gradient_), state.field(value_), state.field(pairs);
+    state.require(pairs <= kHistory);
+    if (state.reading()) history_.resize(std::min<std::size_t>(pairs, kHistory));
+    for (Pair& pair : history_) {
+      for (Vector* vector : {&pair.s, &pair.y}) {
+        Parameters values(problem_.size());
+        if (!state.reading()) as_vector(values) = *vector;
+        state.field(values);
+        *vector = as_vector(values);
+      }
+      state.field(pair.rho);
+    }
+  }
+
  private:
   struct Pair {
     Vector s, y;
@@ -151,7 +168,13 @@ class Stepper final : public LinearSolver {
     std::iota(order_.begin(), order_.end(), 0u);
   }
 
+  void fields(FitState& state) override {
+    state.field(rounds_), steps_.fields(state);
+    for (std::uint64_t round = 0; state.reading() && round < rounds_; ++round) shuffle(order_, random_);
+  }
+
   bool round(Parameters& parameters) override {
+    ++rounds_;
     shuffle(order_, random_);
     const std::size_t n = order_.size();
     Parameters gradient;
@@ -169,6 +192,7 @@ class Stepper final : public LinearSolver {
   const std::size_t batch_;
   Random random_;
   GradientSteps steps_;
+  std::uint64_t rounds_ = 0;
   std::vector<std::uint32_t> order_;
 };
 
@@ -184,6 +208,10 @@ double GradientSteps::rate() const {
   if (settings_.every == 0) return settings_.rate;
   const auto falls = static_cast<double>((steps_ - 1) / settings_.every);
   return std::max(settings_.least_rate, settings_.rate * std::pow(settings_.factor, falls));
+}
+
+void GradientSteps::fields(FitState& state) {
+  state.field(steps_), state.field(settings_.every), state.field(first_), state.field(second_);
 }
 
 void GradientSteps::step(Parameters& parameters, const Parameters& gradient) {

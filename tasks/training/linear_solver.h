@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "tasks/numeric/matrix.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/linear_loss.h"
 
 namespace millrace::tasks {
@@ -64,6 +65,7 @@ class GradientSteps {
   // From now on the rate falls every so many steps.
   void fall_every(std::uint64_t steps) { settings_.every = steps; }
   std::uint64_t steps() const { return steps_; }
+  void fields(FitState& state);
 
  private:
   double rate() const;
@@ -82,6 +84,7 @@ class LinearSolver {
  public:
   virtual ~LinearSolver() = default;
   virtual bool round(Parameters& parameters) = 0;
+  virtual void fields(FitState& state) = 0;  // of a checkpoint; reading, before the first round
 };
 std::unique_ptr<LinearSolver> make_lbfgs(const LinearProblem& problem);
 std::unique_ptr<LinearSolver> make_stepper(const LinearProblem& problem, const DescentSettings& settings,

@@ -21,6 +21,23 @@ Result<bool> next_rows(RowStream& stream, RowBlock& block, Dataset& rows) {
   return true;
 }
 
+// Reads what is left of a pass: the stream knows the number and the hash of its rows by then.
+Status read_to_end(RowStream& train, RowBlock& block) {
+  for (bool more = true; more;) {
+    MR_TRY(next, train.next(block));
+    more = next;
+  }
+  return {};
+}
+
+// The first rows of another pass.
+Status begin_pass(RowStream& train, RowBlock& block, Dataset& rows) {
+  MR_DO(train.rewind());
+  MR_TRY(again, next_rows(train, block, rows));
+  if (!again) return invalid("train: the rows of the first pass are gone");
+  return {};
+}
+
 }  // namespace
 
 // What normalises is learnt from the first block of the first pass; a column that is constant there may vary
@@ -59,7 +76,6 @@ Result<Fitted> LinearLearner::fit_stream(RowStream& train, const Dataset* valida
   LinearProblem held_out;
   if (validation) MR_DO(hold_out(problem, normal, *validation, held_out));
   const Random random(context.seed);
-  Random order_random = random.derive("order");
   Parameters parameters = first_parameters(problem, random.derive("init")), gradient;
   DescentSettings settings = step_settings(rows.X.rows);
   const bool falls_by_epoch = settings.every != 0 && !read_.given("lr_scheduler_step");
@@ -69,7 +85,17 @@ Result<Fitted> LinearLearner::fit_stream(RowStream& train, const Dataset* valida
   RoundKeeper keeper(context, rounds, read_.integer("early_stopping_patience"),
                      read_.real("early_stopping_tolerance"), validation != nullptr);
   std::vector<std::uint32_t> order;
-  for (std::int64_t round = 0; round < rounds; ++round) {
+  std::int64_t done = 0;
+  const auto fields = [&](FitState& state) {
+    state.field(done), state.field(parameters), steps.fields(state), keeper.fields(state);
+  };
+  MR_TRY(resumed, resume_fit(context, kLinearAlgorithm, fields));
+  if (resumed) {
+    MR_DO(read_to_end(train, block));
+    MR_DO(begin_pass(train, block, rows));
+  }
+  for (std::int64_t round = done; round < rounds; ++round) {
+    Random order_random = random.derive("order", static_cast<std::uint64_t>(round));
     double loss_sum = 0, count = 0;
     for (bool more = true; more;) {
       set_rows(problem, normal, rows);
@@ -98,9 +124,9 @@ Result<Fitted> LinearLearner::fit_stream(RowStream& train, const Dataset* valida
         make_linear_model(output(), rows.feature_names.size(), denormalised(problem, normal, parameters));
     if (validation) add_validation(held_out, parameters, *model, *validation, metrics);
     if (!keeper.take(round, std::move(model), std::move(metrics)) || round + 1 == rounds) break;
-    MR_DO(train.rewind());
-    MR_TRY(again, next_rows(train, block, rows));
-    if (!again) return invalid("train: the rows of the first pass are gone");
+    done = round + 1;
+    keep_checkpoint(context, kLinearAlgorithm, done, fields);
+    MR_DO(begin_pass(train, block, rows));
   }
   return std::move(keeper.result);
 }

@@ -33,6 +33,12 @@ ModelWriter& ModelWriter::put(double value) {
   return *this;
 }
 
+ModelWriter& ModelWriter::put(std::string_view text) {
+  put(std::uint64_t{text.size()});
+  bytes_ += text;
+  return *this;
+}
+
 ModelWriter& ModelWriter::put(std::span<const double> values) {
   put(std::uint64_t{values.size()});
   append_raw(bytes_, values.data(), values.size());
@@ -95,6 +101,11 @@ std::vector<T> ModelReader::vector_of() {
   if (count > 0) std::memcpy(values.data(), rest_.data(), count * sizeof(T));
   rest_.remove_prefix(count * sizeof(T));
   return values;
+}
+
+std::string ModelReader::text() {
+  const std::vector<char> characters = vector_of<char>();
+  return {characters.begin(), characters.end()};
 }
 
 std::vector<double> ModelReader::reals() {

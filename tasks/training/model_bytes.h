@@ -20,6 +20,7 @@ class ModelWriter {
   }
   ModelWriter& put(std::uint64_t value);
   ModelWriter& put(double value);
+  ModelWriter& put(std::string_view text);
   ModelWriter& put(std::span<const double> values);
   ModelWriter& put(std::span<const float> values);
   ModelWriter& put(std::span<const std::uint32_t> values);
@@ -36,6 +37,7 @@ class ModelReader {
                                   std::string_view bytes);
   std::uint64_t u64();
   double real();
+  std::string text();
   std::vector<double> reals();
   std::vector<float> floats();
   std::vector<std::uint32_t> u32s();

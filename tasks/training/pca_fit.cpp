@@ -11,6 +11,7 @@
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/pca.h"
 #include "tasks/training/row_parts.h"
+#include "tasks/training/stream_passes.h"
 
 namespace millrace::tasks {
 
@@ -23,8 +24,13 @@ using DenseRows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 
 class PcaFit {
  public:
-  PcaFit(const ParameterReader& read, const Dataset& train, const FitContext& context)
-      : train_(train), context_(context), d_(train.X.cols), components_(size_of(read, "num_components")) {
+  // `stream` null: the rows are those of `train`; else train is a block of them.
+  PcaFit(const ParameterReader& read, const Dataset& train, StreamPasses* stream, const FitContext& context)
+      : train_(train),
+        stream_(stream),
+        context_(context),
+        d_(train.X.cols),
+        components_(size_of(read, "num_components")) {
     const std::int64_t extra = read.integer("extra_components");
     const std::size_t more =
         extra < 0 ? std::max<std::size_t>(10, components_) : static_cast<std::size_t>(extra);
@@ -57,65 +63,82 @@ class PcaFit {
   static std::size_t size_of(const ParameterReader& read, std::string_view name) {
     return static_cast<std::size_t>(read.integer(name));
   }
-  double weight(std::size_t i) const { return train_.weights.empty() ? 1 : train_.weights[i]; }
-
-  // Mean, the sum of weights, and the total variance.
-  Status find_mean() {
-    RowParts parts(train_.X.rows, d_ + 1, context_.threads);
-    std::vector<double> sums(parts.parts() * (d_ + 1)), squares(parts.parts());
-    MR_DO(parts.each(context_.cancelled, [&](std::size_t begin, std::size_t count, std::size_t part) {
-      double* sum = sums.data() + part * (d_ + 1);
-      for (std::size_t i = begin; i < begin + count; ++i) {
-        const float* x = train_.X.values.data() + i * d_;
-        for (std::size_t j = 0; j < d_; ++j) sum[j] += weight(i) * static_cast<double>(x[j]);
-        sum[d_] += weight(i);
-      }
-    }));
-    for (std::size_t part = 1; part < parts.parts(); ++part) {
-      for (std::size_t j = 0; j <= d_; ++j) sums[j] += sums[part * (d_ + 1) + j];
-    }
-    weights_ = sums[d_];
-    mean_.assign(d_, 0);
-    for (std::size_t j = 0; centred_ && j < d_; ++j) mean_[j] = sums[j] / weights_;
-    MR_DO(parts.each(context_.cancelled, [&](std::size_t begin, std::size_t count, std::size_t part) {
-      for (std::size_t i = begin; i < begin + count; ++i) {
-        const float* x = train_.X.values.data() + i * d_;
-        double square = 0;
-        for (std::size_t j = 0; j < d_; ++j) {
-          const double value = static_cast<double>(x[j]) - mean_[j];
-          square += value * value;
-        }
-        squares[part] += weight(i) * square;
-      }
-    }));
-    total_ = std::accumulate(squares.begin(), squares.end(), 0.0);
-    return {};
+  static double weight_of(const Dataset& data, std::size_t i) {
+    return data.weights.empty() ? 1 : data.weights[i];
   }
 
-  // Rows of a block, moved by the mean and scaled by the root of their weights.
-  void fill(std::size_t begin, std::size_t count, std::vector<double>& rows) const {
-    rows.resize(count * d_);
-    for (std::size_t i = 0; i < count; ++i) {
-      const float* x = train_.X.values.data() + (begin + i) * d_;
-      const double root = train_.weights.empty() ? 1 : std::sqrt(weight(begin + i));
-      for (std::size_t j = 0; j < d_; ++j) rows[i * d_ + j] = root * (static_cast<double>(x[j]) - mean_[j]);
+  // `size` sums over all rows: work(data, first row, rows, sums), which adds to them; parts in order.
+  template <class Work>
+  Result<std::vector<double>> sum_rows(std::size_t size, Work&& work) {
+    if (stream_ != nullptr) {
+      std::vector<double> sums(size);
+      MR_DO(stream_->each([&](const Dataset& data) -> Status {
+        for (std::size_t begin = 0; begin < data.X.rows; begin += RowParts::kBlockRows)
+          work(data, begin, std::min(RowParts::kBlockRows, data.X.rows - begin), sums.data());
+        return {};
+      }));
+      return sums;
     }
-  }
-
-  // Sum over blocks of work's products, (rows, cols), parts in order.
-  template <class Work>  // work(block of rows, count, sums of the part)
-  Status sum_blocks(DenseRows& out, Work&& work) {
-    const auto size = static_cast<std::size_t>(out.size());
     RowParts parts(train_.X.rows, size, context_.threads);
     std::vector<double> sums(parts.parts() * size);
     MR_DO(parts.each(context_.cancelled, [&](std::size_t begin, std::size_t count, std::size_t part) {
-      static thread_local std::vector<double> rows;
-      fill(begin, count, rows);
-      work(rows, count, sums.data() + part * size);
+      work(train_, begin, count, sums.data() + part * size);
     }));
     for (std::size_t part = 1; part < parts.parts(); ++part) {
       for (std::size_t s = 0; s < size; ++s) sums[s] += sums[part * size + s];
     }
+    sums.resize(size);
+    return sums;
+  }
+
+  // Mean, the sum of weights, and the total variance.
+  Status find_mean() {
+    MR_TRY(sums,
+           sum_rows(d_ + 1, [&](const Dataset& data, std::size_t begin, std::size_t count, double* sum) {
+             for (std::size_t i = begin; i < begin + count; ++i) {
+               const float* x = data.X.values.data() + i * d_;
+               const double weight = weight_of(data, i);
+               for (std::size_t j = 0; j < d_; ++j) sum[j] += weight * static_cast<double>(x[j]);
+               sum[d_] += weight;
+             }
+           }));
+    weights_ = sums[d_];
+    mean_.assign(d_, 0);
+    for (std::size_t j = 0; centred_ && j < d_; ++j) mean_[j] = sums[j] / weights_;
+    MR_TRY(squares, sum_rows(1, [&](const Dataset& data, std::size_t begin, std::size_t count, double* sum) {
+             for (std::size_t i = begin; i < begin + count; ++i) {
+               const float* x = data.X.values.data() + i * d_;
+               double square = 0;
+               for (std::size_t j = 0; j < d_; ++j) {
+                 const double value = static_cast<double>(x[j]) - mean_[j];
+                 square += value * value;
+               }
+               *sum += weight_of(data, i) * square;
+             }
+           }));
+    total_ = squares[0];
+    return {};
+  }
+
+  // Rows of a block, moved by the mean and scaled by the root of their weights.
+  void fill(const Dataset& data, std::size_t begin, std::size_t count, std::vector<double>& rows) const {
+    rows.resize(count * d_);
+    for (std::size_t i = 0; i < count; ++i) {
+      const float* x = data.X.values.data() + (begin + i) * d_;
+      const double root = data.weights.empty() ? 1 : std::sqrt(weight_of(data, begin + i));
+      for (std::size_t j = 0; j < d_; ++j) rows[i * d_ + j] = root * (static_cast<double>(x[j]) - mean_[j]);
+    }
+  }
+
+  // Sum over blocks of work's products, (rows, cols).
+  template <class Work>  // work(block of rows, count, sums of the part)
+  Status sum_blocks(DenseRows& out, Work&& work) {
+    const auto size = static_cast<std::size_t>(out.size());
+    MR_TRY(sums, sum_rows(size, [&](const Dataset& data, std::size_t begin, std::size_t count, double* part) {
+             static thread_local std::vector<double> rows;
+             fill(data, begin, count, rows);
+             work(rows, count, part);
+           }));
     std::copy_n(sums.data(), size, out.data());
     return {};
   }
@@ -202,6 +225,7 @@ class PcaFit {
   }
 
   const Dataset& train_;
+  StreamPasses* const stream_;
   const FitContext& context_;
   const std::size_t d_, components_;
   std::size_t directions_ = 0;
@@ -218,6 +242,22 @@ class Pca final : public Estimator {
 
   Result<Fitted> fit(const Dataset& train, const Dataset*, const FitContext& context) const override {
     MR_DO(check_dataset("train", train, kPcaNeeds));
+    MR_DO(check_settings(train));
+    return PcaFit(read_, train, nullptr, context).run();
+  }
+
+  // The sums of rows in memory, block after block: a pass for the mean, one for the variance, and one for the
+  // covariance or each of the subspace's steps.
+  Result<Fitted> fit_stream(RowStream& train, const Dataset*, const FitContext& context) const override {
+    Dataset shape = train.head();
+    shape.X.cols = shape.feature_names.size();
+    MR_DO(check_settings(shape));
+    StreamPasses passes(train, kPcaNeeds);
+    return PcaFit(read_, shape, &passes, context).run();
+  }
+
+ private:
+  Status check_settings(const Dataset& train) const {
     const auto d = static_cast<std::int64_t>(train.X.cols);
     MR_DO(check_feature_dim(read_.integer_or("feature_dim", d), train));
     if (const std::int64_t components = read_.integer("num_components"); components > d)
@@ -228,10 +268,9 @@ class Pca final : public Estimator {
                          std::to_string(kCovarianceFeaturesMax) + " features: train has " +
                          std::to_string(train.X.cols),
                      "set algorithm_mode to randomized");
-    return PcaFit(read_, train, context).run();
+    return {};
   }
 
- private:
   const HyperParameters parameters_;
   const ParameterReader read_;
 };

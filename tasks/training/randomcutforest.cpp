@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/random.h"
 #include "tasks/numeric/random_cut_tree.h"
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/model_bytes.h"
+#include "tasks/training/stream_passes.h"
 #include "tasks/trees/team.h"
 
 namespace millrace::tasks {
@@ -75,6 +77,12 @@ class RcfModel final : public Model {
   const double cutoff_;
 };
 
+// The rows that trees are made of, by number; not all of them need to be at hand.
+struct RcfRows {
+  std::size_t count = 0, cols = 0;
+  std::function<const float*(std::size_t row)> row;
+};
+
 class Rcf final : public Estimator {
  public:
   explicit Rcf(HyperParameters parameters)
@@ -83,18 +91,60 @@ class Rcf final : public Estimator {
   Result<Fitted> fit(const Dataset& train, const Dataset*, const FitContext& context) const override {
     MR_DO(check_dataset("train", train, kRcfNeeds));
     MR_DO(check_feature_dim(read_.integer_or("feature_dim", static_cast<std::int64_t>(train.X.cols)), train));
-    trees::Team team(context.threads);
-    std::vector<SampledTree> trees;
-    MR_TRY(rounds, grow(train, context, team, trees));
-    MR_TRY(cutoff, find_cutoff(train, context, team, trees));
-    Fitted fitted;
-    fitted.rounds = rounds;
-    fitted.model = std::make_unique<RcfModel>(train.X.cols, std::move(trees), cutoff);
-    return fitted;
+    return fit_rows({train.X.rows, train.X.cols,
+                     [&](std::size_t row) { return train.X.values.data() + row * train.X.cols; }},
+                    context);
+  }
+
+  // The number of rows decides which of them are in the trees: a pass counts, another picks them. The same
+  // model as that of rows in memory.
+  Result<Fitted> fit_stream(RowStream& train, const Dataset*, const FitContext& context) const override {
+    StreamPasses passes(train, kRcfNeeds);
+    std::size_t cols = 0;
+    MR_DO(passes.each([&](const Dataset& rows) -> Status {
+      cols = rows.X.cols;
+      return check_feature_dim(read_.integer_or("feature_dim", static_cast<std::int64_t>(cols)), rows);
+    }));
+    const auto n = static_cast<std::size_t>(passes.rows());
+    std::vector<std::size_t> wanted;
+    for (std::size_t t = 0; t < static_cast<std::size_t>(read_.integer("num_trees")); ++t) {
+      if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
+      for (const std::size_t row : rows_of_tree(n, t, context)) wanted.push_back(row);
+    }
+    for (std::size_t k = 0; k < cutoff_rows(n); ++k) wanted.push_back(cutoff_row(k, n));
+    std::ranges::sort(wanted);
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    std::vector<float> values;
+    values.reserve(wanted.size() * cols);
+    MR_DO(passes.each([&](const Dataset& rows) -> Status {
+      const auto first = static_cast<std::size_t>(rows.first_row);
+      while (values.size() < wanted.size() * cols && wanted[values.size() / cols] < first + rows.X.rows) {
+        const float* row = rows.X.values.data() + (wanted[values.size() / cols] - first) * cols;
+        values.insert(values.end(), row, row + cols);
+      }
+      return {};
+    }));
+    return fit_rows({n, cols,
+                     [&](std::size_t row) {
+                       const auto place = std::ranges::lower_bound(wanted, row) - wanted.begin();
+                       return values.data() + static_cast<std::size_t>(place) * cols;
+                     }},
+                    context);
   }
 
  private:
-  Result<std::int64_t> grow(const Dataset& train, const FitContext& context, trees::Team& team,
+  Result<Fitted> fit_rows(const RcfRows& rows, const FitContext& context) const {
+    trees::Team team(context.threads);
+    std::vector<SampledTree> trees;
+    MR_TRY(rounds, grow(rows, context, team, trees));
+    MR_TRY(cutoff, find_cutoff(rows, context, team, trees));
+    Fitted fitted;
+    fitted.rounds = rounds;
+    fitted.model = std::make_unique<RcfModel>(rows.cols, std::move(trees), cutoff);
+    return fitted;
+  }
+
+  Result<std::int64_t> grow(const RcfRows& train, const FitContext& context, trees::Team& team,
                             std::vector<SampledTree>& trees) const {
     const auto wanted = static_cast<std::size_t>(read_.integer("num_trees"));
     const auto rounds = static_cast<std::int64_t>((wanted + kTreesARound - 1) / kTreesARound);
@@ -104,7 +154,10 @@ class Rcf final : public Estimator {
       const std::size_t first = trees.size(), count = std::min(kTreesARound, wanted - first);
       std::vector<std::optional<SampledTree>> grown(count);
       team.each(count, [&](std::size_t t, int) {
-        Matrix points = sampled_rows(train.X, random.derive("sample", first + t));
+        const std::vector<std::size_t> picked = rows_of_tree(train.count, first + t, context);
+        Matrix points(picked.size(), train.cols);
+        for (std::size_t i = 0; i < picked.size(); ++i)
+          std::copy_n(train.row(picked[i]), train.cols, points.values.data() + i * train.cols);
         RandomCuts cuts = grow_cuts(points, random.derive("cuts", first + t));
         RandomCutTree tree(points, std::move(cuts));
         grown[t] = SampledTree{std::move(points), std::move(tree)};
@@ -118,26 +171,29 @@ class Rcf final : public Estimator {
   }
 
   // The rows with the smallest -log(u) / weight (Efraimidis and Spirakis), in their order.
-  Matrix sampled_rows(const Matrix& X, Random random) const {
-    const std::size_t n = X.rows;
+  std::vector<std::size_t> rows_of_tree(std::size_t n, std::size_t tree, const FitContext& context) const {
+    Random random = Random(context.seed).derive("sample", tree);
     const auto wanted = std::min(n, static_cast<std::size_t>(read_.integer("num_samples_per_tree")));
     const double decay = read_.real("time_decay");
     std::vector<std::size_t> picked;
     if (decay <= 0) {
       picked = without_replacement(n, wanted, random);
     } else {
-      std::vector<std::pair<double, std::size_t>> keys;
-      for (std::size_t i = 0; i < n; ++i)
-        keys.emplace_back(std::log(-std::log1p(-random.uniform())) - decay * static_cast<double>(i), i);
-      std::ranges::nth_element(keys, keys.begin() + static_cast<std::ptrdiff_t>(wanted - 1));
-      for (std::size_t i = 0; i < wanted; ++i) picked.push_back(keys[i].second);
+      std::vector<std::pair<double, std::size_t>> keys;  // the smallest so far, the largest of them in front
+      for (std::size_t i = 0; i < n; ++i) {
+        const std::pair key(std::log(-std::log1p(-random.uniform())) - decay * static_cast<double>(i), i);
+        if (keys.size() == wanted && !(key < keys.front())) continue;
+        if (keys.size() == wanted) std::ranges::pop_heap(keys), keys.pop_back();
+        keys.push_back(key), std::ranges::push_heap(keys);
+      }
+      for (const auto& key : keys) picked.push_back(key.second);
     }
     std::ranges::sort(picked);
-    Matrix points(wanted, X.cols);
-    for (std::size_t i = 0; i < wanted; ++i)
-      std::copy_n(X.values.data() + picked[i] * X.cols, X.cols, points.values.data() + i * X.cols);
-    return points;
+    return picked;
   }
+
+  static std::size_t cutoff_rows(std::size_t n) { return std::min(kCutoffRows, n); }
+  static std::size_t cutoff_row(std::size_t k, std::size_t n) { return k * n / cutoff_rows(n); }
 
   // Floyd's algorithm: distinct numbers below n without a list of all of them.
   static std::vector<std::size_t> without_replacement(std::size_t n, std::size_t wanted, Random& random) {
@@ -150,17 +206,16 @@ class Rcf final : public Estimator {
     return picked;
   }
 
-  Result<double> find_cutoff(const Dataset& train, const FitContext& context, trees::Team& team,
+  Result<double> find_cutoff(const RcfRows& train, const FitContext& context, trees::Team& team,
                              const std::vector<SampledTree>& trees) const {
-    const std::size_t rows = std::min(kCutoffRows, train.X.rows);
+    const std::size_t rows = cutoff_rows(train.count);
     std::vector<double> scores(rows);
     constexpr std::size_t kAtOnce = 1024;
     for (std::size_t begin = 0; begin < rows; begin += kAtOnce) {
       if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
       team.each(std::min(kAtOnce, rows - begin), [&](std::size_t offset, int) {
-        const std::size_t row = (begin + offset) * train.X.rows / rows;
-        for (const SampledTree& tree : trees)
-          scores[begin + offset] += tree.tree.score(train.X.values.data() + row * train.X.cols);
+        const float* row = train.row(cutoff_row(begin + offset, train.count));
+        for (const SampledTree& tree : trees) scores[begin + offset] += tree.tree.score(row);
       });
     }
     double sum = 0, squares = 0;

@@ -225,6 +225,8 @@ class CsvStream final : public ChannelStream {
         target_ = j;
       else if (name == columns_.weight)
         weight_ = j;
+      else if (name == columns_.group)
+        group_ = j;
       else
         features_.push_back(j), head_.feature_names.push_back(name);
     }
@@ -278,13 +280,14 @@ class CsvStream final : public ChannelStream {
     block.X.rows = n, block.X.cols = d;
     block.X.values.resize(n * d);
     block.y.resize(target_ ? n : 0);
-    block.weights.resize(weight_ ? n : 0);
+    block.weights.resize(weight_ ? n : 0), block.groups.resize(group_ ? n : 0);
     for (std::size_t i = 0; i < n; ++i) {
       const double* row = piece.cells.get() + i * stride;
       float* out = block.X.values.data() + i * d;
       for (std::size_t j = 0; j < d; ++j) out[j] = static_cast<float>(row[features_[j]]);
       if (target_) block.y[i] = row[*target_];
       if (weight_) block.weights[i] = row[*weight_];
+      if (group_) block.groups[i] = row[*group_];
     }
   }
 
@@ -293,7 +296,7 @@ class CsvStream final : public ChannelStream {
   const RowStreamOptions options_;
   Dataset head_;
   std::vector<std::size_t> features_;
-  std::optional<std::size_t> target_, weight_;
+  std::optional<std::size_t> target_, weight_, group_;
   std::uint64_t bytes_ = 0, read_ = 0;
   std::int64_t row_ = 0, rows_ = 0, passes_ = 0;
   double rows_expected_ = 0;

@@ -26,6 +26,7 @@ struct RowBlock {
   Matrix X;                     // (n, d)
   std::vector<double> y;        // (n,) or empty
   std::vector<double> weights;  // (n,) or empty
+  std::vector<double> groups;   // (n,) or empty
   std::int64_t first_row = 0;   // of the channel, from 0
 };
 

@@ -9,6 +9,7 @@
 #include "base/encoding.h"
 #include "tasks/training/channel_data.h"
 #include "tasks/training/dataset_checks.h"
+#include "tasks/training/job_checkpoint.h"
 #include "tasks/training/model_artifact.h"
 #include "tasks/training/own_form.h"
 #include "tasks/training/row_stream.h"
@@ -17,7 +18,6 @@ namespace millrace::tasks {
 
 namespace {
 
-constexpr std::int64_t kCheckpointRounds = 10;  // rounds between checkpoints
 
 void report(TaskContext& context, std::string phase, double fraction) {
   Progress progress;
@@ -40,33 +40,24 @@ Result<Json> find_pipeline(const ObjectStore& objects, const std::string& train_
   return pipeline;
 }
 
-// What this job had reached when it was stopped; empty: nothing.
-Result<std::string> find_checkpoint(const ObjectStore& objects, const TrainingSpec& spec) {
-  if (spec.checkpoint_uri.empty()) return std::string();
-  const auto bytes = objects.read(spec.checkpoint_name());
-  if (!bytes && bytes.error().code == ErrorCode::NotFound) return std::string();
-  return bytes;
-}
-
-std::string_view task_of(const TrainingSpec& spec) {
-  if (!spec.kind->task.empty()) return spec.kind->task;
-  const auto value = [&](const char* name) {
-    const auto found = spec.parameters.find(name);
-    return found == spec.parameters.end() ? std::string() : found->second;
-  };
-  const std::string objective = value("objective"), predictor = value("predictor_type");
-  if (objective.starts_with("multi:") || predictor == "multiclass_classifier" || predictor == "classifier")
-    return "multiclass";
-  if (objective.starts_with("binary:") || predictor == "binary_classifier") return "binary";
-  return "regression";
-}
-
 // The data of a job; validation and test where there are such channels.
 struct Channels {
   ChannelData train;                      // of a stream: names alone
   std::unique_ptr<ChannelStream> stream;  // null: train is in memory
   std::optional<ChannelData> validation, test;
 };
+
+// What tells these data from others.
+Result<std::string> marks_of(const TrainingSpec& spec, const Channels& data, const ObjectStore& objects) {
+  std::string marks = data.train.sha256;
+  if (data.stream) {  // which is read later
+    MR_TRY(infos, objects.list(spec.train.uri));
+    for (const ObjectInfo& info : infos) marks += info.key + "\n" + std::to_string(info.bytes) + "\n";
+  }
+  marks += "/";
+  if (data.validation) marks += data.validation->sha256;
+  return marks;
+}
 
 Json make_card(const TrainingSpec& spec, const Channels& data, const Fitted& fitted,
                const std::string& model_bytes, bool with_pipeline) {
@@ -258,7 +249,13 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
   report(context, "Training", 0.1);
   TrainResult result;
   Follower follower(context, hooks, result);
-  MR_TRY(fitted, spec.kind->own_form->fit(spec.parameters, data, fit_context(spec, context, follower)));
+  FitContext fit = fit_context(spec, context, follower);
+  const Json train_described = describe_objects(spec.train, data.train);
+  const Json other_described = data.other ? describe_objects(*other_channel, *data.other) : Json();
+  JobCheckpoint checkpoint(spec, train_described.dump() + other_described.dump(), context);
+  MR_DO(checkpoint.attach(fit));
+  MR_TRY(fitted, spec.kind->own_form->fit(spec.parameters, data, fit));
+  MR_DO(checkpoint.written());
 
   report(context, "Uploading", 0.95);
   ModelFiles files;
@@ -267,8 +264,8 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
                 {"hyperparameters", spec.parameters}, {"seed", spec.seed},
                 {"features", Json::array()},          {"rounds", fitted.rounds},
                 {"metrics", fitted.metrics}};
-  files.card["data"]["train"] = describe_objects(spec.train, data.train);
-  if (data.other) files.card["data"][data.other->name] = describe_objects(*other_channel, *data.other);
+  files.card["data"]["train"] = train_described;
+  if (data.other) files.card["data"][data.other->name] = other_described;
   files.card["model_sha256"] = digest_hex(Digest::Sha256, files.model_bytes);
   files.card["engine"] = kEngineVersion;
   if (const Json* record = context.provenance()) files.card["record"] = *record;
@@ -282,6 +279,19 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
 
 }  // namespace
 
+std::string_view task_of(const TrainingSpec& spec) {
+  if (!spec.kind->task.empty()) return spec.kind->task;
+  const auto value = [&](const char* name) {
+    const auto found = spec.parameters.find(name);
+    return found == spec.parameters.end() ? std::string() : found->second;
+  };
+  const std::string objective = value("objective"), predictor = value("predictor_type");
+  if (objective.starts_with("multi:") || predictor == "multiclass_classifier" || predictor == "classifier")
+    return "multiclass";
+  if (objective.starts_with("binary:") || predictor == "binary_classifier") return "binary";
+  return "regression";
+}
+
 Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context, const TrainHooks& hooks) {
   if (given.kind->own_form != nullptr) return train_on_objects(given, context, hooks);
   report(context, "Downloading", 0);
@@ -289,26 +299,21 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
   const TrainingSpec spec = with_prepared_target(given, pipeline);
   MR_TRY(estimator, spec.kind->make(spec.parameters));
   MR_TRY(data, read_channels(spec, context, hooks));
+  if (hooks.data && !data.stream) hooks.data(data.train.data);
 
   report(context, "Training", 0.1);
   TrainResult result;
   Follower follower(context, hooks, result);
   FitContext fit = fit_context(spec, context, follower);
-  MR_TRY(checkpoint, find_checkpoint(context.objects(), spec));
-  if (!checkpoint.empty()) context.log("continuing from " + spec.checkpoint_name());
-  Status kept;
-  fit.resume_from = checkpoint;
-  if (!spec.checkpoint_uri.empty()) {
-    fit.checkpoint_rounds = kCheckpointRounds;
-    fit.checkpoint = [&](std::string_view bytes) {
-      if (kept) kept = context.objects().write(spec.checkpoint_name(), bytes);
-    };
-  }
+  MR_TRY(marks, marks_of(spec, data, context.objects()));
+  JobCheckpoint checkpoint(spec, marks, context);
+  MR_DO(checkpoint.attach(fit));
   const Dataset* validation = data.validation ? &data.validation->data : nullptr;
   MR_TRY(fitted, data.stream ? estimator->fit_stream(*data.stream, validation, fit)
                              : estimator->fit(data.train.data, validation, fit));
-  MR_DO(kept);
+  MR_DO(checkpoint.written());
   if (data.test) MR_DO(test_model(spec, data.test->data, fitted, follower));
+  if (hooks.model) hooks.model(*fitted.model);
 
   report(context, "Uploading", 0.95);
   ModelFiles files;

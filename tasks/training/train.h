@@ -29,12 +29,17 @@ struct TrainResult {
   bool stopped_early = false;             // by TrainHooks::stop_early
 };
 
-// For tuning; all may be empty. Called on the training thread.
+// For tuning and Debugger's rules; all may be empty. Called on the training thread.
 struct TrainHooks {
   std::function<void(const MetricPoint&)> metric;
   std::function<bool(const MetricPoint&)> stop_early;  // true: the model so far is enough
   std::function<void(std::size_t bytes)> pace;         // see RowStreamOptions; may be empty
+  std::function<void(const Dataset& train)> data;      // as it was read; not of a stream or a form of its own
+  std::function<void(const Model& model)> model;       // as it is saved
 };
+
+// "binary", "multiclass", "regression", or what the algorithm says.
+std::string_view task_of(const TrainingSpec& spec);
 
 // InvalidArgument (the data; channel, row and column are named), NotFound (no objects), Cancelled,
 // OutOfSpace.

@@ -193,11 +193,6 @@ Status parse_checkpoints(const Arguments& request, TrainingSpec& spec) {
   MR_TRY(uri, config.text_or("S3Uri", ""));
   if (uri.empty()) return {};
   if (const auto parsed = parse_s3_uri(uri); !parsed) return config.wrong("S3Uri", parsed.error().message);
-  if (!spec.kind->checkpoints || !spec.kind->checkpoints(spec.parameters))
-    return request.wrong("CheckpointConfig",
-                         std::string(spec.kind->name) +
-                             (spec.kind->checkpoints ? " with these hyperparameters" : "") +
-                             " keeps no checkpoints: leave it out");
   spec.checkpoint_uri = uri;
   return {};
 }
@@ -227,6 +222,7 @@ Result<TrainingSpec> parse_training_spec(const Json& request) {
   spec.job_name = name, spec.kind = kind, spec.parameters = std::move(parameters);
   spec.target = take(spec.parameters, "target");
   spec.weight = take(spec.parameters, "weight");
+  if (kind->needs.groups) spec.group = take(spec.parameters, "group");
   MR_TRY(seed, parse_seed(spec));
   spec.seed = seed;
   if (!spec.weight.empty() && !kind->needs.weights)

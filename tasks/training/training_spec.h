@@ -6,9 +6,10 @@
 // DataSource.S3DataSource.{S3Uri, S3DataType, AttributeNames}}, OutputDataConfig.S3OutputPath,
 // CheckpointConfig.S3Uri. Fields that only mean something in the cloud are not looked at; ones that would
 // change the result and are not supported (other channels and content types) are refused. Three
-// hyperparameters are settings of the job, for every algorithm: `target` and `weight` name columns of data
-// with a header, `seed` is a number from 0 (default 0, so that the same data and settings give the same model
-// whatever the job is called). Source: SageMaker API reference, CreateTrainingJob.
+// hyperparameters are settings of the job, for every algorithm: `target` and `weight` (of xgboost `group`,
+// the queries of ranking) name columns of data with a header, `seed` is a number from 0 (default 0, so that
+// the same data and settings give the same model whatever the job is called). Source: SageMaker API
+// reference, CreateTrainingJob.
 
 #include <cstdint>
 #include <optional>
@@ -34,8 +35,8 @@ struct TrainingChannel {
 struct TrainingSpec {
   std::string job_name;
   const EstimatorKind* kind = nullptr;
-  HyperParameters parameters;  // the algorithm's own
-  std::string target, weight;  // column names; empty: not given
+  HyperParameters parameters;         // the algorithm's own
+  std::string target, weight, group;  // column names; empty: not given
   std::uint64_t seed = 0;
   TrainingChannel train;
   std::optional<TrainingChannel> validation, test;
@@ -45,6 +46,8 @@ struct TrainingSpec {
   // Whether the first column of the channel is a target unless one is named: what its label_size says, else
   // as the algorithm needs it.
   bool has_target(const TrainingChannel& channel) const;
+  // Whether the algorithm keeps checkpoints with these hyperparameters.
+  bool keeps_checkpoints() const { return kind->checkpoints && kind->checkpoints(parameters); }
   std::string model_uri() const;        // <S3OutputPath>/<TrainingJobName>/output/model.tar.gz
   std::string checkpoint_name() const;  // <CheckpointConfig.S3Uri>/<TrainingJobName>/…
 };

@@ -4,9 +4,9 @@
 //
 // - multi:softmax trains as multi:softprob (the same trees; predictions are always probabilities), reg:linear
 //   is its new name reg:squarederror, `eval_metric` may be a list separated by commas and knows SageMaker's
-//   accuracy, mse and f1 besides XGBoost's. Ranking and survival objectives that need row groups or interval
-//   labels are not offered. Every tree_method is the histogram method: with no more than max_bin values of a
-//   feature it finds the splits that `exact` finds.
+//   accuracy, mse and f1 besides XGBoost's. Ranking needs the query of each row (Dataset::groups);
+//   survival objectives, whose labels are intervals, are not offered. Every tree_method is the histogram
+//   method: with no more than max_bin values of a feature it finds the splits that `exact` finds.
 // - With early_stopping_rounds the last metric of the last channel decides and the model is cut to its best
 //   round; Fitted::metrics are those of the last round kept.
 // - The same seed, data and settings give the same bytes, whatever the number of threads and the processor.
@@ -17,6 +17,7 @@
 // - Model bytes are XGBoost's JSON model, which its other languages read and write. Loading checks
 // everything.
 //   Prediction uses one thread a call; any number of calls may run at once.
+// - On a stream (input mode Pipe) rows are kept as bins, in the same model; not with gblinear.
 //
 // Source: XGBoost 1.7 parameters; SageMaker developer guide, "XGBoost hyperparameters".
 
@@ -40,7 +41,8 @@ bool xgboost_keeps_checkpoints(const HyperParameters& parameters);  // gblinear 
 Result<std::unique_ptr<const Model>> load_xgboost(std::string_view bytes);
 // A model of a checked ensemble.
 std::unique_ptr<const Model> xgboost_model(trees::Ensemble ensemble);
-// The trees of a model of this algorithm, for explaining it; null for any other. Lives as long as the model.
+// The trees of a model, for explaining it: of this algorithm, or of a forest (forest.h); null of any other.
+// Lives as long as the model.
 const trees::Ensemble* ensemble_of(const Model& model);
 
 }  // namespace millrace::tasks

@@ -2,12 +2,15 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/hyperparameters.h"
+#include "tasks/training/stream_passes.h"
 #include "tasks/training/xgboost.h"
 #include "tasks/training/xgboost_settings.h"
 #include "tasks/trees/model_json.h"
+#include "tasks/trees/ranking.h"
 
 namespace millrace::tasks {
 
@@ -23,9 +26,39 @@ std::string exact(double value) {
 
 struct OwnedRows {
   std::vector<float> y, weights;
+  std::vector<std::uint32_t> groups;  // where queries begin, and the end
   explicit OwnedRows(const Dataset& data)
-      : y(data.y.begin(), data.y.end()), weights(data.weights.begin(), data.weights.end()) {}
+      : y(data.y.begin(), data.y.end()), weights(data.weights.begin(), data.weights.end()) {
+    for (std::size_t i = 0; i < data.groups.size(); ++i) {
+      if (i == 0 || data.groups[i] != data.groups[i - 1]) groups.push_back(static_cast<std::uint32_t>(i));
+    }
+    if (!groups.empty()) groups.push_back(static_cast<std::uint32_t>(data.groups.size()));
+  }
 };
+
+// Of ranking: every row has a query, and the rows of a query stand together.
+Status check_queries(std::string_view channel, const Dataset& data) {
+  const std::string at = std::string(channel) + ": ";
+  if (!data.weights.empty())
+    return invalid(at + "ranking takes no weights of rows", "leave the column of weights out");
+  if (data.groups.empty())
+    return invalid(at + "ranking needs the query of each row",
+                   "name its column with the hyperparameter group, or give text/libsvm with qid");
+  std::set<double> ended;
+  for (std::size_t i = 0, begin = 0; i < data.groups.size(); ++i) {
+    const double query = data.groups[i];
+    const std::string row = at + "row " + std::to_string(i) + ": ";
+    if (!std::isfinite(query)) return invalid(row + "the query is missing");
+    if (i > 0 && query != data.groups[i - 1]) ended.insert(data.groups[i - 1]), begin = i;
+    if (i == begin && ended.contains(query))
+      return invalid(row + "query " + exact(query) + " comes again",
+                     "sort the rows so that those of a query stand together");
+    if (i - begin >= trees::kQueryRowsMost)
+      return fail(ErrorCode::LimitExceeded, row + "query " + exact(query) + " has more than " +
+                                                std::to_string(trees::kQueryRowsMost) + " rows");
+  }
+  return {};
+}
 
 // What early stopping knows.
 struct Best {
@@ -39,8 +72,17 @@ class Xgboost final : public Estimator {
   explicit Xgboost(XgboostSettings settings) : settings_(std::move(settings)) {}
   Result<Fitted> fit(const Dataset& train, const Dataset* validation,
                      const FitContext& context) const override;
+  Result<Fitted> fit_stream(RowStream& train, const Dataset* validation,
+                            const FitContext& context) const override;
 
  private:
+  // The settings and targets; `train` may be without its values.
+  Status check_settings(const Dataset& train, const Dataset* validation, std::size_t rows) const;
+  Result<Fitted> boost(const Dataset& train, const Dataset* validation, const FitContext& context,
+                       trees::Team& team, std::unique_ptr<trees::Bins> bins) const;
+  int threads_of(const FitContext& context) const {
+    return settings_.threads > 0 ? settings_.threads : std::max(1, context.threads);
+  }
   Status check(const Dataset& train, const Dataset* validation) const;
   Status check_targets(std::string_view channel, const Dataset& data) const;
   void evaluate(const trees::Booster& booster, const OwnedRows& train, const OwnedRows* validation,
@@ -56,8 +98,12 @@ void Xgboost::evaluate(const trees::Booster& booster, const OwnedRows& train, co
   for (const OwnedRows* rows : {&train, validation}) {
     if (rows == nullptr) continue;
     const std::string channel = rows == &train ? "train:" : "validation:";
-    trees::ScoredRows scored{rows == &train ? booster.train_scores() : booster.validation_scores(), rows->y,
-                             rows->weights, settings_.boost.objective_settings.classes};
+    trees::ScoredRows scored{rows == &train ? booster.train_scores() : booster.validation_scores(),
+                             rows->y,
+                             rows->weights,
+                             settings_.boost.objective_settings.classes,
+                             {}};
+    if (settings_.ranking) scored.groups = rows->groups;
     for (const XgboostMetric& metric : settings_.metrics) {
       double value =
           trees::evaluate_metric(metric.metric, booster.objective(), settings_.boost.objective, scored, team);
@@ -93,6 +139,10 @@ Status Xgboost::check_targets(std::string_view channel, const Dataset& data) con
 Status Xgboost::check(const Dataset& train, const Dataset* validation) const {
   MR_DO(check_dataset("train", train, MissingValues::Allowed));
   if (validation) MR_DO(check_validation(train, *validation, MissingValues::Allowed));
+  return check_settings(train, validation, train.X.rows);
+}
+
+Status Xgboost::check_settings(const Dataset& train, const Dataset* validation, std::size_t rows) const {
   const trees::GrowSettings& grow = settings_.boost.grow;
   if (!grow.monotone.empty() && grow.monotone.size() != train.X.cols) {
     return invalid("hyperparameter 'monotone_constraints' has " + std::to_string(grow.monotone.size()) +
@@ -106,9 +156,13 @@ Status Xgboost::check(const Dataset& train, const Dataset* validation) const {
     }
   }
   constexpr std::size_t kRowsMost = std::size_t(1) << 30;
-  if (train.X.rows >= kRowsMost)
-    return invalid("train: " + std::to_string(train.X.rows) + " rows; xgboost takes fewer than " +
+  if (rows >= kRowsMost)
+    return invalid("train: " + std::to_string(rows) + " rows; xgboost takes fewer than " +
                    std::to_string(kRowsMost));
+  if (settings_.ranking) {
+    MR_DO(check_queries("train", train));
+    if (validation) MR_DO(check_queries("validation", *validation));
+  }
   MR_DO(check_targets("train", train));
   return validation ? check_targets("validation", *validation) : Status();
 }
@@ -147,20 +201,76 @@ Best best_of(trees::Ensemble& ensemble) {
 Result<Fitted> Xgboost::fit(const Dataset& train, const Dataset* validation,
                             const FitContext& context) const {
   MR_DO(check(train, validation));
+  trees::Team team(threads_of(context));
+  return boost(train, validation, context, team, nullptr);
+}
+
+// Three passes: the number of rows, their targets and where values are missing; the sample that cuts are
+// found in; the bins. Nothing else is kept of the rows, and the model is that of rows in memory.
+Result<Fitted> Xgboost::fit_stream(RowStream& train, const Dataset* validation,
+                                   const FitContext& context) const {
+  if (settings_.boost.booster == trees::Ensemble::Booster::Linear)
+    return invalid("booster gblinear does not train on a stream", "use the input mode File");
+  StreamPasses passes(train, DataNeeds{.missing = true});
+  Dataset known = train.head();
+  known.X.cols = known.feature_names.size();
+  std::vector<char> missing(known.X.cols);
+  MR_DO(passes.each([&](const Dataset& rows) -> Status {
+    known.y.insert(known.y.end(), rows.y.begin(), rows.y.end());
+    known.weights.insert(known.weights.end(), rows.weights.begin(), rows.weights.end());
+    known.groups.insert(known.groups.end(), rows.groups.begin(), rows.groups.end());
+    for (std::size_t k = 0; k < rows.X.values.size(); ++k)
+      missing[k % known.X.cols] |= static_cast<char>(rows.X.values[k] != rows.X.values[k]);
+    return {};
+  }));
+  if (validation) {
+    MR_DO(check_dataset("validation", *validation, MissingValues::Allowed));
+    MR_DO(check_same_features("validation", known, *validation));
+  }
+  const auto n = static_cast<std::size_t>(passes.rows());
+  MR_DO(check_settings(known, validation, n));
+
+  const std::vector<std::size_t> numbers = trees::Bins::sampled_rows(n);
+  Matrix sample(numbers.size(), known.X.cols);
+  std::vector<float> sample_weights;
+  std::size_t taken = 0;
+  MR_DO(passes.each([&](const Dataset& rows) -> Status {
+    const auto first = static_cast<std::size_t>(rows.first_row);
+    for (; taken < numbers.size() && numbers[taken] < first + rows.X.rows; ++taken) {
+      const std::size_t i = numbers[taken] - first;
+      std::copy_n(rows.X.values.data() + i * sample.cols, sample.cols,
+                  sample.values.data() + taken * sample.cols);
+      if (!rows.weights.empty()) sample_weights.push_back(static_cast<float>(rows.weights[i]));
+    }
+    return {};
+  }));
+  trees::Team team(threads_of(context));
+  auto bins =
+      std::make_unique<trees::Bins>(n, sample, sample_weights, missing, settings_.boost.max_bin, team);
+  sample = Matrix();
+  MR_DO(passes.each([&](const Dataset& rows) -> Status {
+    bins->fill_rows(static_cast<std::size_t>(rows.first_row), rows.X, team);
+    return {};
+  }));
+  return boost(known, validation, context, team, std::move(bins));
+}
+
+Result<Fitted> Xgboost::boost(const Dataset& train, const Dataset* validation, const FitContext& context,
+                              trees::Team& team, std::unique_ptr<trees::Bins> bins) const {
   const OwnedRows train_rows(train);
   std::optional<OwnedRows> validation_rows;
   if (validation) validation_rows.emplace(*validation);
-  const trees::ChannelRows rows{train.X, train_rows.y, train_rows.weights};
+  const trees::ChannelRows rows{train.X, train_rows.y, train_rows.weights, train_rows.groups};
   trees::ChannelRows other;
-  if (validation) other = {validation->X, validation_rows->y, validation_rows->weights};
+  if (validation)
+    other = {validation->X, validation_rows->y, validation_rows->weights, validation_rows->groups};
 
-  trees::BoostSettings boost = settings_.boost;
-  if (!settings_.seed_given) boost.seed = context.seed % 2147483648u;
-  trees::Team team(settings_.threads > 0 ? settings_.threads : std::max(1, context.threads));
+  trees::BoostSettings settings = settings_.boost;
+  if (!settings_.seed_given) settings.seed = context.seed % 2147483648u;
   std::optional<trees::Ensemble> start;
   Best best;
   std::int64_t first = 0;
-  const bool linear = boost.booster == trees::Ensemble::Booster::Linear;
+  const bool linear = settings.booster == trees::Ensemble::Booster::Linear;
   if (!context.resume_from.empty() || !context.start_from.empty()) {
     MR_TRY(read, trees::read_model(context.resume_from.empty() ? context.start_from : context.resume_from));
     start = std::move(read);
@@ -170,8 +280,9 @@ Result<Fitted> Xgboost::fit(const Dataset& train, const Dataset* validation,
   }
   const std::int64_t before =
       start && context.resume_from.empty() ? static_cast<std::int64_t>(start->rounds()) : 0;
-  MR_TRY(booster, trees::Booster::make(boost, rows, validation ? &other : nullptr, start ? &*start : nullptr,
-                                       train.feature_names, team));
+  MR_TRY(booster,
+         trees::Booster::make(settings, rows, validation ? &other : nullptr, start ? &*start : nullptr,
+                              train.feature_names, team, std::move(bins)));
 
   std::int64_t done = first;
   std::vector<MetricPoint> latest;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "tasks/training/dataset_checks.h"
+#include "tasks/training/forest.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/xgboost.h"
 #include "tasks/trees/model_json.h"
@@ -78,7 +79,7 @@ Result<std::unique_ptr<const Model>> load_xgboost(std::string_view bytes) {
 
 const trees::Ensemble* ensemble_of(const Model& model) {
   const auto* own = dynamic_cast<const XgboostModel*>(&model);
-  return own ? &own->ensemble() : nullptr;
+  return own ? &own->ensemble() : forest_ensemble_of(model);
 }
 
 }  // namespace millrace::tasks

@@ -12,7 +12,8 @@ constexpr HyperParameterRule kRules[] = {
     {"objective", Choice, "reg:squarederror", 0, 0,
      "reg:squarederror|reg:linear|reg:squaredlogerror|reg:logistic|reg:pseudohubererror|reg:absoluteerror|"
      "reg:gamma|"
-     "reg:tweedie|binary:logistic|binary:logitraw|binary:hinge|count:poisson|multi:softmax|multi:softprob",
+     "reg:tweedie|binary:logistic|binary:logitraw|binary:hinge|count:poisson|multi:softmax|multi:softprob|"
+     "rank:pairwise|rank:ndcg|rank:map",
      false, "the loss"},
     {"num_class", Integer, "", 2, 1e5, "", false, "classes, for multi:softmax and multi:softprob"},
     {"eval_metric", Text, "", 0, 0, "", false,

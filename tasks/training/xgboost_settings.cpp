@@ -155,6 +155,7 @@ Status read_objective(const ParameterReader& read, XgboostSettings& settings) {
   if (boost.objective == "reg:linear") boost.objective = "reg:squarederror";
   settings.multi = boost.objective.starts_with("multi:");
   settings.binary = boost.objective.starts_with("binary:");
+  settings.ranking = boost.objective.starts_with("rank:");
   if (settings.multi && !read.given("num_class"))
     return invalid("hyperparameter 'num_class' is required by objective " + boost.objective);
   trees::ObjectiveSettings& own = boost.objective_settings;

@@ -25,8 +25,9 @@ struct XgboostSettings {
   std::vector<XgboostMetric> metrics;     // never empty; the last one decides
   int threads = 0;                        // 0: the job's
   bool seed_given = false;
-  bool binary = false;  // targets are 0 and 1
-  bool multi = false;   // targets are classes
+  bool binary = false;   // targets are 0 and 1
+  bool multi = false;    // targets are classes
+  bool ranking = false;  // rows belong to queries
 };
 
 // InvalidArgument names the hyperparameter, its value and what is taken.

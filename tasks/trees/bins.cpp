@@ -135,19 +135,36 @@ std::vector<float> find_cuts_of(std::vector<float> sample, std::span<const float
 
 Bins::Bins(MatrixView X, std::span<const float> weights, std::uint32_t max_bin, Team& team)
     : rows_(X.rows), features_(X.cols) {
-  find_cuts(X, weights, max_bin, team);
+  const std::size_t sample = std::min(rows_, kSampleRows);
+  find_cuts(X, weights, find_missing(X, team), max_bin, team,
+            [&](std::size_t k) { return sample_row(k, rows_, sample); });
   place_columns();
-  fill(X, team);
+  fill_rows(0, X, team);
 }
 
-void Bins::find_cuts(MatrixView X, std::span<const float> weights, std::uint32_t max_bin, Team& team) {
-  const std::vector<char> missing = find_missing(X, team);
+Bins::Bins(std::size_t rows, MatrixView sample, std::span<const float> sample_weights,
+           const std::vector<char>& missing, std::uint32_t max_bin, Team& team)
+    : rows_(rows), features_(sample.cols) {
+  find_cuts(sample, sample_weights, missing, max_bin, team, [](std::size_t k) { return k; });
+  place_columns();
+}
+
+std::vector<std::size_t> Bins::sampled_rows(std::size_t rows) {
+  std::vector<std::size_t> numbers(std::min(rows, kSampleRows));
+  for (std::size_t k = 0; k < numbers.size(); ++k) numbers[k] = sample_row(k, rows, numbers.size());
+  return numbers;
+}
+
+// Of the rows row_number(k) of X.
+template <class Number>
+void Bins::find_cuts(MatrixView X, std::span<const float> weights, const std::vector<char>& missing,
+                     std::uint32_t max_bin, Team& team, Number&& row_number) {
   const std::size_t sample = std::min(rows_, kSampleRows);
   for (std::size_t first = 0; first < X.cols; first += kColumnsAtOnce) {
     const std::size_t count = std::min(kColumnsAtOnce, X.cols - first);
     std::vector<std::vector<float>> values(count), value_weights(count);
     for (std::size_t k = 0; k < sample; ++k) {
-      const std::size_t i = sample_row(k, rows_, sample);
+      const std::size_t i = row_number(k);
       for (std::size_t c = 0; c < count; ++c) {
         const float x = X.data[i * X.cols + first + c];
         if (x != x) continue;
@@ -202,17 +219,20 @@ void Bins::place_columns() {
     }
   }
   stride_ = columns_.size() < 3 ? columns_.size() : (columns_.size() + 3) / 4 * 4;
+  // The kernels read whole words.
+  wide_ ? words_.resize(rows_ * stride_ + 64) : bytes_.resize(rows_ * stride_ + 64);
+  if (!wide_) by_column_.resize(rows_ * columns_.size() + 64);
 }
 
-void Bins::fill(MatrixView X, Team& team) {
+void Bins::fill_rows(std::size_t first, MatrixView X, Team& team) {
   if (wide_)
-    fill_as(X, team, words_);
+    fill_as(first, X, team, words_);
   else
-    fill_as(X, team, bytes_);
+    fill_as(first, X, team, bytes_);
 }
 
 template <class Bin>
-void Bins::fill_as(MatrixView X, Team& team, std::vector<Bin>& out) {
+void Bins::fill_as(std::size_t first, MatrixView X, Team& team, std::vector<Bin>& out) {
   struct Search {
     std::vector<float> cuts;
     std::uint32_t half;
@@ -223,9 +243,7 @@ void Bins::fill_as(MatrixView X, Team& team, std::vector<Bin>& out) {
     Search& search = searches.emplace_back(Search{feature.cuts, size / 2});
     search.cuts.resize(std::max(1u, size), std::numeric_limits<float>::infinity());
   }
-  out.resize(rows_ * stride_ + 64);  // the kernels read whole words
-  if (!wide_) by_column_.resize(rows_ * columns_.size() + 64);
-  team.blocks(rows_, 4096, [&](std::size_t begin, std::size_t end, int) {
+  team.blocks(X.rows, 4096, [&](std::size_t begin, std::size_t end, int) {
     std::uint32_t numbers[kBinRows];
     for (std::size_t i = begin; i < end; i += kBinRows) {
       const std::size_t count = std::min(kBinRows, end - i);
@@ -236,9 +254,10 @@ void Bins::fill_as(MatrixView X, Team& team, std::vector<Bin>& out) {
           bin_values(X.data + i * X.cols + f, X.cols, count, searches[f].cuts.data(), searches[f].half,
                      feature.values, feature.multiplier, numbers);
         }
-        for (std::size_t r = 0; r < count; ++r) out[(i + r) * stride_ + c] = static_cast<Bin>(numbers[r]);
+        for (std::size_t r = 0; r < count; ++r)
+          out[(first + i + r) * stride_ + c] = static_cast<Bin>(numbers[r]);
         for (std::size_t r = 0; !wide_ && r < count; ++r)
-          by_column_[c * rows_ + i + r] = static_cast<std::uint8_t>(numbers[r]);
+          by_column_[c * rows_ + first + i + r] = static_cast<std::uint8_t>(numbers[r]);
       }
     }
   });

@@ -44,6 +44,13 @@ class Bins {
  public:
   // X without infinities; weights empty or a row each; 2 <= max_bin <= 65536; rows below 2^31.
   Bins(MatrixView X, std::span<const float> weights, std::uint32_t max_bin, Team& team);
+  // The same bins of rows that are never in memory together: a pass over them finds their number and which
+  // columns have missing values, a second the sample (values and weights of sampled_rows, in their order),
+  // and fill_rows takes them in a third.
+  Bins(std::size_t rows, MatrixView sample, std::span<const float> sample_weights,
+       const std::vector<char>& missing, std::uint32_t max_bin, Team& team);
+  static std::vector<std::size_t> sampled_rows(std::size_t rows);  // ascending
+  void fill_rows(std::size_t first, MatrixView X, Team& team);
 
   std::size_t rows() const { return rows_; }
   const std::vector<Feature>& features() const { return features_; }
@@ -52,16 +59,23 @@ class Bins {
   bool wide() const { return wide_; }
   const std::uint8_t* bytes() const { return bytes_.data(); }
   const std::uint16_t* words() const { return words_.data(); }
+  // Of a feature with more than one bin.
+  std::uint32_t bin(const Feature& feature, std::size_t row) const {
+    const std::uint32_t own =
+        wide_ ? words_[row * stride_ + feature.column] : by_column_[feature.column * rows_ + row];
+    return feature.digit.empty() ? own : feature.digit[own];
+  }
   // The bytes of a column again, row after row: what a split looks at. Not when wide().
   const std::uint8_t* column(std::size_t c) const { return by_column_.data() + c * rows_; }
   std::size_t histogram_size() const { return histogram_size_; }  // entries, over all columns
 
  private:
-  void find_cuts(MatrixView X, std::span<const float> weights, std::uint32_t max_bin, Team& team);
+  template <class Number>
+  void find_cuts(MatrixView X, std::span<const float> weights, const std::vector<char>& missing,
+                 std::uint32_t max_bin, Team& team, Number&& row_number);
   void place_columns();
-  void fill(MatrixView X, Team& team);
   template <class Bin>
-  void fill_as(MatrixView X, Team& team, std::vector<Bin>& out);
+  void fill_as(std::size_t first, MatrixView X, Team& team, std::vector<Bin>& out);
 
   std::size_t rows_ = 0, stride_ = 0, histogram_size_ = 0;
   bool wide_ = false;

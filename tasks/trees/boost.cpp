@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "tasks/trees/bin_predict.h"
 #include "tasks/trees/math.h"
 #include "tasks/trees/predict.h"
 
@@ -46,8 +47,10 @@ Booster::~Booster() = default;
 
 Result<std::unique_ptr<Booster>> Booster::make(BoostSettings settings, const ChannelRows& train,
                                                const ChannelRows* validation, const Ensemble* start,
-                                               std::vector<std::string> feature_names, Team& team) {
+                                               std::vector<std::string> feature_names, Team& team,
+                                               std::unique_ptr<Bins> bins) {
   std::unique_ptr<Booster> booster(new Booster(std::move(settings), train, validation, team));
+  booster->binned_ = bins != nullptr, booster->bins_ = std::move(bins);
   MR_DO(booster->begin(start, std::move(feature_names)));
   return booster;
 }
@@ -86,15 +89,34 @@ Status Booster::begin(const Ensemble* start, std::vector<std::string> feature_na
   }
   e.objective_parameters = objective_->parameters();
   if (settings_.booster != Ensemble::Booster::Linear) {
-    bins_ = std::make_unique<Bins>(train_.X, train_.weights, settings_.max_bin, team_);
+    if (!binned_) bins_ = std::make_unique<Bins>(train_.X, train_.weights, settings_.max_bin, team_);
     GrowSettings grow = settings_.grow;
     grow.learning_rate /= static_cast<double>(settings_.parallel_trees);
     grower_ = std::make_unique<Grower>(*bins_, grow, team_);
   }
+  objective_->set_groups(train_.groups, train_.y);
   pairs_.resize(train_.y.size());
   words_.resize(train_.y.size());
-  rescore(train_, train_scores_, {});
+  MR_DO(rescore_train({}));
   if (has_validation_) rescore(validation_, validation_scores_, {});
+  return {};
+}
+
+Status Booster::rescore_train(const std::vector<char>& without) {
+  if (!binned_) {
+    rescore(train_, train_scores_, without);
+    return {};
+  }
+  const std::size_t n = train_.y.size(), k = ensemble_.outputs;
+  train_scores_.assign(n * k, static_cast<float>(objective_->base_margin(ensemble_.base_score)));
+  for (std::size_t t = 0; t < ensemble_.trees.size(); ++t) {
+    if (t < without.size() && without[t]) continue;
+    const BinnedTree tree(ensemble_.trees[t], *bins_);
+    if (!tree.fits())
+      return invalid("the model to continue was trained on other rows: these are known by their bins alone");
+    add_binned(tree, ensemble_.tree_weight.empty() ? 1 : ensemble_.tree_weight[t], {}, n,
+               train_scores_.data() + ensemble_.tree_output[t] * n, team_);
+  }
   return {};
 }
 
@@ -164,7 +186,11 @@ void Booster::draw_rows(std::uint64_t key) {
 // Adds a new tree to the scores of those who were not there when it grew.
 void Booster::add_tree(const Tree& tree, std::size_t output, bool all_train_rows) {
   const Predictor predictor(tree);
-  if (!all_train_rows) {
+  if (!all_train_rows && binned_) {
+    if (!others_.empty())
+      add_binned(BinnedTree(tree, *bins_), 1, others_, 0, train_scores_.data() + output * train_.y.size(),
+                 team_);
+  } else if (!all_train_rows) {
     float* const plane = train_scores_.data() + output * train_.y.size();
     team_.blocks(others_.size(), kRowGrain, [&](std::size_t begin, std::size_t end, int) {
       predictor.add(train_.X, std::span(others_).subspan(begin, end - begin), plane, 1, 0);
@@ -239,7 +265,7 @@ Status Booster::dart_round(const Grower::Cancelled& cancelled) {
   Random random(mix(mix(settings_.seed, 0xda27), ensemble_.rounds()));
   const std::vector<char> dropped = draw_dropped(random);
   const auto drops = static_cast<std::size_t>(std::ranges::count(dropped, 1));
-  if (drops > 0) rescore(train_, train_scores_, dropped);
+  if (drops > 0) MR_DO(rescore_train(dropped));
   MR_DO(grow_round(cancelled));
   const double rate = settings_.grow.learning_rate / double(ensemble_.trees_per_round());
   double factor = 1, fresh = 1;
@@ -252,7 +278,7 @@ Status Booster::dart_round(const Grower::Cancelled& cancelled) {
   }
   ensemble_.tree_weight.resize(ensemble_.trees.size(), static_cast<float>(fresh));
   if (drops == 0) return {};
-  rescore(train_, train_scores_, {});
+  MR_DO(rescore_train({}));
   if (has_validation_) rescore(validation_, validation_scores_, {});
   return {};
 }

@@ -53,16 +53,19 @@ struct BoostSettings {
 // Rows of a channel; borrowed.
 struct ChannelRows {
   MatrixView X;
-  std::span<const float> y, weights;  // weights may be empty
+  std::span<const float> y, weights;           // weights may be empty
+  std::span<const std::uint32_t> groups = {};  // where queries begin, and the end; of ranking
 };
 
 class Booster {
  public:
   // Settings and data have been checked by the caller. `start` (may be null) is continued: InvalidArgument
-  // when it is of another booster, objective, width or number of outputs.
+  // when it is of another booster, objective, width or number of outputs. `bins` of the training rows, whose
+  // values (train.X) are then not looked at, only their number of columns; not for a linear model.
   static Result<std::unique_ptr<Booster>> make(BoostSettings settings, const ChannelRows& train,
                                                const ChannelRows* validation, const Ensemble* start,
-                                               std::vector<std::string> feature_names, Team& team);
+                                               std::vector<std::string> feature_names, Team& team,
+                                               std::unique_ptr<Bins> bins = nullptr);
   ~Booster();
 
   // One round. Cancelled when `cancelled` (asked after much work within a round) said so.
@@ -79,6 +82,7 @@ class Booster {
  private:
   Booster(BoostSettings settings, const ChannelRows& train, const ChannelRows* validation, Team& team);
   Status begin(const Ensemble* start, std::vector<std::string> feature_names);
+  Status rescore_train(const std::vector<char>& without);
   void rescore(const ChannelRows& rows, std::vector<float>& scores, const std::vector<char>& without) const;
   Status grow_round(const Grower::Cancelled& cancelled);
   void gradients_of(std::size_t output);
@@ -95,6 +99,7 @@ class Booster {
   BoostSettings settings_;
   ChannelRows train_, validation_;
   bool has_validation_ = false;
+  bool binned_ = false;  // the training rows are known by their bins alone
   Team& team_;
   std::unique_ptr<Objective> objective_;
   Ensemble ensemble_;

@@ -49,7 +49,7 @@ class Explainer {
     std::uint32_t first, count;  // intervals
     std::uint32_t output;
     std::uint32_t has_table;
-    std::size_t table;  // (2^count, count)
+    std::size_t table;  // (count, 2^count), each row of at least 16
     float value;
   };
   void add_leaves(const Tree& tree, std::uint32_t output, float weight);

@@ -15,6 +15,7 @@ namespace millrace::tasks::trees {
 namespace {
 
 constexpr std::size_t kMetricGrain = 16384;
+constexpr std::size_t kSortedRows = 1024;  // fewer are sorted by comparing
 constexpr double kLeastShare = 1e-16;
 
 // Kinds, and whether they are for one output, for classes, or both.
@@ -82,7 +83,9 @@ MR_BODY void logloss_block_body(const float* s, const float* y, const float* w, 
     for (std::size_t i = 0; i < n; ++i) row[i] = w ? w[first + i] : 1.0f;
     float loss[kRows];
     for (std::size_t i = 0; i < kRows; ++i) {
-      const float size = score[i] < 0 ? -score[i] : score[i], positive = score[i] > 0 ? score[i] : 0.0f;
+      // Without conditions, of which the compiler would make branches instead of vectors; both are exact.
+      const float size = std::bit_cast<float>(std::bit_cast<std::uint32_t>(score[i]) & 0x7fffffffu);
+      const float positive = 0.5f * (score[i] + size);
       loss[i] = (positive + log_bits(1.0f + exp_bits(-size)) - target[i] * score[i]) * row[i];
     }
     for (std::size_t i = 0; i < kRows; ++i)
@@ -111,6 +114,12 @@ WeightedSum logloss_of_scores(const ScoredRows& rows, Team& team) {
 // Row numbers by falling score, earlier rows first among equals.
 std::vector<std::uint32_t> by_score(std::span<const float> scores) {
   const std::size_t n = scores.size();
+  if (n < kSortedRows) {
+    std::vector<std::uint32_t> order(n);
+    std::iota(order.begin(), order.end(), 0u);
+    std::ranges::stable_sort(order, std::greater<>(), [&](std::uint32_t i) { return scores[i]; });
+    return order;
+  }
   std::vector<std::uint64_t> keys(n), other(n);
   for (std::size_t i = 0; i < n; ++i) {
     const auto bits = std::bit_cast<std::uint32_t>(scores[i] + 0.0f);
@@ -200,7 +209,7 @@ double area_of(const Metric& metric, const ScoredRows& rows) {
   return sum / positives;
 }
 
-// ndcg, map and pre take all rows as one list.
+// ndcg, map and pre of one list.
 double list_metric(const Metric& metric, const ScoredRows& rows) {
   const std::vector<std::uint32_t> order = by_score(rows.scores);
   const std::size_t most = metric.has_parameter
@@ -225,6 +234,18 @@ double list_metric(const Metric& metric, const ScoredRows& rows) {
   }
   if (metric.kind == "pre") return most == 0 ? 0 : sum / double(most);
   return hits == 0 ? (metric.empty_is_zero ? 0 : 1) : sum / hits;
+}
+
+// The mean over the queries; without any, all rows are one list.
+double mean_of_lists(const Metric& metric, const ScoredRows& rows, Team& team) {
+  if (rows.groups.empty()) return list_metric(metric, rows);
+  const std::size_t lists = rows.groups.size() - 1;
+  std::vector<double> values(lists);
+  team.each(lists, [&](std::size_t g, int) {
+    const std::size_t begin = rows.groups[g], count = rows.groups[g + 1] - begin;
+    values[g] = list_metric(metric, {rows.scores.subspan(begin, count), rows.y.subspan(begin, count), {}});
+  });
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(lists);
 }
 
 // F1 of class 1, or the mean of the classes' F1.
@@ -371,7 +392,8 @@ Result<Metric> parse_metric(std::string_view name, std::string_view objective,
 double evaluate_metric(const Metric& metric, const Objective& objective, std::string_view objective_name,
                        const ScoredRows& rows, Team& team) {
   if (metric.kind == "auc" || metric.kind == "aucpr") return area_of(metric, rows);
-  if (metric.kind == "ndcg" || metric.kind == "map" || metric.kind == "pre") return list_metric(metric, rows);
+  if (metric.kind == "ndcg" || metric.kind == "map" || metric.kind == "pre")
+    return mean_of_lists(metric, rows, team);
   if (metric.kind == "f1") return f1_of(objective, rows);
   if (rows.outputs > 1) return class_metric(metric, rows, team);
   return single_metric(metric, objective, objective_name == "binary:logitraw", rows, team);

@@ -20,6 +20,7 @@ struct ScoredRows {
   std::span<const float> y;
   std::span<const float> weights;  // or empty
   std::size_t outputs = 1;
+  std::span<const std::uint32_t> groups = {};  // where queries begin, and the end; empty: all are one list
 };
 
 struct Metric {

@@ -8,6 +8,7 @@
 
 #include "tasks/numeric/isa.h"
 #include "tasks/trees/math.h"
+#include "tasks/trees/ranking.h"
 
 namespace millrace::tasks::trees {
 
@@ -297,6 +298,9 @@ constexpr ObjectiveRow kRows[] = {
     {"reg:tweedie", "tweedie-nloglik", Log, Log, "tweedie_regression_param"},
     {"multi:softprob", "mlogloss", Identity, Identity, "softmax_multiclass_param"},
     {"multi:softmax", "merror", Identity, Identity, "softmax_multiclass_param"},
+    {"rank:pairwise", "map", Identity, Identity, "lambda_rank_param"},
+    {"rank:ndcg", "ndcg", Identity, Identity, "lambda_rank_param"},
+    {"rank:map", "map", Identity, Identity, "lambda_rank_param"},
 };
 
 template <class Loss>
@@ -365,6 +369,7 @@ std::unique_ptr<Objective> make_objective(std::string_view name, const Objective
   if (name == "count:poisson") return row_objective(*row, s, PoissonLoss{float(s.max_delta_step)});
   if (name == "reg:gamma") return row_objective<GammaLoss>(*row, s);
   if (name == "reg:tweedie") return row_objective(*row, s, TweedieLoss{float(s.tweedie_variance_power)});
+  if (name.starts_with("rank:")) return make_ranking(name);
   if (name.starts_with("multi:"))
     return std::make_unique<SoftmaxObjective>(s.classes, name == "multi:softmax");
   return row_objective<LogisticLoss>(*row, s);

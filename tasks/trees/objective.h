@@ -47,6 +47,10 @@ class Objective {
   // The score that stands for base_score. base_score must be good().
   virtual double base_margin(double base_score) const { return base_score; }
   virtual bool good_base(double base_score) const { return base_score == base_score; }
+  // Of ranking: where queries begin among the rows (and the end), and the targets; borrowed.
+  virtual void set_groups(std::span<const std::uint32_t> groups, std::span<const float> y) {
+    (void)groups, (void)y;
+  }
   // What is wrong with a target; empty when it may be used.
   virtual std::string_view wrong_target(double y) const {
     (void)y;

@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -292,6 +293,113 @@ class Jobs(SageMakerCase):
         lines = [event["message"] for event in logs("GetLogEvents", logGroupName="/aws/sagemaker/TrainingJobs",
                                                     logStreamName=streams[0]["logStreamName"], startFromHead=True)["events"]]
         self.assertEqual((lines[0], lines[-1]), ("TrainingJob t begins", "Completed"))
+
+
+LONG = {  # fits of some seconds that keep checkpoints
+    "xgboost": {"objective": "binary:logistic", "num_round": "2500", "subsample": "0.8", "max_depth": "8"},
+    "mlp": {"predictor_type": "binary_classifier", "hidden_layers": "64,64", "epochs": "400", "early_stopping_patience": "400",
+            "dropout": "0.1"},
+    "linear-learner": {"predictor_type": "binary_classifier", "optimizer": "adam", "mini_batch_size": "20", "epochs": "3000",
+                       "early_stopping_patience": "3000"},
+}
+
+
+class Spot(SageMakerCase):
+    def long_job(self, name, algorithm, **more):
+        job = training(name, **more)
+        job["AlgorithmSpecification"]["TrainingImage"], job["HyperParameters"] = algorithm, LONG[algorithm]
+        self.sm("CreateTrainingJob", **job)
+
+    def model_of(self, name):
+        job = self.ended("TrainingJob", name)
+        self.assertEqual(job["TrainingJobStatus"], "Completed", job)
+        algorithm = job["AlgorithmSpecification"]["TrainingImage"]
+        return self.artifact(job, "xgboost-model" if algorithm == "xgboost" else "model.bin"), job
+
+    def artifact(self, job, name):
+        with tarfile.open(self.home / "objects" / job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://")) as files:
+            return files.extractfile(name).read()
+
+    def test_kills_do_not_change_the_model(self):
+        for algorithm in LONG:
+            spot, found = "spot-" + algorithm, self.home / f"objects/b/checkpoints/spot-{algorithm}/{algorithm}-checkpoint"
+            self.long_job(spot, algorithm, EnableManagedSpotTraining=True, CheckpointConfig={"S3Uri": "s3://b/checkpoints"},
+                          StoppingCondition={"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200})
+            seen = b""
+            for _ in range(2):
+                self.wait_for(lambda: found.exists() and found.read_bytes() != seen, "another checkpoint", 60)
+                self.server.kill()
+                seen = found.read_bytes()
+                self.serve()
+            model, job = self.model_of(spot)
+            states = [one["Status"] for one in job["SecondaryStatusTransitions"]]
+            self.assertEqual((states.count("Interrupted"), states[-1]), (2, "Completed"), states)
+            self.assertIn("continuing from s3://b/checkpoints", (self.home / f"logs/TrainingJob/{spot}.log").read_text())
+            self.long_job("plain-" + algorithm, algorithm)
+            self.assertEqual(model, self.model_of("plain-" + algorithm)[0], algorithm)
+
+    def test_a_program_that_was_killed_runs_again(self):
+        self.put("b/code/train.sh", "at=/opt/ml/checkpoints; [ -d $at ] || at=$SM_MODEL_DIR/../checkpoints\n"
+                                    "echo x >> $at/runs\n[ $(wc -l < $at/runs) -ge 3 ] || kill -TERM $$\ncp $at/runs $SM_MODEL_DIR/\n")
+        for spot, expected in ((False, "Failed"), (True, "Completed")):
+            name = f"script-{expected}"
+            self.sm("CreateTrainingJob", **script(name, EnableManagedSpotTraining=spot, CheckpointConfig={"S3Uri": f"s3://b/{name}"}))
+            job = self.ended("TrainingJob", name)
+            self.assertEqual(job["TrainingJobStatus"], expected, job)
+        self.assertEqual([one["Status"] for one in job["SecondaryStatusTransitions"]].count("Interrupted"), 2)
+        self.assertEqual(self.artifact(job, "runs"), b"x\n" * 3)
+
+    def test_what_is_wrong(self):
+        wrong = training("t", EnableManagedSpotTraining=True, StoppingCondition={"MaxRuntimeInSeconds": 10, "MaxWaitTimeInSeconds": 5})
+        self.assertIn("MaxWaitTimeInSeconds", self.error("CreateTrainingJob", "ValidationException", **wrong))
+
+
+def rule(name, **parameters):
+    return {"RuleConfigurationName": name, "RuleEvaluatorImage": "503895931360.dkr.ecr.us-east-1.amazonaws.com/sagemaker-debugger-rules:latest",
+            "RuleParameters": {"rule_to_invoke": name, **parameters}}
+
+
+class Rules(SageMakerCase):
+    STOP = json.dumps([{"name": "stoptraining", "parameters": {"training_job_prefix": "t"}}])
+
+    def statuses(self, name):
+        return {one["RuleConfigurationName"]: one for one in self.sm("DescribeTrainingJob", TrainingJobName=name)["DebugRuleEvaluationStatuses"]}
+
+    def test_rules_that_find_something_and_rules_that_do_not(self):
+        job = self.train("t", DebugRuleConfigurations=[rule("TreeDepth", depth="2"), rule("ClassImbalance"), rule("StalledTrainingRule")])
+        found = self.statuses("t")
+        self.assertEqual({name: one["RuleEvaluationStatus"] for name, one in found.items()},
+                         {"TreeDepth": "IssuesFound", "ClassImbalance": "NoIssuesFound", "StalledTrainingRule": "NoIssuesFound"})
+        self.assertIn("deep", found["TreeDepth"]["StatusDetails"])
+        self.assertTrue(job["CreationTime"] - 1 < found["TreeDepth"]["LastModifiedTime"] < time.time() + 1)
+        self.assertIn("rule TreeDepth: IssuesFound in the model: a tree is", (self.home / "logs/TrainingJob/t.log").read_text())
+        told = [[one["RuleEvaluationStatus"] for one in detail.get("DebugRuleEvaluationStatuses", [])] for _, detail in self.events()]
+        self.assertIn(["InProgress"] * 3, told)
+        self.assertEqual(told[-1], ["IssuesFound", "NoIssuesFound", "NoIssuesFound"])
+
+    def test_a_rule_stops_the_job(self):
+        job = training("t", DebugRuleConfigurations=[rule("LossNotDecreasing", num_steps="5", diff_percent="90", action_json=self.STOP)])
+        job["HyperParameters"].update(num_round="500", eta="0.01", eval_metric="logloss")
+        self.sm("CreateTrainingJob", **job)
+        ended = self.ended("TrainingJob", "t")
+        self.assertEqual((ended["TrainingJobStatus"], ended["SecondaryStatus"]), ("Stopped", "Stopped"))
+        self.assertIn("S3ModelArtifacts", ended["ModelArtifacts"])  # the model so far
+        self.assertEqual(self.statuses("t")["LossNotDecreasing"]["RuleEvaluationStatus"], "IssuesFound")
+        self.assertNotIn("[6]", (self.home / "logs/TrainingJob/t.log").read_text())
+
+    def test_a_rule_stops_a_program(self):
+        self.put("b/code/train.sh", "for i in 1 2 3; do echo loss=1; done; sleep 60\n")
+        self.sm("CreateTrainingJob", **script("p", DebugRuleConfigurations=[rule("LossNotDecreasing", num_steps="2", action_json=self.STOP)],
+                                              AlgorithmSpecification={"TrainingImage": "script", "TrainingInputMode": "File",
+                                                                      "MetricDefinitions": [{"Name": "train:loss", "Regex": "loss=([0-9.]+)"}]}))
+        self.assertEqual(self.ended("TrainingJob", "p")["TrainingJobStatus"], "Stopped")
+        self.sm("CreateTrainingJob", **script("q", DebugRuleConfigurations=[rule("StalledTrainingRule", threshold="1", stop_training_on_fire="True")]))
+        self.assertEqual(self.ended("TrainingJob", "q")["TrainingJobStatus"], "Stopped")
+        self.assertEqual(self.statuses("q")["StalledTrainingRule"]["RuleEvaluationStatus"], "IssuesFound")
+
+    def test_what_is_wrong(self):
+        wrong = training("t", DebugRuleConfigurations=[rule("Overfitt")])
+        self.assertIn("did you mean 'Overfit'?", self.error("CreateTrainingJob", "ValidationException", **wrong))
 
 
 class Records(SageMakerCase):

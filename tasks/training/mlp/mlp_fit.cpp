@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "tasks/training/dataset_checks.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/linear_metrics.h"
 #include "tasks/training/mlp/mlp.h"
@@ -18,6 +19,7 @@ namespace millrace::tasks {
 
 namespace {
 
+constexpr std::string_view kMlpAlgorithm = "mlp";
 constexpr std::size_t kGradientRows = 64;  // of a block with gradients of its own
 constexpr std::size_t kBlocksAtOnce = 16;
 constexpr std::size_t kGradientNumbersMax = std::size_t{1} << 24;  // in the gradients of all blocks at once
@@ -89,7 +91,16 @@ class MlpFit {
     std::int64_t stale = 0;
     bool stop = false;
     std::vector<float> kept;
-    for (std::int64_t epoch = 0; epoch < epochs && !stop; ++epoch) {
+    std::int64_t done = 0;
+    const auto fields = [&](FitState& state) {
+      state.field(done), state.field(parts_.parameters), steps.fields(state);
+      state.field(best), state.field(reference), state.field(stale);
+      state.field(kept), state.field(fitted.metrics);
+      state.require(kept.size() == size());
+    };
+    MR_TRY(resumed, resume_fit(context_, kMlpAlgorithm, fields));
+    for (std::int64_t epoch = 0; resumed && epoch < done; ++epoch) shuffle_rows(epoch);
+    for (std::int64_t epoch = done; epoch < epochs && !stop; ++epoch) {
       steps.set_rate(rate_at(epoch, epochs));
       MR_TRY(train_loss, run_epoch(epoch, network, steps));
       if (!std::isfinite(train_loss)) return diverged(epoch);
@@ -109,6 +120,8 @@ class MlpFit {
       if (improved) reference = objective;
       stale = improved ? 0 : stale + 1;
       if (stale >= patience) stop = true;
+      done = epoch + 1;
+      if (!stop && done < epochs) keep_checkpoint(context_, kMlpAlgorithm, done, fields);
     }
     parts_.parameters = std::move(kept);
     fitted.model = make_mlp_model(std::move(parts_));
@@ -223,15 +236,19 @@ class MlpFit {
     double loss = 0;
   };
 
-  // The mean loss of the epoch as it went.
-  Result<double> run_epoch(std::int64_t epoch, PackedNetwork& network, NetworkStepper& steps) {
-    const auto number = static_cast<std::uint64_t>(epoch);
+  void shuffle_rows(std::int64_t epoch) {
     if (order_.empty()) {
       order_.resize(train_.target.size());
       std::iota(order_.begin(), order_.end(), std::uint32_t{0});
     }
-    Random shuffling = random_.derive("order", number);
+    Random shuffling = random_.derive("order", static_cast<std::uint64_t>(epoch));
     shuffle(order_, shuffling);
+  }
+
+  // The mean loss of the epoch as it went.
+  Result<double> run_epoch(std::int64_t epoch, PackedNetwork& network, NetworkStepper& steps) {
+    const auto number = static_cast<std::uint64_t>(epoch);
+    shuffle_rows(epoch);
     const auto batch = static_cast<std::size_t>(read_.integer("mini_batch_size"));
     double loss = 0;
     for (std::size_t begin = 0; begin < order_.size(); begin += batch) {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "tasks/training/fit_state.h"
 #include "tasks/training/mlp/network.h"
 
 namespace millrace::tasks {
@@ -26,6 +27,7 @@ class NetworkStepper {
  public:
   NetworkStepper(NetworkStepSettings settings, const NetworkShape& shape);
   void set_rate(double rate) { rate_ = rate; }
+  void fields(FitState& state) { state.field(mean_), state.field(square_), state.field(steps_); }
   // `scale` makes the mean gradient of the sum.
   void step(std::vector<float>& parameters, const std::vector<float>& gradient, float scale);
 

@@ -71,6 +71,13 @@ TEST_CASE("item similarity: golden values") {
   CHECK(similar_items(by_user, by_item, Similarity::CoOccurrence, 0, 10, 1, {})->similarities[0] == 2);
 }
 
+TEST_CASE("als: a fit that goes on from any of its checkpoints ends in the same bytes") {
+  const std::string train = tastes_csv(40, 8);
+  check_resumes([&](const FitContext& context) {
+    return fitted_of("als", train, {{"factors", "4"}, {"iterations", "5"}}, context);
+  });
+}
+
 // One user and one item with one pair: x = (1 + alpha) y / ((1 + alpha) y^2 + lambda) for whatever y is, and
 // back.
 TEST_CASE("factors: a single pair goes to the fixed point of the two equations") {

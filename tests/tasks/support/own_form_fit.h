@@ -58,6 +58,25 @@ inline void check_damage_is_refused(std::string_view algorithm, const std::strin
   }
 }
 
+// A fit that goes on from any of its checkpoints ends in the same bytes: `fitted_with(FitContext)` is Fitted.
+template <class Fit>
+void check_resumes(Fit fitted_with) {
+  FitContext context;
+  context.seed = 5, context.checkpoint_rounds = 1;
+  std::vector<std::string> checkpoints;
+  context.checkpoint = [&](std::string_view bytes) { checkpoints.emplace_back(bytes); };
+  const Fitted whole = fitted_with(context);
+  REQUIRE(checkpoints.size() >= 3);
+  context.checkpoint = nullptr;
+  for (const std::string& checkpoint : checkpoints) {
+    context.resume_from = checkpoint;
+    const Fitted resumed = fitted_with(context);
+    CHECK(resumed.model->save() == whole.model->save());
+    CHECK(resumed.metrics == whole.metrics);
+    CHECK(resumed.rounds == whole.rounds);
+  }
+}
+
 inline std::string file_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};

@@ -88,6 +88,15 @@ TEST_CASE("blazingtext: learns, reports, and gives the same bytes every time") {
   CHECK(stopped.metrics.at("validation:accuracy") == 1);
 }
 
+TEST_CASE("blazingtext: a fit that goes on from any of its checkpoints ends in the same bytes") {
+  HyperParameters parameters = kQuick;
+  SUBCASE("all epochs") {}
+  SUBCASE("until the validation channel is learnt") {
+    parameters["early_stopping"] = "true", parameters["min_epochs"] = "6", parameters["patience"] = "4";
+  }
+  check_resumes([&](const FitContext& context) { return topic_model(context, parameters); });
+}
+
 TEST_CASE("blazingtext: requests and answers in BlazingText's form, the same after saving and loading") {
   const Fitted fitted = topic_model();
   auto loaded = find_estimator("blazingtext")->load(fitted.model->save());
@@ -168,8 +177,10 @@ TEST_CASE("blazingtext: accuracy on SMS spam") {
     if (split->find("part")->texts[i] == "train") train.push_back(row);
     if (split->find("part")->texts[i] == "test") test.push_back(row);
   }
-  const HyperParameters parameters = {{"mode", "supervised"}, {"epochs", "10"},   {"learning_rate", "0.2"},
-                                      {"vector_dim", "16"},   {"min_count", "1"}, {"max_char", "5"}};
+  // Chosen by the errors on the part `valid`: 12, with runs from 3 characters of normalised text 15.
+  const HyperParameters parameters = {
+      {"mode", "supervised"}, {"epochs", "10"},  {"learning_rate", "0.2"}, {"vector_dim", "16"},
+      {"min_count", "1"},     {"min_char", "2"}, {"max_char", "5"},        {"normalize_text", "false"}};
   const std::string csv = format_csv(select_rows(*rows, train));
   const auto begun = std::clock();
   auto fitted = fit_own_form("blazingtext", parameters, {channel_of("train", csv), {}, "label"});
@@ -184,5 +195,5 @@ TEST_CASE("blazingtext: accuracy on SMS spam") {
   }
   const double f1 = 2 * right / (2 * right + wrong);
   MESSAGE("SMS spam: F1 ", f1, ", fit ", seconds, " s of CPU");
-  CHECK(f1 >= 0.976);  // fastText 0.9866 to 0.99; one message of the 149 is 0.0034
+  CHECK(f1 >= 0.983);  // fastText 0.9866 to 0.99; one message of the 149 is 0.0034
 }

@@ -51,6 +51,35 @@ std::vector<Case> cases() {
        {{"num_round", "5"}, {"booster", "gblinear"}, {"updater", "coord_descent"}},
        true,
        true},
+      {"random-forest", Regression, {{"predictor_type", "regressor"}, {"n_estimators", "30"}}, true, true},
+      {"random-forest",
+       Binary,
+       {{"predictor_type", "binary_classifier"},
+        {"n_estimators", "25"},
+        {"oob_score", "true"},
+        {"max_depth", "7"},
+        {"class_weight", "balanced"}},
+       true,
+       true},
+      {"random-forest",
+       Classes,
+       {{"predictor_type", "multiclass_classifier"},
+        {"num_classes", "3"},
+        {"n_estimators", "25"},
+        {"oob_score", "true"},
+        {"max_features", "0.6"}},
+       true,
+       true},
+      {"extra-trees",
+       Regression,
+       {{"predictor_type", "regressor"}, {"n_estimators", "30"}, {"min_samples_leaf", "2"}},
+       true,
+       true},
+      {"extra-trees",
+       Classes,
+       {{"predictor_type", "multiclass_classifier"}, {"num_classes", "3"}, {"n_estimators", "25"}},
+       true,
+       true},
       {"linear-learner", Regression, {{"predictor_type", "regressor"}, {"wd", "0.001"}}, false, true},
       {"linear-learner", Binary, {{"predictor_type", "binary_classifier"}, {"wd", "0.001"}}, false, true},
       {"linear-learner",
@@ -435,8 +464,10 @@ TEST_CASE("estimators: a row of weight two counts as two rows") {
   each_case([](const Case& c) {
     if (!needs_of(c).weights || c.algorithm == "kmeans") return;  // whose starts depend on the rows
     Case plain = c;  // without sampling, which sees rows and not weights
-    for (const char* name : {"subsample", "colsample_bytree", "rate_drop", "dropout"})
+    for (const char* name :
+         {"subsample", "colsample_bytree", "rate_drop", "dropout", "oob_score", "class_weight"})
       plain.parameters.erase(name);
+    if (plain.parameters.contains("n_estimators")) plain.parameters["bootstrap"] = "false";
     if (plain.parameters.contains("num_round")) plain.parameters["tree_method"] = "exact";
     if (plain.parameters.contains("mini_batch_size"))
       plain.parameters["mini_batch_size"] = "1000";  // all rows
@@ -496,6 +527,44 @@ TEST_CASE("estimators: cancelling ends the fit at the next unit of work") {
     REQUIRE(!fitted);
     CHECK(fitted.error().code == ErrorCode::Cancelled);
     CHECK(asked == asks);
+  });
+}
+
+TEST_CASE("estimators: a fit that goes on from any of its checkpoints ends in the same bytes") {
+  each_case([](const Case& c) {
+    const EstimatorKind* kind = find_estimator(c.algorithm);
+    const bool keeps = kind->checkpoints && kind->checkpoints(c.parameters);
+    const Dataset train = data_of(c, 300, 4, 25), validation = data_of(c, 90, 4, 26);
+    FitContext context;
+    context.seed = 27, context.threads = 2;
+    std::vector<std::string> checkpoints;
+    context.checkpoint_rounds = 1;
+    context.checkpoint = [&](std::string_view bytes) { checkpoints.emplace_back(bytes); };
+    const auto whole = fit(c, train, if_validated(c, validation), context);
+    REQUIRE_MESSAGE(whole.has_value(), (whole ? "" : whole.error().message));
+    CHECK(checkpoints.empty() != keeps);
+    const std::string bytes = whole->model->save();
+    context.checkpoint = nullptr;
+    const std::size_t step = 1 + checkpoints.size() / 6;
+    for (std::size_t k = 0; k < checkpoints.size(); k += step) {
+      CAPTURE(k);
+      std::int64_t first = -1;
+      context.progress = [&](const Progress& p) { first = first < 0 ? p.round : first; };
+      context.resume_from = checkpoints[k];
+      const auto resumed = fit(c, train, if_validated(c, validation), context);
+      REQUIRE_MESSAGE(resumed.has_value(), (resumed ? "" : resumed.error().message));
+      CHECK(resumed->model->save() == bytes);
+      CHECK(resumed->metrics == whole->metrics);
+      CHECK(resumed->rounds == whole->rounds);
+      if (first > 0) CHECK(first >= static_cast<std::int64_t>(k) + 2);  // what was done is not done again
+    }
+    if (!keeps || c.algorithm == "xgboost") return;
+    std::string damaged = checkpoints[0];
+    damaged[damaged.size() / 2] ^= 1;
+    context.resume_from = damaged;
+    const auto refused = fit(c, train, if_validated(c, validation), context);
+    REQUIRE(!refused);
+    CHECK(refused.error().code == ErrorCode::DataLoss);
   });
 }
 

@@ -174,10 +174,13 @@ TEST_CASE("Pipe mode: errors name the object, line or row") {
   CHECK(stream_error_of(json, context).starts_with("AlgorithmSpecification.TrainingInputMode"));
   json = pipe_request("File");
   json["InputDataConfig"][0]["InputMode"] = "Pipe";
-  json["AlgorithmSpecification"]["TrainingImage"] = "xgboost";
-  json["HyperParameters"] = {{"num_round", "2"}};
+  json["AlgorithmSpecification"]["TrainingImage"] = "mlp";
+  json["HyperParameters"] = {{"predictor_type", "binary_classifier"}};
   CHECK(stream_error_of(json, context)
-            .starts_with("InputDataConfig[0].InputMode: Pipe: xgboost does not train on a stream"));
+            .starts_with("InputDataConfig[0].InputMode: Pipe: mlp does not train on a stream"));
+  json["AlgorithmSpecification"]["TrainingImage"] = "xgboost";
+  json["HyperParameters"] = {{"num_round", "2"}, {"booster", "gblinear"}};
+  CHECK(stream_error_of(json, context) == "booster gblinear does not train on a stream");
 
   put_object(context, "heads/a.csv", "y,a,b\n1,2,3\n0,1,1\n");
   put_object(context, "heads/b.csv", "y,b,a\n1,2,3\n");
@@ -185,4 +188,99 @@ TEST_CASE("Pipe mode: errors name the object, line or row") {
   json["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = "s3://b/heads/";
   CHECK(stream_error_of(json, context) ==
         "s3://b/heads/b.csv: its columns are not those of s3://b/heads/a.csv");
+}
+
+TEST_CASE(
+    "Pipe mode: what other algorithms learn from a stream of some megabytes, beside what they learn in "
+    "memory") {
+  FakeContext context;
+  put_object(context, "train/a.csv", sample_rows(60'000, 11));
+  put_object(context, "train/b.csv", sample_rows(20'000, 12));
+  const auto train = [&](const std::string& algorithm, const std::string& mode, Json parameters,
+                         const std::string& type = "text/csv;label_size=0", Json more = Json::object()) {
+    Json json = pipe_request(mode);
+    json["AlgorithmSpecification"]["TrainingImage"] = algorithm;
+    json["TrainingJobName"] = algorithm + "-" + mode;
+    json["HyperParameters"] = std::move(parameters);
+    json["InputDataConfig"][0]["ContentType"] = type;
+    json.update(more);
+    const auto result = run_training(spec_of(json), context);
+    REQUIRE_MESSAGE(result, (result ? "" : result.error().message));
+    return *result;
+  };
+  const auto bytes = [&](const TrainResult& result) {
+    const bool xgboost = result.model_uri.find("/xgboost-") != std::string::npos;
+    return model_file(context.objects(), result.model_uri, xgboost ? "xgboost-model" : "model.bin");
+  };
+  SUBCASE("randomcutforest: the same model") {
+    for (const char* decay : {"0", "0.0001"}) {
+      const Json parameters = {{"num_trees", "50"}, {"num_samples_per_tree", "64"}, {"time_decay", decay}};
+      CHECK(bytes(train("randomcutforest", "Pipe", parameters)) ==
+            bytes(train("randomcutforest", "File", parameters)));
+    }
+  }
+  SUBCASE("xgboost: the same model") {
+    put_object(context, "train/c.csv", "1,,0.01,2\n0,3,,1\n");  // missing values, in the last object alone
+    for (Json parameters : {Json{{"subsample", "0.7"}, {"max_depth", "8"}},
+                            Json{{"booster", "dart"}, {"rate_drop", "0.5"}, {"max_bin", "1000"}}}) {
+      parameters.update({{"num_round", "12"}, {"objective", "binary:logistic"}});
+      const TrainResult file = train("xgboost", "File", parameters, "text/csv");
+      const std::string bytes_of_file = bytes(file);
+      const TrainResult pipe = train("xgboost", "Pipe", parameters, "text/csv");
+      CHECK(bytes(pipe) == bytes_of_file);
+      CHECK(pipe.metrics == file.metrics);
+      const Json keep = {
+          {"CheckpointConfig", {{"S3Uri", "s3://b/checkpoints" + parameters.dump().substr(2, 4)}}}};
+      CHECK(bytes(train("xgboost", "Pipe", parameters, "text/csv", keep)) == bytes_of_file);
+      const TrainResult resumed = train("xgboost", "Pipe", parameters, "text/csv", keep);
+      CHECK(resumed.history.front().round == 10);
+      CHECK(bytes(resumed) == bytes_of_file);
+    }
+  }
+  SUBCASE("pca: the same directions") {
+    for (const char* mode : {"regular", "randomized"}) {
+      const Json parameters = {{"num_components", "2"}, {"algorithm_mode", mode}};
+      const TrainResult pipe = train("pca", "Pipe", parameters), file = train("pca", "File", parameters);
+      CHECK(pipe.metrics.at("train:explained_variance_ratio") ==
+            doctest::Approx(file.metrics.at("train:explained_variance_ratio")).epsilon(1e-9));
+      Matrix rows(2, 4);
+      rows.values = {1, 100, 0.01f, 0.5f, 0, 60, -0.02f, -1};
+      const EstimatorKind* kind = find_estimator("pca");
+      const Matrix a = *(*kind->load(bytes(pipe)))->predict(rows),
+                   b = *(*kind->load(bytes(file)))->predict(rows);
+      for (std::size_t i = 0; i < a.values.size(); ++i)
+        CHECK(a.values[i] == doctest::Approx(b.values[i]).epsilon(1e-5));
+    }
+  }
+  SUBCASE("kmeans: as near to the rows") {
+    const TrainResult pipe = train("kmeans", "Pipe", {{"k", "7"}, {"epochs", "3"}}),
+                      file = train("kmeans", "File", {{"k", "7"}});
+    CHECK(pipe.rounds == 3);
+    CHECK(pipe.metrics.at("train:msd") < file.metrics.at("train:msd") * 1.01);
+    CHECK(bytes(pipe) == bytes(train("kmeans", "Pipe", {{"k", "7"}, {"epochs", "3"}})));
+  }
+  SUBCASE("factorization-machines: as well, and on from a checkpoint") {
+    const Json parameters = {{"predictor_type", "regressor"},
+                             {"num_factors", "2"},
+                             {"epochs", "11"},
+                             {"linear_lr", "0.001"},
+                             {"factors_lr", "0.0001"},
+                             {"mini_batch_size", "500"},
+                             {"bias_lr", "0.02"}};
+    const TrainResult pipe = train("factorization-machines", "Pipe", parameters, "text/csv"),
+                      file = train("factorization-machines", "File", parameters, "text/csv");
+    CHECK(pipe.metrics.at("train:rmse") < file.metrics.at("train:rmse") * 1.1);
+    const Json keep = {{"CheckpointConfig", {{"S3Uri", "s3://b/checkpoints"}}}};
+    CHECK(bytes(train("factorization-machines", "Pipe", parameters, "text/csv", keep)) == bytes(pipe));
+    const TrainResult resumed = train("factorization-machines", "Pipe", parameters, "text/csv", keep);
+    CHECK(resumed.history.front().round == 10);
+    CHECK(bytes(resumed) == bytes(pipe));
+    Json categorical = parameters;
+    categorical["categorical_features"] = "all";
+    Json json = pipe_request();
+    json["AlgorithmSpecification"]["TrainingImage"] = "factorization-machines";
+    json["HyperParameters"] = categorical;
+    CHECK(stream_error_of(json, context) ==
+          "categorical_features need all rows at once, which Pipe mode never has");
+  }
 }

@@ -284,14 +284,71 @@ TEST_CASE("run_training: a job that was stopped goes on from its checkpoint and 
   put(stopped, "checkpoints/job-1/xgboost-checkpoint", "{}");
   const auto damaged = run_training(*spec, stopped);
   REQUIRE(!damaged);
-  CHECK(damaged.error().message.starts_with("not a usable xgboost model"));
+  CHECK(damaged.error().message == "s3://b/checkpoints/job-1/xgboost-checkpoint is not a whole checkpoint");
+  CHECK(damaged.error().code == ErrorCode::DataLoss);
+}
+
+TEST_CASE("run_training: a checkpoint of other settings, or of an algorithm that keeps none, is left alone") {
+  FakeContext context;
+  put_samples(context);
+  Json json = request();
+  json["HyperParameters"]["num_round"] = "12";
+  json["CheckpointConfig"]["S3Uri"] = "s3://b/checkpoints/";
+  REQUIRE(run_training(*parse_training_spec(json), context).has_value());
+  REQUIRE(context.objects().read("s3://b/checkpoints/job-1/xgboost-checkpoint").has_value());
+  const auto first_round = [&](const Json& asked) {
+    std::int64_t first = -1;
+    TrainHooks hooks;
+    hooks.metric = [&](const MetricPoint& point) { first = first < 0 ? point.round : first; };
+    const auto result = run_training(*parse_training_spec(asked), context, hooks);
+    REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().message));
+    return first;
+  };
+  CHECK(first_round(json) == 10);
+  json["HyperParameters"]["eta"] = "0.1";
+  CHECK(first_round(json) == 0);
+  CHECK(first_round(json) == 10);
+  json["HyperParameters"]["seed"] = "3";
+  CHECK(first_round(json) == 0);
+  put(context, "data/train/more.csv", "y,x0,x1,x2,x3\n1,2,3,4,5\n");
+  CHECK(first_round(json) == 0);
   json["HyperParameters"]["booster"] = "gblinear";
-  CHECK(parse_training_spec(json).error().message ==
-        "CheckpointConfig: xgboost with these hyperparameters keeps no checkpoints: leave it out");
-  json["AlgorithmSpecification"]["TrainingImage"] = "linear-learner";
-  json["HyperParameters"] = {{"predictor_type", "binary_classifier"}};
-  CHECK(parse_training_spec(json).error().message ==
-        "CheckpointConfig: linear-learner keeps no checkpoints: leave it out");
+  CHECK(first_round(json) == 0);
+  CHECK(first_round(json) == 0);
+}
+
+TEST_CASE("run_training: ranking by a column of queries, or by qid of text/libsvm") {
+  Random random(6);
+  std::string named = "grade,query,a,b\n", lines;
+  for (int i = 0; i < 120; ++i) {
+    const int query = i / 6;
+    const double a = random.normal(), b = random.normal();
+    const std::string grade = a > 0.3 ? "1" : "0";
+    named += grade + "," + std::to_string(query) + "," + std::to_string(a) + "," + std::to_string(b) + "\n";
+    lines += grade + " qid:" + std::to_string(query) + " 0:" + std::to_string(a) + " 1:" + std::to_string(b) +
+             "\n";
+  }
+  Json json = request();
+  json["HyperParameters"] = {{"num_round", "5"}, {"objective", "rank:map"}, {"group", "query"}};
+  FakeContext by_column, by_qid;
+  for (const char* channel : {"train", "validation"}) {
+    put(by_column, std::string("data/") + channel + "/x.csv", named);
+    put(by_qid, std::string("data/") + channel + "/x.txt", lines);
+  }
+  const auto first = run_training(*parse_training_spec(json), by_column);
+  REQUIRE_MESSAGE(first.has_value(), (first ? "" : first.error().message));
+  CHECK(first->metrics.at("validation:map") > 0.95);
+  CHECK(card_of(by_column, first->model_uri)["features"] == Json{"a", "b"});
+  json["HyperParameters"].erase("group");
+  CHECK(error_of(json, by_column) == "train: ranking needs the query of each row");
+  for (Json& channel : json["InputDataConfig"]) channel["ContentType"] = "text/libsvm";
+  const auto second = run_training(*parse_training_spec(json), by_qid);
+  REQUIRE_MESSAGE(second.has_value(), (second ? "" : second.error().message));
+  CHECK(second->metrics == first->metrics);
+  put(by_qid, "data/train/y.txt", "1 0:1 1:2\n");
+  CHECK(error_of(json, by_qid) == "s3://b/data/train/y.txt:1: some rows have a qid and others none");
+  put(by_qid, "data/train/y.txt", "1 0:1 qid:3\n");
+  CHECK(error_of(json, by_qid) == "s3://b/data/train/y.txt:1: qid stands behind the target, once");
 }
 
 TEST_CASE("run_training: errors name channel, row and column") {

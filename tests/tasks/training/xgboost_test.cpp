@@ -103,13 +103,17 @@ TEST_CASE("xgboost: every objective that is offered trains; softmax predicts pro
   for (double& y : data.y) y = y > 1 ? 1 : 0.5;  // fits all that is not a class
   Dataset classes = data;
   for (double& y : classes.y) y = y > 0.7 ? 1 : 0;
+  Dataset queries = classes;
+  for (std::size_t i = 0; i < queries.y.size(); ++i) queries.groups.push_back(static_cast<double>(i / 10));
   while (!objectives.empty()) {
     const std::string objective(objectives.substr(0, objectives.find('|')));
     objectives.remove_prefix(std::min(objectives.size(), objective.size() + 1));
     if (objective.starts_with("multi:")) continue;
     CAPTURE(objective);
-    const auto fitted = try_fit({{"num_round", "2"}, {"objective", objective}},
-                                objective.starts_with("binary:") ? classes : data);
+    const auto fitted =
+        try_fit({{"num_round", "2"}, {"objective", objective}}, objective.starts_with("binary:") ? classes
+                                                                : objective.starts_with("rank:") ? queries
+                                                                                                 : data);
     CHECK_MESSAGE(fitted.has_value(), (fitted ? "" : fitted.error().message));
   }
 }

@@ -1,0 +1,319 @@
+#include "tasks/training/debug_rules.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "tasks/arguments.h"
+#include "tasks/training/hyperparameters.h"
+#include "tasks/training/xgboost.h"
+#include "tasks/trees/explain.h"
+
+namespace millrace::tasks {
+
+struct DebugRuleParameter {
+  std::string_view name;
+  double value;  // unless it is given
+};
+
+// What a rule looks at; each of them says what is wrong, or nothing.
+struct DebugRuleKind {
+  std::string_view name;
+  std::vector<DebugRuleParameter> parameters;
+  std::string (*on_metric)(DebugRule& rule, const MetricPoint& point) = nullptr;
+  std::string (*on_data)(const DebugRule& rule, const Dataset& train, std::string_view task) = nullptr;
+  std::string (*on_trees)(const DebugRule& rule, const trees::Ensemble& ensemble) = nullptr;
+  std::string (*on_silence)(const DebugRule& rule, Millis since) = nullptr;
+};
+
+namespace {
+
+constexpr std::string_view kTrainPrefix = "train:", kValidationPrefix = "validation:";
+constexpr std::size_t kRulesMax = 20;  // of a job, as on AWS
+
+std::string figure(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+bool is_loss(const MetricPoint& point) {
+  return !larger_is_better(point.name);
+}
+
+// Whether the value is better than the best so far by more than `delta`, and it is remembered then.
+bool improves(DebugRule& rule, const std::string& name, double value, double delta) {
+  const auto [best, first] = rule.losses.emplace(name, value);
+  if (first) return true;
+  if (!(value < best->second - delta)) return false;
+  best->second = value;
+  return true;
+}
+
+std::string loss_not_decreasing(DebugRule& rule, const MetricPoint& point) {
+  if (rule.metric.empty() && is_loss(point)) rule.metric = point.name;
+  if (point.name != rule.metric) return {};
+  const auto [before, first] = rule.losses.emplace("before", point.value);
+  if (first || ++rule.steps % static_cast<std::int64_t>(rule.parameters["num_steps"]) != 0) return {};
+  const double least = std::abs(before->second) * rule.parameters["diff_percent"] / 100;
+  if (point.value < before->second - least) {
+    before->second = point.value;
+    return {};
+  }
+  return point.name + " went from " + figure(before->second) + " to " + figure(point.value) + " in " +
+         figure(rule.parameters["num_steps"]) + " steps";
+}
+
+std::string overfit(DebugRule& rule, const MetricPoint& point) {
+  if (!is_loss(point)) return {};
+  if (point.name.starts_with(kTrainPrefix)) rule.losses[point.name.substr(kTrainPrefix.size())] = point.value;
+  if (!point.name.starts_with(kValidationPrefix)) return {};
+  const std::string loss = point.name.substr(kValidationPrefix.size());
+  if (rule.metric.empty() && rule.losses.contains(loss)) rule.metric = loss;
+  if (loss != rule.metric || static_cast<double>(point.round) < rule.parameters["start_step"]) return {};
+  const double train = rule.losses[loss];
+  const bool far = point.value - train > rule.parameters["ratio_threshold"] * std::abs(train);
+  rule.streak = far ? rule.streak + 1 : 0;
+  if (static_cast<double>(rule.streak) <= rule.parameters["patience"]) return {};
+  return loss + " is " + figure(point.value) + " on validation and " + figure(train) + " on train";
+}
+
+std::string overtraining(DebugRule& rule, const MetricPoint& point) {
+  if (!is_loss(point)) return {};
+  const bool validation = point.name.starts_with(kValidationPrefix);
+  if (!validation && !point.name.starts_with(kTrainPrefix)) return {};
+  const std::string loss = point.name.substr(point.name.find(':') + 1);
+  if (rule.metric.empty()) rule.metric = loss;
+  if (loss != rule.metric) return {};
+  double& stale = rule.losses[validation ? "stale validation" : "stale train"];
+  stale = improves(rule, point.name, point.value, rule.parameters["delta"]) ? 0 : stale + 1;
+  if (!validation || rule.losses["stale validation"] < rule.parameters["patience_validation"] ||
+      rule.losses["stale train"] < rule.parameters["patience_train"])
+    return {};
+  return loss + " has not improved by " + figure(rule.parameters["delta"]) + " for " +
+         figure(rule.losses["stale train"]) + " steps on train and " +
+         figure(rule.losses["stale validation"]) + " on validation";
+}
+
+std::string exploding(DebugRule& rule, const MetricPoint& point) {
+  if (std::isfinite(point.value)) return {};
+  if (rule.parameters["only_nan"] != 0 && !std::isnan(point.value)) return {};
+  return point.name + " is " + figure(point.value);
+}
+
+std::string imbalanced_classes(const DebugRule& rule, const Dataset& train, std::string_view task) {
+  if (task != "binary" && task != "multiclass") return {};
+  std::map<double, double> counts;
+  for (const double y : train.y) ++counts[y];
+  if (counts.size() < 2) return counts.empty() ? "" : "all rows are of one class";
+  const auto [least, most] =
+      std::ranges::minmax_element(counts, {}, [](const auto& entry) { return entry.second; });
+  if (most->second / least->second <= rule.parameters.at("threshold_imbalance")) return {};
+  return "class " + figure(most->first) + " has " + figure(most->second) + " rows, class " +
+         figure(least->first) + " only " + figure(least->second);
+}
+
+std::string tree_depth(const DebugRule& rule, const trees::Ensemble& ensemble) {
+  int deepest = 0;
+  for (const trees::Tree& tree : ensemble.trees) {
+    std::vector<int> depth(tree.nodes.size());
+    for (std::size_t k = 1; k < tree.nodes.size(); ++k) {  // parents stand before their children
+      depth[k] = depth[static_cast<std::size_t>(std::max(0, tree.nodes[k].parent))] + 1;
+      deepest = std::max(deepest, depth[k]);
+    }
+  }
+  if (deepest <= rule.parameters.at("depth")) return {};
+  return "a tree is " + std::to_string(deepest) + " deep";
+}
+
+std::string importance_overweight(const DebugRule& rule, const trees::Ensemble& ensemble) {
+  auto gains = trees::feature_importance(ensemble, "total_gain");
+  if (!gains) return {};
+  const double all = std::accumulate(gains->begin(), gains->end(), 0.0);
+  std::ranges::sort(*gains, std::greater<>());
+  const auto count = std::min(gains->size(), static_cast<std::size_t>(rule.parameters.at("nfeatures")));
+  const double first =
+      std::accumulate(gains->begin(), gains->begin() + static_cast<std::ptrdiff_t>(count), 0.0);
+  if (!(all > 0) || count == gains->size() || first / all <= rule.parameters.at("threshold")) return {};
+  return std::to_string(count) + " of " + std::to_string(gains->size()) + " features have " +
+         figure(100 * first / all) + " % of the importance";
+}
+
+std::string stalled(const DebugRule& rule, Millis since) {
+  const double seconds = static_cast<double>(since.count()) / 1000;
+  if (seconds < rule.parameters.at("threshold")) return {};
+  return "nothing was reported for " + figure(seconds) + " s";
+}
+
+const std::vector<DebugRuleKind>& rule_kinds() {
+  static const std::vector<DebugRuleKind> kKinds = {
+      {.name = "LossNotDecreasing",
+       .parameters = {{"num_steps", 10}, {"diff_percent", 0.1}},
+       .on_metric = loss_not_decreasing},
+      {.name = "Overfit",
+       .parameters = {{"start_step", 0}, {"patience", 1}, {"ratio_threshold", 0.1}},
+       .on_metric = overfit},
+      {.name = "Overtraining",
+       .parameters = {{"patience_train", 5}, {"patience_validation", 10}, {"delta", 0.01}},
+       .on_metric = overtraining},
+      {.name = "ExplodingTensor", .parameters = {{"only_nan", 0}}, .on_metric = exploding},
+      {.name = "ClassImbalance", .parameters = {{"threshold_imbalance", 10}}, .on_data = imbalanced_classes},
+      {.name = "TreeDepth", .parameters = {{"depth", 4}}, .on_trees = tree_depth},
+      {.name = "FeatureImportanceOverweight",
+       .parameters = {{"threshold", 0.8}, {"nfeatures", 3}},
+       .on_trees = importance_overweight},
+      {.name = "StalledTrainingRule", .parameters = {{"threshold", 1800}}, .on_silence = stalled},
+  };
+  return kKinds;
+}
+
+// Parameters that choose tensors or describe actions: read elsewhere, or of no meaning here.
+constexpr std::string_view kOtherParameters[] = {
+    "rule_to_invoke",           "action_json",      "stop_training_on_fire",
+    "training_job_name_prefix", "collection_names", "tensor_regex",
+    "use_losses_collection",    "base_trial",       "mode",
+    "increment_step",           "use_loss_tensor"};
+
+Result<const DebugRuleKind*> debug_kind_of(const Arguments& configuration, const std::string& name) {
+  std::vector<std::string_view> names;
+  std::string listed;
+  for (const DebugRuleKind& kind : rule_kinds()) {
+    if (kind.name == name) return &kind;
+    names.push_back(kind.name);
+    listed += (listed.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  const std::string_view near = nearest_name(name, names);
+  return configuration.wrong("RuleParameters",
+                             "rule_to_invoke '" + name + "' is not one of the rules" +
+                                 (near.empty() ? "" : ": did you mean '" + std::string(near) + "'?"),
+                             "the rules are " + listed);
+}
+
+std::string lowered(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  return text;
+}
+
+// [{"name": "StopTraining", "parameters": {…}}], or one of them.
+Result<bool> stops_training(const Arguments& configuration,
+                            const std::map<std::string, std::string>& parameters) {
+  const auto given = [&](const char* name) {
+    const auto found = parameters.find(name);
+    return found == parameters.end() ? std::string() : found->second;
+  };
+  if (lowered(given("stop_training_on_fire")) == "true") return true;
+  const std::string text = given("action_json");
+  if (text.empty()) return false;
+  Json actions = Json::parse(text, nullptr, false);
+  if (actions.is_object()) actions = Json::array({actions});
+  if (!actions.is_array()) return configuration.wrong("RuleParameters", "action_json is not JSON: " + text);
+  bool stops = false;
+  for (const Json& action : actions) {
+    const auto name = action.is_object() ? action.find("name") : action.end();
+    if (name == action.end() || !name->is_string())
+      return configuration.wrong("RuleParameters", "action_json: an action has no name");
+    if (lowered(name->get<std::string>()) != "stoptraining")
+      return configuration.wrong("RuleParameters",
+                                 "action_json: '" + name->get<std::string>() + "' is not offered",
+                                 "the action is StopTraining; for others a rule of the event bus can act on "
+                                 "\"SageMaker Training Job State Change\"");
+    stops = true;
+  }
+  return stops;
+}
+
+Result<DebugRule> parse_rule(const Arguments& configuration, std::string_view algorithm) {
+  DebugRule rule;
+  MR_TRY(name, configuration.text("RuleConfigurationName"));
+  MR_TRY(parameters, configuration.text_map("RuleParameters"));
+  const auto invoked = parameters.find("rule_to_invoke");
+  MR_TRY(kind, debug_kind_of(configuration, invoked == parameters.end() ? name : invoked->second));
+  rule.name = name, rule.kind = kind;
+  if (kind->on_data && algorithm.empty())
+    return configuration.wrong("RuleConfigurationName",
+                               std::string(kind->name) + " knows no rows of a program");
+  const bool trees = algorithm == "xgboost" || algorithm == "random-forest" || algorithm == "extra-trees";
+  if (kind->on_trees && !trees)
+    return configuration.wrong("RuleConfigurationName",
+                               std::string(kind->name) + " is for xgboost, random-forest and extra-trees");
+  for (const DebugRuleParameter& own : kind->parameters) rule.parameters[std::string(own.name)] = own.value;
+  for (const auto& [key, text] : parameters) {
+    const auto own = rule.parameters.find(key);
+    if (own == rule.parameters.end()) {
+      if (std::ranges::find(kOtherParameters, key) != std::end(kOtherParameters)) continue;
+      return configuration.wrong("RuleParameters",
+                                 "'" + key + "' is no parameter of " + std::string(kind->name));
+    }
+    const std::string low = lowered(text);
+    const auto number = low == "true" ? 1 : low == "false" ? 0 : parse_real(text);
+    if (!number || *number < 0)
+      return configuration.wrong("RuleParameters",
+                                 key + " is '" + text + "': expected a number of at least 0");
+    own->second = *number;
+  }
+  if (kind->on_metric == loss_not_decreasing)
+    rule.parameters["num_steps"] = std::max(1.0, rule.parameters["num_steps"]);
+  MR_TRY(stops, stops_training(configuration, parameters));
+  rule.stops = stops;
+  return rule;
+}
+
+}  // namespace
+
+Result<DebugRules> DebugRules::parse(const Json& request, std::string_view algorithm) {
+  DebugRules out;
+  MR_TRY(configurations, Arguments(request).list("DebugRuleConfigurations"));
+  if (configurations.size() > kRulesMax)
+    return invalid("DebugRuleConfigurations: more than " + std::to_string(kRulesMax) + " rules");
+  for (const Arguments& configuration : configurations) {
+    MR_TRY(rule, parse_rule(configuration, algorithm));
+    if (std::ranges::find(out.rules_, rule.name, &DebugRule::name) != out.rules_.end())
+      return configuration.wrong("RuleConfigurationName", "there are two rules '" + rule.name + "'");
+    out.rules_.push_back(std::move(rule));
+  }
+  return out;
+}
+
+bool DebugRules::watches_time() const {
+  return std::ranges::any_of(rules_, [](const DebugRule& rule) { return rule.kind->on_silence != nullptr; });
+}
+
+template <class Look>
+std::vector<std::size_t> DebugRules::look(Look&& look_with) {
+  std::vector<std::size_t> met;
+  for (std::size_t k = 0; k < rules_.size(); ++k) {
+    if (!rules_[k].issue.empty()) continue;
+    rules_[k].issue = look_with(rules_[k]);
+    if (!rules_[k].issue.empty()) met.push_back(k);
+  }
+  return met;
+}
+
+std::vector<std::size_t> DebugRules::on_metric(const MetricPoint& point) {
+  return look([&](DebugRule& rule) {
+    return rule.kind->on_metric ? rule.kind->on_metric(rule, point) : std::string();
+  });
+}
+
+std::vector<std::size_t> DebugRules::on_data(const Dataset& train, std::string_view task) {
+  return look([&](DebugRule& rule) {
+    return rule.kind->on_data ? rule.kind->on_data(rule, train, task) : std::string();
+  });
+}
+
+std::vector<std::size_t> DebugRules::on_model(const Model& model) {
+  const trees::Ensemble* ensemble = ensemble_of(model);
+  if (ensemble == nullptr) return {};
+  return look([&](DebugRule& rule) {
+    return rule.kind->on_trees ? rule.kind->on_trees(rule, *ensemble) : std::string();
+  });
+}
+
+std::vector<std::size_t> DebugRules::on_silence(Millis since_last_report) {
+  return look([&](DebugRule& rule) {
+    return rule.kind->on_silence ? rule.kind->on_silence(rule, since_last_report) : std::string();
+  });
+}
+
+}  // namespace millrace::tasks
