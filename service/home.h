@@ -8,6 +8,8 @@
 //   HOME/tasks.db      job records, models, endpoints
 //   HOME/tables.db     DynamoDB tables, when there are any
 //   HOME/queues.db     SQS queues, when there are any
+//   HOME/features.db   records of feature groups, when there are any
+//   HOME/labels.db     what people label, when there is something
 //   HOME/bus.db        rules, archives, schedules of the event bus (service/bus)
 //   HOME/objects/      s3://bucket/key is objects/bucket/key
 //   HOME/objects.db    what is known of objects beside their bytes

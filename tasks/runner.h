@@ -14,6 +14,7 @@
 #include "orchestrator/dispatch/runner.h"
 #include "tasks/artifacts/object_store.h"
 #include "tasks/deployment/endpoint_host.h"
+#include "tasks/features/feature_store.h"
 #include "tasks/functions/lambda.h"
 #include "tasks/jobs/jobs.h"
 
@@ -21,7 +22,9 @@ namespace millrace::tasks {
 
 class DataServices;
 class EventLog;
+class FeatureService;
 class Integrations;
+class LabelService;
 struct RunnerCore;
 
 class TaskLibraryRunner final : public orchestrator::TaskRunner {
@@ -41,7 +44,8 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     LambdaPlace place;                          // in ARNs
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
     EndpointHost::Settings endpoints = {};      // its account and seed are set here
-    metrics::Registry* metrics = nullptr;       // of endpoints; may be null
+    FeatureStore::Settings features = {};
+    metrics::Registry* metrics = nullptr;  // of endpoints; may be null
     // Log lines of jobs, besides their files; may be empty. Any thread.
     std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
                        std::string_view line)>
@@ -71,6 +75,8 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   ObjectStore& objects();        // any thread
   DataServices& data();          // any thread: tables and queues
   EndpointHost& endpoints();     // any thread
+  FeatureService& features();    // any thread
+  LabelService& labels();        // any thread
   Result<EventLog*> events();    // any thread; opened when it is asked for first
   Integrations& integrations();  // any thread: HTTP requests, mapped resources
 

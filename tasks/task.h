@@ -10,9 +10,11 @@
 #include "base/clock.h"
 #include "base/failure.h"
 #include "base/json.h"
+#include "base/result.h"
 
 namespace millrace::tasks {
 
+class FeatureStore;
 class ObjectStore;
 class Jobs;
 
@@ -38,8 +40,9 @@ class TaskContext {
   virtual ObjectStore& objects() = 0;                   // s3://bucket/key
   virtual Jobs& jobs() = 0;                             // job and entity records, see jobs/jobs.h
   virtual const Clock& clock() const = 0;
-  virtual std::uint64_t seed() const = 0;  // the same for every attempt of one task
-  virtual int threads() const = 0;         // how many it may use, >= 1
+  virtual std::uint64_t seed() const = 0;    // the same for every attempt of one task
+  virtual int threads() const = 0;           // how many it may use, >= 1
+  virtual Result<FeatureStore*> features();  // of the home; Unavailable where there is none
 };
 
 // A failure in the service's form: SageMaker.<code>, e.g. SageMaker.ValidationException.

@@ -18,8 +18,10 @@ namespace millrace::tasks {
 
 class DataServices;
 class EndpointHost;
+class FeatureService;
 class FunctionHost;
 class Integrations;
+class LabelService;
 class RequestIds;
 struct LambdaPlace;
 
@@ -61,6 +63,9 @@ struct DeferredCall {
   RequestIds& ids;
   std::shared_ptr<const std::atomic<bool>> cancelled;  // true: nobody waits for the answer any more
   std::function<void(Outcome)> answer;                 // once, from any thread
+  FeatureService* features = nullptr;                  // of the home
+  LabelService* labels = nullptr;                      // of the home
+  bool sync = false;                                   // answer when the job has ended
 };
 
 struct Parameter {

@@ -22,6 +22,10 @@ struct AwsService {
 inline constexpr AwsService kStates{"AWSStepFunctions.", "states", "1.0"};
 inline constexpr AwsService kLogs{"Logs_20140328.", "logs", "1.1"};
 inline constexpr AwsService kScheduler{"AWSScheduler.", "scheduler", "1.0"};  // of Millrace's servers alone
+inline constexpr AwsService kSageMaker{"SageMaker.", "sagemaker", "1.1"};
+// The two that follow: of Millrace's servers alone.
+inline constexpr AwsService kFeatureStore{"AmazonSageMakerFeatureStoreRuntime.", "sagemaker", "1.0"};
+inline constexpr AwsService kLabels{"MillraceLabels.", "millrace", "1.0"};
 
 class Access {
  public:

@@ -24,6 +24,8 @@ const EntityKind kExperiment{"Experiment", "experiment", "ExperimentSummaries", 
 const EntityKind kTrial{"Trial", "experiment-trial", "TrialSummaries", true};
 const EntityKind kTrialComponent{"TrialComponent", "experiment-trial-component", "TrialComponentSummaries",
                                  true};
+const EntityKind kFeatureGroup{"FeatureGroup", "feature-group", "FeatureGroupSummaries", true};
+const EntityKind kLabelingJob{"LabelingJob", "labeling-job", "LabelingJobSummaryList", true};
 
 namespace {
 
@@ -47,10 +49,13 @@ constexpr std::string_view kSummaryFields[] = {"Status",
                                                "EndpointConfigName",
                                                "TrainingJobStatusCounters",
                                                "ObjectiveStatusCounters",
-                                               "TuningJobArn"};
+                                               "TuningJobArn",
+                                               "LabelCounters",
+                                               "LabelingJobOutput"};
 constexpr const EntityKind* kEntityKinds[] = {
-    &kTrainingJob,       &kProcessingJob, &kTransformJob,   &kTuningJob,  &kModel, &kModelPackage,
-    &kModelPackageGroup, &kEndpoint,      &kEndpointConfig, &kExperiment, &kTrial, &kTrialComponent};
+    &kTrainingJob,  &kProcessingJob,     &kTransformJob, &kTuningJob,      &kModel,
+    &kModelPackage, &kModelPackageGroup, &kEndpoint,     &kEndpointConfig, &kExperiment,
+    &kTrial,        &kTrialComponent,    &kFeatureGroup, &kLabelingJob};
 
 Json summary_of(const EntityKind& entity, const Json& record) {
   Json summary = Json::object();

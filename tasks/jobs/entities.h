@@ -19,7 +19,8 @@ struct EntityKind {
   bool modelled_not_found = false;  // what is not there is ResourceNotFound; else ValidationException
 };
 extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kModel, kModelPackageGroup,
-    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent;
+    kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent, kFeatureGroup,
+    kLabelingJob;
 // The kind of an ARN, or null.
 const EntityKind* entity_of_arn(std::string_view arn);
 

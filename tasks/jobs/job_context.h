@@ -31,6 +31,7 @@ class JobContext final : public TaskContext {
   const Clock& clock() const override { return outer_.clock(); }
   std::uint64_t seed() const override { return hash64(name_); }
   int threads() const override { return outer_.threads(); }
+  Result<FeatureStore*> features() override { return outer_.features(); }
 
   bool timed_out() const;  // longer than StoppingCondition.MaxRuntimeInSeconds allows
   bool suspended() const { return call_.suspended && call_.suspended(); }  // see TaskCall
