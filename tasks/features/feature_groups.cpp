@@ -78,8 +78,8 @@ Result<Json> new_group(TaskCall& call, const std::string& name) {
   const std::int64_t now = to_millis(call.context.clock().now());
   const std::string uid = name + "-" + std::to_string(now);
   Json record = {{"FeatureGroupName", name}, {"FeatureGroupArn", entity_arn(kFeatureGroup, name)}};
-  record.update(call.arguments);
-  record["FeatureGroupName"] = name;
+  for (const auto& [member, value] : call.arguments.items())
+    if (!value.is_null()) record[member] = value;
   if (arguments.has("OfflineStoreConfig")) {
     const LambdaPlace nowhere;
     MR_TRY(offline, offline_config(arguments, uid, call.place ? *call.place : nowhere));

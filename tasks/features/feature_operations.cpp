@@ -43,7 +43,8 @@ struct TargetStores {
 Checked<TargetStores> target_stores_in(const FeatureGroup& group, JsonView input) {
   const bool has_offline = !group.offline_uri.empty();
   const JsonView list = input.find("TargetStores");
-  if (!list || !list.is_array()) return TargetStores{group.online, has_offline};
+  if (!list || list.is_null()) return TargetStores{group.online, has_offline};
+  if (!list.is_array()) return validation_error("TargetStores must be a list");
   TargetStores stores{false, false};
   for (const JsonView one : list.elements()) {
     const std::string name = one.is_string() ? one.string() : "";
@@ -59,7 +60,7 @@ Checked<TargetStores> target_stores_in(const FeatureGroup& group, JsonView input
 Result<std::optional<Instant>> expiry_of(const FeatureGroup& group, const FeatureRecord& record,
                                          JsonView input) {
   std::optional<Millis> lifetime = group.lifetime;
-  if (const JsonView ttl = input.find("TtlDuration"); ttl && ttl.is_object()) {
+  if (const JsonView ttl = input.find("TtlDuration"); ttl && !ttl.is_null()) {
     MR_TRY(own, read_ttl(to_json(ttl)));
     lifetime = own;
   }

@@ -131,7 +131,8 @@ Result<std::string> LabelStore::State::prepare(const Create& create, Json& recor
   }
   const std::int64_t now = to_millis(clock.now());
   record = {{"LabelingJobName", name}, {"LabelingJobArn", entity_arn(kLabelingJob, name)}};
-  record.update(request);
+  for (const auto& [member, value] : request.items())
+    if (!value.is_null()) record[member] = value;
   record["LabelingJobStatus"] = "InProgress";
   record["JobReferenceCode"] = digest_hex(Digest::Sha256, name + std::to_string(now)).substr(0, 12);
   record["CreationTime"] = now;
