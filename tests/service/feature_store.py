@@ -24,7 +24,7 @@ from server import Server  # noqa: E402
 try:
     import boto3
     from botocore.config import Config
-    except ImportError:
+except ImportError:
     boto3 = None
 
 ROLE = "arn:aws:iam::123456789012:role/any"
