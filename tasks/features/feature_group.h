@@ -67,7 +67,6 @@ bool is_feature_name(std::string_view name);
 // Event times are microseconds since 1970: a feature of type Fractional has seconds, one of type String
 // ISO-8601 in UTC. InvalidArgument for any other text and for times before 1970 or behind 9999.
 Result<std::int64_t> read_event_time(const Feature& feature, std::string_view text);
-std::string format_event_time(const Feature& feature, std::int64_t micros);
 
 // What names a record: of a number its shortest text, so that 7 and 007 are the same.
 std::string record_id(const FeatureGroup& group, std::string_view value);
