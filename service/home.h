@@ -9,6 +9,8 @@
 //   HOME/tables.db     DynamoDB tables, when there are any
 //   HOME/queues.db     SQS queues, when there are any
 //   HOME/metrics.db    metrics and alarms
+//   HOME/features.db   records of feature groups, when there are any
+//   HOME/labels.db     what people label, when there is something
 //   HOME/bus.db        rules, archives, schedules of the event bus (service/bus)
 //   HOME/hashes.db     what is remembered of files' hashes; may be deleted
 //   HOME/objects/      s3://bucket/key is objects/bucket/key

@@ -5,6 +5,7 @@
 #include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
 #include "tasks/experiments/experiments.h"
+#include "tasks/features/feature_groups.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_tasks.h"
 #include "tasks/integrations/events/operations.h"
@@ -17,6 +18,7 @@
 #include "tasks/lineage/lineage_operations.h"
 #include "tasks/lineage/parameters.h"
 #include "tasks/registry/compare_packages.h"
+#include "tasks/labelling/label_tasks.h"
 #include "tasks/registry/model_packages.h"
 #include "tasks/registry/package_aliases.h"
 #include "tasks/steps/job_operations.h"
@@ -179,6 +181,87 @@ constexpr P kAddTagsParameters[] = {
 };
 constexpr P kResourceArn[] = {{"ResourceArn", "string", true}};
 constexpr P kDeleteTagsParameters[] = {{"ResourceArn", "string", true}, {"TagKeys", "array", true}};
+constexpr P kFeatureGroupParameters[] = {
+    {"FeatureGroupName", "string", true, "unique"},
+    {"RecordIdentifierFeatureName", "string", true, "the feature that names a record"},
+    {"EventTimeFeatureName", "string", true, "the feature that tells its time: Fractional seconds or String"},
+    {"FeatureDefinitions", "array", true,
+     "FeatureName, FeatureType Integral, Fractional, String; CollectionType"},
+    {"OnlineStoreConfig", "object", false, "EnableOnlineStore, TtlDuration"},
+    {"OfflineStoreConfig", "object", false, "S3StorageConfig.S3Uri"},
+    {"Description", "string", false, "for people"},
+};
+constexpr P kFeatureGroupName[] = {{"FeatureGroupName", "string", true, "name or ARN"}};
+constexpr P kFeatureGroupChanges[] = {
+    {"FeatureGroupName", "string", true, "name or ARN"},
+    {"FeatureAdditions", "array", false, "as FeatureDefinitions; records that are there have no value"},
+    {"OnlineStoreConfig", "object", false, "TtlDuration: of records put from now on"},
+};
+constexpr P kListFeatureGroupsParameters[] = {
+    {"NameContains", "string", false, "part of the name"},
+    {"FeatureGroupStatusEquals", "string", false, "Created"},
+    {"OfflineStoreStatusEquals", "string", false, "Active"},
+    {"SortBy", "string", false, "CreationTime (default), Name, FeatureGroupStatus, OfflineStoreStatus"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kFeatureName[] = {{"FeatureGroupName", "string", true, "name or ARN"},
+                              {"FeatureName", "string", true}};
+constexpr P kFeatureMetadataChanges[] = {
+    {"FeatureGroupName", "string", true, "name or ARN"},
+    {"FeatureName", "string", true},
+    {"Description", "string", false, "for people"},
+    {"ParameterAdditions", "array", false, "Key, Value; a key that is there gets the new value"},
+    {"ParameterRemovals", "array", false, "keys"},
+};
+constexpr P kPutRecordParameters[] = {
+    {"FeatureGroupName", "string", true, "name or ARN"},
+    {"Record", "array", true, "FeatureName and ValueAsString or ValueAsStringList"},
+    {"TargetStores", "array", false, "OnlineStore, OfflineStore; those that the group has"},
+    {"TtlDuration", "object", false, "Unit, Value: instead of the group's"},
+};
+constexpr P kPutRecordsParameters[] = {
+    {"FeatureGroupName", "string", true, "name or ARN"},
+    {"Records", "array", true, "up to 1000, each as Record of putRecord; all or none"},
+    {"TargetStores", "array", false, "OnlineStore, OfflineStore; those that the group has"},
+};
+constexpr P kGetRecordParameters[] = {
+    {"FeatureGroupName", "string", true, "name or ARN"},
+    {"RecordIdentifierValueAsString", "string", true},
+    {"FeatureNames", "array", false, "all when absent"},
+    {"ExpirationTimeResponse", "string", false, "Enabled: ExpiresAt is told"},
+};
+constexpr P kDeleteRecordParameters[] = {
+    {"FeatureGroupName", "string", true, "name or ARN"},
+    {"RecordIdentifierValueAsString", "string", true},
+    {"EventTime", "string", true, "of the deletion"},
+    {"DeletionMode", "string", false, "SoftDelete (default), HardDelete"},
+    {"TargetStores", "array", false, "OnlineStore, OfflineStore; those that the group has"},
+};
+constexpr P kBatchGetRecordParameters[] = {
+    {"Identifiers", "array", true, "FeatureGroupName, RecordIdentifiersValueAsString, FeatureNames"},
+    {"ExpirationTimeResponse", "string", false, "Enabled: ExpiresAt is told"},
+};
+constexpr P kLabelingParameters[] = {
+    {"LabelingJobName", "string", true, "unique"},
+    {"LabelAttributeName", "string", true, "of the label in the output manifest"},
+    {"InputConfig", "object", true,
+     "DataSource.S3DataSource.ManifestS3Uri: JSON lines with source or source-ref"},
+    {"OutputConfig", "object", true, "S3OutputPath"},
+    {"LabelCategoryConfigS3Uri", "string", true, "{\"labels\": [{\"label\": …}, …]}"},
+    {"HumanTaskConfig", "object", true, "TaskTitle, TaskDescription, NumberOfHumanWorkersPerDataObject (1)"},
+    {"StoppingConditions", "object", false, "MaxHumanLabeledObjectCount"},
+    {"RoleArn", "string", false, "accepted, without effect"},
+};
+constexpr P kLabelingJobName[] = {{"LabelingJobName", "string", true}};
+constexpr P kLabelItemsParameters[] = {
+    {"Task", "string", true, "a labelling job"},
+    {"Worker", "string", false, "who labels: what he has labelled is left out"},
+    {"Limit", "number", false, "10; at most 1000"}};
+constexpr P kPutLabelsParameters[] = {{"Task", "string", true, "a labelling job"},
+                                      {"Worker", "string", true, "who says so"},
+                                      {"Labels", "array", true, "up to 1000: Id, Label"}};
 constexpr P kExperimentParameters[] = {
     {"ExperimentName", "string", true, "unique"},
     {"DisplayName", "string", false, "for people"},
@@ -673,6 +756,9 @@ const TaskKind kCatalog[] = {
     {"lambda", "getFunction", "A function's configuration", false, false, kFunctionName, get_function},
     {"lambda", "invoke", "Runs a function of HOME/functions", true, false, kInvokeFunctionParameters, invoke_function},
     {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},
+    {"labels", "getLabelItems", "Objects of a labelling job that are to be labelled; Millrace's own", false, false, kLabelItemsParameters, nullptr, false, begin_labels},
+    {"labels", "listLabelTasks", "Labelling jobs that wait for people; Millrace's own", false, false, {}, nullptr, false, begin_labels},
+    {"labels", "putLabels", "What somebody says of objects; Millrace's own", false, false, kPutLabelsParameters, nullptr, false, begin_labels},
     {kService, "addTags", "Adds tags to a resource", false, false, kAddTagsParameters, add_tags},
     {kService, "associateTrialComponent", "Puts a component into a trial", false, false, kComponentAndTrial, associate_trial_component},
     {kService, "createAutoMLJob", "Looks at a table, trains candidates, puts the best together", true, true, kAutoMLParameters, create<kAutoMLJobKind>},
@@ -681,7 +767,9 @@ const TaskKind kCatalog[] = {
     {kService, "createEndpoint", "Serves the models of an endpoint configuration", true, false, kEndpointParameters, create_endpoint},
     {kService, "createEndpointConfig", "Weighs models as variants of an endpoint", true, false, kEndpointConfigParameters, create_endpoint_config},
     {kService, "createExperiment", "Makes an experiment", false, false, kExperimentParameters, create_experiment},
+    {kService, "createFeatureGroup", "Makes a feature group", false, false, kFeatureGroupParameters, create_feature_group},
     {kService, "createHyperParameterTuningJob", "Searches hyperparameters by training jobs", true, true, kTuningParameters, create<kTuningJobKind>},
+    {kService, "createLabelingJob", "Asks people to label the objects of a manifest", true, true, kLabelingParameters, nullptr, false, begin_create_labeling_job},
     {kService, "createModel", "Makes a model of one or more artifacts", true, false, kModelParameters, create_model},
     {kService, "createModelBiasJobDefinition", "Says how checks of a model's bias are made", false, false, kModelBiasParameters, definition<DefOp::Create, 'B'>},
     {kService, "createModelExplainabilityJobDefinition", "Says how checks of what answers depend on are made", false, false, kModelExplainabilityParameters, definition<DefOp::Create, 'E'>},
@@ -698,6 +786,7 @@ const TaskKind kCatalog[] = {
     {kService, "deleteEndpoint", "Ends an endpoint", false, false, kEndpointName, remove<kEndpoint>},
     {kService, "deleteEndpointConfig", "Deletes an endpoint configuration's record", false, false, kEndpointConfigName, remove<kEndpointConfig>},
     {kService, "deleteExperiment", "Deletes an experiment without trials", false, false, kExperimentName, delete_experiment},
+    {kService, "deleteFeatureGroup", "Deletes a feature group with its online records; the offline files stay", false, false, kFeatureGroupName, remove<kFeatureGroup>},
     {kService, "deleteModel", "Deletes a model's record; the artifact stays", false, false, kModelName, remove<kModel>},
     {kService, "deleteModelBiasJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'B'>},
     {kService, "deleteModelExplainabilityJobDefinition", "Deletes a job definition that no schedule uses", false, false, kDefinitionName, definition<DefOp::Delete, 'E'>},
@@ -714,7 +803,10 @@ const TaskKind kCatalog[] = {
     {kService, "describeEndpoint", "An endpoint's record with the weights of its variants", false, false, kEndpointName, describe<kEndpoint>},
     {kService, "describeEndpointConfig", "An endpoint configuration's record", false, false, kEndpointConfigName, describe<kEndpointConfig>},
     {kService, "describeExperiment", "An experiment's record", false, false, kExperimentName, describe<kExperiment>},
+    {kService, "describeFeatureGroup", "A feature group's record", false, false, kFeatureGroupName, describe<kFeatureGroup>},
+    {kService, "describeFeatureMetadata", "What is noted of a feature", false, false, kFeatureName, describe_feature_metadata},
     {kService, "describeHyperParameterTuningJob", "A tuning job's record", false, false, kTuningJobName, describe<kTuningJob>},
+    {kService, "describeLabelingJob", "A labelling job's record", false, false, kLabelingJobName, describe<kLabelingJob>},
     {kService, "describeModel", "A model's record", false, false, kModelName, describe<kModel>},
     {kService, "describeModelBiasJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kModelBiasJobDefinition>},
     {kService, "describeModelExplainabilityJobDefinition", "A job definition's record", false, false, kDefinitionName, describe<kModelExplainabilityJobDefinition>},
@@ -734,9 +826,11 @@ const TaskKind kCatalog[] = {
     {kService, "listEndpointConfigs", "Endpoint configurations, newest first", false, false, kListParameters, list<kEndpointConfig>},
     {kService, "listEndpoints", "Endpoints, newest first", false, false, kListParameters, list<kEndpoint>},
     {kService, "listExperiments", "Experiments, newest first", false, false, kListParameters, list<kExperiment>},
+    {kService, "listFeatureGroups", "Feature groups, newest first", false, false, kListFeatureGroupsParameters, list_feature_groups},
     {kService, "listHyperParameterTuningJobs", "Tuning jobs, newest first", false, false, kListParameters, list<kTuningJob>},
     {kService, "listModelBiasJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'B'>},
     {kService, "listModelExplainabilityJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'E'>},
+    {kService, "listLabelingJobs", "Labelling jobs, newest first", false, false, kListParameters, list<kLabelingJob>},
     {kService, "listModelPackageGroups", "Groups, newest first", false, false, kListParameters, list<kModelPackageGroup>},
     {kService, "listModelPackages", "Versions, newest first; of one ModelPackageGroupName or all", false, false, kListParameters, list<kModelPackage>},
     {kService, "listModelQualityJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'Q'>},
@@ -756,12 +850,15 @@ const TaskKind kCatalog[] = {
     {kService, "startMonitoringSchedule", "Takes a stopped schedule up again", false, false, kScheduleName, start_monitoring_schedule},
     {kService, "stopHyperParameterTuningJob", "Tells a tuning job and its training jobs to stop", false, false, kTuningJobName, stop<kTuningJobKind>},
     {kService, "stopMonitoringSchedule", "Stops a schedule; what runs goes on", false, false, kScheduleName, stop_monitoring_schedule},
+    {kService, "stopLabelingJob", "Ends a labelling job with what was labelled", false, false, kLabelingJobName, nullptr, false, begin_stop_labeling_job},
     {kService, "stopProcessingJob", "Tells a processing job to stop", false, false, kProcessingJobName, stop<kProcessingJobKind>},
     {kService, "stopTrainingJob", "Tells a training job to stop", false, false, kTrainingJobName, stop<kTrainingJobKind>},
     {kService, "stopTransformJob", "Tells a transform job to stop", false, false, kTransformJobName, stop<kTransformJobKind>},
     {kService, "updateEndpoint", "Moves an endpoint to another configuration", true, false, kEndpointParameters, update_endpoint},
     {kService, "updateEndpointWeightsAndCapacities", "Changes the weights of an endpoint's variants", false, false, kWeightParameters, update_endpoint_weights_and_capacities},
     {kService, "updateExperiment", "Changes what people read of an experiment", false, false, kExperimentParameters, update_experiment},
+    {kService, "updateFeatureGroup", "Adds features to a group; changes how long records live", false, false, kFeatureGroupChanges, update_feature_group},
+    {kService, "updateFeatureMetadata", "Changes what is noted of a feature", false, false, kFeatureMetadataChanges, update_feature_metadata},
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
     {kService, "updateMonitoringSchedule", "Changes what a schedule checks and when", false, false, kScheduleParameters, update_monitoring_schedule},
     {kService, "updateTrial", "Changes what people read of a trial", false, false, kTrialUpdateParameters, update_trial},
@@ -803,6 +900,11 @@ const TaskKind kCatalog[] = {
     {"s3", "listObjects", "The objects below a prefix, in pages by Marker", false, false, kListObjectsV1Parameters, s3_list_objects_v1},
     {"s3", "listObjectsV2", "The objects below a prefix, in pages", false, false, kListObjectsParameters, s3_list_objects},
     {"s3", "putObject", "Writes an object", false, false, kPutObjectParameters, s3_put_object},
+    {"sagemakerfeaturestoreruntime", "batchGetRecord", "Newest records by their identifiers, of several groups", false, false, kBatchGetRecordParameters, nullptr, false, begin_feature_store},
+    {"sagemakerfeaturestoreruntime", "deleteRecord", "Deletes a record; the history keeps it", false, false, kDeleteRecordParameters, nullptr, false, begin_feature_store},
+    {"sagemakerfeaturestoreruntime", "getRecord", "The newest record of an identifier", false, false, kGetRecordParameters, nullptr, false, begin_feature_store},
+    {"sagemakerfeaturestoreruntime", "putRecord", "Puts a record", false, false, kPutRecordParameters, nullptr, false, begin_feature_store},
+    {"sagemakerfeaturestoreruntime", "putRecords", "Puts up to 1000 records, all or none; Millrace's own", false, false, kPutRecordsParameters, nullptr, false, begin_feature_store},
     {"sagemakermetrics", "batchGetMetrics", "Values of trial components' metrics", false, false, kGetMetricsParameters, batch_get_metrics},
     {"sagemakermetrics", "batchPutMetrics", "Adds values to a trial component's metrics", false, false, kPutMetricsParameters, batch_put_metrics},
     {"sagemakerruntime", "invokeEndpoint", "Scores rows by an endpoint", false, false, kInvokeParameters, invoke_endpoint_task},

@@ -12,10 +12,12 @@
 #include "tasks/artifacts/remote_store.h"
 #include "tasks/approvals/approvals.h"
 #include "tasks/catalog.h"
+#include "tasks/features/feature_service.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/integrations/integrations.h"
 #include "tasks/jobs/state_changes.h"
+#include "tasks/labelling/label_service.h"
 #include "tasks/request_ids.h"
 #include "tasks/runner_context.h"
 #include "tasks/steps/step_cache.h"
@@ -71,6 +73,8 @@ struct RunnerCore {
   std::unique_ptr<FunctionHost> functions = {};
   std::unique_ptr<DataServices> data = {};
   std::unique_ptr<Approvals> approvals = {};
+  std::unique_ptr<FeatureService> features = {};
+  std::unique_ptr<LabelService> labels = {};
   std::unique_ptr<Integrations> integrations = {};
   std::unique_ptr<EndpointHost> endpoints = {};
   std::unique_ptr<StateChanges> changes = {};
@@ -82,9 +86,14 @@ namespace {
 using Send = std::function<void(TaskReport)>;
 
 RunnerContext::Surroundings surroundings(RunnerCore& core, const std::atomic<bool>* cancelled) {
-  return {
-      core.objects,   *core.jobs, core.clock, core.settings.threads_per_job, core.settings.heartbeat_interval,
-      core.suspended, cancelled};
+  return {core.objects,
+          *core.jobs,
+          core.clock,
+          core.settings.threads_per_job,
+          core.settings.heartbeat_interval,
+          core.suspended,
+          cancelled,
+          *core.features};
 }
 
 TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context);
@@ -221,7 +230,8 @@ void begin_deferred(RunnerCore& core, const std::shared_ptr<Attempt>& attempt, S
   const TaskKind& kind = *attempt->resource.kind;
   kind.begin({kind, attempt->arguments, attempt->key, attempt->resource.optimized, *core.data, core.ids,
               std::shared_ptr<const std::atomic<bool>>(attempt, &attempt->cancelled),
-              [send = std::move(send)](Outcome outcome) { send(std::move(outcome)); }});
+              [send = std::move(send)](Outcome outcome) { send(std::move(outcome)); }, core.features.get(),
+              core.labels.get(), attempt->resource.sync});
 }
 
 // Loop thread. HTTP tasks, mapped commands and URLs: like functions, any number at once. False when nothing
@@ -276,10 +286,11 @@ void open_followers(const std::shared_ptr<RunnerCore>& shared, std::uint64_t see
   core.endpoints = std::make_unique<EndpointHost>(*core.jobs, core.objects, core.clock, core.settings.metrics,
                                                   std::move(endpoints));
   core.changes = std::make_unique<StateChanges>(*core.jobs, *core.integrations);
-  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get(),
+  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get(), features = core.features.get(),
                        weak = std::weak_ptr(shared),
                        post = core.post](std::string_view kind, std::string_view name, bool removed) {
     if (kind == kEndpoint.kind) host->changed(name, removed);
+    if (kind == kFeatureGroup.kind) features->group_changed(name, removed);
     changes->wake();
     if (kind != kMonitoringSchedule.kind) return;
     post([weak, schedule = std::string(name), removed] {
@@ -348,6 +359,10 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
       mix(seed, 3), core->settings.metric_store);
+  core->features = std::make_unique<FeatureService>((home / "features.db").string(), core->settings.features,
+                                                    *core->jobs, core->objects, clock);
+  core->labels =
+      std::make_unique<LabelService>((home / "labels.db").string(), *core->jobs, core->objects, clock);
   Integrations::Settings integrations;
   integrations.home = home;
   integrations.place = core->settings.place;
@@ -367,6 +382,8 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
       std::make_unique<WorkerPool>(std::max(1, core->settings.jobs_at_once), core->settings.waiting_max);
   core->call_pool =
       std::make_unique<WorkerPool>(std::max(1, core->settings.calls_at_once), core->settings.waiting_max);
+  MR_DO(core->features->take_up());
+  MR_DO(core->labels->take_up());
   continue_background_jobs(*core);
   return std::unique_ptr<TaskLibraryRunner>(new TaskLibraryRunner(std::move(core)));
 }
@@ -379,6 +396,8 @@ TaskLibraryRunner::~TaskLibraryRunner() {
   core_->data->shut_down();
   core_->call_pool.reset();
   core_->job_pool.reset();
+  core_->features->shut_down();
+  core_->labels->shut_down();
   core_->endpoints.reset();
   core_->changes.reset();
 }
@@ -473,6 +492,12 @@ Jobs& TaskLibraryRunner::jobs() {
 }
 DataServices& TaskLibraryRunner::data() {
   return *core_->data;
+}
+LabelService& TaskLibraryRunner::labels() {
+  return *core_->labels;
+}
+FeatureService& TaskLibraryRunner::features() {
+  return *core_->features;
 }
 EndpointHost& TaskLibraryRunner::endpoints() {
   return *core_->endpoints;

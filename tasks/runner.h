@@ -14,6 +14,7 @@
 #include "orchestrator/dispatch/runner.h"
 #include "tasks/artifacts/object_store.h"
 #include "tasks/deployment/endpoint_host.h"
+#include "tasks/features/feature_store.h"
 #include "tasks/functions/lambda.h"
 #include "tasks/jobs/jobs.h"
 #include "tasks/metrics/metric_store.h"
@@ -24,7 +25,9 @@ namespace millrace::tasks {
 class Approvals;
 class DataServices;
 class EventLog;
+class FeatureService;
 class Integrations;
+class LabelService;
 struct RunnerCore;
 
 class TaskLibraryRunner final : public orchestrator::TaskRunner {
@@ -44,6 +47,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     LambdaPlace place;                          // in ARNs
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
     EndpointHost::Settings endpoints = {};      // its account and seed are set here
+    FeatureStore::Settings features = {};
     MetricStoreSettings metric_store = {};      // HOME/metrics.db
     metrics::Registry* metrics = nullptr;       // of endpoints; may be null
     // What checks of monitoring schedules need to know.
@@ -87,6 +91,8 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   ObjectStore& objects();        // any thread
   DataServices& data();          // any thread: tables, queues, metrics
   EndpointHost& endpoints();     // any thread
+  FeatureService& features();    // any thread
+  LabelService& labels();        // any thread
   Result<EventLog*> events();    // any thread; opened when it is asked for first
   Approvals& approvals();        // any thread
   Integrations& integrations();  // any thread: HTTP requests, mapped resources

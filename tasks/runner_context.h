@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "tasks/artifacts/object_store.h"
+#include "tasks/features/feature_service.h"
 #include "tasks/jobs/jobs.h"
 #include "tasks/task.h"
 
@@ -24,6 +25,7 @@ class RunnerContext final : public TaskContext {
     Millis heartbeat_interval;
     const std::atomic<bool>& suspended;  // the engine goes down
     const std::atomic<bool>* cancelled;  // this call alone; may be null
+    FeatureService& features;
   };
   using Beat = std::function<void(Payload progress)>;
 
@@ -38,6 +40,7 @@ class RunnerContext final : public TaskContext {
   const Clock& clock() const override { return around_.clock; }
   std::uint64_t seed() const override;
   int threads() const override { return around_.threads; }
+  Result<FeatureStore*> features() override { return around_.features.store(); }
 
  private:
   bool due(Millis interval) const;

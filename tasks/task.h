@@ -10,9 +10,11 @@
 #include "base/clock.h"
 #include "base/failure.h"
 #include "base/json.h"
+#include "base/result.h"
 
 namespace millrace::tasks {
 
+class FeatureStore;
 class ObjectStore;
 class Jobs;
 
@@ -42,6 +44,7 @@ class TaskContext {
   virtual int threads() const = 0;         // how many it may use, >= 1
   // What the work is made of, for the card of a model: inputs with their hashes, code, versions; may be null.
   virtual const Json* provenance() const { return nullptr; }
+  virtual Result<FeatureStore*> features();  // of the home; Unavailable where there is none
 };
 
 // A failure in the service's form: SageMaker.<code>, e.g. SageMaker.ValidationException.

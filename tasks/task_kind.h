@@ -21,9 +21,11 @@ class Approvals;
 class ContentHashes;
 class DataServices;
 class EndpointHost;
+class FeatureService;
 class FunctionHost;
 class Integrations;
 class MetricSink;
+class LabelService;
 class RequestIds;
 struct LambdaPlace;
 struct MonitoringSurroundings;
@@ -74,6 +76,9 @@ struct DeferredCall {
   RequestIds& ids;
   std::shared_ptr<const std::atomic<bool>> cancelled;  // true: nobody waits for the answer any more
   std::function<void(Outcome)> answer;                 // once, from any thread
+  FeatureService* features = nullptr;                  // of the home
+  LabelService* labels = nullptr;                      // of the home
+  bool sync = false;                                   // answer when the job has ended
 };
 
 struct Parameter {

@@ -45,8 +45,9 @@ constexpr std::string_view kApprovals[] = {"Approved", "Rejected", "PendingManua
 constexpr std::string_view kPackageTypes[] = {"Versioned", "Unversioned", "Both"};
 constexpr std::string_view kOperators[] = {"And", "Or"};
 constexpr std::string_view kResources[] = {
-    "TrainingJob", "Experiment",   "ExperimentTrial",   "ExperimentTrialComponent",
-    "Endpoint",    "ModelPackage", "ModelPackageGroup", "HyperParameterTuningJob"};
+    "TrainingJob",  "Experiment",     "ExperimentTrial",   "ExperimentTrialComponent",
+    "Endpoint",     "ModelPackage",   "ModelPackageGroup", "HyperParameterTuningJob",
+    "FeatureGroup", "FeatureMetadata"};
 
 constexpr std::string_view kNamePattern = "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}";
 constexpr Shape kName{Kind::String, 1, 63, kNamePattern, is_entity_name};
@@ -411,6 +412,86 @@ constexpr Member kListJobRecords[] = {
     {"JobKind", &kText},    {"NameContains", &kText},      {"StatusEquals", &kText}, {"SortBy", &kText},
     {"SortOrder", &kOrder}, {"MaxResults", &kVertexLimit}, {"NextToken", &kText}};
 constexpr Member kJobRecord[] = {{"JobName", &kNeededText, true}, {"JobKind", &kText}};
+bool is_group_name(std::string_view text) {
+  return text.find_first_not_of("-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==
+             std::string_view::npos &&
+         !text.empty() && text.front() != '-' && text.front() != '_' && text.back() != '-' &&
+         text.back() != '_';
+}
+constexpr std::string_view kFeatureTypes[] = {"Integral", "Fractional", "String"};
+constexpr std::string_view kCollectionTypes[] = {"List", "Set", "Vector"};
+constexpr std::string_view kFeatureGroupStatuses[] = {"Creating", "Created", "CreateFailed", "Deleting",
+                                                      "DeleteFailed"};
+constexpr std::string_view kOfflineStatuses[] = {"Active", "Blocked", "Disabled"};
+constexpr std::string_view kFeatureGroupSorts[] = {"Name", "FeatureGroupStatus", "OfflineStoreStatus",
+                                                   "CreationTime"};
+constexpr Shape kFeatureGroupNameShape{Kind::String, 1, 64, "^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}",
+                                       is_group_name};
+constexpr Shape kFeatureNameShape{Kind::String, 1, 64, "^[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}", is_group_name};
+constexpr Shape kFeatureTypeShape{Kind::String, -1, -1, {}, nullptr, kFeatureTypes};
+constexpr Shape kCollectionTypeShape{Kind::String, -1, -1, {}, nullptr, kCollectionTypes};
+constexpr Shape kFeatureGroupStatusShape{Kind::String, -1, -1, {}, nullptr, kFeatureGroupStatuses};
+constexpr Shape kOfflineStatusShape{Kind::String, -1, -1, {}, nullptr, kOfflineStatuses};
+constexpr Shape kFeatureGroupSortShape{Kind::String, -1, -1, {}, nullptr, kFeatureGroupSorts};
+constexpr Member kDefinitionMembers[] = {{"FeatureName", &kFeatureNameShape, true},
+                                         {"FeatureType", &kFeatureTypeShape, true},
+                                         {"CollectionType", &kCollectionTypeShape},
+                                         {"CollectionConfig", &kAnyObject}};
+constexpr Shape kDefinition{Kind::Structure,   -1, -1, {}, nullptr, {}, "FeatureDefinition",
+                            kDefinitionMembers};
+constexpr Shape kDefinitions{Kind::List, 1, 2500, {}, nullptr, {}, {}, {}, &kDefinition};
+constexpr Shape kAdditions{Kind::List, 1, 100, {}, nullptr, {}, {}, {}, &kDefinition};
+constexpr Shape kShortText{Kind::String, 0, 128};
+constexpr Shape kNoteText{Kind::String, 0, 255};
+constexpr Shape kParameterKey{Kind::String, 1, 255};
+constexpr Member kParameterMembers[] = {{"Key", &kParameterKey, true}, {"Value", &kParameterKey, true}};
+constexpr Shape kParameter{Kind::Structure, -1, -1, {}, nullptr, {}, "FeatureParameter", kParameterMembers};
+constexpr Shape kParameterAdditions{Kind::List, 0, 25, {}, nullptr, {}, {}, {}, &kParameter};
+constexpr Shape kParameterRemovals{Kind::List, 0, 25, {}, nullptr, {}, {}, {}, &kParameterKey};
+constexpr Member kCreateFeatureGroup[] = {{"FeatureGroupName", &kFeatureGroupNameShape, true},
+                                          {"RecordIdentifierFeatureName", &kFeatureNameShape, true},
+                                          {"EventTimeFeatureName", &kFeatureNameShape, true},
+                                          {"FeatureDefinitions", &kDefinitions, true},
+                                          {"OnlineStoreConfig", &kAnyObject},
+                                          {"OfflineStoreConfig", &kAnyObject},
+                                          {"ThroughputConfig", &kAnyObject},
+                                          {"RoleArn", &kText},
+                                          {"Description", &kShortText},
+                                          {"Tags", &kTags}};
+constexpr Member kFeatureGroupName[] = {{"FeatureGroupName", &kNameOrArn, true}, {"NextToken", &kText}};
+constexpr Member kListFeatureGroups[] = {{"NameContains", &kFeatureNameShape},
+                                         {"FeatureGroupStatusEquals", &kFeatureGroupStatusShape},
+                                         {"OfflineStoreStatusEquals", &kOfflineStatusShape},
+                                         {"CreationTimeAfter", &kTimestamp},
+                                         {"CreationTimeBefore", &kTimestamp},
+                                         {"SortOrder", &kOrder},
+                                         {"SortBy", &kFeatureGroupSortShape},
+                                         {"MaxResults", &kPageLimit},
+                                         {"NextToken", &kText}};
+constexpr Member kUpdateFeatureGroup[] = {{"FeatureGroupName", &kNameOrArn, true},
+                                          {"FeatureAdditions", &kAdditions},
+                                          {"OnlineStoreConfig", &kAnyObject},
+                                          {"ThroughputConfig", &kAnyObject}};
+constexpr Member kFeatureMetadataName[] = {{"FeatureGroupName", &kNameOrArn, true},
+                                           {"FeatureName", &kFeatureNameShape, true}};
+constexpr Member kUpdateFeatureMetadata[] = {{"FeatureGroupName", &kNameOrArn, true},
+                                             {"FeatureName", &kFeatureNameShape, true},
+                                             {"Description", &kNoteText},
+                                             {"ParameterAdditions", &kParameterAdditions},
+                                             {"ParameterRemovals", &kParameterRemovals}};
+
+constexpr Shape kAttributeName{Kind::String, 1, 127, "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}", is_entity_name};
+constexpr Member kCreateLabelingJob[] = {{"LabelingJobName", &kName, true},
+                                         {"LabelAttributeName", &kAttributeName, true},
+                                         {"InputConfig", &kAnyObject, true},
+                                         {"OutputConfig", &kOutput, true},
+                                         {"RoleArn", &kText},
+                                         {"LabelCategoryConfigS3Uri", &kS3Uri},
+                                         {"StoppingConditions", &kAnyObject},
+                                         {"LabelingJobAlgorithmsConfig", &kAnyObject},
+                                         {"HumanTaskConfig", &kAnyObject, true},
+                                         {"Tags", &kTags}};
+constexpr Member kLabelingJobName[] = {{"LabelingJobName", &kName, true}};
 
 constexpr SageMakerOperation kSageMakerOperations[] = {
     {"AddAssociation", kAddAssociation},
@@ -426,7 +507,9 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"CreateEndpoint", kCreateEndpoint},
     {"CreateEndpointConfig", kCreateEndpointConfig},
     {"CreateExperiment", kCreateExperiment},
+    {"CreateFeatureGroup", kCreateFeatureGroup},
     {"CreateHyperParameterTuningJob", kCreateTuningJob},
+    {"CreateLabelingJob", kCreateLabelingJob},
     {"CreateModel", kCreateModel},
     {"CreateModelBiasJobDefinition", kCreateModelBias},
     {"CreateModelExplainabilityJobDefinition", kCreateModelExplainability},
@@ -447,6 +530,7 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"DeleteEndpoint", kEndpointNameOnly},
     {"DeleteEndpointConfig", kConfigName},
     {"DeleteExperiment", kExperimentName},
+    {"DeleteFeatureGroup", kFeatureGroupName},
     {"DeleteModel", kModelName},
     {"DeleteModelBiasJobDefinition", kDefinitionName},
     {"DeleteModelExplainabilityJobDefinition", kDefinitionName},
@@ -466,8 +550,11 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"DescribeEndpoint", kEndpointNameOnly},
     {"DescribeEndpointConfig", kConfigName},
     {"DescribeExperiment", kExperimentName},
+    {"DescribeFeatureGroup", kFeatureGroupName},
+    {"DescribeFeatureMetadata", kFeatureMetadataName},
     {"DescribeHyperParameterTuningJob", kTuningJobName},
     {"DescribeJobRecord", kJobRecord},
+    {"DescribeLabelingJob", kLabelingJobName},
     {"DescribeModel", kModelName},
     {"DescribeModelBiasJobDefinition", kDefinitionName},
     {"DescribeModelExplainabilityJobDefinition", kDefinitionName},
@@ -491,10 +578,12 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"ListEndpointConfigs", kListNamed},
     {"ListEndpoints", kListEndpoints},
     {"ListExperiments", kListExperiments},
+    {"ListFeatureGroups", kListFeatureGroups},
     {"ListHyperParameterTuningJobs", kListJobs},
     {"ListModelBiasJobDefinitions", kListDefinitions},
     {"ListModelExplainabilityJobDefinitions", kListDefinitions},
     {"ListJobRecords", kListJobRecords},
+    {"ListLabelingJobs", kListJobs},
     {"ListModelPackageGroups", kListNamed},
     {"ListModelPackages", kListPackages},
     {"ListModelQualityJobDefinitions", kListDefinitions},
@@ -515,6 +604,7 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"StartMonitoringSchedule", kMonitoringScheduleName},
     {"StopHyperParameterTuningJob", kTuningJobName},
     {"StopMonitoringSchedule", kMonitoringScheduleName},
+    {"StopLabelingJob", kLabelingJobName},
     {"StopProcessingJob", kProcessingJobName},
     {"StopTrainingJob", kTrainingJobName},
     {"StopTransformJob", kTransformJobName},
@@ -524,6 +614,8 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"UpdateEndpoint", kUpdateEndpoint},
     {"UpdateEndpointWeightsAndCapacities", kUpdateWeights},
     {"UpdateExperiment", kUpdateExperiment},
+    {"UpdateFeatureGroup", kUpdateFeatureGroup},
+    {"UpdateFeatureMetadata", kUpdateFeatureMetadata},
     {"UpdateModelPackage", kUpdateModelPackage},
     {"UpdateMonitoringSchedule", kMonitoringSchedule},
     {"UpdateTrial", kUpdateTrial},

@@ -11,10 +11,12 @@ void add_describe(CLI::App&, const Shared&, int&);
 void add_history(CLI::App&, const Shared&, int&);
 void add_call(CLI::App&, const Shared&, int&);
 void add_eval(CLI::App&, const Shared&, int&);
+void add_features(CLI::App&, const Shared&, int&);
 void add_functions(CLI::App&, const Shared&, int&);
 void add_invoke(CLI::App&, const Shared&, int&);
 void add_objects(CLI::App&, const Shared&, int&);
 void add_dead_letters(CLI::App&, const Shared&, int&);
+void add_label(CLI::App&, const Shared&, int&);
 void add_keys(CLI::App&, const Shared&, int&);
 void add_serve(CLI::App&, const Shared&, int&);
 void add_simulate(CLI::App&, const Shared&, int&);
@@ -65,7 +67,9 @@ std::span<const Command> commands() {
       {"invoke", add_invoke},
       {"call", add_call},
       {"eval", add_eval},
+      {"features", add_features, true},
       {"functions", add_functions},
+      {"label", add_label, true},
       {"objects", add_objects},
       {"dead-letters", add_dead_letters},
       {"serve", add_serve},

@@ -11,6 +11,8 @@
 #include "service/api/approvals.h"
 #include "service/api/dynamodb.h"
 #include "service/api/events.h"
+#include "service/api/feature_store.h"
+#include "service/api/labels.h"
 #include "service/api/lambda.h"
 #include "service/api/logs.h"
 #include "service/api/router.h"
@@ -133,6 +135,8 @@ class Serving {
         sagemaker_(*home.tasks(), service::draw_seed()),
         inference_(home.tasks()->endpoints(), configuration.engine.account, post(), service::draw_seed()),
         approvals_(home.tasks()->approvals(), home.engine(), service::draw_seed()),
+        features_(home.tasks()->features(), configuration.engine.account, post(), service::draw_seed()),
+        labels_(home.tasks()->labels(), post(), service::draw_seed()),
         sts_(service::draw_seed()),
         s3_(home.path(), catalog, configuration.objects,
             api::S3Place{configuration.engine.region, configuration.engine.account}, post(), clock_,
@@ -232,6 +236,9 @@ class Serving {
     router_.add({"millrace", Protocol::AwsJson10, "", service::EventStreams::serves,
                  [this](ExchangePtr exchange, const Caller&) { events_.handle(std::move(exchange)); },
                  [](const http::Request&) { return demand("millrace:StreamEvents"); }});
+    router_.add({"millrace", Protocol::RestJson, api::LabelsApi::kTarget, api::LabelsApi::serves,
+                 [this](ExchangePtr exchange, const Caller&) { labels_.handle(std::move(exchange)); },
+                 api::LabelsApi::demands});
     if (configuration.metrics.enabled)
       router_.add({"millrace", Protocol::AwsJson10, "", service::ServerMetrics::serves,
                    [this](ExchangePtr exchange, const Caller&) { metrics_.handle(exchange); },
@@ -260,6 +267,9 @@ class Serving {
     router_.add({"sagemaker", Protocol::RestJson, "", api::SageMakerRuntime::serves,
                  [this](ExchangePtr exchange, const Caller&) { inference_.handle(std::move(exchange)); },
                  api::SageMakerRuntime::demands});
+    router_.add({"sagemaker", Protocol::RestJson, api::FeatureStoreApi::kTarget, api::FeatureStoreApi::serves,
+                 [this](ExchangePtr exchange, const Caller&) { features_.handle(std::move(exchange)); },
+                 [this](const http::Request& request) { return features_.demands(request); }});
     router_.add(
         {"sagemaker", Protocol::RestJson, "", api::SageMakerApi::serves_metrics,
          [this](ExchangePtr exchange, const Caller&) { sagemaker_.handle_metrics(std::move(exchange)); },
@@ -305,6 +315,8 @@ class Serving {
   api::SageMakerApi sagemaker_;
   api::SageMakerRuntime inference_;
   api::ApprovalsApi approvals_;
+  api::FeatureStoreApi features_;
+  api::LabelsApi labels_;
   api::StsApi sts_;
   api::S3Api s3_;
   service::OperatorLog operator_log_;
@@ -423,7 +435,9 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
   Serving serving(configuration, keys, metrics, *home, function_logs, std::move(log_store), *catalog, bus);
   configuration.http.streams = [](const http::Request& head) {
     const std::string service = api::scope_service(head);
-    if (service.empty() && api::SchedulerApi::serves(head)) return false;
+    if (service.empty() && (api::SchedulerApi::serves(head) || api::FeatureStoreApi::serves(head) ||
+                            api::LabelsApi::serves(head)))
+      return false;
     return (service.empty() || service == "s3") && api::streams_to_s3(head, !service.empty());
   };
   MR_TRY(server, http::listen(home->loop(), address, configuration.http,

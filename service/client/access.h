@@ -25,6 +25,9 @@ inline constexpr AwsService kMonitoring{"GraniteServiceVersion20100801.", "monit
 inline constexpr AwsService kSageMaker{"SageMaker.", "sagemaker", "1.1"};
 inline constexpr AwsService kScheduler{"AWSScheduler.", "scheduler", "1.0"};  // of Millrace's servers alone
 inline constexpr AwsService kApprovals{"MillraceApprovals.", "millrace", "1.0"};  // the same
+// The two that follow: of Millrace's servers alone.
+inline constexpr AwsService kFeatureStore{"AmazonSageMakerFeatureStoreRuntime.", "sagemaker", "1.0"};
+inline constexpr AwsService kLabels{"MillraceLabels.", "millrace", "1.0"};
 
 class Access {
  public:

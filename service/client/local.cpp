@@ -61,6 +61,15 @@ Result<orchestrator::EngineSettings> settings_like(const std::string& path, Use 
   return settings;
 }
 
+// What the task library calls a service of its own; empty: it has none of that kind.
+std::string_view library_service(const AwsService& service) {
+  constexpr std::pair<const AwsService*, std::string_view> kServices[] = {
+      {&kSageMaker, "sagemaker"}, {&kFeatureStore, "sagemakerfeaturestoreruntime"}, {&kLabels, "labels"}};
+  for (const auto& [known, name] : kServices)
+    if (known->target == service.target) return name;
+  return {};
+}
+
 class Local final : public Access {
  public:
   Local(std::string path, std::unique_ptr<Looking> looking)
@@ -82,6 +91,8 @@ class Local final : public Access {
   using Access::call;
   Result<Payload> call(const AwsService& service, std::string_view operation, const Payload& input) override {
     if (service.target == kSageMaker.target) return call_sagemaker(operation, input);
+    if (const std::string_view library = library_service(service); !library.empty() && home_)
+      return call_task_library(std::string(library), operation, input);
     const api::OperationRow* row =
         service.target == kStates.target ? api::find_operation(operation) : nullptr;
     if (!row) {
@@ -160,6 +171,22 @@ class Local final : public Access {
   static std::string who_asks() {
     const char* user = std::getenv("USER");
     return (user && *user ? std::string(user) + ", " : std::string()) + "the command line";
+  }
+
+  Result<Payload> call_task_library(const std::string& service, std::string_view operation,
+                                    const Payload& input) {
+    std::optional<api::Answer> answer;
+    loop_.post([&] {
+      api::call_library(*home_->tasks(), service, api::library_operation(operation), input,
+                        "the command line", [&](api::Answer given) {
+                          answer = std::move(given);
+                          loop_.stop();
+                        });
+    });
+    while (!answer && !broken_) loop_.run();
+    if (!answer) return fail(*broken_);
+    if (*answer) return **answer;
+    return fail(error_of_aws(answer->error().code, answer->error().message, answer->error().status));
   }
 
   std::string path_;

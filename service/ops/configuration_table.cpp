@@ -259,6 +259,10 @@ constexpr Option kOptions[] = {
      "an object of captures that is as large is written at once",
      MR_OPTION_FIELD(tasks.endpoints.capture.object_bytes_max)},
 
+    {"features.flush_interval", Duration, 100, 24 * kHour, "", "",
+     "records of feature groups are in files of the offline store at most so much later",
+     MR_OPTION_FIELD(tasks.features.flush_interval)},
+
     {"functions.folder", Text, 0, kTexts, "", "", "the folder of functions; empty: HOME/functions",
      MR_OPTION_FIELD(functions), "functions"},
     {"functions.workers_max", Integer, 1, 10'000, "processes", "", "of all functions together",

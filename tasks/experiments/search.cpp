@@ -6,6 +6,8 @@
 #include "base/time.h"
 #include "tasks/arguments.h"
 #include "tasks/experiments/experiments.h"
+#include "tasks/features/feature_group.h"
+#include "tasks/features/feature_groups.h"
 #include "tasks/jobs/entities.h"
 #include "tasks/jobs/listing.h"
 #include "tasks/jobs/tags.h"
@@ -32,6 +34,8 @@ const SearchedKind kSearched[] = {
     {"ModelPackageGroup", kModelPackageGroup, "ModelPackageGroup"},
     {"Endpoint", kEndpoint, "Endpoint"},
     {"HyperParameterTuningJob", kTuningJob, "HyperParameterTuningJob"},
+    {"FeatureGroup", kFeatureGroup, "FeatureGroup"},
+    {"FeatureMetadata", kFeatureGroup, "FeatureMetadata"},
 };
 
 // One metric of a list of metrics by its name: {"Value": …} of a job, {"Last": …, "Max": …} of a component.
@@ -238,6 +242,12 @@ Result<Json> searched_document(const Jobs& jobs, const SearchedKind& kind, const
   return document;
 }
 
+Result<std::vector<Json>> searched_documents(const Jobs& jobs, const SearchedKind& kind, const Json& record) {
+  if (kind.resource == "FeatureMetadata") return feature_metadata(record);
+  MR_TRY(document, searched_document(jobs, kind, record));
+  return std::vector<Json>{std::move(document)};
+}
+
 Result<Json> found(const TaskCall& call) {
   const Arguments arguments(call.arguments);
   MR_TRY(resource, arguments.text("Resource"));
@@ -257,8 +267,13 @@ Result<Json> found(const TaskCall& call) {
   MR_TRY(records, jobs.records(kind->entity.kind, {}, kSearchedMax));
   std::vector<Jobs::Record> hits;
   for (Jobs::Record& record : records) {
-    MR_TRY(document, searched_document(jobs, *kind, record.document));
-    if (expression.fits(document)) hits.push_back({record.number, std::move(document)});
+    MR_TRY(documents, searched_documents(jobs, *kind, record.document));
+    // Places in the order stay apart: a record has as many documents as a group has features, at most.
+    std::int64_t number = record.number * static_cast<std::int64_t>(kFeaturesMax);
+    for (Json& document : documents) {
+      if (expression.fits(document)) hits.push_back({number, std::move(document)});
+      ++number;
+    }
   }
   MR_TRY(page, page_of(std::move(hits), arguments, {{sort_by, sort_by}},
                        [](const Json& document, const std::string& path) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 
+#include "tasks/features/feature_service.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/request_ids.h"
 
@@ -62,6 +63,14 @@ constexpr std::string_view kCloudWatchErrors[] = {
 };
 constexpr DataNames kCloudWatchNames{"CloudWatch", "AmazonCloudWatch",           "AmazonCloudWatchException",
                                      "CloudWatch", "application/x-amz-json-1.0", kCloudWatchErrors};
+constexpr std::string_view kFeatureErrors[] = {"AccessForbidden", "InternalFailure", "ResourceNotFound",
+                                               "ServiceUnavailable", "ValidationError"};
+constexpr DataNames kFeatureNames{"SageMakerFeatureStoreRuntime",
+                                  "AmazonSageMakerFeatureStoreRuntime",
+                                  "AmazonSageMakerFeatureStoreRuntimeException",
+                                  "SageMakerFeatureStoreRuntime",
+                                  "application/json",
+                                  kFeatureErrors};
 constexpr DataNames kDynamoNames{"DynamoDB", "AmazonDynamoDBv2",           "AmazonDynamoDBException",
                                  "DynamoDb", "application/x-amz-json-1.0", kDynamoErrors};
 constexpr DataNames kSqsNames{
@@ -209,6 +218,13 @@ void begin_sqs(DeferredCall call) {
 void begin_cloudwatch(DeferredCall call) {
   auto metrics = call.services.metrics();
   begin(std::move(call), kCloudWatchNames, std::move(metrics), false);
+}
+
+void begin_feature_store(DeferredCall call) {
+  auto store = call.features
+                   ? call.features->store()
+                   : Result<FeatureStore*>(fail(ErrorCode::Unavailable, "there is no feature store"));
+  begin(std::move(call), kFeatureNames, std::move(store), false);
 }
 
 }  // namespace millrace::tasks

@@ -42,6 +42,8 @@ const EntityKind kModelExplainabilityJobDefinition{"ModelExplainabilityJobDefini
 const EntityKind kArtifact{"Artifact", "artifact", "ArtifactSummaries", true};
 const EntityKind kAction{"Action", "action", "ActionSummaries", true};
 const EntityKind kContext{"Context", "context", "ContextSummaries", true};
+const EntityKind kFeatureGroup{"FeatureGroup", "feature-group", "FeatureGroupSummaries", true};
+const EntityKind kLabelingJob{"LabelingJob", "labeling-job", "LabelingJobSummaryList", true};
 
 namespace {
 
@@ -68,8 +70,10 @@ constexpr std::string_view kSummaryFields[] = {"Status",
                                                "AutoMLJobSecondaryStatus",
                                                "EndTime",
                                                "PartialFailureReasons",
-                                               "TuningJobArn"};
-constexpr const EntityKind* kEntityKinds[] = {&kTrainingJob, &kProcessingJob, &kTransformJob, &kTuningJob, &kAutoMLJob, &kModel, &kModelPackage, &kModelPackageGroup, &kEndpoint, &kEndpointConfig, &kExperiment, &kTrial, &kTrialComponent, &kMonitoringSchedule, &kDataQualityJobDefinition, &kModelQualityJobDefinition, &kModelBiasJobDefinition, &kModelExplainabilityJobDefinition, &kArtifact, &kAction, &kContext};
+                                               "TuningJobArn",
+                                               "LabelCounters",
+                                               "LabelingJobOutput"};
+constexpr const EntityKind* kEntityKinds[] = {&kTrainingJob, &kProcessingJob, &kTransformJob, &kTuningJob, &kAutoMLJob, &kModel, &kModelPackage, &kModelPackageGroup, &kEndpoint, &kEndpointConfig, &kExperiment, &kTrial, &kTrialComponent, &kMonitoringSchedule, &kDataQualityJobDefinition, &kModelQualityJobDefinition, &kModelBiasJobDefinition, &kModelExplainabilityJobDefinition, &kArtifact, &kAction, &kContext, &kFeatureGroup, &kLabelingJob};
 
 Json summary_of(const EntityKind& entity, const Json& record) {
   Json summary = Json::object();

@@ -32,6 +32,7 @@ class JobContext final : public TaskContext {
   std::uint64_t seed() const override { return hash64(name_); }
   int threads() const override { return outer_.threads(); }
   const Json* provenance() const override;
+  Result<FeatureStore*> features() override { return outer_.features(); }
 
   bool timed_out() const;  // longer than StoppingCondition.MaxRuntimeInSeconds allows
   bool suspended() const { return call_.suspended && call_.suspended(); }  // see TaskCall

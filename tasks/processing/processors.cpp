@@ -8,6 +8,10 @@
 #include "tasks/explain/clarify.h"
 #include "tasks/explain/run_explain.h"
 #include "tasks/monitor/analyzer.h"
+#include "tasks/features/feature_ingest.h"
+#include "tasks/features/feature_join.h"
+#include "tasks/labelling/label_apply.h"
+#include "tasks/labelling/label_select.h"
 #include "tasks/monitor/monitor.h"
 #include "tasks/processing/prepare.h"
 #include "tasks/processing/profile.h"
@@ -133,6 +137,17 @@ std::span<const Processor> processors() {
        run_evaluate},
       {"explain", "SHAP values, permutation importance and partial dependence of a model", check_explain,
        run_explain},
+      {"feature-ingest", "rows of a channel as records of a feature group", check_feature_ingest,
+       run_feature_ingest},
+      {"feature-join", "to each row of a spine the features that were known then, of several feature groups",
+       check_feature_join, run_feature_join},
+      {"feature-materialize", "the newest records of a feature group's offline store into its online store",
+       check_feature_materialize, run_feature_materialize},
+      {"label-apply", "rows of a pool with the labels of people, and of a model where it is sure enough",
+       check_label_apply, run_label_apply},
+      {"label-select",
+       "which rows of a pool to ask people about: those a model is least sure of, unlike each other",
+       check_label_select, run_label_select},
       {"monitor",
        "SageMaker Model Monitor: a baseline of data or of a model's quality, and checks against it",
        check_monitor, run_monitor},

@@ -176,6 +176,24 @@ class HumanApproval(Case):
         self.assertIn("decided already: Approved by ada@example.com", result["again"])
         self.assertEqual((result["second"]["status"], result["second"]["cause"]), ("FAILED", "AUC fell"))
         self.assertEqual([(one["Status"], one["DecidedBy"]) for one in result["inbox"]], [("Rejected", "Grace"), ("Approved", "ada@example.com")])
+class Labelling(Case):
+    """Two rounds of asking people; accuracy rises, and the model labels most of the rest."""
+
+    def test_two_rounds(self):
+        done = subprocess.run([EXAMPLES / "labelling/run", self.home], capture_output=True, text=True, timeout=300,
+                              check=False, env=dict(os.environ, MILLRACE=program.MILLRACE))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        output = json.loads((self.home / "labelling.json").read_text(encoding="utf-8"))
+        first, second = output["rounds"]
+        self.assertEqual((first["labels"], second["labels"], output["human"]), (30, 60, 60))
+        self.assertGreater(first["accuracy"], 0.6)
+        self.assertGreater(second["accuracy"], first["accuracy"])
+        self.assertEqual(output["human"] + output["machine"] + output["open"], 900)
+        self.assertGreater(output["machine"], 450)
+        self.assertGreater(output["right"], 0.93 * output["machine"])
+        lines = (self.home / "objects/sms/sms/labels/sms-round-2/manifests/output/output.manifest").read_text(encoding="utf-8").splitlines()
+        self.assertEqual(len(lines), 30)
+        self.assertEqual(json.loads(lines[0])["label-metadata"]["human-annotated"], "yes")
 
 
 class Fraud(Case):

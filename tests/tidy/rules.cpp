@@ -116,7 +116,8 @@ const std::vector<Ban>& bans() {
       // A value in the text of a statement; constants (kColumns) and literals may be put together.
       {R"re("(SELECT|INSERT|UPDATE|DELETE|REPLACE)\b[^"]*"\s*\+\s*(?!k[A-Z])[a-z]|\+\s*"[^"]*\b(WHERE|VALUES|SET|FROM|AND)\b[^"]*[=(<>]\s*'?"\s*\+|\bsql\s*\+=\s*(?!k[A-Z])[a-z])re",
        kParts,
-       {{"tasks/processing/sql_expressions.", "puts the user's expressions together, in a sandbox"},
+       {{"tasks/features/as_of_join.", "numbers of its own tables, in a sandbox"},
+        {"tasks/processing/sql_expressions.", "puts the user's expressions together, in a sandbox"},
         {"tasks/processing/run_sql.", "names of tables and columns, quoted, in a sandbox"}},
        "bind the value (Statement::bind): a statement is a constant text with parameters",
        In::Text},

@@ -53,6 +53,28 @@ const Valid kValid[] = {
     {"aws-sdk:sagemaker:stopTrainingJob", R"({"TrainingJobName":"t"})"},
     {"aws-sdk:sagemaker:listTrainingJobsForHyperParameterTuningJob",
      R"({"HyperParameterTuningJobName":"h"})"},
+    {"aws-sdk:sagemaker:createFeatureGroup",
+     R"({"FeatureGroupName":"g","RecordIdentifierFeatureName":"a","EventTimeFeatureName":"b","FeatureDefinitions":[{"FeatureName":"a","FeatureType":"String"},{"FeatureName":"b","FeatureType":"String"},{"FeatureName":"c","FeatureType":"Fractional","CollectionType":"Vector","CollectionConfig":{"VectorConfig":{"Dimension":2}}}],"OnlineStoreConfig":{"EnableOnlineStore":true,"StorageType":"Standard","TtlDuration":{"Unit":"Hours","Value":1}},"OfflineStoreConfig":{"S3StorageConfig":{"S3Uri":"s3://b/f"},"TableFormat":"Default"},"ThroughputConfig":{"ThroughputMode":"OnDemand"},"Description":"d","Tags":[{"Key":"k","Value":"v"}]})"},
+    {"aws-sdk:sagemaker:updateFeatureGroup",
+     R"({"FeatureGroupName":"g","FeatureAdditions":[{"FeatureName":"d","FeatureType":"String","CollectionType":"List"}],"OnlineStoreConfig":{"TtlDuration":{"Unit":"Hours","Value":2}},"ThroughputConfig":{"ThroughputMode":"OnDemand"}})"},
+    {"aws-sdk:sagemaker:updateFeatureMetadata",
+     R"({"FeatureGroupName":"g","FeatureName":"a","Description":"d","ParameterAdditions":[{"Key":"k","Value":"v"}],"ParameterRemovals":["x"]})"},
+    {"aws-sdk:sagemaker:describeFeatureMetadata", R"({"FeatureGroupName":"g","FeatureName":"a"})"},
+    {"aws-sdk:sagemaker:listFeatureGroups",
+     R"({"NameContains":"g","FeatureGroupStatusEquals":"Created","OfflineStoreStatusEquals":"Active","SortBy":"Name","MaxResults":5})"},
+    {"aws-sdk:sagemakerfeaturestoreruntime:putRecord",
+     R"({"FeatureGroupName":"g","Record":[{"FeatureName":"a","ValueAsString":"1"},{"FeatureName":"b","ValueAsString":"2026-11-21T06:59:16Z"},{"FeatureName":"c","ValueAsStringList":["1","2"]}],"TargetStores":["OnlineStore"],"TtlDuration":{"Unit":"Hours","Value":1}})"},
+    {"aws-sdk:sagemakerfeaturestoreruntime:getRecord",
+     R"({"FeatureGroupName":"g","RecordIdentifierValueAsString":"1","FeatureNames":["a"],"ExpirationTimeResponse":"Enabled"})"},
+    {"aws-sdk:sagemakerfeaturestoreruntime:batchGetRecord",
+     R"({"Identifiers":[{"FeatureGroupName":"g","RecordIdentifiersValueAsString":["1"],"FeatureNames":["a"]}]})"},
+    {"aws-sdk:sagemakerfeaturestoreruntime:deleteRecord",
+     R"({"FeatureGroupName":"g","RecordIdentifierValueAsString":"1","EventTime":"2026-11-21T06:59:17Z","DeletionMode":"SoftDelete","TargetStores":["OnlineStore"]})"},
+    {"sagemaker:createLabelingJob",
+     R"({"LabelingJobName":"l","LabelAttributeName":"kind","InputConfig":{"DataSource":{"S3DataSource":{"ManifestS3Uri":"s3://b/m"}}},"OutputConfig":{"S3OutputPath":"s3://b/o"},"LabelCategoryConfigS3Uri":"s3://b/l","StoppingConditions":{"MaxHumanLabeledObjectCount":1},"HumanTaskConfig":{"TaskTitle":"t","TaskDescription":"d","NumberOfHumanWorkersPerDataObject":1},"Tags":[{"Key":"k","Value":"v"}]})"},
+    {"aws-sdk:sagemaker:stopLabelingJob", R"({"LabelingJobName":"l"})"},
+    {"aws-sdk:labels:putLabels", R"({"Task":"l","Worker":"w","Labels":[{"Id":0,"Label":"a"}]})"},
+    {"aws-sdk:labels:getLabelItems", R"({"Task":"l","Worker":"w","Limit":1})"},
     {"aws-sdk:sagemakerruntime:invokeEndpoint",
      R"({"EndpointName":"e","ContentType":"text/csv","Accept":"text/csv","TargetVariant":"v","Body":"1,2"})"},
 };
@@ -70,6 +92,8 @@ void places(const Json& json, const std::string& at, std::vector<std::string>& o
 
 TEST_CASE("Wrong requests: whatever a member is replaced by, the answer is an error in words") {
   const TemporaryHome home;
+  home.write("objects/b/m", "{\"source\":\"x\"}\n{\"source\":\"y\"}\n");
+  home.write("objects/b/l", R"({"labels":[{"label":"a"},{"label":"b"}]})");
   TaskDriver driver(home.path());
   const Json replacements[] = {nullptr,
                                5,
