@@ -8,6 +8,7 @@
 //   HOME/tasks.db      job records, models, endpoints
 //   HOME/tables.db     DynamoDB tables, when there are any
 //   HOME/queues.db     SQS queues, when there are any
+//   HOME/streams.db    Kinesis streams
 //   HOME/bus.db        rules, archives, schedules of the event bus (service/bus)
 //   HOME/objects/      s3://bucket/key is objects/bucket/key
 //   HOME/objects.db    what is known of objects beside their bytes

@@ -311,7 +311,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
-      mix(seed, 3));
+      mix(seed, 3), core->settings.metrics);
   Integrations::Settings integrations;
   integrations.home = home;
   integrations.place = core->settings.place;

@@ -10,5 +10,6 @@ namespace millrace::tasks {
 
 void begin_dynamodb(DeferredCall call);
 void begin_sqs(DeferredCall call);
+void begin_kinesis(DeferredCall call);
 
 }  // namespace millrace::tasks
