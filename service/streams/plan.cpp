@@ -116,6 +116,8 @@ Result<ForestPlan> read_forest(const std::string& text) {
   plan.settings.time_decay = decay;
   MR_DO(real("Quantile", plan.settings.quantile, 0.5, 1));
   MR_DO(real("Factor", plan.settings.factor, 0.1, 100));
+  if (const auto found = given.find("Normalize"); found != given.end() && found->is_boolean())
+    plan.settings.normalize = found->get<bool>();
   plan.settings.seed = static_cast<std::uint64_t>(number_part(given, "Seed", 0));
   const auto fields = given.find("Fields");
   if (fields == given.end() || !fields->is_array() || fields->empty() || fields->size() > 50)

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kForestMagic = "MRSF1";
 constexpr std::size_t kForestDigestBytes = 32;
+constexpr double kDeviationsMax = 100;  // further is not told apart
 
 // Bytes one after another; a reader that runs out says so once, at the end.
 struct ForestSink {
@@ -52,7 +53,11 @@ struct ForestSource {
 }  // namespace
 
 StreamForest::StreamForest(const ForestSettings& settings)
-    : settings_(settings), d_(settings.fields * settings.shingle), trees_(settings.trees) {}
+    : settings_(settings),
+      d_(settings.fields * settings.shingle),
+      means_(settings.fields),
+      variances_(settings.fields),
+      trees_(settings.trees) {}
 
 std::int32_t StreamForest::new_node(Tree& tree) {
   if (!tree.free.empty()) {
@@ -246,43 +251,62 @@ void StreamForest::remember(double score) {
   recent_.pop_front();
 }
 
+bool StreamForest::scale(std::span<const double> row, std::vector<float>& scaled) {
+  const double weight = std::max(1 / static_cast<double>(rows_), 1 / settings_.time_decay);
+  for (std::size_t j = 0; j < row.size(); ++j) {
+    if (!settings_.normalize) {
+      scaled.push_back(static_cast<float>(row[j]));
+      continue;
+    }
+    const double off = row[j] - means_[j];
+    const double deviation = std::max(std::sqrt(variances_[j]), 1e-9 * (1 + std::abs(means_[j])));
+    scaled.push_back(static_cast<float>(std::clamp(off / deviation, -kDeviationsMax, kDeviationsMax)));
+    means_[j] += weight * off;
+    variances_[j] = (1 - weight) * (variances_[j] + weight * off * off);
+  }
+  return !settings_.normalize || rows_ > settings_.samples / 4;
+}
+
 PointScore StreamForest::add(std::span<const double> row) {
   MR_CHECK(row.size() == settings_.fields, "a row has as many numbers as the forest has fields");
-  for (const double value : row) shingle_.push_back(static_cast<float>(value));
-  if (shingle_.size() > d_)
-    shingle_.erase(shingle_.begin(), shingle_.begin() + static_cast<std::ptrdiff_t>(settings_.fields));
   ++rows_;
   PointScore result;
+  std::vector<float> scaled;
+  if (!scale(row, scaled)) return result;
+  shingle_.insert(shingle_.end(), scaled.begin(), scaled.end());
+  if (shingle_.size() > d_)
+    shingle_.erase(shingle_.begin(), shingle_.begin() + static_cast<std::ptrdiff_t>(settings_.fields));
   if (shingle_.size() < d_) return result;
-  // Half a sample is seen before scores mean something, and as many scores before there is a threshold.
-  const std::uint64_t warm = settings_.samples / 2;
-  if (rows_ > warm) {
+  // Three quarters of a sample are seen before scores mean something, and as many scores as a sample has
+  // points before there is a threshold.
+  if (rows_ > settings_.samples * 3 / 4) {
     for (const Tree& tree : trees_) result.score += score(tree, shingle_.data(), nullptr);
     result.score /= static_cast<double>(trees_.size());
     if (recent_.size() >= std::min<std::size_t>(settings_.score_window, settings_.samples)) {
       result.threshold = settings_.factor * quantile_of_scores();
       result.anomaly = result.score > result.threshold;
     }
-    if (result.anomaly) {
-      std::vector<double> by_feature(d_, 0.0);
-      for (const Tree& tree : trees_) score(tree, shingle_.data(), &by_feature);
-      result.by_field.assign(settings_.fields, 0.0);
-      double sum = 0;
-      for (std::size_t j = 0; j < d_; ++j)
-        result.by_field[j % settings_.fields] += by_feature[j], sum += by_feature[j];
-      if (sum > 0)
-        for (double& share : result.by_field) share /= sum;
-    }
+    if (result.anomaly) result.by_field = shares_of_fields();
     remember(result.score);
   }
   for (std::size_t t = 0; t < trees_.size(); ++t) take_in(trees_[t], t, shingle_.data());
   return result;
 }
 
+std::vector<double> StreamForest::shares_of_fields() const {
+  std::vector<double> by_feature(d_, 0.0), shares(settings_.fields, 0.0);
+  for (const Tree& tree : trees_) score(tree, shingle_.data(), &by_feature);
+  double sum = 0;
+  for (std::size_t j = 0; j < d_; ++j) shares[j % settings_.fields] += by_feature[j], sum += by_feature[j];
+  for (double& share : shares) share = sum > 0 ? share / sum : 0;
+  return shares;
+}
+
 std::string StreamForest::save() const {
   ForestSink out{std::string(kForestMagic)};
   out.put(settings_.fields), out.put(settings_.trees), out.put(settings_.samples), out.put(settings_.shingle);
-  out.put(settings_.time_decay), out.put(settings_.seed), out.put(rows_);
+  out.put(settings_.time_decay), out.put(settings_.normalize), out.put(settings_.seed), out.put(rows_);
+  out.put_all(means_), out.put_all(variances_);
   out.put_all(shingle_);
   out.put_all(std::vector<double>(recent_.begin(), recent_.end()));
   for (const Tree& tree : trees_) {
@@ -300,10 +324,11 @@ Result<StreamForest> StreamForest::load(const ForestSettings& settings, std::str
   ForestSource in{body.substr(kForestMagic.size())};
   ForestSettings saved = settings;
   in.take(saved.fields), in.take(saved.trees), in.take(saved.samples), in.take(saved.shingle);
-  in.take(saved.time_decay), in.take(saved.seed);
+  in.take(saved.time_decay), in.take(saved.normalize), in.take(saved.seed);
   if (!in.whole || !(saved == settings)) return damaged();
   StreamForest forest(settings);
   in.take(forest.rows_);
+  in.take_all(forest.means_), in.take_all(forest.variances_);
   in.take_all(forest.shingle_);
   std::vector<double> recent;
   in.take_all(recent);

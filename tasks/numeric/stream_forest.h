@@ -2,7 +2,9 @@
 // StreamForest: how unusual each point of a stream is, one after another, by random cut trees that take the
 // point in and let an old one go. A point is `shingle` rows of `fields` numbers put end to end, so that what
 // is unusual may be a course, too. Each tree keeps a sample in which a point of n rows ago has the weight
-// exp(-n / time_decay). An anomaly scores above `factor` times the `quantile` of the scores before it.
+// exp(-n / time_decay). With `normalize` each field is measured in its own running deviations from its
+// running mean (over time_decay rows), so that a wide field does not hide a narrow one. An anomaly scores
+// above `factor` times the `quantile` of the scores before it.
 //
 // The same rows give the same scores, whenever it was saved and loaded in between: what is drawn follows from
 // the seed and the row's number alone. One thread at a time. Names of settings: Kinesis Data Analytics SQL
@@ -28,6 +30,7 @@ struct ForestSettings {
   double time_decay = 100'000;       // rows
   std::size_t score_window = 1'000;  // scores that the quantile is taken of
   double quantile = 0.99, factor = 1.5;
+  bool normalize = true;
   std::uint64_t seed = 0;
   bool operator==(const ForestSettings&) const = default;
 };
@@ -79,13 +82,17 @@ class StreamForest {
     return tree.boxes.data() + node * 2 * std::int64_t(d_);
   }
   void fit_box(Tree& tree, std::int32_t node);
+  // The row as the trees see it; false: too few came before it to say.
+  bool scale(std::span<const double> row, std::vector<float>& scaled);
+  std::vector<double> shares_of_fields() const;
   double quantile_of_scores() const;
   void remember(double score);
 
   ForestSettings settings_;
   std::size_t d_;
   std::uint64_t rows_ = 0;
-  std::vector<float> shingle_;  // the last rows, oldest first
+  std::vector<double> means_, variances_;  // of each field, running
+  std::vector<float> shingle_;             // the last rows, oldest first
   std::vector<Tree> trees_;
   std::deque<double> recent_;   // scores in their order
   std::vector<double> sorted_;  // the same, ascending

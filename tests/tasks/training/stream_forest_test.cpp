@@ -78,22 +78,40 @@ TEST_CASE("StreamForest: saved and loaded at any row, its scores are the same") 
   std::vector<std::vector<double>> rows;
   for (std::size_t i = 0; i < 1500; ++i) rows.push_back(usual_row(i, random));
   for (std::size_t i = 100; i < 400; ++i) rows[i] = rows[100];  // the same point often
-  ForestSettings settings = two_sensors();
-  settings.samples = 64, settings.time_decay = 500, settings.shingle = 3;
-  StreamForest whole(settings);
-  std::vector<double> scores;
-  for (const auto& row : rows) scores.push_back(whole.add(row).score);
-  CHECK(std::count_if(scores.begin(), scores.end(), [](double s) { return s > 0; }) > 1400);
+  for (const bool normalize : {true, false}) {
+    ForestSettings settings = two_sensors();
+    settings.samples = 64, settings.time_decay = 500, settings.shingle = 3, settings.normalize = normalize;
+    StreamForest whole(settings);
+    std::vector<double> scores;
+    for (const auto& row : rows) scores.push_back(whole.add(row).score);
+    CHECK(std::count_if(scores.begin(), scores.end(), [](double s) { return s > 0; }) > 1400);
 
-  StreamForest cut(settings);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i % 211 == 0) {
-      auto loaded = StreamForest::load(settings, cut.save());
-      REQUIRE(loaded);
-      cut = std::move(*loaded);
+    StreamForest cut(settings);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (i % 211 == 0) {
+        auto loaded = StreamForest::load(settings, cut.save());
+        REQUIRE(loaded);
+        cut = std::move(*loaded);
+      }
+      REQUIRE(cut.add(rows[i]).score == scores[i]);
     }
-    REQUIRE(cut.add(rows[i]).score == scores[i]);
   }
+}
+
+TEST_CASE("StreamForest: a narrow field is seen beside a wide one, and a constant one that moves") {
+  ForestSettings settings = two_sensors();
+  settings.fields = 3;
+  StreamForest forest(settings);
+  Random random(8);
+  const auto row = [&] { return std::vector<double>{1e6 * random.normal(), 1e-3 * random.normal(), 7}; };
+  for (int i = 0; i < 1000; ++i) forest.add(row());
+  std::vector<double> narrow = row(), constant = row();
+  narrow[1] = 0.02, constant[2] = 7.5;
+  const PointScore by_narrow = forest.add(narrow), by_constant = forest.add(constant);
+  REQUIRE(by_narrow.anomaly);
+  CHECK(by_narrow.by_field[1] > 0.7);
+  REQUIRE(by_constant.anomaly);
+  CHECK(by_constant.by_field[2] > 0.7);
 }
 
 TEST_CASE("StreamForest: what is usual may change") {
