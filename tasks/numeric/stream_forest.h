@@ -36,7 +36,7 @@ struct ForestSettings {
 };
 
 struct PointScore {
-  double score = 0;      // 0 while there are fewer points than warm up; about 1 is usual
+  double score = 0;      // 0 for the first points; about 1 is usual
   double threshold = 0;  // at this point; 0: none yet
   bool anomaly = false;
   std::vector<double> by_field;  // shares of the score, one a field; only of anomalies
