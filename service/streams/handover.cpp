@@ -10,14 +10,12 @@
 #include "base/log.h"
 #include "service/objects/uploads.h"
 #include "service/streams/object_batch.h"
+#include "tasks/artifacts/files.h"
+#include "tasks/artifacts/object_store.h"
 #include "tasks/integrations/data_services.h"
 
 namespace millrace::streams {
 namespace {
-
-std::string batch_digest(const std::string& key) {
-  return digest_hex(Digest::Sha256, key).substr(0, 32);
-}
 
 // What the target is told of an item: its event, or what the template makes of it.
 std::vector<Payload> target_events(const std::optional<triggers::TargetInput>& input,
@@ -215,42 +213,6 @@ void Handover::put_records(const PlanPtr& plan, const std::string& key, const st
   });
 }
 
-std::string object_key(const ObjectPlan& plan, const std::string& name, const std::string& key,
-                       Instant first) {
-  const std::string time = format_rfc3339(first);  // 2026-11-21T19:56:01.123Z
-  const auto formatted = [&](std::string pattern) {
-    const std::pair<const char*, std::string> parts[] = {
-        {"yyyy", time.substr(0, 4)}, {"MM", time.substr(5, 2)},  {"dd", time.substr(8, 2)},
-        {"HH", time.substr(11, 2)},  {"mm", time.substr(14, 2)}, {"ss", time.substr(17, 2)}};
-    for (const auto& [from, to] : parts)
-      for (std::size_t at; (at = pattern.find(from)) != std::string::npos;)
-        pattern.replace(at, std::string(from).size(), to);
-    pattern.erase(std::remove(pattern.begin(), pattern.end(), '\''), pattern.end());
-    return pattern;
-  };
-  std::string prefix;
-  bool timed = false;
-  for (std::size_t at = 0; at < plan.prefix.size();) {
-    const std::size_t end =
-        plan.prefix.compare(at, 2, "!{") == 0 ? plan.prefix.find('}', at) : std::string::npos;
-    if (end == std::string::npos) {
-      prefix += plan.prefix[at++];
-      continue;
-    }
-    const std::string expression = plan.prefix.substr(at + 2, end - at - 2);
-    if (expression.starts_with("timestamp:")) {
-      prefix += formatted(expression.substr(10));
-      timed = true;
-    } else if (expression == "firehose:random-string") {
-      prefix += batch_digest("random/" + key).substr(0, 11);
-    }
-    at = end + 1;
-  }
-  if (!timed) prefix += formatted("yyyy/MM/dd/HH/");
-  return prefix + name + "-1-" + formatted("yyyy-MM-dd-HH-mm-ss") + "-" + bus::uuid_named(key) +
-         (plan.gzip && plan.extension.empty() ? ".gz" : plan.extension);
-}
-
 bool Handover::aside(std::function<void()> work, std::function<void()> then) {
   return pool_.submit([work = std::move(work), then = std::move(then), &loop = around_.loop] {
     work();
@@ -262,7 +224,8 @@ namespace {
 
 // The object of a batch, written apart.
 Result<objects::NewObject> object_of(const ConsumerPlan& plan, const std::string& key,
-                                     const std::vector<Item>& items, const std::filesystem::path& folder) {
+                                     const std::vector<Item>& items, const tasks::ObjectStore& store,
+                                     const std::filesystem::path& root) {
   std::string bytes;
   for (const Item& item : items) {
     bytes += item.raw;
@@ -274,8 +237,17 @@ Result<objects::NewObject> object_of(const ConsumerPlan& plan, const std::string
   }
   objects::NewObject object;
   object.name = {plan.objects->bucket, object_key(*plan.objects, plan.name, key, items.front().arrived)};
-  object.path = folder / object.name.bucket / object.name.key;
-  const auto temporary = folder / ".uploads" / ("put-delivery-" + batch_digest(key));
+  MR_TRY(path, store.path_of("s3://" + object.name.bucket + "/" + object.name.key));
+  object.path = std::move(path);
+  if (const auto bucket = root / object.name.bucket; !std::filesystem::exists(bucket)) {
+    std::error_code made;
+    std::filesystem::create_directories(bucket, made);
+    if (made)
+      return fail(ErrorCode::Internal, "can't make the bucket " + bucket.string() + ": " + made.message());
+    MR_DO(tasks::sync_directory(root));
+  }
+  const auto temporary =
+      root / ".uploads" / ("put-delivery-" + digest_hex(Digest::Sha256, key).substr(0, 32));
   std::error_code code;
   std::filesystem::create_directories(temporary.parent_path(), code);
   objects::TempFile file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
@@ -306,8 +278,8 @@ void Handover::write_object(const PlanPtr& plan, const std::string& key, std::ve
   if (!around_.objects) return ended(fail(ErrorCode::Unavailable, "this process has no object store"));
   const auto made = std::make_shared<Result<objects::NewObject>>(fail(ErrorCode::Internal, "not made"));
   const bool taken =
-      aside([made, plan, key, items = std::move(items),
-             folder = around_.objects_folder] { *made = object_of(*plan, key, items, folder); },
+      aside([made, plan, key, items = std::move(items), root = around_.objects_folder,
+             &store = around_.tasks.objects()] { *made = object_of(*plan, key, items, store, root); },
             [made, ended, catalog = around_.objects, &loop = around_.loop] {
               if (!*made) return ended(fail(made->error()));
               catalog->put(std::move(**made),

@@ -66,10 +66,4 @@ class Handover {
   tasks::WorkerPool pool_{2, 10'000};
 };
 
-// "data/2026/11/21/19/name-…": where a batch of a delivery stream goes. `!{timestamp:yyyy/MM/dd/HH}`,
-// `!{firehose:random-string}` and `!{firehose:error-output-type}` in the prefix are replaced; without
-// `!{timestamp:` UTC yyyy/MM/dd/HH/ follows it. Pure.
-std::string object_key(const ObjectPlan& plan, const std::string& name, const std::string& key,
-                       Instant first);
-
 }  // namespace millrace::streams

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "service/streams/object_batch.h"
+#include "tasks/artifacts/object_store.h"
+
 namespace millrace::streams {
 namespace {
 
@@ -196,6 +199,9 @@ Status read_delivery(ConsumerPlan& plan, const Json& record, const bus::BusPlace
   objects.gzip = text_part(to, "CompressionFormat") == "GZIP";
   for (const Json& processor : part_of(to, "ProcessingConfiguration").value("Processors", Json::array()))
     if (text_part(processor, "Type") == "AppendDelimiterToRecord") objects.newline = true;
+  // What its objects are called is known but for the time; the root does not matter.
+  MR_DO(tasks::ObjectStore("/nonexistent")
+            .path_of("s3://" + objects.bucket + "/" + object_key(objects, plan.name, "", {})));
   plan.objects = std::move(objects);
   const Json hints = part_of(to, "BufferingHints");
   plan.batch_bytes = static_cast<std::size_t>(number_part(hints, "SizeInMBs", 5)) << 20;

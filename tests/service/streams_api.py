@@ -127,7 +127,7 @@ class Streams(Case):
     def function(self, name, source):
         folder = self.home / "functions" / name
         folder.mkdir(parents=True)
-        (folder / "handler.py").write_text(source, encoding="utf-8")
+        (folder / "lambda_function.py").write_text(source, encoding="utf-8")
 
     def wait_for(self, condition, what, seconds=20):
         until = time.monotonic() + seconds

@@ -99,6 +99,17 @@ TEST_CASE("Plans: what can't be is said") {
   CHECK(refusal_of(record).find("Event pattern is not valid") != std::string::npos);
 }
 
+TEST_CASE("Plans: a delivery stream can't write outside of its bucket") {
+  Json record = Json::parse(R"({"Name": "d", "Destination": {"BucketARN": "arn:aws:s3:::out"}})");
+  CHECK(compile_plan(kind::kDelivery, "d", record, kPlaceOfTests));
+  for (const char* prefix : {"../up/", "a/../../b/", "a//b/", "/a"}) {
+    record["Destination"]["Prefix"] = prefix;
+    CHECK_MESSAGE(!compile_plan(kind::kDelivery, "d", record, kPlaceOfTests), prefix);
+  }
+  record["Destination"] = {{"BucketARN", "arn:aws:s3:::.uploads"}};
+  CHECK(!compile_plan(kind::kDelivery, "d", record, kPlaceOfTests));
+}
+
 TEST_CASE("Events: filters of pipes and mappings look at the data as JSON") {
   Json record = pipe_record();
   record["SourceParameters"]["FilterCriteria"] = {
