@@ -5,6 +5,7 @@
 #include <openssl/hmac.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -30,26 +31,28 @@ const EVP_MD* method(Digest algorithm) {
 
 constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-int base64_value(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+') return 62;
-  if (c == '/') return 63;
-  return -1;
+// The value of each character; 64: it is none.
+constexpr std::array<unsigned char, 256> base64_values() {
+  std::array<unsigned char, 256> values{};
+  for (unsigned char& value : values) value = 64;
+  for (unsigned char i = 0; i < 64; ++i) values[static_cast<unsigned char>(kBase64[i])] = i;
+  return values;
 }
+constexpr std::array<unsigned char, 256> kBase64Values = base64_values();
 
 }  // namespace
 
 std::string base64_encode(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
-    unsigned group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += k <= n ? kBase64[(group >> (18 - 6 * k)) & 63] : '=';
+  std::string out((bytes.size() + 2) / 3 * 4, '=');
+  const auto byte = [&](std::size_t i) { return unsigned{static_cast<unsigned char>(bytes[i])}; };
+  std::size_t i = 0, at = 0;
+  for (; i + 3 <= bytes.size(); i += 3, at += 4) {
+    const unsigned group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
+    for (std::size_t k = 0; k < 4; ++k) out[at + k] = kBase64[(group >> (18 - 6 * k)) & 63];
+  }
+  if (const std::size_t left = bytes.size() - i; left > 0) {
+    const unsigned group = byte(i) << 16 | (left == 2 ? byte(i + 1) << 8 : 0u);
+    for (std::size_t k = 0; k <= left; ++k) out[at + k] = kBase64[(group >> (18 - 6 * k)) & 63];
   }
   return out;
 }
@@ -58,18 +61,23 @@ std::optional<std::string> base64_decode(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   std::size_t padding = 0;
   while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
-  std::string out;
-  out.reserve(text.size() / 4 * 3);
-  for (std::size_t i = 0; i < text.size(); i += 4) {
-    const std::size_t missing = i + 4 == text.size() ? padding : 0;
-    unsigned group = 0;
-    for (std::size_t k = 0; k < 4; ++k) {
-      const int value = k >= 4 - missing ? 0 : base64_value(text[i + k]);
-      if (value < 0) return std::nullopt;
-      group = group << 6 | static_cast<unsigned>(value);
-    }
-    for (std::size_t k = 0; k < 3 - missing; ++k) out += static_cast<char>((group >> (16 - 8 * k)) & 0xFF);
+  std::string out(text.size() / 4 * 3, '\0');
+  const auto value = [&](std::size_t i) {
+    return unsigned{kBase64Values[static_cast<unsigned char>(text[i])]};
+  };
+  unsigned wrong = 0;
+  for (std::size_t i = 0, at = 0; i < text.size(); i += 4, at += 3) {
+    const bool last = i + 4 == text.size();
+    const unsigned a = value(i), b = value(i + 1);
+    const unsigned c = last && padding == 2 ? 0 : value(i + 2), d = last && padding > 0 ? 0 : value(i + 3);
+    wrong |= a | b | c | d;
+    const unsigned group = a << 18 | b << 12 | c << 6 | d;
+    out[at] = static_cast<char>(group >> 16 & 0xFF);
+    out[at + 1] = static_cast<char>(group >> 8 & 0xFF);
+    out[at + 2] = static_cast<char>(group & 0xFF);
   }
+  if (wrong > 63) return std::nullopt;
+  out.resize(out.size() - padding);
   return out;
 }
 

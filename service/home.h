@@ -11,6 +11,7 @@
 //   HOME/metrics.db    metrics and alarms
 //   HOME/features.db   records of feature groups, when there are any
 //   HOME/labels.db     what people label, when there is something
+//   HOME/streams.db    Kinesis streams
 //   HOME/bus.db        rules, archives, schedules of the event bus (service/bus)
 //   HOME/hashes.db     what is remembered of files' hashes; may be deleted
 //   HOME/objects/      s3://bucket/key is objects/bucket/key

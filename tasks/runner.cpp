@@ -358,7 +358,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
-      mix(seed, 3), core->settings.metric_store);
+      mix(seed, 3), core->settings.metric_store, core->settings.metrics);
   core->features = std::make_unique<FeatureService>((home / "features.db").string(), core->settings.features,
                                                     *core->jobs, core->objects, clock);
   core->labels =

@@ -24,7 +24,7 @@ double half_to_double(std::uint64_t bits) {
 
 class CborReader {
  public:
-  explicit CborReader(std::string_view bytes) : bytes_(bytes) {}
+  CborReader(std::string_view bytes, int time_units) : bytes_(bytes), time_units_(time_units) {}
 
   Result<Payload> document() {
     MR_DO(value(0));
@@ -141,6 +141,15 @@ class CborReader {
     }
   }
 
+  // Whole units of time, as seconds.
+  Status time() {
+    MR_TRY(head, this->head());
+    if (head.major != kUnsigned && head.major != kNegative) return wrong("a time that is no whole number");
+    const double units = head.major == kUnsigned ? static_cast<double>(head.argument)
+                                                 : -1 - static_cast<double>(head.argument);
+    return number(units / time_units_);
+  }
+
   Status value(int depth) {
     if (depth > kCborDepthMax) return wrong("it nests deeper than 64 levels");
     MR_TRY(head, this->head());
@@ -167,6 +176,7 @@ class CborReader {
       case kMap:
         return members(head, depth);
       case kTag:
+        if (head.argument == 1 && time_units_ != 1) return time();
         return value(depth + 1);  // what it means the shape says, too
       default:
         return simple(head);
@@ -174,6 +184,7 @@ class CborReader {
   }
 
   std::string_view bytes_;
+  const int time_units_;
   std::size_t at_ = 0;
   JsonWriter out_;
 };
@@ -192,36 +203,47 @@ void put_double(std::string& out, double value) {
   for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(bits >> shift);
 }
 
-void put_text(std::string& out, std::string_view text) {
-  put_head(out, kText, text.size());
+void put_text(std::string& out, std::string_view text, unsigned major = kText) {
+  put_head(out, major, text.size());
   out += text;
+}
+
+void put_whole(std::string& out, std::int64_t value) {
+  if (value >= 0) return put_head(out, kUnsigned, static_cast<std::uint64_t>(value));
+  put_head(out, kNegative, static_cast<std::uint64_t>(-1 - value));
 }
 
 void put_number(std::string& out, JsonView value) {
   const auto whole =
       value.text().find_first_of(".eE") == std::string_view::npos ? value.integer() : std::nullopt;
   if (!whole) return put_double(out, value.number());
-  if (*whole >= 0) return put_head(out, kUnsigned, static_cast<std::uint64_t>(*whole));
-  put_head(out, kNegative, static_cast<std::uint64_t>(-1 - *whole));
+  put_whole(out, *whole);
 }
 
-void put_cbor(std::string& out, JsonView value, bool time, bool (*is_time)(std::string_view)) {
-  if (value.is_number() && time) {
-    out += static_cast<char>(kTimeTag);
-    put_double(out, value.number());
+void put_time(std::string& out, double seconds, int time_units) {
+  out += static_cast<char>(kTimeTag);
+  if (time_units == 1) return put_double(out, seconds);
+  put_whole(out, std::llround(seconds * time_units));
+}
+
+void put_cbor(std::string& out, JsonView value, std::string_view name, const CborForm& form) {
+  if (value.is_number() && form.is_time(name)) {
+    put_time(out, value.number(), form.time_units);
   } else if (value.is_number()) {
     put_number(out, value);
   } else if (value.is_string()) {
-    put_text(out, value.string());
+    const std::string text = value.string();
+    const auto bytes = form.is_blob != nullptr && form.is_blob(name) ? base64_decode(text) : std::nullopt;
+    put_text(out, bytes ? *bytes : text, bytes ? kBytes : kText);
   } else if (value.is_array()) {
     put_head(out, kArray, value.size());
-    for (const JsonView one : value.elements()) put_cbor(out, one, time, is_time);
+    for (const JsonView one : value.elements()) put_cbor(out, one, name, form);
   } else if (value.is_object()) {
     put_head(out, kMap, value.size());
     for (const auto [key, one] : value.members()) {
-      const std::string name = key.string();
-      put_text(out, name);
-      put_cbor(out, one, is_time(name), is_time);
+      const std::string member = key.string();
+      put_text(out, member);
+      put_cbor(out, one, member, form);
     }
   } else {
     out += static_cast<char>(kSimple << 5 | (value.is_null() ? 22u : value.boolean() ? 21u : 20u));
@@ -230,13 +252,13 @@ void put_cbor(std::string& out, JsonView value, bool time, bool (*is_time)(std::
 
 }  // namespace
 
-Result<Payload> read_cbor(std::string_view bytes) {
-  return CborReader(bytes).document();
+Result<Payload> read_cbor(std::string_view bytes, int time_units) {
+  return CborReader(bytes, time_units).document();
 }
 
-std::string write_cbor(JsonView value, bool (*is_time)(std::string_view name)) {
+std::string write_cbor(JsonView value, const CborForm& form) {
   std::string out;
-  put_cbor(out, value, false, is_time);
+  put_cbor(out, value, "", form);
   return out;
 }
 

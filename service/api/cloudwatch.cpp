@@ -62,7 +62,7 @@ http::Response cbor_answer(const ServiceAnswer& answer, const std::string& id) {
   response.content_type = "application/cbor";
   response.headers = {{"x-amzn-RequestId", id}, {"smithy-protocol", "rpc-v2-cbor"}};
   if (answer) {
-    response.body = write_cbor(answer->view(), is_cloudwatch_time);
+    response.body = write_cbor(answer->view(), {is_cloudwatch_time});
     return response;
   }
   const tasks::ServiceError& error = answer.error();
@@ -71,7 +71,7 @@ http::Response cbor_answer(const ServiceAnswer& answer, const std::string& id) {
   out.key("message").string(error.message).end_object();
   response.status = error.status;
   response.headers.push_back(query_error(error));
-  response.body = write_cbor(out.finish().view(), is_cloudwatch_time);
+  response.body = write_cbor(out.finish().view(), {is_cloudwatch_time});
   return response;
 }
 

@@ -19,7 +19,8 @@ constexpr Millis kLookBack{60'000};        // changes are put in order within th
 
 // What is not only kept for the next process.
 bool shapes_the_bus(std::string_view kind) {
-  return kind != kind::kFired && kind != kind::kDelivery && kind != kind::kCursor && kind != kind::kTags;
+  return kind != kind::kFired && kind != kind::kDelivery && kind != kind::kCursor && kind != kind::kTags &&
+         kind != kind::kPlace;
 }
 
 }  // namespace
@@ -122,6 +123,7 @@ void Bus::changed(const BusStore::Changes& changes) {
     if (change.kind == kind::kReplay && change.text) replay(change.key);
   }
   if (rules_stale_) set_rules();
+  if (follower_) follower_(changes);
 }
 
 void Bus::apply(const Records::Change& change) {

@@ -38,6 +38,12 @@ class Bus {
             std::function<void(api::Answer)> reply);
   orchestrator::Observer& observer() { return *status_; }
 
+  // For parts that keep records of their own beside the bus's, and hand events on as it does.
+  BusStore& store() { return *store_; }
+  Dispatcher& dispatcher() { return *dispatcher_; }
+  // Told, on the loop, of each change of records that is durable; empty: nobody.
+  void follow(std::function<void(const BusStore::Changes&)> follower) { follower_ = std::move(follower); }
+
  private:
   Bus(service::Home& home, Settings settings) : home_(home), settings_(std::move(settings)) {}
   void changed(const BusStore::Changes& changes);
@@ -65,6 +71,7 @@ class Bus {
   std::map<std::string, RulePtr> archives_;  // by name
   std::map<std::string, Replay> replays_;    // by name
   std::set<std::string> replaying_;
+  std::function<void(const BusStore::Changes&)> follower_;
   bool started_ = false, rules_stale_ = false;
   orchestrator::TimerHandle tidying_ = 0;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

@@ -19,7 +19,7 @@ namespace kind {
 inline constexpr std::string_view kBus = "bus", kRule = "rule", kTags = "tags", kArchive = "archive",
                                   kReplay = "replay", kDestination = "destination", kGroup = "group",
                                   kSchedule = "schedule", kFired = "fired", kDelivery = "delivery",
-                                  kCursor = "cursor";
+                                  kCursor = "cursor", kPlace = "place";
 }  // namespace kind
 
 // Kinds whose key has two parts put this between them: it stands in no name.

@@ -13,6 +13,7 @@
 #include "service/api/events.h"
 #include "service/api/feature_store.h"
 #include "service/api/labels.h"
+#include "service/api/kinesis.h"
 #include "service/api/lambda.h"
 #include "service/api/logs.h"
 #include "service/api/router.h"
@@ -23,6 +24,7 @@
 #include "service/api/service.h"
 #include "service/api/sns.h"
 #include "service/api/sqs.h"
+#include "service/api/stream_consumers.h"
 #include "service/api/sts.h"
 #include "service/auth/gate.h"
 #include "service/bus/bus.h"
@@ -42,6 +44,7 @@
 #include "service/ops/state_machine_logs.h"
 #include "service/serve_file.h"
 #include "tasks/approvals/approvals.h"
+#include "service/streams/consumers.h"
 #include "tasks/integrations/events/event_log.h"
 
 namespace millrace::cli {
@@ -93,10 +96,11 @@ void say_ready(const std::string& url, const std::string& home, const Shared& sh
 struct BusSlot {
   std::unique_ptr<bus::Bus> bus;
   std::function<bool(const std::string&, const std::string&, Instant, std::string)> log;
+  std::unique_ptr<streams::Consumers> consumers;  // goes before the bus
 };
 
 Status open_bus(BusSlot& slot, service::Home& home, const service::Configuration& configuration,
-                service::ServerMetrics& metrics) {
+                service::ServerMetrics& metrics, objects::Catalog& catalog) {
   bus::Bus::Settings settings;
   settings.place = {configuration.engine.region, configuration.engine.account};
   settings.seed = service::draw_seed();
@@ -107,6 +111,12 @@ Status open_bus(BusSlot& slot, service::Home& home, const service::Configuration
   };
   MR_TRY(opened, bus::Bus::open(home, std::move(settings)));
   slot.bus = std::move(opened);
+  MR_TRY(consumers, streams::Consumers::open(
+                        *slot.bus,
+                        {home.loop(), home.engine(), *home.tasks(), slot.bus->dispatcher(),
+                         slot.bus->store().place(), &catalog, std::filesystem::path(home.path()) / "objects"},
+                        &metrics.registry()));
+  slot.consumers = std::move(consumers);
   return {};
 }
 
@@ -127,8 +137,10 @@ class Serving {
         tables_(home.tasks()->data(), post(), service::draw_seed()),
         queues_(home.tasks()->data(), post(), service::draw_seed(), configuration.http.tls != nullptr),
         monitoring_(home.tasks()->data(), post(), service::draw_seed()),
+        streams_(home.tasks()->data(), post(), service::draw_seed()),
         bus_slot_(bus),
         bus_(*bus.bus),
+        consumers_(bus_, home.tasks()->data(), post(), service::draw_seed()),
         event_bus_(*home.tasks(), bus_, service::draw_seed()),
         scheduler_(bus_, service::draw_seed()),
         topics_(*home.tasks(), service::draw_seed()),
@@ -175,6 +187,7 @@ class Serving {
     bus_.start();
     if (engine_values_) engine_values_->start();
     approvals_.start();
+    bus_slot_.consumers->start();
   }
 
   void handle(http::ExchangePtr exchange) { router_.handle(std::move(exchange)); }
@@ -202,12 +215,22 @@ class Serving {
     router_.add({"lambda", Protocol::RestJson, "", api::LambdaApi::serves,
                  [this](ExchangePtr exchange, const Caller&) { lambda_.handle(std::move(exchange)); },
                  [this](const http::Request& request) { return lambda_.demands(request); }});
+    router_.add({"lambda", Protocol::RestJson, "", api::StreamConsumersApi::serves_mappings,
+                 [this](ExchangePtr exchange, const Caller&) { consumers_.handle_mappings(exchange); },
+                 api::StreamConsumersApi::mapping_demands});
+    router_.add({"pipes", Protocol::RestJson, "", api::StreamConsumersApi::serves_pipes,
+                 [this](ExchangePtr exchange, const Caller&) { consumers_.handle_pipes(exchange); },
+                 api::StreamConsumersApi::pipe_demands});
+    router_.add({"firehose", Protocol::AwsJson11, api::StreamConsumersApi::kFirehose, nullptr,
+                 [this](ExchangePtr exchange, const Caller&) { consumers_.handle_firehose(exchange); }});
     router_.add({"dynamodb", Protocol::AwsJson10, "DynamoDB_20120810.", nullptr,
                  [this](ExchangePtr exchange, const Caller&) { tables_.handle(std::move(exchange)); }});
     for (const auto& [protocol, target] :
          {std::pair(Protocol::AwsJson10, "AmazonSQS."), std::pair(Protocol::Query, "")})
       router_.add({"sqs", protocol, target, api::SqsApi::serves,
                    [this](ExchangePtr exchange, const Caller&) { queues_.handle(std::move(exchange)); }});
+    router_.add({"kinesis", Protocol::AwsJson11, api::KinesisApi::kTarget, nullptr,
+                 [this](ExchangePtr exchange, const Caller&) { streams_.handle(std::move(exchange)); }});
     router_.add({"events", Protocol::AwsJson11, api::EventsApi::kTarget, nullptr,
                  [this](ExchangePtr exchange, const Caller&) { event_bus_.handle(std::move(exchange)); }});
     router_.add({"scheduler", Protocol::RestJson, api::SchedulerApi::kTarget, api::SchedulerApi::serves,
@@ -307,8 +330,10 @@ class Serving {
   api::DynamoApi tables_;
   api::SqsApi queues_;
   api::CloudWatchApi monitoring_;
+  api::KinesisApi streams_;
   BusSlot& bus_slot_;
   bus::Bus& bus_;
+  api::StreamConsumersApi consumers_;
   api::EventsApi event_bus_;
   api::SchedulerApi scheduler_;
   api::SnsApi topics_;
@@ -431,7 +456,7 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
   MR_TRY(catalog, open_objects(configuration, *home, clock));
   std::unique_ptr<objects::Watcher> watcher;
   BusSlot bus;
-  MR_DO(open_bus(bus, *home, configuration, metrics));
+  MR_DO(open_bus(bus, *home, configuration, metrics, *catalog));
   Serving serving(configuration, keys, metrics, *home, function_logs, std::move(log_store), *catalog, bus);
   configuration.http.streams = [](const http::Request& head) {
     const std::string service = api::scope_service(head);

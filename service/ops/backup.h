@@ -51,7 +51,7 @@ Result<Manifest> restore(const std::filesystem::path& source, const std::filesys
 // again. So does the engine for what the bus has started: the bus's place among the events may be old, never
 // new.
 inline constexpr const char* kHomeDatabases[] = {"bus.db",     "millrace.db", "tasks.db",  "tables.db",
-                                                 "queues.db", "features.db", "labels.db",  "events.db",   "topics.db", "logs.db",
+                                                 "queues.db", "streams.db", "features.db", "labels.db",  "events.db",   "topics.db", "logs.db",
                                                  "objects.db", "metrics.db"};
 
 }  // namespace millrace::service

@@ -81,7 +81,7 @@ void watch_process(metrics::Registry& registry) {
 void watch_store(metrics::Registry& registry, const std::string& home) {
   constexpr const char* kHelp = "Size of a database of the home, its log included";
   for (const char* name :
-       {"millrace", "bus", "tasks", "tables", "queues", "events", "topics", "logs", "metrics"}) {
+       {"millrace", "bus", "tasks", "tables", "queues", "streams", "events", "topics", "logs", "metrics"}) {
     auto& bytes = registry.gauge("millrace_store_bytes", kHelp, {{"database", name}});
     registry.before_text([&bytes, file = (fs::path(home) / (std::string(name) + ".db")).string()] {
       bytes.set(size_of(file) + size_of(file + "-wal"));

@@ -56,18 +56,28 @@ Status DataServices::SharedMetrics::put(std::vector<MetricValue> values) {
   const std::lock_guard lock(services_.mutex_);
   MR_TRY(store, services_.open_metrics());
   return store->put(std::move(values));
+Result<kinesis::Streams*> DataServices::streams() {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return closed_error();
+  if (!streams_) {
+    MR_TRY(opened, kinesis::Streams::open(home_ + "/streams.db", place_, clock_, mix(seed_, 3), registry_));
+    streams_ = std::move(opened);
+  }
+  return streams_.get();
 }
 
 void DataServices::shut_down() {
   std::unique_ptr<dynamodb::Tables> tables;
   std::unique_ptr<sqs::Queues> queues;
   std::unique_ptr<MetricStore> metrics;
+  std::unique_ptr<kinesis::Streams> streams;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     tables = std::move(tables_);
     queues = std::move(queues_);
     metrics = std::move(metrics_);
+    streams = std::move(streams_);
   }
 }
 

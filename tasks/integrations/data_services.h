@@ -1,5 +1,5 @@
 #pragma once
-// DataServices: the tables, queues and metrics of one home, each opened when it is asked for first. Any
+// DataServices: the tables, queues, streams and metrics of one home, each opened when it is asked for first. Any
 // thread.
 
 #include <memory>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tasks/integrations/dynamodb/tables.h"
+#include "tasks/integrations/kinesis/streams.h"
 #include "tasks/integrations/sqs/queues.h"
 #include "tasks/metrics/metric_store.h"
 
@@ -14,14 +15,16 @@ namespace millrace::tasks {
 
 class DataServices {
  public:
-  // HOME/tables.db, HOME/queues.db, HOME/metrics.db. The clock is borrowed.
+  // HOME/tables.db, HOME/queues.db, HOME/streams.db, HOME/metrics.db. The clock is borrowed, so is `registry`,
+  // which may be null.
   DataServices(std::string home, ServicePlace place, const Clock& clock, std::uint64_t seed,
-               MetricStoreSettings metrics = {})
+               MetricStoreSettings metrics = {}, metrics::Registry* registry = nullptr)
       : home_(std::move(home)),
         place_(std::move(place)),
         clock_(clock),
         seed_(seed),
-        metric_settings_(metrics) {}
+        metric_settings_(metrics),
+        registry_(registry) {}
 
   // Errors: those of opening the file (DataLoss when it is damaged), each time; Unavailable after
   // shut_down().
@@ -31,6 +34,7 @@ class DataServices {
   // The same for threads that may still run when the rest goes down: Unavailable then.
   AlarmStates& alarms() { return shared_metrics_; }
   MetricSink& metric_sink() { return shared_metrics_; }
+  Result<kinesis::Streams*> streams();
   const Clock& clock() const { return clock_; }
   const ServicePlace& place() const { return place_; }
   // Answers what was asked, ends long polls.
@@ -54,11 +58,13 @@ class DataServices {
   const std::uint64_t seed_;
   const MetricStoreSettings metric_settings_;
   SharedMetrics shared_metrics_{*this};
+  metrics::Registry* const registry_;
   std::mutex mutex_;  // over what follows
   bool closed_ = false;
   std::unique_ptr<dynamodb::Tables> tables_;
   std::unique_ptr<sqs::Queues> queues_;
   std::unique_ptr<MetricStore> metrics_;
+  std::unique_ptr<kinesis::Streams> streams_;
 };
 
 }  // namespace millrace::tasks

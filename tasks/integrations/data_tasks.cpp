@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "tasks/features/feature_service.h"
+#include "base/encoding.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/request_ids.h"
 
@@ -71,6 +72,14 @@ constexpr DataNames kFeatureNames{"SageMakerFeatureStoreRuntime",
                                   "SageMakerFeatureStoreRuntime",
                                   "application/json",
                                   kFeatureErrors};
+constexpr std::string_view kKinesisErrors[] = {
+    "AccessDeniedException",    "ExpiredIteratorException",  "ExpiredNextTokenException",
+    "InvalidArgumentException", "LimitExceededException",    "ProvisionedThroughputExceededException",
+    "ResourceInUseException",   "ResourceNotFoundException", "ValidationException",
+};
+constexpr DataNames kKinesisNames{
+    "Kinesis",     "AmazonKinesis", "AmazonKinesisException", "Kinesis", "application/x-amz-json-1.1",
+    kKinesisErrors};
 constexpr DataNames kDynamoNames{"DynamoDB", "AmazonDynamoDBv2",           "AmazonDynamoDBException",
                                  "DynamoDb", "application/x-amz-json-1.0", kDynamoErrors};
 constexpr DataNames kSqsNames{
@@ -187,15 +196,44 @@ Payload with_text_body(const Payload& input) {
   return out.finish();
 }
 
+// A task gives a record's data as text, or as JSON, whose text is put.
+Payload with_data_bytes(JsonView value) {
+  JsonWriter out;
+  const auto write = [&out](const auto& self, JsonView one, bool data) -> void {
+    if (data && !one.is_null()) {
+      out.string(base64_encode(one.is_string() ? one.string() : std::string(one.text())));
+    } else if (one.is_object()) {
+      out.begin_object();
+      for (const auto [key, member] : one.members()) {
+        out.key(key);
+        self(self, member, key.equals("Data"));
+      }
+      out.end_object();
+    } else if (one.is_array()) {
+      out.begin_array();
+      for (const JsonView element : one.elements()) self(self, element, false);
+      out.end_array();
+    } else {
+      out.value(one);
+    }
+  };
+  write(write, value, false);
+  return out.finish();
+}
+
+Payload as_it_is(const Payload& input) {
+  return input;
+}
+
 template <class Service>
-void begin(DeferredCall call, const DataNames& names, Result<Service*> service, bool text_body) {
+void begin(DeferredCall call, const DataNames& names, Result<Service*> service,
+           Payload (*prepare)(const Payload&) = as_it_is) {
   const std::string id = call.ids.next();
   if (!call.arguments.view().is_object())
     return call.answer(failure_of(
         names, ServiceError("ValidationException", "the arguments must be an object"), call.optimized, id));
   if (!service) return call.answer(failure_of(names, ServiceError(service.error()), call.optimized, id));
-  ServiceCall asked{operation_name(call.kind), text_body ? with_text_body(call.arguments) : call.arguments,
-                    call.key};
+  ServiceCall asked{operation_name(call.kind), prepare(call.arguments), call.key};
   asked.gone = call.cancelled;
   (*service)->call(std::move(asked), [&names, id, optimized = call.optimized, &clock = call.services.clock(),
                                       answer = std::move(call.answer)](const ServiceAnswer& given) {
@@ -207,24 +245,31 @@ void begin(DeferredCall call, const DataNames& names, Result<Service*> service, 
 
 void begin_dynamodb(DeferredCall call) {
   auto tables = call.services.tables();
-  begin(std::move(call), kDynamoNames, std::move(tables), false);
+  begin(std::move(call), kDynamoNames, std::move(tables));
 }
 
 void begin_sqs(DeferredCall call) {
   auto queues = call.services.queues();
-  begin(std::move(call), kSqsNames, std::move(queues), true);
+  begin(std::move(call), kSqsNames, std::move(queues), with_text_body);
+}
+
+void begin_kinesis(DeferredCall call) {
+  auto streams = call.services.streams();
+  begin(
+      std::move(call), kKinesisNames, std::move(streams),
+      +[](const Payload& input) { return with_data_bytes(input.view()); });
 }
 
 void begin_cloudwatch(DeferredCall call) {
   auto metrics = call.services.metrics();
-  begin(std::move(call), kCloudWatchNames, std::move(metrics), false);
+  begin(std::move(call), kCloudWatchNames, std::move(metrics));
 }
 
 void begin_feature_store(DeferredCall call) {
   auto store = call.features
                    ? call.features->store()
                    : Result<FeatureStore*>(fail(ErrorCode::Unavailable, "there is no feature store"));
-  begin(std::move(call), kFeatureNames, std::move(store), false);
+  begin(std::move(call), kFeatureNames, std::move(store));
 }
 
 }  // namespace millrace::tasks

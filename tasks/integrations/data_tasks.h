@@ -12,5 +12,6 @@ void begin_dynamodb(DeferredCall call);
 void begin_sqs(DeferredCall call);
 void begin_cloudwatch(DeferredCall call);
 void begin_feature_store(DeferredCall call);  // Feature Store Runtime
+void begin_kinesis(DeferredCall call);
 
 }  // namespace millrace::tasks

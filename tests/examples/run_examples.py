@@ -115,6 +115,23 @@ class Nightly(Case):
         self.assertEqual({execution["status"] for execution in listed}, {"SUCCEEDED"})
 
 
+class StreamAnomalies(Case):
+    """Planted anomalies in a stream, found by a forest; the server is killed in between."""
+
+    def test_each_starts_a_workflow_once(self):
+        done = subprocess.run([EXAMPLES / "stream-anomalies/run", self.home], capture_output=True, text=True, timeout=300, check=False,
+                              env=dict(os.environ, MILLRACE=program.MILLRACE))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        self.assertIn("5 planted, 5 found", done.stdout)
+        incidents = sorted((self.home / "objects/incidents/p1").iterdir())
+        self.assertLessEqual(len(incidents), 15, done.stdout)  # in 3,000 rows
+        for n, field in ((811, "temperature"), (1203, "pressure"), (1740, "temperature"), (1999, "pressure")):
+            reading = json.loads((self.home / f"objects/incidents/p1/{n:05}.json").read_text(encoding="utf-8"))["readings"][0]
+            self.assertEqual(reading["n"], n)
+            shares = reading["anomaly"]["attribution"]
+            self.assertEqual(max(shares, key=shares.get), field, reading)
+
+
 class RetrainOnNewData(Case):
     """Files that are dropped into a folder train, compare and replace the model that serves; each starts one execution."""
 

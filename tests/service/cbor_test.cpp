@@ -81,7 +81,7 @@ TEST_CASE("CBOR: what is none is refused with its place") {
 TEST_CASE("CBOR: what is written: whole numbers, doubles, times as tag 1") {
   const auto document = Payload::literal(
       R"({"StateUpdatedTimestamp":1.5,"Timestamps":[2.0],"Period":60,"Threshold":5.0,"n":-1})");
-  const std::string bytes = write_cbor(document.view(), is_cloudwatch_time);
+  const std::string bytes = write_cbor(document.view(), {is_cloudwatch_time});
   CHECK(bytes.find(bytes_of({0xc1, 0xfb, 0x3f, 0xf8})) != std::string::npos);
   CHECK(bytes.find(bytes_of({0x81, 0xc1, 0xfb, 0x40, 0x00})) != std::string::npos);
   CHECK(bytes.find(bytes_of({0x18, 60})) != std::string::npos);
@@ -132,4 +132,17 @@ TEST_CASE("Compressed bodies: whole ones within their limit") {
   CHECK(!inflate_body(packed(text).substr(0, 40), 200'000));
   CHECK(!inflate_body(packed("x") + "y", 10));
   CHECK(!inflate_body("no gzip at all", 10));
+}
+
+TEST_CASE("CBOR: an answer of GetRecords there and back") {
+  const CborForm form{[](std::string_view name) { return name.ends_with("Timestamp"); },
+                      [](std::string_view name) { return name == "Data"; }, 1000};
+  const Payload answer = *Payload::parse(
+      R"({"Records":[{"Data":"AQID","PartitionKey":"k","ApproximateArrivalTimestamp":1763730000.123,"SequenceNumber":"49"}],)"
+      R"("MillisBehindLatest":0,"HasMoreShards":true,"NextShardIterator":null,"x":-5,"y":0.5})");
+  const std::string bytes = write_cbor(answer.view(), form);
+  CHECK(bytes.find(std::string("Data\x43\x01\x02\x03")) != std::string::npos);
+  const auto again = read_cbor(bytes, 1000);
+  REQUIRE(again);
+  CHECK(*again == answer);
 }

@@ -1,4 +1,4 @@
-// Tables and queues by data: tests/cases/{dynamodb,sqs}/*.json. A case is steps in order, each one operation
+// Tables, queues and streams by data: tests/cases/{dynamodb,sqs,kinesis}/*.json. A case is steps in order, each one operation
 // and its answer or error; "after_seconds" moves the clock first; "keep" names parts of an answer for later
 // steps
 // ("$name"); {"repeat": "x", "times": 9} is a long text.
@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "tasks/integrations/dynamodb/tables.h"
+#include "tasks/integrations/kinesis/streams.h"
 #include "tasks/integrations/sqs/queues.h"
 #include "tests/support/paths.h"
 #include "tests/tasks/integrations/manual_clock.h"
@@ -139,4 +140,8 @@ TEST_CASE("Tables: the cases of tests/cases/dynamodb") {
 
 TEST_CASE("Queues: the cases of tests/cases/sqs") {
   CHECK(run_folder<sqs::Queues>("sqs") > 10);
+}
+
+TEST_CASE("Streams: the cases of tests/cases/kinesis") {
+  CHECK(run_folder<kinesis::Streams>("kinesis") > 10);
 }
