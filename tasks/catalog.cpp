@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tasks/deployment/ab_test.h"
 #include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
 #include "tasks/experiments/experiments.h"
@@ -87,7 +88,9 @@ constexpr P kEndpointConfigParameters[] = {
 constexpr P kEndpointParameters[] = {
     {"EndpointName", "string", true, "unique"},
     {"EndpointConfigName", "string", true, "of createEndpointConfig"},
-    {"DeploymentConfig", "object", false, "kept; all traffic moves at once"},
+    {"DeploymentConfig", "object", false,
+     "of updateEndpoint: BlueGreenUpdatePolicy or RollingUpdatePolicy, AutoRollbackConfiguration"},
+    {"RetainDeploymentConfig", "boolean", false, "of updateEndpoint: the last DeploymentConfig again"},
     {"RetainAllVariantProperties", "boolean", false, "of updateEndpoint: variants keep their weights"},
 };
 constexpr P kWeightParameters[] = {
@@ -100,6 +103,22 @@ constexpr P kInvokeParameters[] = {
     {"ContentType", "string", false, "text/csv (default), application/json, application/jsonlines"},
     {"Accept", "string", false, "text/csv, application/json, application/jsonlines"},
     {"TargetVariant", "string", false, "that variant instead of one picked by weight"},
+    {"TargetModel", "string", false, "of a multi-model endpoint: the model below its prefix"},
+    {"InferenceId", "string", false, "names the request for its outcome, see putOutcomes"},
+};
+constexpr P kCompareParameters[] = {
+    {"EndpointName", "string", true},
+    {"Confidence", "number", false, "0.95"},
+    {"Control", "string", false, "the variant the others are compared with; default: the first"},
+    {"MissingOutcomes", "string", false, "Ignore (default), or Zero: a request without an outcome is a 0"},
+    {"Better", "string", false, "Higher (default) or Lower outcomes"},
+    {"Margin", "number", false, "variants that surely differ by less are Equal"},
+};
+constexpr P kOutcomesParameters[] = {
+    {"EndpointName", "string", true},
+    {"Outcomes", "array", false, "{InferenceId, Outcome and/or Label}"},
+    {"S3Uri", "string", false, "the same as JSON lines, or CSV with inference_id, outcome, label"},
+    {"ContentType", "string", false, "of that object: application/jsonlines or text/csv"},
 };
 constexpr P kEndpointConfigName[] = {{"EndpointConfigName", "string", true}};
 constexpr P kEndpointName[] = {{"EndpointName", "string", true}};
@@ -465,6 +484,8 @@ const TaskKind kCatalog[] = {
     {"lambda", "getFunction", "A function's configuration", false, false, kFunctionName, get_function},
     {"lambda", "invoke", "Runs a function of HOME/functions", true, false, kInvokeFunctionParameters, invoke_function},
     {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},
+    {"millrace", "compareVariants", "Compares an endpoint's variants by their outcomes", true, false, kCompareParameters, compare_variants_task},
+    {"millrace", "putOutcomes", "What became of requests, by inference id", true, false, kOutcomesParameters, put_outcomes_task},
     {kService, "addTags", "Adds tags to a resource", false, false, kAddTagsParameters, add_tags},
     {kService, "associateTrialComponent", "Puts a component into a trial", false, false, kComponentAndTrial, associate_trial_component},
     {kService, "createEndpoint", "Serves the models of an endpoint configuration", true, false, kEndpointParameters, create_endpoint},

@@ -9,6 +9,8 @@
 
 #include "base/log.h"
 #include "tasks/catalog.h"
+#include "tasks/deployment/async_invocations.h"
+#include "tasks/deployment/deployments.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/integrations/integrations.h"
@@ -68,6 +70,8 @@ struct RunnerCore {
   std::unique_ptr<Integrations> integrations = {};
   std::unique_ptr<EndpointHost> endpoints = {};
   std::unique_ptr<StateChanges> changes = {};
+  std::unique_ptr<Deployments> deployments = {};
+  std::unique_ptr<AsyncInvocations> async = {};
 };
 
 namespace {
@@ -249,15 +253,47 @@ void open_followers(RunnerCore& core, std::uint64_t seed) {
   EndpointHost::Settings endpoints = core.settings.endpoints;
   endpoints.account = core.settings.place.account;
   endpoints.capture.seed = mix(seed, 4);
+  endpoints.logs = std::filesystem::path(core.settings.home) / "logs";
+  endpoints.outcomes_path = core.settings.home + "/outcomes.db";
   core.endpoints = std::make_unique<EndpointHost>(*core.jobs, core.objects, core.clock, core.settings.metrics,
                                                   std::move(endpoints));
   core.changes = std::make_unique<StateChanges>(*core.jobs, *core.integrations);
-  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get()](
-                          std::string_view kind, std::string_view name, bool removed) {
-    if (kind == kEndpoint.kind) host->changed(name, removed);
-    changes->wake();
-  });
+  Deployments::Settings deployments;
+  deployments.interval = core.settings.endpoints.guard_interval;
+  deployments.alarm_state = core.settings.endpoints.alarm_state;
+  deployments.labels = [outcomes = &core.endpoints->outcomes()](const std::string& endpoint,
+                                                                const std::string& fleet, FleetSeen& seen) {
+    const auto arms = outcomes->of(endpoint);
+    if (!arms) return log::error("outcomes can't be read", {{"why", arms.error().message}});
+    for (const OutcomesOfVariant& arm : *arms)
+      if (arm.fleet == fleet) seen.judged += arm.judged, seen.right += arm.right;
+  };
+  core.deployments =
+      std::make_unique<Deployments>(*core.jobs, *core.endpoints, core.clock, std::move(deployments));
+  core.jobs->on_write(
+      [host = core.endpoints.get(), changes = core.changes.get(), deployments = core.deployments.get()](
+          std::string_view kind, std::string_view name, bool removed) {
+        if (kind == kEndpoint.kind) {
+          host->changed(name, removed);
+          deployments->changed(name);
+        }
+        changes->wake();
+      });
   core.changes->begin();
+  core.deployments->begin();
+  AsyncInvocations::Settings async;
+  async.region = core.settings.place.region;
+  async.account = core.settings.place.account;
+  async.seed = mix(seed, 5);
+  core.async = std::make_unique<AsyncInvocations>(
+      *core.jobs, *core.endpoints, core.objects, core.clock,
+      [integrations = core.integrations.get()](const Json& request, const std::string& name) -> Status {
+        MR_TRY(topics, integrations->topics());
+        MR_DO(topics->publish(request, name));
+        return {};
+      },
+      std::move(async));
+  core.async->begin();
 }
 
 // Jobs without a workflow behind them that an earlier process did not finish.
@@ -335,8 +371,11 @@ TaskLibraryRunner::~TaskLibraryRunner() {
   core_->integrations->shut_down();
   core_->functions->shut_down();
   core_->data->shut_down();
+  core_->endpoints->stop_programs();
+  core_->async.reset();
   core_->call_pool.reset();
   core_->job_pool.reset();
+  core_->deployments.reset();
   core_->endpoints.reset();
   core_->changes.reset();
 }
@@ -427,6 +466,9 @@ Jobs& TaskLibraryRunner::jobs() {
 }
 DataServices& TaskLibraryRunner::data() {
   return *core_->data;
+}
+AsyncInvocations& TaskLibraryRunner::async_invocations() {
+  return *core_->async;
 }
 EndpointHost& TaskLibraryRunner::endpoints() {
   return *core_->endpoints;

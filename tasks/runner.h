@@ -19,6 +19,7 @@
 
 namespace millrace::tasks {
 
+class AsyncInvocations;
 class DataServices;
 class EventLog;
 class Integrations;
@@ -66,13 +67,14 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   void call(const std::string& service, const std::string& operation, Payload arguments, std::string caller,
             std::function<void(Outcome)> reply, std::string key = {});
 
-  FunctionHost& functions();     // any thread
-  Jobs& jobs();                  // any thread
-  ObjectStore& objects();        // any thread
-  DataServices& data();          // any thread: tables and queues
-  EndpointHost& endpoints();     // any thread
-  Result<EventLog*> events();    // any thread; opened when it is asked for first
-  Integrations& integrations();  // any thread: HTTP requests, mapped resources
+  FunctionHost& functions();              // any thread
+  Jobs& jobs();                           // any thread
+  ObjectStore& objects();                 // any thread
+  DataServices& data();                   // any thread: tables and queues
+  EndpointHost& endpoints();              // any thread
+  AsyncInvocations& async_invocations();  // any thread
+  Result<EventLog*> events();             // any thread; opened when it is asked for first
+  Integrations& integrations();           // any thread: HTTP requests, mapped resources
 
  private:
   explicit TaskLibraryRunner(std::shared_ptr<RunnerCore> core);

@@ -31,6 +31,7 @@ void add_config(CLI::App&, const Shared&, int&);
 void add_doctor(CLI::App&, const Shared&, int&);
 void add_backup(CLI::App&, const Shared&, int&);
 void add_restore(CLI::App&, const Shared&, int&);
+void add_ab(CLI::App&, const Shared&, int&);
 void add_vacuum(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
@@ -50,6 +51,7 @@ std::span<const Command> commands() {
       {"logs", add_logs, true},
       {"schedule", add_schedule, true},
       {"invoke", add_invoke},
+      {"ab", add_ab},
       {"call", add_call},
       {"eval", add_eval},
       {"functions", add_functions},
