@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tasks/deployment/ab_test.h"
 #include "tasks/deployment/invoke.h"
 #include "tasks/deployment/models.h"
 #include "tasks/experiments/experiments.h"
@@ -102,7 +103,9 @@ constexpr P kEndpointConfigParameters[] = {
 constexpr P kEndpointParameters[] = {
     {"EndpointName", "string", true, "unique"},
     {"EndpointConfigName", "string", true, "of createEndpointConfig"},
-    {"DeploymentConfig", "object", false, "kept; all traffic moves at once"},
+    {"DeploymentConfig", "object", false,
+     "of updateEndpoint: BlueGreenUpdatePolicy or RollingUpdatePolicy, AutoRollbackConfiguration"},
+    {"RetainDeploymentConfig", "boolean", false, "of updateEndpoint: the last DeploymentConfig again"},
     {"RetainAllVariantProperties", "boolean", false, "of updateEndpoint: variants keep their weights"},
 };
 constexpr P kWeightParameters[] = {
@@ -115,6 +118,22 @@ constexpr P kInvokeParameters[] = {
     {"ContentType", "string", false, "text/csv (default), application/json, application/jsonlines"},
     {"Accept", "string", false, "text/csv, application/json, application/jsonlines"},
     {"TargetVariant", "string", false, "that variant instead of one picked by weight"},
+    {"TargetModel", "string", false, "of a multi-model endpoint: the model below its prefix"},
+    {"InferenceId", "string", false, "names the request for its outcome, see putOutcomes"},
+};
+constexpr P kCompareParameters[] = {
+    {"EndpointName", "string", true},
+    {"Confidence", "number", false, "0.95"},
+    {"Control", "string", false, "the variant the others are compared with; default: the first"},
+    {"MissingOutcomes", "string", false, "Ignore (default), or Zero: a request without an outcome is a 0"},
+    {"Better", "string", false, "Higher (default) or Lower outcomes"},
+    {"Margin", "number", false, "variants that surely differ by less are Equal"},
+};
+constexpr P kOutcomesParameters[] = {
+    {"EndpointName", "string", true},
+    {"Outcomes", "array", false, "{InferenceId, Outcome and/or Label}"},
+    {"S3Uri", "string", false, "the same as JSON lines, or CSV with inference_id, outcome, label"},
+    {"ContentType", "string", false, "of that object: application/jsonlines or text/csv"},
 };
 constexpr P kEndpointConfigName[] = {{"EndpointConfigName", "string", true}};
 constexpr P kEndpointName[] = {{"EndpointName", "string", true}};
@@ -774,6 +793,8 @@ const TaskKind kCatalog[] = {
     {"labels", "getLabelItems", "Objects of a labelling job that are to be labelled; Millrace's own", false, false, kLabelItemsParameters, nullptr, false, begin_labels},
     {"labels", "listLabelTasks", "Labelling jobs that wait for people; Millrace's own", false, false, {}, nullptr, false, begin_labels},
     {"labels", "putLabels", "What somebody says of objects; Millrace's own", false, false, kPutLabelsParameters, nullptr, false, begin_labels},
+    {"millrace", "compareVariants", "Compares an endpoint's variants by their outcomes", true, false, kCompareParameters, compare_variants_task},
+    {"millrace", "putOutcomes", "What became of requests, by inference id", true, false, kOutcomesParameters, put_outcomes_task},
     {kService, "addTags", "Adds tags to a resource", false, false, kAddTagsParameters, add_tags},
     {kService, "associateTrialComponent", "Puts a component into a trial", false, false, kComponentAndTrial, associate_trial_component},
     {kService, "createAutoMLJob", "Looks at a table, trains candidates, puts the best together", true, true, kAutoMLParameters, create<kAutoMLJobKind>},

@@ -13,6 +13,8 @@
 #include "tasks/approvals/approvals.h"
 #include "tasks/catalog.h"
 #include "tasks/features/feature_service.h"
+#include "tasks/deployment/async_invocations.h"
+#include "tasks/deployment/deployments.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/integrations/integrations.h"
@@ -79,6 +81,8 @@ struct RunnerCore {
   std::unique_ptr<EndpointHost> endpoints = {};
   std::unique_ptr<StateChanges> changes = {};
   TaskLibraryRunner::RecordWritten schedule_written = {};  // loop thread only
+  std::unique_ptr<Deployments> deployments = {};
+  std::unique_ptr<AsyncInvocations> async = {};
 };
 
 namespace {
@@ -277,19 +281,52 @@ Result<Approvals::Settings> approval_settings(const RunnerCore& core) {
   return settings;
 }
 
+// What parts of the library that know nothing of metrics take from them and give to them.
+void join_metrics(RunnerCore& core) {
+  core.settings.endpoints.alarm_state = [alarms = &core.data->alarms()](std::string_view name) {
+    const auto status = alarms->state_of(name);
+    return status ? std::string(name_of(status->state)) : std::string();
+  };
+  core.settings.monitoring.put_metrics = [sink = &core.data->metric_sink()](
+                                             const std::vector<MonitoringMetric>& metrics) {
+    std::vector<MetricValue> values;
+    for (const MonitoringMetric& metric : metrics)
+      values.push_back({metric.name_space, metric.name, metric.dimensions, metric.value, metric.time});
+    return sink->put(std::move(values));
+  };
+}
+
 // Those who follow the records: endpoints as they are served, changes of state as events.
 void open_followers(const std::shared_ptr<RunnerCore>& shared, std::uint64_t seed) {
   RunnerCore& core = *shared;
   EndpointHost::Settings endpoints = core.settings.endpoints;
   endpoints.account = core.settings.place.account;
   endpoints.capture.seed = mix(seed, 4);
+  endpoints.logs = std::filesystem::path(core.settings.home) / "logs";
+  endpoints.outcomes_path = core.settings.home + "/outcomes.db";
   core.endpoints = std::make_unique<EndpointHost>(*core.jobs, core.objects, core.clock, core.settings.metrics,
                                                   std::move(endpoints));
   core.changes = std::make_unique<StateChanges>(*core.jobs, *core.integrations);
+  Deployments::Settings deployments;
+  deployments.interval = core.settings.endpoints.guard_interval;
+  deployments.alarm_state = core.settings.endpoints.alarm_state;
+  deployments.labels = [outcomes = &core.endpoints->outcomes()](const std::string& endpoint,
+                                                                const std::string& fleet, FleetSeen& seen) {
+    const auto arms = outcomes->of(endpoint);
+    if (!arms) return log::error("outcomes can't be read", {{"why", arms.error().message}});
+    for (const OutcomesOfVariant& arm : *arms)
+      if (arm.fleet == fleet) seen.judged += arm.judged, seen.right += arm.right;
+  };
+  core.deployments =
+      std::make_unique<Deployments>(*core.jobs, *core.endpoints, core.clock, std::move(deployments));
   core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get(), features = core.features.get(),
+                       deployments = core.deployments.get(),
                        weak = std::weak_ptr(shared),
                        post = core.post](std::string_view kind, std::string_view name, bool removed) {
-    if (kind == kEndpoint.kind) host->changed(name, removed);
+    if (kind == kEndpoint.kind) {
+      host->changed(name, removed);
+      deployments->changed(name);
+    }
     if (kind == kFeatureGroup.kind) features->group_changed(name, removed);
     changes->wake();
     if (kind != kMonitoringSchedule.kind) return;
@@ -299,6 +336,20 @@ void open_followers(const std::shared_ptr<RunnerCore>& shared, std::uint64_t see
     });
   });
   core.changes->begin();
+  core.deployments->begin();
+  AsyncInvocations::Settings async;
+  async.region = core.settings.place.region;
+  async.account = core.settings.place.account;
+  async.seed = mix(seed, 5);
+  core.async = std::make_unique<AsyncInvocations>(
+      *core.jobs, *core.endpoints, core.objects, core.clock,
+      [integrations = core.integrations.get()](const Json& request, const std::string& name) -> Status {
+        MR_TRY(topics, integrations->topics());
+        MR_DO(topics->publish(request, name));
+        return {};
+      },
+      std::move(async));
+  core.async->begin();
 }
 
 // Jobs without a workflow behind them that an earlier process did not finish.
@@ -359,6 +410,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
       mix(seed, 3), core->settings.metric_store, core->settings.metrics);
+  join_metrics(*core);
   core->features = std::make_unique<FeatureService>((home / "features.db").string(), core->settings.features,
                                                     *core->jobs, core->objects, clock);
   core->labels =
@@ -394,10 +446,13 @@ TaskLibraryRunner::~TaskLibraryRunner() {
   core_->integrations->shut_down();
   core_->functions->shut_down();
   core_->data->shut_down();
+  core_->endpoints->stop_programs();
+  core_->async.reset();
   core_->call_pool.reset();
   core_->job_pool.reset();
   core_->features->shut_down();
   core_->labels->shut_down();
+  core_->deployments.reset();
   core_->endpoints.reset();
   core_->changes.reset();
 }
@@ -498,6 +553,9 @@ LabelService& TaskLibraryRunner::labels() {
 }
 FeatureService& TaskLibraryRunner::features() {
   return *core_->features;
+}
+AsyncInvocations& TaskLibraryRunner::async_invocations() {
+  return *core_->async;
 }
 EndpointHost& TaskLibraryRunner::endpoints() {
   return *core_->endpoints;

@@ -23,6 +23,7 @@
 namespace millrace::tasks {
 
 class Approvals;
+class AsyncInvocations;
 class DataServices;
 class EventLog;
 class FeatureService;
@@ -96,6 +97,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   Result<EventLog*> events();    // any thread; opened when it is asked for first
   Approvals& approvals();        // any thread
   Integrations& integrations();  // any thread: HTTP requests, mapped resources
+  AsyncInvocations& async_invocations();  // any thread
 
  private:
   explicit TaskLibraryRunner(std::shared_ptr<RunnerCore> core);

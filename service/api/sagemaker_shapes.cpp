@@ -182,11 +182,10 @@ constexpr Member kUpdateModelPackage[] = {{"ModelPackageArn", &kNameOrArn, true}
 constexpr Member kVariantMembers[] = {{"VariantName", &kName}, {"ModelName", &kName, true}};
 constexpr Shape kVariant{Kind::Structure, -1, -1, {}, nullptr, {}, "ProductionVariant", kVariantMembers};
 constexpr Shape kVariants{Kind::List, 1, 10, {}, nullptr, {}, {}, {}, &kVariant};
-constexpr Member kCreateEndpointConfig[] = {{"EndpointConfigName", &kName, true},
-                                            {"ProductionVariants", &kVariants, true},
-                                            {"ShadowProductionVariants", &kVariants},
-                                            {"DataCaptureConfig", &kAnyObject},
-                                            {"Tags", &kTags}};
+constexpr Member kCreateEndpointConfig[] = {
+    {"EndpointConfigName", &kName, true},     {"ProductionVariants", &kVariants, true},
+    {"ShadowProductionVariants", &kVariants}, {"DataCaptureConfig", &kAnyObject},
+    {"AsyncInferenceConfig", &kAnyObject},    {"Tags", &kTags}};
 constexpr Member kCreateEndpoint[] = {{"EndpointName", &kName, true},
                                       {"EndpointConfigName", &kName, true},
                                       {"DeploymentConfig", &kAnyObject},
@@ -194,6 +193,7 @@ constexpr Member kCreateEndpoint[] = {{"EndpointName", &kName, true},
 constexpr Member kUpdateEndpoint[] = {{"EndpointName", &kName, true},
                                       {"EndpointConfigName", &kName, true},
                                       {"RetainAllVariantProperties", &kFlagShape},
+                                      {"RetainDeploymentConfig", &kFlagShape},
                                       {"DeploymentConfig", &kAnyObject}};
 constexpr Member kUpdateWeights[] = {{"EndpointName", &kName, true},
                                      {"DesiredWeightsAndCapacities", &kSomeObjects, true}};

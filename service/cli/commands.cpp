@@ -40,6 +40,7 @@ void add_config(CLI::App&, const Shared&, int&);
 void add_doctor(CLI::App&, const Shared&, int&);
 void add_backup(CLI::App&, const Shared&, int&);
 void add_restore(CLI::App&, const Shared&, int&);
+void add_ab(CLI::App&, const Shared&, int&);
 void add_vacuum(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
@@ -65,6 +66,7 @@ std::span<const Command> commands() {
       {"lineage", add_lineage, true},
       {"registry", add_registry, true},
       {"invoke", add_invoke},
+      {"ab", add_ab},
       {"call", add_call},
       {"eval", add_eval},
       {"features", add_features, true},

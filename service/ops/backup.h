@@ -52,6 +52,6 @@ Result<Manifest> restore(const std::filesystem::path& source, const std::filesys
 // new.
 inline constexpr const char* kHomeDatabases[] = {"bus.db",     "millrace.db", "tasks.db",  "tables.db",
                                                  "queues.db", "streams.db", "features.db", "labels.db",  "events.db",   "topics.db", "logs.db",
-                                                 "objects.db", "metrics.db"};
+                                                 "objects.db", "metrics.db", "outcomes.db"};
 
 }  // namespace millrace::service

@@ -1,11 +1,17 @@
 #include "tasks/deployment/endpoint_host.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
-#include "tasks/deployment/score.h"
+#include "tasks/deployment/ab_test.h"
+#include "tasks/deployment/deployments.h"
+#include "tasks/deployment/serving_line.h"
 #include "tasks/jobs/entities.h"
 
 namespace millrace::tasks {
@@ -20,9 +26,14 @@ struct VariantSeries {
 
 struct ServedVariant {
   std::string name;
-  double weight = 0;  // of a shadow: the share of requests it gets
-  ServingChain chain;
+  std::string fleet;                    // see fleet_of
+  bool is_new = false;                  // of the new fleet while an update shifts traffic
+  double weight = 0;                    // of a shadow: the share of requests it gets
+  std::shared_ptr<FleetCounts> counts;  // of its fleet; none of a shadow
+  ServingLine line;
   std::shared_ptr<VariantSeries> series;
+  int at_once_max = 0;  // of a serverless variant; 0: no limit
+  std::shared_ptr<std::atomic<int>> at_once = std::make_shared<std::atomic<int>>(0);
 };
 
 struct ServedEndpoint {
@@ -30,6 +41,9 @@ struct ServedEndpoint {
   std::uint64_t version = 0;
   std::vector<ServedVariant> variants, shadows;
   double weight_sum = 0;
+  double new_share = 0;  // of requests, for the new fleet
+  std::string broken;    // why there is no new fleet though there should be one
+  std::map<std::string, std::shared_ptr<FleetCounts>, std::less<>> fleets;
   CaptureConfig capture;
   std::shared_ptr<std::atomic<std::uint64_t>> calls;  // so far; goes on over updates
 };
@@ -54,9 +68,12 @@ double spread_point(std::uint64_t call) {
 
 const ServedVariant* pick(const ServedEndpoint& served, std::string_view target, std::uint64_t call) {
   if (!target.empty()) {
-    const auto found = std::find_if(served.variants.begin(), served.variants.end(),
-                                    [&](const ServedVariant& v) { return v.name == target; });
-    return found == served.variants.end() ? nullptr : &*found;
+    // Both fleets may have one of the name: each gets its share.
+    const bool to_new = takes_share(call, served.new_share);
+    const ServedVariant* found = nullptr;
+    for (const ServedVariant& v : served.variants)
+      if (v.name == target && (!found || v.is_new == to_new)) found = &v;
+    return found;
   }
   double point = spread_point(call) * served.weight_sum;
   const ServedVariant* last = nullptr;
@@ -78,6 +95,40 @@ InvokeFailure failure_of(const Error& error, const std::string& variant) {
   return failure;
 }
 
+InvokeFailure failure_of(const LineFailure& from, const std::string& variant) {
+  using Kind = InvokeFailure::Kind;
+  constexpr Kind kKinds[] = {Kind::Model, Kind::NoModel, Kind::Busy};
+  return {kKinds[static_cast<std::size_t>(from.kind)], from.status, from.message, variant};
+}
+
+// Counts a request while it is worked on.
+struct AtOnce {
+  explicit AtOnce(std::atomic<int>& all) : counted(all), number(all.fetch_add(1) + 1) {}
+  ~AtOnce() { counted.fetch_sub(1); }
+  AtOnce(const AtOnce&) = delete;
+  AtOnce& operator=(const AtOnce&) = delete;
+  std::atomic<int>& counted;
+  const int number;
+};
+
+// What its configuration says of a variant's workers; an empty object of records that are older.
+Json limits_of(const Json& fields, const std::string& variant) {
+  const Json all = fields.at(kNotes).value("Limits", Json::object());
+  return all.value(variant, Json::object());
+}
+
+// Directories of programs whose process is gone.
+void remove_left_scratch(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const pid_t owner = static_cast<pid_t>(std::atol(entry.path().filename().c_str()));
+    if (owner > 0 && owner != ::getpid() && ::kill(owner, 0) != 0)
+      std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+constexpr Millis kTendEvery{250}, kScriptUnwanted{30'000};
+
 }  // namespace
 
 EndpointHost::EndpointHost(const Jobs& jobs, const ObjectStore& objects, const Clock& clock,
@@ -87,14 +138,31 @@ EndpointHost::EndpointHost(const Jobs& jobs, const ObjectStore& objects, const C
       clock_(clock),
       registry_(registry),
       settings_(std::move(settings)),
+      models_(objects, clock, registry, settings_.models),
       capture_(objects, clock, registry, settings_.capture),
+      outcomes_(settings_.outcomes_path, clock, registry, settings_.outcomes),
       pool_(std::make_unique<WorkerPool>(std::max(1, settings_.threads), settings_.waiting_max)) {}
 
 EndpointHost::~EndpointHost() {
+  {
+    const std::lock_guard lock(tending_mutex_);
+    stopping_ = true;
+  }
+  tending_wake_.notify_one();
+  if (tending_.joinable()) tending_.join();
+  stop_programs();
   pool_.reset();
+  script_pool_.reset();
+}
+
+void EndpointHost::stop_programs() {
+  const std::lock_guard lock(scripts_mutex_);
+  programs_stopped_ = true;
+  for (auto& [key, script] : scripts_) script.model->stop();
 }
 
 void EndpointHost::load_all() {
+  remove_left_scratch(jobs_.scratch_path(kEndpoint.kind, "x").parent_path());
   pool_->submit([this] {
     const auto records = jobs_.list(kEndpoint.kind, {}, kEndpointsMax);
     if (!records) return log::error("endpoints can't be listed", {{"why", records.error().message}});
@@ -142,6 +210,188 @@ std::shared_ptr<VariantSeries> EndpointHost::series_of(const std::string& endpoi
   return series;
 }
 
+WorkerPool& EndpointHost::script_pool() {
+  const std::lock_guard lock(mutex_);
+  if (!script_pool_)
+    script_pool_ = std::make_unique<WorkerPool>(std::max(1, settings_.script_threads), settings_.waiting_max);
+  return *script_pool_;
+}
+
+// The program behind a container; the same one as long as that fleet is served.
+Result<std::shared_ptr<ScriptModel>> EndpointHost::script_of(const std::string& endpoint,
+                                                             const std::string& fleet,
+                                                             const std::string& variant, std::size_t position,
+                                                             const Json& container, const Json& limits) {
+  const std::string key = endpoint + "/" + fleet + "/" + variant + "/" + std::to_string(position);
+  const std::lock_guard lock(scripts_mutex_);
+  if (const auto known = scripts_.find(key); known != scripts_.end()) {
+    known->second.wanted = clock_.uptime();
+    return known->second.model;
+  }
+  if (programs_stopped_) return fail(ErrorCode::Unavailable, "the endpoint's host is shutting down");
+  ScriptLimits script;
+  script.workers_min = std::min(limits.value("WorkersMin", 1), settings_.script_workers_max);
+  script.workers_max = std::clamp(limits.value("WorkersMax", 1), 1, settings_.script_workers_max);
+  script.startup_max = Millis(limits.value("StartupMs", std::int64_t{60'000}));
+  script.idle_max = settings_.script_idle_max;
+  script.waiting_max = settings_.waiting_max;
+  ScriptModel::Place place;
+  place.name = endpoint + "/" + variant;
+  place.scratch =
+      jobs_.scratch_path(kEndpoint.kind, std::to_string(::getpid()) + "-" + std::to_string(++last_script_));
+  if (!settings_.logs.empty()) place.log = settings_.logs / kEndpoint.kind / endpoint / (variant + ".log");
+  MR_TRY(model, ScriptModel::make(objects_, ScriptContainer::from_json(container), script, std::move(place),
+                                  clock_));
+  Script& kept = scripts_[key];
+  kept.model = model;
+  kept.wanted = clock_.uptime();
+  if (registry_)
+    kept.workers = &registry_->gauge("millrace_endpoint_workers", "Processes that serve a variant's program",
+                                     {{"endpoint", endpoint}, {"variant", variant}});
+  if (!tending_.joinable()) tending_ = std::jthread([this] { tend_all(); });
+  return model;
+}
+
+Result<ServingLine> EndpointHost::load_line(const std::string& endpoint, const std::string& fleet,
+                                            const std::string& variant, const Json& fields) {
+  const Json limits = limits_of(fields, variant);
+  const bool lazy = limits.value("Lazy", false);
+  if (lazy) {
+    const std::lock_guard lock(scripts_mutex_);
+    if (!tending_.joinable()) tending_ = std::jthread([this] { tend_all(); });
+  }
+  return ServingLine::load(objects_, fields.at(kNotes).at("Artifacts").at(variant), lazy, models_,
+                           [&](std::size_t position, const Json& container) {
+                             return script_of(endpoint, fleet, variant, position, container, limits);
+                           });
+}
+
+Status EndpointHost::prepare(const std::string& endpoint, const Json& fields) {
+  const std::string fleet = fleet_of(fields);
+  for (const auto& [variant, containers] : fields.at(kNotes).at("Artifacts").items()) {
+    MR_TRY(line, load_line(endpoint, fleet, variant, fields));
+    for (const auto& script : line.scripts()) {
+      const Status warm = script->warm_up();
+      // What a program does wrong is the caller's to mend.
+      if (!warm)
+        return invalid("VariantName \"" + variant + "\": " + warm.error().message, warm.error().hint);
+    }
+  }
+  return {};
+}
+
+Status EndpointHost::can_serve(const std::string& endpoint, const Json& record) {
+  for (const auto& [variant, containers] : record.at(kNotes).at("Artifacts").items())
+    MR_DO(load_line(endpoint, fleet_of(record), variant, record));
+  return {};
+}
+
+// Keeps programs at the number of workers they should have, and lets go of what nobody uses any more.
+void EndpointHost::tend_all() {
+  std::unique_lock lock(tending_mutex_);
+  while (!stopping_) {
+    tending_wake_.wait_for(lock, kTendEvery, [this] { return stopping_; });
+    if (stopping_) return;
+    lock.unlock();
+    tend_scripts();
+    models_.tend();
+    lock.lock();
+  }
+}
+
+void EndpointHost::tend_scripts() {
+  std::vector<std::shared_ptr<ScriptModel>> unwanted;  // ended outside the lock
+  const std::lock_guard lock(scripts_mutex_);
+  const Millis now = clock_.uptime();
+  for (auto at = scripts_.begin(); at != scripts_.end();) {
+    Script& script = at->second;
+    if (script.workers) script.workers->set(script.model->workers());
+    if (script.model.use_count() > 1) script.wanted = now;
+    if (now - script.wanted > kScriptUnwanted) {
+      if (script.workers) script.workers->set(0);
+      unwanted.push_back(std::move(script.model));
+      at = scripts_.erase(at);
+      continue;
+    }
+    // A start may take long, so it is done elsewhere; one at a time of each.
+    if (!script.tended->exchange(true)) {
+      const bool taken = script_pool().submit([model = script.model, tended = script.tended] {
+        model->tend();
+        tended->store(false);
+      });
+      if (!taken) script.tended->store(false);
+    }
+    ++at;
+  }
+}
+
+// The variants of one fleet, `fields` being an endpoint's; weights are multiplied by the factor.
+Status EndpointHost::add_fleet(const Json& fields, const std::string& fleet, bool is_new, double factor,
+                               ServedEndpoint& served) {
+  std::shared_ptr<FleetCounts>& counts = served.fleets[fleet];
+  if (!counts) counts = std::make_shared<FleetCounts>();
+  std::vector<ServedVariant> variants, shadows;
+  const auto add = [&](const Json& variant, double weight, std::vector<ServedVariant>& list) -> Status {
+    ServedVariant made;
+    made.name = variant.at("VariantName").get<std::string>();
+    made.fleet = fleet;
+    made.is_new = is_new;
+    made.weight = weight;
+    made.series = series_of(served.name, made.name);
+    MR_TRY(line, load_line(served.name, fleet, made.name, fields));
+    made.line = std::move(line);
+    made.at_once_max = limits_of(fields, made.name).value("Concurrency", 0);
+    list.push_back(std::move(made));
+    return {};
+  };
+  double sum = 0;
+  for (const Json& variant : fields.at("ProductionVariants")) {
+    const double weight = variant.at("CurrentWeight").get<double>();
+    MR_DO(add(variant, weight, variants));
+    variants.back().counts = counts;
+    sum += weight;
+  }
+  // Of fleets that share the traffic each has its factor; an endpoint with one keeps its weights as they are.
+  const double scale = factor < 0 ? 1 : factor / std::max(sum, 1e-300);
+  for (ServedVariant& variant : variants) {
+    variant.weight *= scale;
+    served.weight_sum += variant.weight;
+  }
+  for (const Json& shadow : fields.value("ShadowProductionVariants", Json::array())) {
+    const double share = shadow.at("CurrentWeight").get<double>() / std::max(sum, 1e-300);
+    MR_DO(add(shadow, std::min(1.0, share), shadows));
+  }
+  std::move(variants.begin(), variants.end(), std::back_inserter(served.variants));
+  if (!is_new) served.shadows = std::move(shadows);
+  return {};
+}
+
+// While an update shifts traffic there are two; when one can't be served the other has it all.
+Status EndpointHost::add_fleets(const Json& record, ServedEndpoint& served) {
+  const std::string old_fleet = fleet_of(record);
+  const auto deployment = Deployment::of(record);
+  if (!deployment) {
+    std::erase_if(served.fleets, [&](const auto& entry) { return entry.first != old_fleet; });
+    return add_fleet(record, old_fleet, false, -1, served);
+  }
+  const double share = share_of(deployment->plan, deployment->state);
+  std::erase_if(served.fleets,
+                [&](const auto& entry) { return entry.first != old_fleet && entry.first != deployment->id; });
+  const Status added = add_fleet(deployment->next, deployment->id, true, share, served);
+  if (!added) {
+    served.broken = added.error().message;
+    return add_fleet(record, old_fleet, false, -1, served);
+  }
+  served.new_share = share;
+  const Status kept = add_fleet(record, old_fleet, false, 1 - share, served);
+  if (kept) return {};
+  if (share <= 0) return kept;
+  log::error("the old fleet of an endpoint can't be loaded; the new one has all requests",
+             {{"endpoint", served.name}, {"why", kept.error().message}});
+  served.new_share = 1;
+  return {};
+}
+
 Result<EndpointHost::ServedPtr> EndpointHost::load(const std::string& endpoint) {
   const std::lock_guard one_at_a_time(loading_);
   if (ServedPtr there = find(endpoint)) return there;
@@ -151,26 +401,12 @@ Result<EndpointHost::ServedPtr> EndpointHost::load(const std::string& endpoint) 
   const auto record = jobs_.find(kEndpoint.kind, endpoint);
   if (!record) return fail(record.error());
   served->name = endpoint;
-  const Json& artifacts = record->at(kNotes).at("Artifacts");
-  const auto add = [&](const Json& variant, double weight, std::vector<ServedVariant>& list) -> Status {
-    ServedVariant made;
-    made.name = variant.at("VariantName").get<std::string>();
-    made.weight = weight;
-    made.series = series_of(endpoint, made.name);
-    MR_TRY(chain, load_chain(objects_, artifacts.at(made.name).get<std::vector<std::string>>()));
-    made.chain = std::move(chain);
-    list.push_back(std::move(made));
-    return {};
-  };
-  for (const Json& variant : record->at("ProductionVariants")) {
-    const double weight = variant.at("CurrentWeight").get<double>();
-    MR_DO(add(variant, weight, served->variants));
-    served->weight_sum += weight;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto before = served_.find(endpoint); before != served_.end())
+      served->fleets = before->second->fleets;
   }
-  for (const Json& shadow : record->value("ShadowProductionVariants", Json::array())) {
-    const double share = shadow.at("CurrentWeight").get<double>() / std::max(served->weight_sum, 1e-300);
-    MR_DO(add(shadow, std::min(1.0, share), served->shadows));
-  }
+  MR_DO(add_fleets(*record, *served));
   MR_TRY(capture, CaptureConfig::read(record->at(kNotes).value("DataCaptureConfig", Json())));
   served->capture = std::move(capture);
   const std::lock_guard lock(mutex_);
@@ -188,11 +424,26 @@ EndpointHost::ServedPtr EndpointHost::find(std::string_view endpoint) const {
   return found->second;
 }
 
+FleetSeen EndpointHost::seen_of(std::string_view endpoint, std::string_view fleet) const {
+  const std::lock_guard lock(mutex_);
+  const auto served = served_.find(endpoint);
+  if (served == served_.end()) return {};
+  const auto counts = served->second->fleets.find(fleet);
+  return counts == served->second->fleets.end() ? FleetSeen() : counts->second->seen();
+}
+
+std::string EndpointHost::broken_fleet(std::string_view endpoint) {
+  if (const ServedPtr served = find(endpoint)) return served->broken;
+  const auto loaded = load(std::string(endpoint));
+  return loaded ? (*loaded)->broken : std::string();
+}
+
 bool EndpointHost::quick(const InvokeRequest& request) const {
   const ServedPtr served = find(request.endpoint);
   if (!served) return false;
   const double ns_max = static_cast<double>(settings_.quick_micros_max) * 1e3;
   return std::all_of(served->variants.begin(), served->variants.end(), [&](const ServedVariant& variant) {
+    if (variant.line.may_wait()) return false;
     const double ns = variant.series->ns_per_byte.load(std::memory_order_relaxed);
     return ns >= 0 && ns * static_cast<double>(request.body.size() + 1) < ns_max;
   });
@@ -226,6 +477,9 @@ InvokeResult EndpointHost::invoke(const InvokeRequest& request) {
     return tl::unexpected<InvokeFailure>({InvokeFailure::Kind::NoVariant, 400, what});
   }
   InvokeResult answer = score(*variant, request);
+  if (answer && !request.inference_id.empty())
+    outcomes_.note(
+        {served->name, std::string(request.inference_id), variant->fleet, variant->name, answer->body});
   if (answer) follow_up(served, call, request, *answer);
   return answer;
 }
@@ -233,19 +487,21 @@ InvokeResult EndpointHost::invoke(const InvokeRequest& request) {
 InvokeResult EndpointHost::score(const ServedVariant& variant, const InvokeRequest& request) {
   VariantSeries& series = *variant.series;
   if (series.invocations) series.invocations->add();
+  const AtOnce at_once(*variant.at_once);
+  if (variant.at_once_max > 0 && at_once.number > variant.at_once_max)
+    return tl::unexpected<InvokeFailure>({InvokeFailure::Kind::Throttled, 429,
+                                          "Variant " + variant.name + " takes " +
+                                              std::to_string(variant.at_once_max) +
+                                              " requests at a time (MaxConcurrency); try again later"});
   const metrics::Stopwatch watch;
-  Result<ScoredRows> scored =
-      can_read(variant.chain, request.content_type)
-          ? score_rows(variant.chain, request.content_type, request.body, request.accept)
-          : Result<ScoredRows>(
-                invalid("content type \"" + std::string(request.content_type) + "\" is not supported",
-                        "use text/csv, application/json, application/jsonlines or text/libsvm"));
+  auto scored = variant.line.answer({request.content_type, request.accept, request.body,
+                                     request.custom_attributes, request.inference_id, request.target_model});
   const auto took = watch.elapsed();
   if (series.latency) series.latency->observe(took);
+  if (variant.counts) variant.counts->count(!scored, took);
   series.tally.add(took, request.received.elapsed());
   if (!scored) {
     InvokeFailure failure = failure_of(scored.error(), variant.name);
-    if (!can_read(variant.chain, request.content_type)) failure.status = 415;
     if (series.client_errors) (failure.status < 500 ? series.client_errors : series.server_errors)->add();
     series.tally.add_error(failure.status);
     return tl::unexpected<InvokeFailure>(std::move(failure));
@@ -274,16 +530,22 @@ void EndpointHost::follow_up(const ServedPtr& served, std::uint64_t call, const 
     pool_->submit([this, served, &shadow, captured, capture, body = std::string(request.body),
                    type = std::string(request.content_type), accept = std::string(request.accept),
                    id = std::string(request.inference_id),
-                   attributes = std::string(request.custom_attributes)] {
-      const InvokeRequest copy{served->name, type, accept, body, {}, id, attributes, {}};
+                   attributes = std::string(request.custom_attributes),
+                   target = std::string(request.target_model)] {
+      const InvokeRequest copy{served->name, type, accept, body, {}, id, attributes, target, {}};
       const InvokeResult scored = score(shadow, copy);
       if (scored && captured) capture(*served, copy, *scored);
     });
   }
 }
 
-void EndpointHost::invoke_later(std::function<InvokeResult()> work, std::function<void(InvokeResult)> done) {
-  const bool taken = pool_->submit([work, done] { done(work()); });
+void EndpointHost::invoke_later(std::string_view endpoint, std::function<InvokeResult()> work,
+                                std::function<void(InvokeResult)> done) {
+  const ServedPtr served = find(endpoint);
+  const bool waits = served && std::any_of(served->variants.begin(), served->variants.end(),
+                                           [](const ServedVariant& v) { return v.line.may_wait(); });
+  WorkerPool& pool = waits ? script_pool() : *pool_;
+  const bool taken = pool.submit([work, done] { done(work()); });
   if (!taken)
     done(tl::unexpected<InvokeFailure>(
         {InvokeFailure::Kind::Busy, 503, "too many requests of endpoints are waiting; try again later"}));
@@ -303,6 +565,21 @@ std::vector<MetricBatch> EndpointHost::take_values() {
       values.push_back(std::move(one));
   }
   return values;
+}
+
+bool EndpointHost::do_later(std::function<void()> work) {
+  return pool_->submit(std::move(work));
+}
+
+Result<std::string> EndpointHost::take_outcomes(std::string_view endpoint, std::string_view text,
+                                                std::string_view content_type) {
+  const auto record = jobs_.find(kEndpoint.kind, endpoint);
+  if (!record && record.error().code == ErrorCode::NotFound)
+    return invalid("Endpoint " + std::string(endpoint) + " of account " + settings_.account + " not found.");
+  if (!record) return fail(record.error());
+  MR_TRY(outcomes, read_outcomes(text, content_type));
+  MR_TRY(taken, outcomes_.add(endpoint, outcomes));
+  return std::string(to_payload(to_json(taken)).text());
 }
 
 }  // namespace millrace::tasks

@@ -19,24 +19,31 @@ Result<InvokeAnswer> invoke_by(const TaskCall& call) {
   if (body.is_null()) return invalid("Body is required");
   const std::string text = body.is_string() ? body.get<std::string>() : std::string(to_payload(body).text());
   if (content_type.empty() && !body.is_string()) content_type = "application/json";
+  MR_TRY(inference_id, arguments.text_or("InferenceId", ""));
+  MR_TRY(target_model, arguments.text_or("TargetModel", ""));
   if (!call.endpoints) return fail(ErrorCode::Internal, "there is no host of endpoints here");
-  return invoke_endpoint(*call.endpoints, endpoint, content_type, text, accept, target);
+  return invoke_endpoint(*call.endpoints, endpoint, content_type, text, accept, target, inference_id,
+                         target_model);
 }
 
 }  // namespace
 
 Result<InvokeAnswer> invoke_endpoint(EndpointHost& host, std::string_view endpoint,
                                      std::string_view content_type, std::string_view body,
-                                     std::string_view accept, std::string_view target_variant) {
-  InvokeResult answer = host.invoke({endpoint, content_type, accept, body, target_variant});
+                                     std::string_view accept, std::string_view target_variant,
+                                     std::string_view inference_id, std::string_view target_model) {
+  InvokeResult answer =
+      host.invoke({endpoint, content_type, accept, body, target_variant, inference_id, {}, target_model});
   if (answer) return *std::move(answer);
   const InvokeFailure& failure = answer.error();
   switch (failure.kind) {
     case InvokeFailure::Kind::NoEndpoint:
       return fail(ErrorCode::NotFound, failure.message);
     case InvokeFailure::Kind::NoVariant:
+    case InvokeFailure::Kind::NoModel:
       return invalid(failure.message);
     case InvokeFailure::Kind::Busy:
+    case InvokeFailure::Kind::Throttled:
       return fail(ErrorCode::Unavailable, failure.message);
     case InvokeFailure::Kind::Model:
       break;

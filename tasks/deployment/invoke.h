@@ -27,7 +27,8 @@ class EndpointHost;
 // format. Input data has 1 while the model expects 6: age, …"; DataLoss when the model can't be read.
 Result<InvokeAnswer> invoke_endpoint(EndpointHost& host, std::string_view endpoint,
                                      std::string_view content_type, std::string_view body,
-                                     std::string_view accept, std::string_view target_variant = {});
+                                     std::string_view accept, std::string_view target_variant = {},
+                                     std::string_view inference_id = {}, std::string_view target_model = {});
 Result<InvokeAnswer> invoke_endpoint(const Jobs& jobs, const ObjectStore& objects, std::string_view endpoint,
                                      std::string_view content_type, std::string_view body,
                                      std::string_view accept);

@@ -33,6 +33,8 @@ const EventKind kEventKinds[] = {
     {kMonitoringExecution, "SageMaker Model Monitor Execution State Change", {"MonitoringExecutionStatus"}},
 };
 
+constexpr std::string_view kDeploymentChange = "SageMaker Endpoint Deployment State Change";
+
 const EventKind* event_kind(std::string_view kind) {
   for (const EventKind& event : kEventKinds)
     if (event.entity.kind == kind) return &event;
@@ -54,6 +56,15 @@ Json event_of_change(const EventKind& kind, const Jobs::Change& change) {
     event["Time"] = time->get<double>() / 1000;
   event["Detail"] = std::move(detail);
   return event;
+}
+
+// A step of an endpoint's deployment, its end included.
+bool of_deployment(const Jobs::Change& change) {
+  if (change.kind != kEndpoint.kind || change.removed) return false;
+  if (change.document.contains("PendingDeploymentSummary")) return true;
+  const Json notes = change.document.value(kNotes, Json::object());
+  const auto ended = notes.find("DeploymentEnded");
+  return ended != notes.end() && *ended == change.document.value("LastModifiedTime", Json());
 }
 
 }  // namespace
@@ -137,13 +148,18 @@ Status StateChanges::tell(const Jobs::Change& change) {
   MR_DO(keep_job_component(jobs_, change));
   MR_DO(follow_monitoring_job(jobs_, change));
   const EventKind* kind = event_kind(change.kind);
-  const Json event = kind ? event_of_change(*kind, change) : Json();
+  Json event = kind ? event_of_change(*kind, change) : Json();
   if (!event.is_null()) {
+    Json events = Json::array({event});
+    if (of_deployment(change)) {
+      event["DetailType"] = kDeploymentChange;
+      events.push_back(std::move(event));
+    }
     MR_TRY(bus, integrations_.events());
     // The creation's time tells this home's changes from those of another tasks.db beside the same events.db.
     const std::string name = "aws.sagemaker change " + std::to_string(change.number) + " of " + change.name +
                              " " + std::to_string(change.document.value("CreationTime", std::int64_t{0}));
-    MR_TRY(answer, bus->put(Json{{"Entries", Json::array({event})}}, name, {}, true));
+    MR_TRY(answer, bus->put(Json{{"Entries", std::move(events)}}, name, {}, true));
     if (answer.value("FailedEntryCount", 0) > 0)  // it would not be taken the next time either
       log::error("an event was refused", {{"name", name}, {"why", std::string(to_payload(answer).text())}});
   }

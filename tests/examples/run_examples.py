@@ -211,6 +211,20 @@ class Labelling(Case):
         lines = (self.home / "objects/sms/sms/labels/sms-round-2/manifests/output/output.manifest").read_text(encoding="utf-8").splitlines()
         self.assertEqual(len(lines), 30)
         self.assertEqual(json.loads(lines[0])["label-metadata"]["human-annotated"], "yes")
+class AbTest(Case):
+    """Two models behind one endpoint, outcomes of live requests, and the winner gets the traffic."""
+
+    def test_the_better_one_wins(self):
+        done = subprocess.run([EXAMPLES / "ab-test/run", self.home], capture_output=True, text=True, timeout=300, check=False,
+                              env=dict(os.environ, MILLRACE=program.MILLRACE))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        self.assertIn("new is better than the other.", done.stdout)
+        result = json.loads((self.home / "ab-test.json").read_text(encoding="utf-8"))
+        self.assertEqual((result["winner"], result["weights"]), ("new", {"now": 0.0, "new": 1.0}))
+        now, new = result["variants"]
+        self.assertEqual((now["VariantName"], now["Verdict"], new["Verdict"]), ("now", "Control", "Better"))
+        self.assertGreater(new["Interval"][0], 0)
+        self.assertLess(abs(now["Requests"] - new["Requests"]), 5)
 
 
 class Fraud(Case):
