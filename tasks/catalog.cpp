@@ -549,7 +549,7 @@ constexpr P kAlarmTagParameters[] = {
     {"TagKeys", "array", false, "to be removed"},
 };
 
-constexpr P kPutRecordParameters[] = {
+constexpr P kStreamRecordParameters[] = {
     {"StreamName", "string", false, "or StreamARN"},
     {"StreamARN", "string", false},
     {"Data", "any", true, "text; what is no text is put as JSON"},
@@ -557,7 +557,7 @@ constexpr P kPutRecordParameters[] = {
     {"ExplicitHashKey", "string", false, "instead of the key's hash"},
     {"SequenceNumberForOrdering", "string", false},
 };
-constexpr P kPutRecordsParameters[] = {
+constexpr P kStreamRecordsParameters[] = {
     {"StreamName", "string", false, "or StreamARN"},
     {"StreamARN", "string", false},
     {"Records", "array", true, "up to 500, each with Data and PartitionKey"},
@@ -785,8 +785,8 @@ const TaskKind kCatalog[] = {
     {"eventbridge", "putEvents", "Puts events on a bus; wrong ones fail alone", false, false, kPutEventsParameters, put_events},
     {"eventbridge", "updateConnection", "Changes a connection", false, false, kConnectionChanges, update_connection},
     {"events", "putEvents", "Puts events on a bus; fails when one of them does", true, false, kPutEventsParameters, put_events, true},
-    {"kinesis", "putRecord", "Puts a record into a stream", false, false, kPutRecordParameters, nullptr, false, begin_kinesis},
-    {"kinesis", "putRecords", "Puts up to 500 records into a stream", false, false, kPutRecordsParameters, nullptr, false, begin_kinesis},
+    {"kinesis", "putRecord", "Puts a record into a stream", false, false, kStreamRecordParameters, nullptr, false, begin_kinesis},
+    {"kinesis", "putRecords", "Puts up to 500 records into a stream", false, false, kStreamRecordsParameters, nullptr, false, begin_kinesis},
     {"lambda", "getFunction", "A function's configuration", false, false, kFunctionName, get_function},
     {"lambda", "invoke", "Runs a function of HOME/functions", true, false, kInvokeFunctionParameters, invoke_function},
     {"lambda", "listFunctions", "The configurations of all functions", false, false, {}, list_functions},

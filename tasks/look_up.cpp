@@ -26,7 +26,7 @@ Result<Outcome> look_up(const std::string& home, std::string_view operation, con
   MR_TRY(jobs, Jobs::open((path / "tasks.db").string()));
   ObjectStore objects(path / "objects");
   const std::atomic<bool> suspended{false};
-  RunnerContext context({objects, *jobs, clock, 1, Millis(1000), suspended, nullptr}, "look up", {});
+  RunnerContext context({objects, *jobs, clock, 1, Millis(1000), suspended, nullptr, nullptr}, "look up", {});
   const Json asked = to_json(arguments.view());
   TaskCall call{asked, context};
   return kind->run(call);

@@ -97,7 +97,7 @@ RunnerContext::Surroundings surroundings(RunnerCore& core, const std::atomic<boo
           core.settings.heartbeat_interval,
           core.suspended,
           cancelled,
-          *core.features};
+          core.features.get()};
 }
 
 TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context);

@@ -25,7 +25,7 @@ class RunnerContext final : public TaskContext {
     Millis heartbeat_interval;
     const std::atomic<bool>& suspended;  // the engine goes down
     const std::atomic<bool>* cancelled;  // this call alone; may be null
-    FeatureService& features;
+    FeatureService* features;            // null: there is none
   };
   using Beat = std::function<void(Payload progress)>;
 
@@ -40,7 +40,9 @@ class RunnerContext final : public TaskContext {
   const Clock& clock() const override { return around_.clock; }
   std::uint64_t seed() const override;
   int threads() const override { return around_.threads; }
-  Result<FeatureStore*> features() override { return around_.features.store(); }
+  Result<FeatureStore*> features() override {
+    return around_.features != nullptr ? around_.features->store() : TaskContext::features();
+  }
 
  private:
   bool due(Millis interval) const;

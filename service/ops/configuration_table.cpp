@@ -336,9 +336,9 @@ constexpr Option kOptions[] = {
      MR_OPTION_FIELD(tasks.metric_store.history_days)},
     {"monitoring.evaluation_delay", Duration, 0, 10 * 60'000, "", "",
      "behind a period's end, until its last values have come: then its alarms are evaluated",
-     MR_OPTION_FIELD(tasks.monitoring.evaluation_delay)},
+     MR_OPTION_FIELD(tasks.metric_store.evaluation_delay)},
     {"monitoring.cache_bytes_max", Bytes, 1 * MiB, 16 * GiB, "", "",
-     "of memory for values that were written last", MR_OPTION_FIELD(tasks.monitoring.cache_bytes_max)},
+     "of memory for values that were written last", MR_OPTION_FIELD(tasks.metric_store.cache_bytes_max)},
 
     {"events.clients_max", Integer, 0, 100'000, "streams", "", "of /v1/events at a time; beyond it: 503",
      MR_OPTION_FIELD(events.clients_max)},

@@ -56,6 +56,8 @@ Status DataServices::SharedMetrics::put(std::vector<MetricValue> values) {
   const std::lock_guard lock(services_.mutex_);
   MR_TRY(store, services_.open_metrics());
   return store->put(std::move(values));
+}
+
 Result<kinesis::Streams*> DataServices::streams() {
   const std::lock_guard lock(mutex_);
   if (closed_) return closed_error();

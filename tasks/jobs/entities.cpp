@@ -13,7 +13,7 @@ const EntityKind kTrainingJob{"TrainingJob", "training-job", "TrainingJobSummari
 const EntityKind kProcessingJob{"ProcessingJob", "processing-job", "ProcessingJobSummaries"};
 const EntityKind kTransformJob{"TransformJob", "transform-job", "TransformJobSummaries"};
 const EntityKind kTuningJob{"HyperParameterTuningJob", "hyper-parameter-tuning-job",
-                            "HyperParameterTuningJobSummaries", false, 32};
+                            "HyperParameterTuningJobSummaries", false, {}, 32};
 const EntityKind kAutoMLJob{"AutoMLJob", "automl-job", "AutoMLJobSummaries", true, {}, 32};
 const EntityKind kModel{"Model", "model", "Models"};
 const EntityKind kModelPackageGroup{"ModelPackageGroup", "model-package-group",
