@@ -313,7 +313,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   core->functions = std::make_unique<FunctionHost>(std::move(functions), clock);
   core->data = std::make_unique<DataServices>(
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
-      mix(seed, 3), core->settings.monitoring);
+      mix(seed, 3), core->settings.metric_store);
   Integrations::Settings integrations;
   integrations.home = home;
   integrations.place = core->settings.place;

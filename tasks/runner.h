@@ -42,7 +42,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     LambdaPlace place;                          // in ARNs
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
     EndpointHost::Settings endpoints = {};      // its account and seed are set here
-    MetricStoreSettings monitoring = {};        // HOME/metrics.db
+    MetricStoreSettings metric_store = {};      // HOME/metrics.db
     metrics::Registry* metrics = nullptr;       // of endpoints; may be null
     // Log lines of jobs, besides their files; may be empty. Any thread.
     std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
