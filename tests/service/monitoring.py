@@ -102,6 +102,14 @@ class Schedules(MonitoringCase):
         self.assertEqual([detail["MonitoringExecutionStatus"] for detail in told], ["InProgress", "CompletedWithViolations"])
         self.assertEqual(told[1]["Violations"], found["violations"])
         self.assertEqual((told[1]["ViolationCount"], told[1]["RowCount"]), (1, 300))
+        alert = self.sm("ListMonitoringAlerts", MonitoringScheduleName="now")["MonitoringAlertSummaries"][0]
+        self.assertEqual((alert["MonitoringAlertName"], alert["AlertStatus"], alert["DatapointsToAlert"]), ("violations", "InAlert", 1))
+        history = self.sm("ListMonitoringAlertHistory", StatusEquals="InAlert")["MonitoringAlertHistory"]
+        self.assertEqual([(one["MonitoringScheduleName"], one["AlertStatus"]) for one in history], [("now", "InAlert")])
+        self.sm("UpdateMonitoringAlert", MonitoringScheduleName="now", MonitoringAlertName="violations", DatapointsToAlert=2, EvaluationPeriod=3)
+        self.assertEqual(self.sm("ListMonitoringAlerts", MonitoringScheduleName="now")["MonitoringAlertSummaries"][0]["AlertStatus"], "OK")
+        self.error("UpdateMonitoringAlert", "ValidationException", MonitoringScheduleName="now", MonitoringAlertName="violations",
+                   DatapointsToAlert=4, EvaluationPeriod=3)
         # It was one run, also for the next process.
         self.server.kill()
         self.serve()
