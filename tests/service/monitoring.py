@@ -110,6 +110,17 @@ class Schedules(MonitoringCase):
         self.assertEqual(self.sm("ListMonitoringAlerts", MonitoringScheduleName="now")["MonitoringAlertSummaries"][0]["AlertStatus"], "OK")
         self.error("UpdateMonitoringAlert", "ValidationException", MonitoringScheduleName="now", MonitoringAlertName="violations",
                    DatapointsToAlert=4, EvaluationPeriod=3)
+        # What was measured is a metric, for alarms.
+        def drift_of(feature):
+            status, _, text = self.request("POST", "/", json.dumps({
+                "Namespace": "aws/sagemaker/Endpoints/data-metrics", "MetricName": "feature_baseline_drift_" + feature, "Period": 60,
+                "Dimensions": [{"Name": "Endpoint", "Value": "e"}, {"Name": "MonitoringSchedule", "Value": "now"}], "Statistics": ["Maximum"],
+                "StartTime": time.time() - 3600, "EndTime": time.time() + 60}),
+                X_Amz_Target="GraniteServiceVersion20100801.GetMetricStatistics", Content_Type="application/x-amz-json-1.0")
+            self.assertEqual(status, 200, text)
+            return [point["Maximum"] for point in json.loads(text)["Datapoints"]]
+        self.wait_for(lambda: drift_of("a"), "the metric")
+        self.assertEqual(drift_of("a"), [job["Summary"]["distances"]["a"]])
         # It was one run, also for the next process.
         self.server.kill()
         self.serve()
