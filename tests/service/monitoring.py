@@ -254,7 +254,7 @@ class Schedules(MonitoringCase):
 
 class Crashes(MonitoringCase):
     def test_every_span_is_checked_once(self):
-        self.sm("CreateMonitoringSchedule", MonitoringScheduleName="often", MonitoringScheduleConfig=config("rate(2 seconds)", own(settle_seconds=1.5)))
+        self.sm("CreateMonitoringSchedule", MonitoringScheduleName="often", MonitoringScheduleConfig=config("rate(2 seconds)", own(settle_seconds=3)))
         random = Random(7)
         begin = time.monotonic()
         asked = 0
@@ -271,9 +271,9 @@ class Crashes(MonitoringCase):
         def stamp(seconds):
             return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
         self.wait_for(lambda: (found := self.executions(MonitoringScheduleName="often", MaxResults=100)) and
-                      stamp(found[-1]["ScheduledTime"]) > last, "a span behind the last request", 30)
+                      stamp(found[-1]["ScheduledTime"]) > last, "a span behind the last request", 60)
         self.sm("StopMonitoringSchedule", MonitoringScheduleName="often")
-        self.wait_for(lambda: not self.executions(StatusEquals="InProgress"), "all executions", 60)
+        self.wait_for(lambda: not self.executions(StatusEquals="InProgress"), "all executions", 90)
         with sqlite3.connect(f"file:{self.home}/tasks.db?mode=ro", uri=True) as database:
             records = [json.loads(row[0]) for row in database.execute("SELECT document FROM record WHERE kind = 'MonitoringExecution' ORDER BY name")]
             jobs = database.execute("SELECT count(*) FROM record WHERE kind = 'ProcessingJob' AND name LIKE 'monitoring-often-%'").fetchone()[0]
