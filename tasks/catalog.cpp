@@ -13,6 +13,7 @@
 #include "tasks/integrations/sns/operations.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/jobs/tags.h"
+#include "tasks/monitoring/alerts.h"
 #include "tasks/monitoring/executions.h"
 #include "tasks/monitoring/job_definitions.h"
 #include "tasks/monitoring/schedules.h"
@@ -678,6 +679,21 @@ constexpr P kListSchedulesParameters[] = {
     {"MaxResults", "number", false, "100; at most 1000"},
     {"NextToken", "string", false, "of the page before"},
 };
+constexpr P kAlertHistoryParameters[] = {
+    {"MonitoringScheduleName", "string", false, "of that schedule"},
+    {"StatusEquals", "string", false, "InAlert, OK"},
+    {"CreationTimeAfter", "time", false, "also CreationTimeBefore"},
+    {"SortBy", "string", false, "CreationTime (default), Status"},
+    {"SortOrder", "string", false, "Descending (default) or Ascending"},
+    {"MaxResults", "number", false, "100; at most 1000"},
+    {"NextToken", "string", false, "of the page before"},
+};
+constexpr P kUpdateAlertParameters[] = {
+    {"MonitoringScheduleName", "string", true},
+    {"MonitoringAlertName", "string", true, "violations"},
+    {"DatapointsToAlert", "number", true, "so many runs with violations"},
+    {"EvaluationPeriod", "number", true, "of the last so many"},
+};
 constexpr P kDefinitionName[] = {{"JobDefinitionName", "string", true}};
 constexpr P kListDefinitionsParameters[] = {
     {"EndpointName", "string", false, "of that endpoint"},
@@ -871,6 +887,8 @@ const TaskKind kCatalog[] = {
     {kService, "listModelPackages", "Versions, newest first; of one ModelPackageGroupName or all", false, false, kListParameters, list<kModelPackage>},
     {kService, "listModelQualityJobDefinitions", "Job definitions in pages", false, false, kListDefinitionsParameters, definition<DefOp::List, 'Q'>},
     {kService, "listModels", "Models, newest first", false, false, kListParameters, list<kModel>},
+    {kService, "listMonitoringAlertHistory", "When alerts changed, in pages", false, false, kAlertHistoryParameters, list_monitoring_alert_history},
+    {kService, "listMonitoringAlerts", "How a schedule's alert stands", false, false, kScheduleName, list_monitoring_alerts},
     {kService, "listMonitoringExecutions", "Executions of schedules in pages", false, false, kListExecutionsParameters, list_monitoring_executions},
     {kService, "listMonitoringSchedules", "Schedules in pages", false, false, kListSchedulesParameters, list_monitoring_schedules},
     {kService, "listProcessingJobs", "Processing jobs, newest first", false, false, kListParameters, list<kProcessingJob>},
@@ -896,6 +914,7 @@ const TaskKind kCatalog[] = {
     {kService, "updateFeatureGroup", "Adds features to a group; changes how long records live", false, false, kFeatureGroupChanges, update_feature_group},
     {kService, "updateFeatureMetadata", "Changes what is noted of a feature", false, false, kFeatureMetadataChanges, update_feature_metadata},
     {kService, "updateModelPackage", "Approves or rejects a version; changes its metadata", false, false, kPackageUpdateParameters, update_model_package},
+    {kService, "updateMonitoringAlert", "After how many runs with violations it is an alert", false, false, kUpdateAlertParameters, update_monitoring_alert},
     {kService, "updateMonitoringSchedule", "Changes what a schedule checks and when", false, false, kScheduleParameters, update_monitoring_schedule},
     {kService, "updateTrial", "Changes what people read of a trial", false, false, kTrialUpdateParameters, update_trial},
     {kService, "updateTrialComponent", "Changes a component", false, false, kComponentUpdateParameters, update_trial_component},

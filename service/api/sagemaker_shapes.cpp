@@ -39,6 +39,8 @@ constexpr std::string_view kExecutionSorts[] = {"CreationTime", "ScheduledTime",
 constexpr std::string_view kScheduleStatuses[] = {"Pending", "Failed", "Scheduled", "Stopped"};
 constexpr std::string_view kExecutionStatuses[] = {
     "Pending", "Completed", "CompletedWithViolations", "InProgress", "Failed", "Stopping", "Stopped"};
+constexpr std::string_view kAlertStatuses[] = {"InAlert", "OK"};
+constexpr std::string_view kAlertSorts[] = {"CreationTime", "Status"};
 constexpr std::string_view kMonitoringTypes[] = {"DataQuality", "ModelQuality", "ModelBias",
                                                  "ModelExplainability"};
 constexpr std::string_view kApprovals[] = {"Approved", "Rejected", "PendingManualApproval"};
@@ -72,6 +74,9 @@ constexpr Shape kEndpointSort{Kind::String, -1, -1, {}, nullptr, kEndpointSorts}
 constexpr Shape kExecutionSort{Kind::String, -1, -1, {}, nullptr, kExecutionSorts};
 constexpr Shape kScheduleStatus{Kind::String, -1, -1, {}, nullptr, kScheduleStatuses};
 constexpr Shape kExecutionStatus{Kind::String, -1, -1, {}, nullptr, kExecutionStatuses};
+constexpr Shape kAlertStatus{Kind::String, -1, -1, {}, nullptr, kAlertStatuses};
+constexpr Shape kAlertSort{Kind::String, -1, -1, {}, nullptr, kAlertSorts};
+constexpr Shape kAlertNumber{Kind::Integer, 1, 100};
 constexpr Shape kMonitoringType{Kind::String, -1, -1, {}, nullptr, kMonitoringTypes};
 constexpr Shape kApproval{Kind::String, -1, -1, {}, nullptr, kApprovals};
 constexpr Shape kPackageType{Kind::String, -1, -1, {}, nullptr, kPackageTypes};
@@ -202,6 +207,21 @@ constexpr Member kMonitoringSchedule[] = {{"MonitoringScheduleName", &kName, tru
                                           {"MonitoringScheduleConfig", &kAnyObject, true},
                                           {"Tags", &kTags}};
 constexpr Member kMonitoringScheduleName[] = {{"MonitoringScheduleName", &kName, true}};
+constexpr Member kUpdateAlert[] = {{"MonitoringScheduleName", &kName, true},
+                                   {"MonitoringAlertName", &kName, true},
+                                   {"DatapointsToAlert", &kAlertNumber, true},
+                                   {"EvaluationPeriod", &kAlertNumber, true}};
+constexpr Member kListAlerts[] = {
+    {"MonitoringScheduleName", &kName, true}, {"NextToken", &kText}, {"MaxResults", &kPageLimit}};
+constexpr Member kListAlertHistory[] = {{"MonitoringScheduleName", &kName},
+                                        {"MonitoringAlertName", &kName},
+                                        {"SortBy", &kAlertSort},
+                                        {"SortOrder", &kOrder},
+                                        {"NextToken", &kText},
+                                        {"MaxResults", &kPageLimit},
+                                        {"CreationTimeBefore", &kTimestamp},
+                                        {"CreationTimeAfter", &kTimestamp},
+                                        {"StatusEquals", &kAlertStatus}};
 constexpr Member kDefinitionName[] = {{"JobDefinitionName", &kName, true}};
 #define MR_DEFINITION_MEMBERS(type)                                                             \
   {"JobDefinitionName", &kName, true}, {type "BaselineConfig", &kAnyObject},                    \
@@ -588,6 +608,8 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"ListModelPackages", kListPackages},
     {"ListModelQualityJobDefinitions", kListDefinitions},
     {"ListModels", kListNamed},
+    {"ListMonitoringAlertHistory", kListAlertHistory},
+    {"ListMonitoringAlerts", kListAlerts},
     {"ListMonitoringExecutions", kListExecutions},
     {"ListMonitoringSchedules", kListSchedules},
     {"ListProcessingJobs", kListJobs},
@@ -617,6 +639,7 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
     {"UpdateFeatureGroup", kUpdateFeatureGroup},
     {"UpdateFeatureMetadata", kUpdateFeatureMetadata},
     {"UpdateModelPackage", kUpdateModelPackage},
+    {"UpdateMonitoringAlert", kUpdateAlert},
     {"UpdateMonitoringSchedule", kMonitoringSchedule},
     {"UpdateTrial", kUpdateTrial},
     {"UpdateTrialComponent", kUpdateComponent},

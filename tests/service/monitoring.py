@@ -102,6 +102,25 @@ class Schedules(MonitoringCase):
         self.assertEqual([detail["MonitoringExecutionStatus"] for detail in told], ["InProgress", "CompletedWithViolations"])
         self.assertEqual(told[1]["Violations"], found["violations"])
         self.assertEqual((told[1]["ViolationCount"], told[1]["RowCount"]), (1, 300))
+        alert = self.sm("ListMonitoringAlerts", MonitoringScheduleName="now")["MonitoringAlertSummaries"][0]
+        self.assertEqual((alert["MonitoringAlertName"], alert["AlertStatus"], alert["DatapointsToAlert"]), ("violations", "InAlert", 1))
+        history = self.sm("ListMonitoringAlertHistory", StatusEquals="InAlert")["MonitoringAlertHistory"]
+        self.assertEqual([(one["MonitoringScheduleName"], one["AlertStatus"]) for one in history], [("now", "InAlert")])
+        self.sm("UpdateMonitoringAlert", MonitoringScheduleName="now", MonitoringAlertName="violations", DatapointsToAlert=2, EvaluationPeriod=3)
+        self.assertEqual(self.sm("ListMonitoringAlerts", MonitoringScheduleName="now")["MonitoringAlertSummaries"][0]["AlertStatus"], "OK")
+        self.error("UpdateMonitoringAlert", "ValidationException", MonitoringScheduleName="now", MonitoringAlertName="violations",
+                   DatapointsToAlert=4, EvaluationPeriod=3)
+        # What was measured is a metric, for alarms.
+        def drift_of(feature):
+            status, _, text = self.request("POST", "/", json.dumps({
+                "Namespace": "aws/sagemaker/Endpoints/data-metrics", "MetricName": "feature_baseline_drift_" + feature, "Period": 60,
+                "Dimensions": [{"Name": "Endpoint", "Value": "e"}, {"Name": "MonitoringSchedule", "Value": "now"}], "Statistics": ["Maximum"],
+                "StartTime": time.time() - 3600, "EndTime": time.time() + 60}),
+                X_Amz_Target="GraniteServiceVersion20100801.GetMetricStatistics", Content_Type="application/x-amz-json-1.0")
+            self.assertEqual(status, 200, text)
+            return [point["Maximum"] for point in json.loads(text)["Datapoints"]]
+        self.wait_for(lambda: drift_of("a"), "the metric")
+        self.assertEqual(drift_of("a"), [job["Summary"]["distances"]["a"]])
         # It was one run, also for the next process.
         self.server.kill()
         self.serve()
@@ -235,7 +254,7 @@ class Schedules(MonitoringCase):
 
 class Crashes(MonitoringCase):
     def test_every_span_is_checked_once(self):
-        self.sm("CreateMonitoringSchedule", MonitoringScheduleName="often", MonitoringScheduleConfig=config("rate(2 seconds)", own(settle_seconds=1.5)))
+        self.sm("CreateMonitoringSchedule", MonitoringScheduleName="often", MonitoringScheduleConfig=config("rate(2 seconds)", own(settle_seconds=3)))
         random = Random(7)
         begin = time.monotonic()
         asked = 0
@@ -252,9 +271,9 @@ class Crashes(MonitoringCase):
         def stamp(seconds):
             return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
         self.wait_for(lambda: (found := self.executions(MonitoringScheduleName="often", MaxResults=100)) and
-                      stamp(found[-1]["ScheduledTime"]) > last, "a span behind the last request", 30)
+                      stamp(found[-1]["ScheduledTime"]) > last, "a span behind the last request", 60)
         self.sm("StopMonitoringSchedule", MonitoringScheduleName="often")
-        self.wait_for(lambda: not self.executions(StatusEquals="InProgress"), "all executions", 60)
+        self.wait_for(lambda: not self.executions(StatusEquals="InProgress"), "all executions", 90)
         with sqlite3.connect(f"file:{self.home}/tasks.db?mode=ro", uri=True) as database:
             records = [json.loads(row[0]) for row in database.execute("SELECT document FROM record WHERE kind = 'MonitoringExecution' ORDER BY name")]
             jobs = database.execute("SELECT count(*) FROM record WHERE kind = 'ProcessingJob' AND name LIKE 'monitoring-often-%'").fetchone()[0]
