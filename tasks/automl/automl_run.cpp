@@ -179,15 +179,15 @@ class AutoMLRun {
                                    exploration_page(analysis_, spec_.job_name)));
     return modify([&](Json& record) {
       const Json type = problem_name(analysis_.problem);
-      Json& resolved = record["ResolvedAttributes"];
-      resolved["AutoMLJobObjective"]["MetricName"] = rules_.objective.name;
-      resolved["CompletionCriteria"]["MaxCandidates"] = candidates_max_;
+      Json resolved = {{"AutoMLJobObjective", {{"MetricName", rules_.objective.name}}},
+                       {"CompletionCriteria", {{"MaxCandidates", candidates_max_}}}};
       if (record.contains("AutoMLProblemTypeConfig"))
         resolved["AutoMLProblemTypeResolvedAttributes"]["TabularResolvedAttributes"]["ProblemType"] = type;
       else
         resolved["ProblemType"] = type;
-      record["AutoMLJobArtifacts"]["DataExplorationNotebookLocation"] =
-          join_uri(spec_.place(), "data_exploration.html");
+      record["ResolvedAttributes"] = std::move(resolved);
+      record["AutoMLJobArtifacts"] = {
+          {"DataExplorationNotebookLocation", join_uri(spec_.place(), "data_exploration.html")}};
     });
   }
 

@@ -39,8 +39,14 @@ constexpr TableObjective kObjectives[] = {
 
 // SageMaker's names of algorithms and ours; those we have nothing of are not in the table.
 constexpr std::pair<std::string_view, std::string_view> kAlgorithmNames[] = {
-    {"xgboost", "xgboost"}, {"linear-learner", "linear-learner"}, {"mlp", "mlp"}, {"nn-torch", "mlp"},
-    {"fastai", "mlp"},      {"randomforest", "randomforest"},     {"knn", "knn"},
+    {"xgboost", "xgboost"},
+    {"linear-learner", "linear-learner"},
+    {"mlp", "mlp"},
+    {"nn-torch", "mlp"},
+    {"fastai", "mlp"},
+    {"randomforest", "random-forest"},
+    {"extra-trees", "extra-trees"},
+    {"knn", "knn"},
 };
 
 // A channel as the S3Input of a processing job.
@@ -110,7 +116,7 @@ Status parse_algorithms(const Arguments& generation, AutoMLSpec& spec) {
           std::ranges::find(kAlgorithmNames, name, &std::pair<std::string_view, std::string_view>::first);
       if (known == std::end(kAlgorithmNames))
         return config.wrong("AutoMLAlgorithms", "'" + name + "' is not built in",
-                            "use xgboost, linear-learner, mlp, randomforest or knn");
+                            "use xgboost, linear-learner, mlp, randomforest, extra-trees or knn");
       if (std::ranges::find(spec.algorithms, known->second) == spec.algorithms.end())
         spec.algorithms.emplace_back(known->second);
     }

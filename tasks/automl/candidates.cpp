@@ -15,11 +15,6 @@ constexpr double kNeighbourCostMax = 2e10;
 constexpr const char* kRounds = "2000";
 constexpr const char* kPatience = "30";
 
-struct CandidateRow {
-  std::string_view algorithm;  // as AutoMLAlgorithms has it
-  EnsembleMember member;
-};
-
 // Boosted trees end where the held-out rows stop getting better.
 EnsembleMember boosted(HyperParameters parameters) {
   parameters.emplace("num_round", kRounds);
@@ -27,51 +22,47 @@ EnsembleMember boosted(HyperParameters parameters) {
   return {"xgboost", std::move(parameters), std::nullopt};
 }
 
-std::vector<CandidateRow> candidate_rows(Problem problem) {
-  const bool numbers = problem == Problem::Regression;
+// Forests: fewer trees and larger leaves where rows are many, or the model would be larger than the data.
+EnsembleMember forest(std::string_view algorithm, const CandidateSetting& setting,
+                      HyperParameters parameters) {
+  parameters.emplace("n_estimators", setting.rows < 5000 ? "300" : "100");
+  const bool two = setting.problem == Problem::Binary;
+  parameters.emplace("min_samples_leaf", setting.rows > 20'000 ? "5" : two ? "3" : "1");
+  return {std::string(algorithm), std::move(parameters), std::nullopt};
+}
+
+EnsembleMember network(HyperParameters parameters) {
+  parameters.emplace("epochs", "60");
+  parameters.emplace("early_stopping_patience", "8");
+  return {"mlp", std::move(parameters), std::nullopt};
+}
+
+std::vector<EnsembleMember> candidate_rows(const CandidateSetting& setting) {
   return {
-      {"xgboost", boosted({{"eta", "0.1"}, {"max_depth", "6"}})},
-      {"linear-learner", {"linear-learner", {{"epochs", "100"}, {"wd", "0.0001"}}, std::nullopt}},
-      {"mlp",
-       {"mlp",
-        {{"hidden_layers", "128,64"}, {"epochs", "60"}, {"early_stopping_patience", "8"}},
-        std::nullopt}},
-      {"xgboost", boosted({{"eta", "0.05"},
-                           {"max_depth", "4"},
-                           {"subsample", "0.8"},
-                           {"colsample_bytree", "0.7"},
-                           {"min_child_weight", "3"},
-                           {"lambda", "2"}})},
-      {"knn", {"knn", {{"k", numbers ? "5" : "5"}}, std::nullopt}},
-      {"randomforest",
-       {"xgboost",
-        {{"num_round", "1"},
-         {"num_parallel_tree", "200"},
-         {"eta", "1"},
-         {"subsample", "0.63"},
-         {"colsample_bynode", numbers ? "0.5" : "0.4"},
-         {"max_depth", "16"},
-         {"lambda", "0.0001"},
-         {"min_child_weight", numbers ? "3" : "1"}},
-        std::nullopt}},
-      {"xgboost", boosted({{"eta", "0.05"},
-                           {"max_depth", "8"},
-                           {"subsample", "0.7"},
-                           {"colsample_bytree", "0.6"},
-                           {"min_child_weight", "5"},
-                           {"lambda", "5"}})},
-      {"mlp",
-       {"mlp",
-        {{"hidden_layers", "256,128"},
-         {"dropout", "0.2"},
-         {"epochs", "60"},
-         {"early_stopping_patience", "8"},
-         {"mini_batch_size", "256"}},
-        std::nullopt}},
+      boosted({{"eta", "0.1"}, {"max_depth", "6"}}),
+      {"linear-learner", {{"epochs", "100"}, {"wd", "0.0001"}}, std::nullopt},
+      network({{"hidden_layers", "128,64"}}),
+      boosted({{"eta", "0.05"},
+               {"max_depth", "4"},
+               {"subsample", "0.8"},
+               {"colsample_bytree", "0.7"},
+               {"min_child_weight", "3"},
+               {"lambda", "2"}}),
+      forest("extra-trees", setting, {}),
+      {"knn", {{"k", "5"}}, std::nullopt},
+      boosted({{"eta", "0.05"},
+               {"max_depth", "8"},
+               {"subsample", "0.7"},
+               {"colsample_bytree", "0.6"},
+               {"min_child_weight", "5"},
+               {"lambda", "5"}}),
+      forest("random-forest", setting, {}),
+      network({{"hidden_layers", "256,128"}, {"dropout", "0.2"}, {"mini_batch_size", "256"}}),
   };
 }
 
 bool wanted(const CandidateSetting& setting, std::string_view algorithm) {
+  if (find_estimator(algorithm) == nullptr) return false;
   if (algorithm == "knn") {
     const auto rows = static_cast<double>(setting.rows);
     if (rows * rows * static_cast<double>(setting.features) > kNeighbourCostMax) return false;
@@ -100,6 +91,12 @@ constexpr std::string_view kCandidateSpace = R"({
       {"Name": "learning_rate", "MinValue": 0.0003, "MaxValue": 0.01, "ScalingType": "Logarithmic"},
       {"Name": "dropout", "MinValue": 0, "MaxValue": 0.5},
       {"Name": "wd", "MinValue": 1e-6, "MaxValue": 0.05, "ScalingType": "Logarithmic"}]},
+  "extra-trees": {
+    "IntegerParameterRanges": [{"Name": "min_samples_leaf", "MinValue": 1, "MaxValue": 20, "ScalingType": "Logarithmic"}],
+    "ContinuousParameterRanges": [{"Name": "max_features", "MinValue": 0.1, "MaxValue": 0.99}]},
+  "random-forest": {
+    "IntegerParameterRanges": [{"Name": "min_samples_leaf", "MinValue": 1, "MaxValue": 20, "ScalingType": "Logarithmic"}],
+    "ContinuousParameterRanges": [{"Name": "max_features", "MinValue": 0.1, "MaxValue": 0.99}]},
   "knn": {
     "IntegerParameterRanges": [{"Name": "k", "MinValue": 1, "MaxValue": 40, "ScalingType": "Logarithmic"}],
     "CategoricalParameterRanges": [{"Name": "index_metric", "Values": ["L2", "COSINE"]}]}})";
@@ -132,40 +129,37 @@ std::map<std::string, std::string> searched_values(const EnsembleMember& member)
   return values;
 }
 
-EnsembleMember member_of(const SearchSpace& space, const Point& point) {
+EnsembleMember member_of(const CandidateSetting& setting, const SearchSpace& space, const Point& point) {
   std::map<std::string, std::string> values = values_of(space, point);
-  EnsembleMember member;
-  member.algorithm = values.at(kAlgorithmRange);
+  const std::string algorithm = values.at(kAlgorithmRange);
+  HyperParameters parameters;
   for (const auto& [name, value] : values)
-    if (name != kAlgorithmRange) member.parameters[name.substr(member.algorithm.size() + 1)] = value;
-  if (member.algorithm == "xgboost") return boosted(std::move(member.parameters));
-  if (member.algorithm == "linear-learner") member.parameters["epochs"] = "100";
-  if (member.algorithm == "mlp")
-    member.parameters["epochs"] = "60", member.parameters["early_stopping_patience"] = "8";
-  return member;
+    if (name != kAlgorithmRange) parameters[name.substr(algorithm.size() + 1)] = value;
+  if (algorithm == "xgboost") return boosted(std::move(parameters));
+  if (algorithm == "mlp") return network(std::move(parameters));
+  if (algorithm.ends_with("-trees") || algorithm.ends_with("-forest"))
+    return forest(algorithm, setting, std::move(parameters));
+  if (algorithm == "linear-learner") parameters["epochs"] = "100";
+  return {algorithm, std::move(parameters), std::nullopt};
 }
 
 }  // namespace
 
 std::vector<EnsembleMember> first_candidates(const CandidateSetting& setting) {
   std::vector<EnsembleMember> out;
-  for (CandidateRow& row : candidate_rows(setting.problem))
-    if (wanted(setting, row.algorithm)) out.push_back(std::move(row.member));
-  // With random forests alone, or neighbours that cost too much, something has to be there.
+  for (EnsembleMember& member : candidate_rows(setting))
+    if (wanted(setting, member.algorithm)) out.push_back(std::move(member));
+  // Neighbours alone where they cost too much: something has to be there.
   if (out.empty()) out.push_back(boosted({{"eta", "0.1"}, {"max_depth", "6"}}));
   return out;
 }
 
-EnsembleMember suggested_candidate(const CandidateSetting& setting, std::span<const CandidateResult> known,
+EnsembleMember suggested_candidate(const CandidateSetting& given, std::span<const CandidateResult> known,
                                    std::size_t number) {
+  CandidateSetting setting = given;
+  if (candidate_space(setting).empty()) setting.algorithms = {"xgboost"};
   const SearchSpace space = candidate_space(setting);
   Random random = Random(setting.seed).derive("candidate", number);
-  if (space.empty()) {  // random forests alone: another depth and share of columns
-    EnsembleMember member = first_candidates(setting)[0];
-    member.parameters["max_depth"] = std::to_string(6 + random.below(14));
-    member.parameters["colsample_bynode"] = std::to_string(random.uniform(0.15, 0.9));
-    return member;
-  }
   std::vector<Observation> observations;
   for (const CandidateResult& result : known) {
     if (!result.loss) continue;
@@ -178,21 +172,22 @@ EnsembleMember suggested_candidate(const CandidateSetting& setting, std::span<co
                                                  {"mlp.learning_rate", "0.001"},
                                                  {"mlp.dropout", "0"},
                                                  {"mlp.wd", "0.0001"},
-                                                 {"knn.index_metric", "L2"}};
+                                                 {"knn.index_metric", "L2"},
+                                                 {"extra-trees.max_features", "0.3"},
+                                                 {"random-forest.max_features", "0.3"}};
     for (auto& [name, value] : searched_values(result.member)) values[name] = value;
-    if (result.member.parameters.contains("num_parallel_tree")) continue;  // a forest
     if (auto point = point_of(space, values)) observations.push_back({std::move(*point), *result.loss});
   }
-  return member_of(space, suggest_tpe(space, observations, random));
+  return member_of(setting, space, suggest_tpe(space, observations, random));
 }
 
 std::string describe_member(const EnsembleMember& member) {
-  std::string out = member.parameters.contains("num_parallel_tree") ? "randomforest" : member.algorithm;
+  static constexpr std::string_view kSelfEvident[] = {"num_round", "early_stopping_rounds", "n_estimators",
+                                                      "early_stopping_patience", "epochs"};
+  std::string out = member.algorithm;
   const char* separator = " ";
   for (const auto& [name, value] : member.parameters) {
-    if (name == "num_round" || name == "early_stopping_rounds" || name == "num_parallel_tree" ||
-        name == "early_stopping_patience" || name == "epochs")
-      continue;
+    if (std::ranges::find(kSelfEvident, name) != std::end(kSelfEvident)) continue;
     out += separator + name + " " + value.substr(0, 8);
     separator = ", ";
   }

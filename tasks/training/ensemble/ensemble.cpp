@@ -43,7 +43,10 @@ constexpr std::string_view kEnsembleMetrics[] = {
     "validation:mae",          "validation:r2",
 };
 
-constexpr std::string_view kMemberAlgorithms[] = {"xgboost", "linear-learner", "mlp", "knn"};
+// Forests learn nothing from held-out rows; the others stop by them.
+constexpr std::string_view kMemberAlgorithms[] = {"xgboost", "linear-learner", "mlp",
+                                                  "knn",     "random-forest",  "extra-trees"};
+constexpr std::string_view kStopByHeldOut[] = {"xgboost", "linear-learner", "mlp"};
 
 MetricValues metric_values(EnsembleTask task, std::span<const double> y, const Matrix& predictions) {
   if (task == EnsembleTask::Classes) return class_metrics(y, predictions);
@@ -65,9 +68,7 @@ HyperParameters completed_member(const EnsembleMember& member, EnsembleTask task
   if (member.algorithm == "xgboost") {
     constexpr const char* kObjectives[] = {"binary:logistic", "multi:softprob", "reg:squarederror"};
     constexpr const char* kMetrics[] = {"logloss", "mlogloss", "rmse"};
-    // A forest's leaves are to hold shares: one step of the logistic loss would stop half way to them.
-    const bool shares = task == EnsembleTask::Binary && parameters.contains("num_parallel_tree");
-    const auto index = static_cast<std::size_t>(shares ? EnsembleTask::Regression : task);
+    const auto index = static_cast<std::size_t>(task);
     set("objective", kObjectives[index]);
     set("eval_metric", kMetrics[index]);
     set("num_round", "100");
@@ -94,9 +95,10 @@ Result<EnsembleMember> parse_member(const Json& json, const std::string& path) {
   const Arguments arguments(json, path);
   EnsembleMember member;
   MR_TRY(algorithm, arguments.text("algorithm"));
-  if (std::ranges::find(kMemberAlgorithms, algorithm) == std::end(kMemberAlgorithms))
+  if (std::ranges::find(kMemberAlgorithms, algorithm) == std::end(kMemberAlgorithms) ||
+      find_estimator(algorithm) == nullptr)
     return arguments.wrong("algorithm", "'" + algorithm + "' can't be a member",
-                           "use xgboost, linear-learner, mlp or knn");
+                           "use xgboost, linear-learner, mlp, knn, random-forest or extra-trees");
   member.algorithm = algorithm;
   MR_TRY(parameters, arguments.text_map("hyperparameters"));
   member.parameters = std::move(parameters);
@@ -285,10 +287,11 @@ class Ensemble final : public Estimator {
     }
     for (Dataset* side : {&in, &out})
       for (double& y : side->y) y = (y - plan.centre) / plan.scale;
+    const bool stops = std::ranges::find(kStopByHeldOut, kind.name) != std::end(kStopByHeldOut);
     FitContext inner;
     inner.seed = mix(context.seed, f);
     inner.threads = context.threads, inner.cancelled = context.cancelled;
-    MR_TRY(fitted, estimator.fit(in, kind.needs.validation && !out.y.empty() ? &out : nullptr, inner));
+    MR_TRY(fitted, estimator.fit(in, stops && !out.y.empty() ? &out : nullptr, inner));
     fold.model = std::move(fitted.model);
     return fold;
   }

@@ -42,7 +42,8 @@ TEST_CASE("AutoML candidates: first ones and suggested ones are valid for every 
       algorithms.insert(member.algorithm);
       known.push_back({member, 1.0 / static_cast<double>(known.size() + 1)});
     }
-    CHECK(algorithms == std::set<std::string>{"knn", "linear-learner", "mlp", "xgboost"});
+    for (const char* algorithm : {"knn", "linear-learner", "mlp", "xgboost"})
+      CHECK(algorithms.contains(algorithm));
     for (std::size_t i = first.size(); i < 30; ++i) {
       const EnsembleMember member = suggested_candidate(setting, known, i);
       CHECK(is_valid(member, problem));
@@ -75,9 +76,8 @@ TEST_CASE("AutoML candidates: only what is asked for; no neighbours where they c
         "linear-learner");
   for (const EnsembleMember& member : first_candidates(setting_of(Problem::Binary, {}, 1'000'000)))
     CHECK(member.algorithm != "knn");
-  const auto forests = first_candidates(setting_of(Problem::Regression, {"randomforest"}));
-  REQUIRE(forests.size() == 1);
-  CHECK(describe_member(forests[0]).starts_with("randomforest "));
-  CHECK(is_valid(suggested_candidate(setting_of(Problem::Regression, {"randomforest"}), {}, 3),
-                 Problem::Regression));
+  // Neighbours alone, but of too many rows.
+  const CandidateSetting none = setting_of(Problem::Regression, {"knn"}, 1'000'000);
+  CHECK(first_candidates(none).size() == 1);
+  CHECK(is_valid(suggested_candidate(none, {}, 3), Problem::Regression));
 }

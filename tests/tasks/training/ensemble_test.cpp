@@ -101,22 +101,6 @@ TEST_CASE("ensemble: its metrics are of held-out rows, and no worse than its bes
   CHECK(loss(xgb) > 0.05);
 }
 
-TEST_CASE("ensemble: a random forest of two classes answers shares up to 0 and 1") {
-  const Dataset train = sample_data(SampleTask::Binary, 600, 3, 6);
-  const auto fitted = fit_ensemble(
-      {{"predictor_type", "binary_classifier"},
-       {"members", R"([{"algorithm": "xgboost", "hyperparameters": {"num_round": 1, "num_parallel_tree": 40,
-                       "eta": 1, "subsample": 0.63, "colsample_bynode": 0.7, "lambda": 0.0001, "max_depth": 12}}])"}},
-      train);
-  REQUIRE_MESSAGE(fitted.has_value(), (fitted ? "" : fitted.error().message));
-  const auto answers = fitted->model->predict(train.X);
-  REQUIRE(answers.has_value());
-  const auto [least, most] = std::ranges::minmax(answers->values);
-  CHECK((least >= 0 && least < 0.02f));
-  CHECK((most <= 1 && most > 0.98f));
-  CHECK(fitted->metrics.at("validation:auc") > 0.97);
-}
-
 TEST_CASE("ensemble: a regressor's answers stay within the targets of train, whatever the row") {
   Dataset train = sample_data(SampleTask::Regression, 300, 3, 2);
   const auto [least, most] = std::ranges::minmax(train.y);
