@@ -98,6 +98,14 @@ std::size_t colour_of(const Json& vertex) {
   return kind == "TrialComponent" ? 1 : kind == "Action" ? 3 : kind == "Context" ? 4 : 6;
 }
 
+// Of a long place its end, which tells more than its beginning.
+std::string place_title(std::string_view place) {
+  if (place.size() <= kNameCharacters) return std::string(place);
+  place.remove_prefix(place.size() - (kNameCharacters - 1));
+  while (!place.empty() && (static_cast<unsigned char>(place.front()) & 0xC0) == 0x80) place.remove_prefix(1);
+  return "…" + std::string(place);
+}
+
 Status write_picture(const Found& found, const LineageOptions& options) {
   std::vector<PlainBox> boxes;
   std::map<std::string, std::size_t> places;
@@ -105,8 +113,8 @@ Status write_picture(const Found& found, const LineageOptions& options) {
     const Json& vertex = found.vertices.at(arn);
     const std::string name = text_member(vertex, "Name"), source = text_member(vertex, "SourceUri");
     places[arn] = boxes.size();
-    boxes.push_back({source.starts_with("s3://") ? source.substr(5) : name, text_member(vertex, "Type"),
-                     vertex_line(vertex) + "\n" + arn, colour_of(vertex)});
+    boxes.push_back({source.starts_with("s3://") ? place_title(source.substr(5)) : name,
+                     text_member(vertex, "Type"), vertex_line(vertex) + "\n" + arn, colour_of(vertex)});
   }
   std::vector<PlainWay> ways;
   std::set<std::pair<std::size_t, std::size_t>> known;

@@ -94,7 +94,7 @@ Result<Json> job_document(const TaskCall& call) {
   Json answer = {{"JobKind", job.kind->kind},
                  {"JobName", job.record.value(name_field(*job.kind), Json())},
                  {"Job", described(job.record)},
-                 {"Summary", job_summary(*job.kind, job.record)}};
+                 {"Overview", job_summary(*job.kind, job.record)}};
   for (const char* member : {kStep, kCourse, "Caller", "ExecutionArn", "Progress"})
     if (notes.contains(member)) answer[member] = notes[member];
   answer["LogFile"] =
