@@ -20,6 +20,8 @@ struct LineageOptions {
   int depth = 20;
 };
 
+constexpr int kPageVertices = 20'000;
+
 struct Found {
   std::map<std::string, Json> vertices;  // by ARN
   std::vector<std::string> order;        // nearest first
@@ -33,7 +35,10 @@ std::string text_member(const Json& object, const char* name) {
 
 Result<Found> query(client::Access& access, const LineageOptions& options, const char* direction) {
   Found found;
-  Json input = {{"StartArns", {options.name}}, {"Direction", direction}, {"MaxDepth", options.depth}};
+  Json input = {{"StartArns", {options.name}},
+                {"Direction", direction},
+                {"MaxDepth", options.depth},
+                {"MaxResults", kPageVertices}};
   for (;;) {
     MR_TRY(page, ask_sagemaker(access, "QueryLineage", input));
     for (const Json& vertex : page["Vertices"]) {
@@ -85,12 +90,11 @@ void print_branch(const Found& found, const Neighbours& next, const std::string&
   }
 }
 
-// The starts: the vertices at no distance come first; they are those that no shorter way leads to.
-std::vector<std::string> starts_of(client::Access& access, const LineageOptions& options) {
-  LineageOptions alone = options;
-  alone.depth = 0;
-  const auto found = query(access, alone, "Both");
-  return found ? found->order : std::vector<std::string>();
+std::vector<std::string> starts_of(const Found& found) {
+  std::vector<std::string> starts;
+  for (const std::string& arn : found.order)
+    if (found.vertices.at(arn).contains("Start")) starts.push_back(arn);
+  return starts;
 }
 
 std::size_t colour_of(const Json& vertex) {
@@ -156,7 +160,7 @@ Status show_lineage(const LineageOptions& options, const Shared& shared) {
     below = std::move(found);
   }
   const Neighbours sources = neighbours_of(above, true), results = neighbours_of(below, false);
-  for (const std::string& start : starts_of(*access, options)) {
+  for (const std::string& start : starts_of(up ? above : below)) {
     print_line(vertex_line(up ? above.vertices.at(start) : below.vertices.at(start)));
     std::set<std::string> shown = {start};
     if (up) {
