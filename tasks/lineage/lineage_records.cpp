@@ -487,7 +487,8 @@ class Builder {
         v.source_uri = text_at(record, {"Source", "SourceUri"});
         v.source_type = text_at(record, {"Source", "SourceType"});
         v.status = text_in(record, "Status");
-        for (const auto& [key, value] : record.value("Properties", Json::object()).items())
+        const Json properties = record.value("Properties", Json::object());
+        for (const auto& [key, value] : properties.items())
           if (value.is_string()) v.properties[key] = value.get<std::string>();
         v.created_ms = time_in(record, "CreationTime");
         v.modified_ms = time_in(record, "LastModifiedTime", v.created_ms);
