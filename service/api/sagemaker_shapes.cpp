@@ -359,7 +359,8 @@ constexpr std::string_view kEdgeTypes[] = {"ContributedTo", "AssociatedWith", "D
 constexpr Shape kDirection{Kind::String, -1, -1, {}, nullptr, kDirections};
 constexpr Shape kEdgeType{Kind::String, -1, -1, {}, nullptr, kEdgeTypes};
 constexpr Shape kStarts{Kind::List, 1, 100, {}, nullptr, {}, {}, {}, &kNeededText};
-constexpr Shape kVertexLimit{Kind::Integer, 1, 1000};
+constexpr Shape kVertexLimit{Kind::Integer, 1, 20'000};
+constexpr Shape kJobLimit{Kind::Integer, 1, 1000};
 constexpr Shape kDepthShape{Kind::Integer, 0, 1000};
 constexpr Member kLineageSourceMembers[] = {{"SourceUri", &kNeededText, true}};
 constexpr Shape kLineageSource{Kind::Structure, -1, -1, {}, nullptr, {}, "Source", kLineageSourceMembers};
@@ -429,8 +430,8 @@ constexpr Member kCompareModelPackages[] = {{"ModelPackageGroupName", &kNameOrAr
 constexpr Member kRollback[] = {
     {"ModelPackageGroupName", &kNameOrArn, true}, {"Alias", &kName}, {"EndpointName", &kName}};
 constexpr Member kListJobRecords[] = {
-    {"JobKind", &kText},    {"NameContains", &kText},      {"StatusEquals", &kText}, {"SortBy", &kText},
-    {"SortOrder", &kOrder}, {"MaxResults", &kVertexLimit}, {"NextToken", &kText}};
+    {"JobKind", &kText},    {"NameContains", &kText},   {"StatusEquals", &kText}, {"SortBy", &kText},
+    {"SortOrder", &kOrder}, {"MaxResults", &kJobLimit}, {"NextToken", &kText}};
 constexpr Member kJobRecord[] = {{"JobName", &kNeededText, true}, {"JobKind", &kText}};
 bool is_group_name(std::string_view text) {
   return text.find_first_not_of("-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==

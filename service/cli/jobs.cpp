@@ -150,7 +150,7 @@ void print_metrics(const Json& last, const Json& course) {
 }
 
 void print_job(const Json& answer) {
-  const Json summary = part_of(answer, "Summary"), job = part_of(answer, "Job"),
+  const Json summary = part_of(answer, "Overview"), job = part_of(answer, "Job"),
              step = part_of(answer, "Step");
   const std::string time = took(summary);
   std::printf("%s %s %s%s\n", member_text(answer, "JobKind").c_str(), member_text(answer, "JobName").c_str(),
@@ -199,7 +199,7 @@ Status show_job(const JobOptions& options, bool why, const Shared& shared) {
   } else if (shared.json) {
     print_json(Json{{"JobName", member_text(answer, "JobName")}, {"Cache", cache}});
   } else if (cache.is_null()) {
-    print_line(options.name + " " + member_text(part_of(answer, "Summary"), "JobStatus") +
+    print_line(options.name + " " + member_text(part_of(answer, "Overview"), "JobStatus") +
                ": nothing is known of why it ran; jobs record it when they end");
   } else {
     print_line(member_text(answer, "JobKind") + " " + member_text(answer, "JobName"));

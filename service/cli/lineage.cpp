@@ -20,6 +20,8 @@ struct LineageOptions {
   int depth = 20;
 };
 
+constexpr int kPageVertices = 20'000;
+
 struct Found {
   std::map<std::string, Json> vertices;  // by ARN
   std::vector<std::string> order;        // nearest first
@@ -33,7 +35,10 @@ std::string text_member(const Json& object, const char* name) {
 
 Result<Found> query(client::Access& access, const LineageOptions& options, const char* direction) {
   Found found;
-  Json input = {{"StartArns", {options.name}}, {"Direction", direction}, {"MaxDepth", options.depth}};
+  Json input = {{"StartArns", {options.name}},
+                {"Direction", direction},
+                {"MaxDepth", options.depth},
+                {"MaxResults", kPageVertices}};
   for (;;) {
     MR_TRY(page, ask_sagemaker(access, "QueryLineage", input));
     for (const Json& vertex : page["Vertices"]) {
@@ -85,17 +90,24 @@ void print_branch(const Found& found, const Neighbours& next, const std::string&
   }
 }
 
-// The starts: the vertices at no distance come first; they are those that no shorter way leads to.
-std::vector<std::string> starts_of(client::Access& access, const LineageOptions& options) {
-  LineageOptions alone = options;
-  alone.depth = 0;
-  const auto found = query(access, alone, "Both");
-  return found ? found->order : std::vector<std::string>();
+std::vector<std::string> starts_of(const Found& found) {
+  std::vector<std::string> starts;
+  for (const std::string& arn : found.order)
+    if (found.vertices.at(arn).contains("Start")) starts.push_back(arn);
+  return starts;
 }
 
 std::size_t colour_of(const Json& vertex) {
   const std::string kind = text_member(vertex, "LineageType");
   return kind == "TrialComponent" ? 1 : kind == "Action" ? 3 : kind == "Context" ? 4 : 6;
+}
+
+// Of a long place its end, which tells more than its beginning.
+std::string place_title(std::string_view place) {
+  if (place.size() <= kNameCharacters) return std::string(place);
+  place.remove_prefix(place.size() - (kNameCharacters - 1));
+  while (!place.empty() && (static_cast<unsigned char>(place.front()) & 0xC0) == 0x80) place.remove_prefix(1);
+  return "…" + std::string(place);
 }
 
 Status write_picture(const Found& found, const LineageOptions& options) {
@@ -105,8 +117,8 @@ Status write_picture(const Found& found, const LineageOptions& options) {
     const Json& vertex = found.vertices.at(arn);
     const std::string name = text_member(vertex, "Name"), source = text_member(vertex, "SourceUri");
     places[arn] = boxes.size();
-    boxes.push_back({source.starts_with("s3://") ? source.substr(5) : name, text_member(vertex, "Type"),
-                     vertex_line(vertex) + "\n" + arn, colour_of(vertex)});
+    boxes.push_back({source.starts_with("s3://") ? place_title(source.substr(5)) : name,
+                     text_member(vertex, "Type"), vertex_line(vertex) + "\n" + arn, colour_of(vertex)});
   }
   std::vector<PlainWay> ways;
   std::set<std::pair<std::size_t, std::size_t>> known;
@@ -148,7 +160,7 @@ Status show_lineage(const LineageOptions& options, const Shared& shared) {
     below = std::move(found);
   }
   const Neighbours sources = neighbours_of(above, true), results = neighbours_of(below, false);
-  for (const std::string& start : starts_of(*access, options)) {
+  for (const std::string& start : starts_of(up ? above : below)) {
     print_line(vertex_line(up ? above.vertices.at(start) : below.vertices.at(start)));
     std::set<std::string> shown = {start};
     if (up) {

@@ -215,7 +215,8 @@ std::string comparison_page(const Json& answer) {
       "</title><style>body{font:15px system-ui,sans-serif;margin:2rem;color:#0f172a;background:#fff}"
       "table{border-collapse:collapse;margin:.5rem 0 2rem}th,td{padding:.3rem .8rem;border-bottom:1px solid "
       "#e2e8f0;"
-      "text-align:left}td+td,th+th{text-align:right;font-variant-numeric:tabular-nums}.same{color:#64748b}"
+      "text-align:left;max-width:24rem;overflow-wrap:anywhere}td+td,th+th{text-align:right;font-variant-"
+      "numeric:tabular-nums}.same{color:#64748b}"
       "@media(prefers-color-scheme:dark){body{background:#0b1120;color:#e2e8f0}th,td{border-color:#334155}}"
       "</style></head><body><h1>" +
       escape_xml(shown(answer, "ModelPackageGroupName")) + "</h1>\n";

@@ -20,6 +20,8 @@ namespace millrace::cli {
 namespace {
 
 constexpr Millis kTick{250};
+constexpr const char* kCacheHelp =
+    "jobs take over the result of an equal one that ended at most so long ago: P30D, PT12H, on";
 
 struct RunOptions {
   std::string file, input = "{}", name, machine, functions, cache = "off";
@@ -201,7 +203,7 @@ Result<int> run(const RunOptions& options, const Shared& shared) {
 }
 
 // Waits for every unfinished execution of the home.
-Result<int> resume(const Shared& shared) {
+Result<int> resume(const std::string& cache, const Shared& shared) {
   MR_TRY(reading, service::open_for_reading(service::home_path(shared.home)));
   MR_TRY(rows, reading->unfinished({}, 100'000));
   reading.reset();
@@ -214,6 +216,7 @@ Result<int> resume(const Shared& shared) {
   }
   service::HomeOptions home_options;
   home_options.path = service::home_path(shared.home);
+  home_options.tasks.cache = cache;
   MR_TRY(home, service::Home::open(std::move(home_options)));
   Watch watch(Watch::Style::None, nullptr, home->loop().clock());
   Session session(*home, watch);
@@ -284,8 +287,10 @@ void add_resume(CLI::App& app, const Shared& shared, int& exit_code) {
   CLI::App* command =
       app.add_subcommand("resume", "Take up every unfinished execution of the home and wait for the ends");
   command->fallthrough();
-  command->callback([&shared, &exit_code] {
-    auto code = resume(shared);
+  auto cache = std::make_shared<std::string>("off");
+  command->add_option("--cache", *cache, kCacheHelp)->capture_default_str();
+  command->callback([cache, &shared, &exit_code] {
+    auto code = resume(*cache, shared);
     exit_code = code ? *code : report(code.error(), shared);
   });
 }

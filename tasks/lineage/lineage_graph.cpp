@@ -73,6 +73,9 @@ std::size_t LineageGraph::add(LineageVertex vertex) {
   if (there.type.empty() || there.type == "DataSet") there.type = vertex.type;
   if (there.created_ms == 0 || (vertex.created_ms > 0 && vertex.created_ms < there.created_ms))
     there.created_ms = vertex.created_ms;
+  if (vertex.stored && !vertex.name.empty()) there.name = vertex.name;
+  there.stored = there.stored || vertex.stored;
+  there.properties.merge(vertex.properties);
   there.modified_ms = std::max(there.modified_ms, vertex.modified_ms);
   return at->second;
 }

@@ -15,7 +15,7 @@
 namespace millrace::tasks {
 namespace {
 
-constexpr std::int64_t kDepthUsual = 10, kVerticesMax = 1000;  // of one page
+constexpr std::int64_t kDepthUsual = 10, kVerticesUsual = 1000, kVerticesMax = 20'000;  // of one page
 constexpr std::size_t kStartsMax = 100;
 
 struct VertexFilter {
@@ -110,8 +110,8 @@ Result<Json> lineage_answer(const TaskCall& call) {
   MR_TRY(with_edges, arguments.boolean_or("IncludeEdges", true));
   MR_TRY(depth, arguments.integer_or("MaxDepth", kDepthUsual));
   if (depth < 0 || depth > 1000) return arguments.wrong("MaxDepth", "must be from 0 to 1000");
-  MR_TRY(limit, arguments.integer_or("MaxResults", kVerticesMax));
-  if (limit < 1 || limit > kVerticesMax) return arguments.wrong("MaxResults", "must be from 1 to 1000");
+  MR_TRY(limit, arguments.integer_or("MaxResults", kVerticesUsual));
+  if (limit < 1 || limit > kVerticesMax) return arguments.wrong("MaxResults", "must be from 1 to 20000");
   MR_TRY(given, arguments.object_or_empty("Filters"));
   MR_TRY(filter, VertexFilter::read(given));
   MR_TRY(place, place_in(arguments));
@@ -125,6 +125,8 @@ Result<Json> lineage_answer(const TaskCall& call) {
   for (std::size_t i = place; i < end; ++i) {
     shown.insert(found[i]);
     answer["Vertices"].push_back(vertex_document(graph.vertices()[found[i]]));
+    if (std::find(starts.begin(), starts.end(), found[i]) != starts.end())
+      answer["Vertices"].back()["Start"] = true;
   }
   if (end < found.size()) answer["NextToken"] = base64_encode(std::to_string(end));
   // An edge is told with the later of its two ends.

@@ -155,21 +155,41 @@ class Builder {
     return graph_.add(std::move(v));
   }
 
-  // The latest content of that place that a job left or read; else the place as such.
-  std::size_t latest(const std::string& type, const std::string& uri, std::int64_t created_ms) {
-    const auto found = latest_.find(plain_uri(uri));
-    if (found != latest_.end()) return found->second;
-    const std::size_t vertex = artifact(type, {"", uri, "", Json()}, created_ms);
-    link_by_place(vertex, uri, created_ms);
+  // What was at a place when: in the order of time.
+  struct Seen {
+    std::int64_t time_ms;
+    std::size_t vertex;
+    std::string sha256 = {};
+  };
+  static const Seen* at_time(const std::vector<Seen>& seen, std::int64_t time_ms) {
+    const Seen* last = nullptr;
+    for (const Seen& one : seen)
+      if (one.time_ms <= time_ms) last = &one;
+    return last;
+  }
+
+  // The content that a job had left or read there by then; else the place as such.
+  std::size_t latest(const std::string& type, const std::string& uri, std::int64_t time_ms) {
+    const std::string plain = plain_uri(uri);
+    if (const Seen* seen = at_time(places_[plain], time_ms)) return seen->vertex;
+    if (const Seen* seen = at_time(files_[plain], time_ms)) {
+      const Json files = Json::array({Json{{"Uri", uri}, {"Sha256", seen->sha256}}});
+      const std::size_t vertex = artifact(type, {"", uri, digest_of_files(uri, files), files}, time_ms);
+      graph_.connect(seen->vertex, vertex, kDerived, time_ms);
+      return vertex;
+    }
+    const std::size_t vertex = artifact(type, {"", uri, "", Json()}, time_ms);
+    link_by_place(vertex, uri, time_ms);
     return vertex;
   }
 
   // A part or a whole of something that a job made, where no hashes say more.
   void link_by_place(std::size_t vertex, const std::string& uri, std::int64_t time_ms) {
     const std::string plain = plain_uri(uri);
-    for (const auto& [place, maker] : latest_made_) {
+    for (const auto& [place, makers] : made_places_) {
       const bool inside = plain.starts_with(place + "/"), around = place.starts_with(plain + "/");
-      if (inside || around) graph_.connect(maker, vertex, kDerived, time_ms);
+      const Seen* maker = inside || around ? at_time(makers, time_ms) : nullptr;
+      if (maker) graph_.connect(maker->vertex, vertex, kDerived, time_ms);
     }
   }
 
@@ -182,7 +202,7 @@ class Builder {
     for (const Stuff& input : inputs) {
       const std::size_t vertex = artifact("DataSet", input, time_ms);
       graph_.connect(vertex, job.vertex, kContributed, time_ms);
-      latest_[plain_uri(input.uri)] = vertex;
+      places_[plain_uri(input.uri)].push_back({time_ms, vertex});
       if (!input.files.is_array()) {
         link_by_place(vertex, input.uri, time_ms);
         continue;
@@ -246,8 +266,8 @@ class Builder {
     if (outputs.empty() && !step.contains("Outputs")) outputs = outputs_of_request(job);
     for (const Stuff& output : outputs) {
       const std::size_t vertex = artifact(model.empty() ? "DataSet" : "Model", output, time_ms);
-      latest_[plain_uri(output.uri)] = vertex;
-      latest_made_[plain_uri(output.uri)] = vertex;
+      places_[plain_uri(output.uri)].push_back({time_ms, vertex});
+      made_places_[plain_uri(output.uri)].push_back({time_ms, vertex});
       // A result that was taken over where it lay is the work of the job that made it.
       if (source.empty() || !makers_.contains(vertex)) {
         graph_.connect(job.vertex, vertex, kProduced, time_ms);
@@ -256,6 +276,12 @@ class Builder {
       if (output.files.is_array())
         for (const Json& file : output.files) made_[{text_in(file, "Uri"), text_in(file, "Sha256")}] = vertex;
     }
+  }
+
+  void keep_file(const std::string& uri, const std::string& sha256, std::size_t vertex,
+                 std::int64_t time_ms) {
+    made_[{uri, sha256}] = vertex;
+    files_[uri].push_back({time_ms, vertex, sha256});
   }
 
   // Of a job's whole output the files of its model, under the hash that a job gets which reads that place.
@@ -461,7 +487,8 @@ class Builder {
         v.source_uri = text_at(record, {"Source", "SourceUri"});
         v.source_type = text_at(record, {"Source", "SourceType"});
         v.status = text_in(record, "Status");
-        for (const auto& [key, value] : record.value("Properties", Json::object()).items())
+        const Json properties = record.value("Properties", Json::object());
+        for (const auto& [key, value] : properties.items())
           if (value.is_string()) v.properties[key] = value.get<std::string>();
         v.created_ms = time_in(record, "CreationTime");
         v.modified_ms = time_in(record, "LastModifiedTime", v.created_ms);
@@ -486,7 +513,7 @@ class Builder {
   std::vector<JobRecord> jobs_read_;  // does not move once moments_ are made
   std::vector<Moment> moments_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // file and its hash: in which artifact
-  std::map<std::string, std::size_t> latest_, latest_made_;          // by place
+  std::map<std::string, std::vector<Seen>> places_, made_places_, files_;  // by URI, without a slash behind
   std::map<std::size_t, std::size_t> makers_;
   std::set<std::string> by_alias_;  // models that name their package by an alias
 };

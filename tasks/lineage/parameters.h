@@ -13,7 +13,7 @@ inline constexpr Parameter kLineageQueryParameters[] = {
     {"Filters", "object", false,
      "Types, LineageTypes, CreatedAfter/Before, ModifiedAfter/Before, Properties"},
     {"MaxDepth", "number", false, "steps; 10"},
-    {"MaxResults", "number", false, "vertices of a page; at most 1000"},
+    {"MaxResults", "number", false, "vertices of a page: 1000; at most 20000"},
     {"NextToken", "string", false, "of the page before"},
 };
 inline constexpr Parameter kAssociationParameters[] = {

@@ -50,9 +50,9 @@ void read_reports(const Json& metrics, const ObjectStore& objects, Cells& out) {
     const auto bytes = objects.read(uri);
     const Json report = bytes ? Json::parse(*bytes, nullptr, false) : Json();
     if (!report.is_object()) return;
-    // The kind of problem is the same for all versions and says nothing.
-    const bool wrapped = report.size() == 1 && report.begin()->is_object();
-    collect_numbers(wrapped ? *report.begin() : report, "", out);
+    // The kind of problem ("binary_classification_metrics") is the same for all versions and says nothing.
+    for (const auto& [key, member] : report.items())
+      collect_numbers(member, key.ends_with("_metrics") ? "" : key, out);
     return;
   }
   for (const Json& member : metrics) read_reports(member, objects, out);

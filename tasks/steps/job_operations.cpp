@@ -31,6 +31,8 @@ Json job_summary(const EntityKind& kind, const Json& record) {
   if (record.contains("LastModifiedTime")) summary["LastModifiedTime"] = record["LastModifiedTime"];
   const std::string begun = job_time(kind, "StartTime"), ended = job_time(kind, "EndTime");
   if (record.contains(begun)) summary["StartTime"] = record[begun];
+  // A tuning job begins when it is made.
+  if (kind.kind == kTuningJob.kind) summary["StartTime"] = summary["CreationTime"];
   if (record.contains(ended)) summary["EndTime"] = record[ended];
   if (record.contains("FailureReason")) summary["FailureReason"] = record["FailureReason"];
   const Json notes = record.value(kNotes, Json::object());
@@ -94,7 +96,7 @@ Result<Json> job_document(const TaskCall& call) {
   Json answer = {{"JobKind", job.kind->kind},
                  {"JobName", job.record.value(name_field(*job.kind), Json())},
                  {"Job", described(job.record)},
-                 {"Summary", job_summary(*job.kind, job.record)}};
+                 {"Overview", job_summary(*job.kind, job.record)}};
   for (const char* member : {kStep, kCourse, "Caller", "ExecutionArn", "Progress"})
     if (notes.contains(member)) answer[member] = notes[member];
   answer["LogFile"] =

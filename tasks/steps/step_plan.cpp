@@ -46,6 +46,9 @@ constexpr std::string_view kAboutTheJob[] = {"sagemaker_submit_directory", "sage
 constexpr std::string_view kPlaces[] = {"S3Uri",         "S3OutputPath", "ImageUri",
                                         "TrainingImage", "KmsKeyId",     "OutputKmsKeyId"};
 
+// What the parts of lists are called; their own parameters are told apart by it.
+constexpr std::string_view kPartNames[] = {"ChannelName", "InputName", "OutputName"};
+
 template <std::size_t n>
 bool is_one_of(const std::string_view (&names)[n], std::string_view name) {
   for (const std::string_view one : names)
@@ -60,15 +63,16 @@ void flatten_request(const Json& value, const std::string& path, bool whole,
   if (value.is_null()) return;
   if (value.is_object()) {
     for (const auto& [key, member] : value.items())
-      if (whole || !is_one_of(kPlaces, key))
+      if (whole || (!is_one_of(kPlaces, key) && !is_one_of(kPartNames, key)))
         flatten_request(member, path.empty() ? key : path + "." + key, whole || key == "Environment", out);
     return;
   }
   if (value.is_array()) {
     for (std::size_t i = 0; i < value.size(); ++i) {
       std::string name;
-      for (const char* key : {"ChannelName", "InputName", "OutputName"})
+      for (const std::string_view key : kPartNames)
         if (name.empty()) name = text_in(value[i], key);
+      if (!name.empty()) out.emplace(path, "").first->second += (i == 0 ? "" : ", ") + name;
       flatten_request(value[i], name.empty() ? path + "[" + std::to_string(i) + "]" : name, whole, out);
     }
     return;
