@@ -174,6 +174,7 @@ bool larger_is_better(std::string_view metric) {
                                                  "multiclass_accuracy",
                                                  "multiclass_top_k_accuracy",
                                                  "pre",
+                                                 "oob_score",
                                                  "explained_variance_ratio",
                                                  "normalized_discounted_cumulative_gain",
                                                  "mean_reciprocal_rank",

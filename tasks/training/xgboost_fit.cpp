@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tasks/training/dataset_checks.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/stream_passes.h"
 #include "tasks/training/xgboost.h"
@@ -312,8 +313,7 @@ Result<Fitted> Xgboost::boost(const Dataset& train, const Dataset* validation, c
       for (const MetricPoint& point : latest) best.metrics[point.name] = point.value;
     }
     if (settings_.patience > 0 && round - best.round >= settings_.patience) stop = true;
-    if (context.checkpoint && context.checkpoint_rounds > 0 && done % context.checkpoint_rounds == 0 &&
-        !linear)
+    if (!linear && checkpoint_due(context, done))
       context.checkpoint(checkpoint_of(booster->ensemble(), best));
   }
 

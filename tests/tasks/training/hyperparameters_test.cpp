@@ -63,6 +63,7 @@ TEST_CASE("larger_is_better: by the metric's name") {
   CHECK(larger_is_better("validation:auc"));
   CHECK(larger_is_better("train:accuracy"));
   CHECK(larger_is_better("validation:map@10"));
+  CHECK(larger_is_better("train:oob_score"));
   CHECK(!larger_is_better("validation:logloss"));
   CHECK(!larger_is_better("validation:rmse"));
   CHECK(!larger_is_better("validation:mape"));
