@@ -62,7 +62,7 @@ TEST_CASE("Online store: puts and deletions in any order come to what a model of
   OnlineModel model;
   Random random(20261122);
   std::size_t lines = 0;
-  for (int step = 0; step < 1500; ++step) {
+  for (int step = 0; step < 600; ++step) {
     const std::uint64_t id = random.below(6), time = 1000 + random.below(40), what = random.below(10);
     if (what < 6) {
       model.put(id, time, step);
