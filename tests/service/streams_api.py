@@ -191,6 +191,41 @@ class Streams(Case):
         self.assertEqual(firehose.list_delivery_streams()["DeliveryStreamNames"], ["d"])
         firehose.delete_delivery_stream(DeliveryStreamName="d")
 
+    def test_cbor(self):
+        """Clients that send CBOR get it back: blobs as bytes, times as milliseconds with tag 1."""
+        c = self.serve()
+        c.kinesis("CreateStream", StreamName="s", ShardCount=1)
+
+        def item(value):
+            if isinstance(value, bytes):
+                return bytes([0x40 + len(value)]) + value
+            if isinstance(value, str):
+                text = value.encode()
+                return (bytes([0x60 + len(text)]) if len(text) < 24 else b"\x79" + len(text).to_bytes(2, "big")) + text
+            return bytes([0xA0 + len(value)]) + b"".join(item(k) + item(v) for k, v in value.items())
+
+        def ask(operation, value):
+            connection = http.client.HTTPConnection("127.0.0.1", c.port, timeout=30)
+            connection.request("POST", "/", item(value), {"X-Amz-Target": "Kinesis_20131202." + operation, "Content-Type": "application/x-amz-cbor-1.1"})
+            response = connection.getresponse()
+            body = response.read()
+            connection.close()
+            self.assertEqual(response.getheader("Content-Type"), "application/x-amz-cbor-1.1")
+            return response.status, body
+        status, body = ask("PutRecord", {"StreamName": "s", "PartitionKey": "k", "Data": b"\x00\xff"})
+        self.assertEqual(status, 200)
+        self.assertIn(item("shardId-000000000000"), body)
+        at = c.kinesis("GetShardIterator", StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        status, body = ask("GetRecords", {"ShardIterator": at})
+        self.assertEqual(status, 200)
+        self.assertIn(item("Data") + b"\x42\x00\xff", body)
+        place = body.index(b"ApproximateArrivalTimestamp") + len("ApproximateArrivalTimestamp")
+        self.assertEqual(body[place:place + 2], b"\xc1\x1b")
+        self.assertLess(abs(int.from_bytes(body[place + 2:place + 10], "big") / 1000 - time.time()), 60)
+        status, body = ask("PutRecord", {"StreamName": "none", "PartitionKey": "k", "Data": b""})
+        self.assertEqual(status, 400)
+        self.assertIn(b"ResourceNotFoundException", body)
+
     def test_refusals(self):
         c = self.serve()
         c.kinesis("CreateStream", StreamName="s", ShardCount=1)
