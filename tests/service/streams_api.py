@@ -248,6 +248,30 @@ class Streams(Case):
                 call()
             self.assertEqual((raised.exception.status, raised.exception.code), (status, code), (number, str(raised.exception)))
 
+    def test_workflow_puts(self):
+        """A task puts text as it is, and JSON as its text; what is refused has its class."""
+        c = self.serve()
+        c.kinesis("CreateStream", StreamName="s", ShardCount=1)
+        put = "arn:aws:states:::aws-sdk:kinesis:putRecord"
+        machine = self.machine("m", {
+            "Done": {"Type": "Task", "Resource": put, "Parameters": {"StreamName": "s", "PartitionKey": "k", "Data.$": "$.row"}, "ResultPath": "$.put", "Next": "Many"},
+            "Many": {"Type": "Task", "Resource": put + "s", "Parameters": {"StreamName": "s", "Records": [{"PartitionKey": "k", "Data": "text"}]},
+                     "ResultPath": "$.many", "Next": "None"},
+            "None": {"Type": "Task", "Resource": put, "Parameters": {"StreamName": "none", "PartitionKey": "k", "Data": "x"},
+                     "Catch": [{"ErrorEquals": ["Kinesis.ResourceNotFoundException"], "ResultPath": "$.error", "Next": "End"}], "End": True},
+            "End": {"Type": "Pass", "End": True}})
+        execution = self.server.call("StartExecution", stateMachineArn=machine, input=json.dumps({"row": {"n": 1}}))["executionArn"]
+        described = lambda: self.server.call("DescribeExecution", executionArn=execution)
+        self.wait_for(lambda: described()["status"] != "RUNNING", "the execution")
+        self.assertEqual(described()["status"], "SUCCEEDED", described())
+        output = json.loads(described()["output"])
+        self.assertEqual(output["put"]["ShardId"], "shardId-000000000000")
+        self.assertEqual(output["many"]["FailedRecordCount"], 0)
+        self.assertIn("Stream none under account", output["error"]["Cause"])
+        at = c.kinesis("GetShardIterator", StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        got = [base64.b64decode(r["Data"]).decode() for r in c.kinesis("GetRecords", ShardIterator=at)["Records"]]
+        self.assertEqual(got, ['{"n":1}', "text"])
+
     # ---- Consumers
 
     def test_mapping(self):
