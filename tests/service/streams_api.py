@@ -408,8 +408,27 @@ def lambda_handler(event, context):
         self.assertRegex(self.objects("other")[0].relative_to(self.home / "objects/other").as_posix(), r"^\d{4}/\d{2}/\d{2}/\d{2}/direct-1-")
         self.assertEqual([json.loads(line)["n"] for line in self.objects("other")[0].read_text().splitlines()], list(range(7)))
         # A full buffer does not wait.
-        c.put("s", *[("k", {"n": n, "pad": "x" * 20000}) for n in range(60)])
+        c.put("s", *[("k", {"n": n, "pad": "x" * 20000}) for n in range(100, 160)])
         self.wait_for(lambda: len(self.objects("out")) >= 3, "a second and a third object")
+        # Another prefix while records are on their way: each is in one object.
+        for n in range(160, 220):
+            c.put("s", ("k", {"n": n}))
+            if n == 190:
+                c.firehose("UpdateDestination", DeliveryStreamName="d", CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+                           ExtendedS3DestinationUpdate={"Prefix": "more/", "BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 0}})
+        everything = lambda: sorted(json.loads(line)["n"] for path in self.objects("out") for line in gzip.decompress(path.read_bytes()).splitlines())
+        self.wait_for(lambda: len(everything()) >= 220, "all records")
+        time.sleep(0.5)
+        self.assertEqual(everything(), list(range(220)))
+        self.assertTrue(list((self.home / "objects/out/more").rglob("*.gz")))
+        with self.assertRaises(ApiError) as raised:
+            c.firehose("UpdateDestination", DeliveryStreamName="d", CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+                       ExtendedS3DestinationUpdate={"Prefix": "../x/"})
+        self.assertEqual(raised.exception.code, "ConcurrentModificationException")
+        with self.assertRaises(ApiError) as raised:
+            c.firehose("UpdateDestination", DeliveryStreamName="d", CurrentDeliveryStreamVersionId="2", DestinationId="destinationId-000000000001",
+                       ExtendedS3DestinationUpdate={"Prefix": "../x/"})
+        self.assertEqual(raised.exception.code, "InvalidArgumentException")
 
     # ---- Anomalies
 
