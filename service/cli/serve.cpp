@@ -407,7 +407,9 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
   Serving serving(configuration, keys, metrics, *home, function_logs, std::move(log_store), *catalog, bus);
   configuration.http.streams = [](const http::Request& head) {
     const std::string service = api::scope_service(head);
-    if (service.empty() && api::SchedulerApi::serves(head)) return false;
+    if (service.empty() && (api::SchedulerApi::serves(head) || api::StreamConsumersApi::serves_pipes(head) ||
+                            api::StreamConsumersApi::serves_mappings(head)))
+      return false;
     return (service.empty() || service == "s3") && api::streams_to_s3(head, !service.empty());
   };
   MR_TRY(server, http::listen(home->loop(), address, configuration.http,
