@@ -11,6 +11,8 @@ import json
 import math
 import os
 import random
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -190,6 +192,29 @@ class Streams(Case):
         self.assertEqual(firehose.describe_delivery_stream(DeliveryStreamName="d")["DeliveryStreamDescription"]["DeliveryStreamStatus"], "ACTIVE")
         self.assertEqual(firehose.list_delivery_streams()["DeliveryStreamNames"], ["d"])
         firehose.delete_delivery_stream(DeliveryStreamName="d")
+
+    def test_aws_cli(self):
+        program_of_aws = shutil.which("aws")
+        if not program_of_aws:
+            self.skipTest("skipped: the AWS command line is not there")
+        self.serve()
+
+        def aws(*arguments):
+            done = subprocess.run([program_of_aws, "--endpoint-url", self.server.url, *arguments], capture_output=True, text=True, timeout=60, check=False,
+                                  env=dict(os.environ, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_DEFAULT_REGION="us-east-1", AWS_PAGER=""))
+            if done.returncode != 0 and "command not found" in done.stderr:
+                self.skipTest("skipped: the AWS command line does not run")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout or "{}")
+        aws("kinesis", "create-stream", "--stream-name", "s", "--shard-count", "1")
+        aws("kinesis", "wait", "stream-exists", "--stream-name", "s")
+        put = aws("kinesis", "put-record", "--stream-name", "s", "--partition-key", "k", "--data", "aGVsbG8=")
+        at = aws("kinesis", "get-shard-iterator", "--stream-name", "s", "--shard-id", put["ShardId"], "--shard-iterator-type", "TRIM_HORIZON")["ShardIterator"]
+        got = aws("kinesis", "get-records", "--shard-iterator", at)["Records"]
+        self.assertEqual(got[0]["SequenceNumber"], put["SequenceNumber"])
+        self.assertIn(got[0]["Data"], ("aGVsbG8=", b64("aGVsbG8=")))  # its first version takes text, its second Base64
+        aws("kinesis", "split-shard", "--stream-name", "s", "--shard-to-split", put["ShardId"], "--new-starting-hash-key", "5")
+        self.assertEqual(len(aws("kinesis", "list-shards", "--stream-name", "s")["Shards"]), 3)
 
     def test_cbor(self):
         """Clients that send CBOR get it back: blobs as bytes, times as milliseconds with tag 1."""
@@ -466,7 +491,6 @@ def lambda_handler(event, context):
         for n in planted:
             field = "temperature" if n % 2 else "pressure"
             self.assertGreater(calm[n]["attribution"][field], 0.6, calm[n])
-        import shutil
         shutil.rmtree(self.home)
         self.home.mkdir()
         self.serve()
