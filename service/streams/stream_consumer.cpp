@@ -179,11 +179,13 @@ void StreamConsumer::restore_forest(const ReaderPtr& reader) {
           if (!note) return static_cast<void>(readers_.erase(reader->shard.id));
           if (!*note) return begin_forest(reader);
           const auto position = reader->forest->load(**note);
-          if (position && *position <= reader->place.next)
-            reader->read_to = *position;
-          else
+          if (!position || *position > reader->place.next) {
             log::warning("a forest begins anew: what was saved of it is of other settings, or damaged",
                          {{"consumer", plan_->arn}});
+            reader->forest.emplace(*plan_->forest);
+            return begin_forest(reader);
+          }
+          reader->read_to = *position;
           reader->replay_to = reader->place.next;
           reader->rows_saved = reader->forest->rows();
           reader->ready = true;
