@@ -462,7 +462,8 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
   configuration.http.streams = [](const http::Request& head) {
     const std::string service = api::scope_service(head);
     if (service.empty() && (api::SchedulerApi::serves(head) || api::FeatureStoreApi::serves(head) ||
-                            api::LabelsApi::serves(head)))
+                            api::LabelsApi::serves(head) || api::StreamConsumersApi::serves_pipes(head) ||
+                            api::StreamConsumersApi::serves_mappings(head)))
       return false;
     return (service.empty() || service == "s3") && api::streams_to_s3(head, !service.empty());
   };

@@ -92,8 +92,9 @@ void Handover::invoke(const std::string& function, Payload event,
                                    });
 }
 
-void Handover::hand_over(PlanPtr plan, std::string key, std::vector<Item> items, Done done) {
-  if (plan->objects) return write_object(plan, key, std::move(items), done);
+void Handover::hand_over(PlanPtr plan, std::string key, std::vector<Item> items, Done done,
+                         const std::string& object) {
+  if (plan->objects) return write_object(plan, object, std::move(items), done);
   if (!plan->pipe) {
     std::vector<std::string> ids;
     for (const Item& item : items) ids.push_back(item.id);
@@ -223,9 +224,9 @@ bool Handover::aside(std::function<void()> work, std::function<void()> then) {
 namespace {
 
 // The object of a batch, written apart.
-Result<objects::NewObject> object_of(const ConsumerPlan& plan, const std::string& key,
+Result<objects::NewObject> object_of(const ConsumerPlan& plan, const std::string& name,
                                      const std::vector<Item>& items, const tasks::ObjectStore& store,
-                                     const std::filesystem::path& root) {
+                                     const std::filesystem::path& root, std::uint64_t serial) {
   std::string bytes;
   for (const Item& item : items) {
     bytes += item.raw;
@@ -236,7 +237,8 @@ Result<objects::NewObject> object_of(const ConsumerPlan& plan, const std::string
     bytes = std::move(packed);
   }
   objects::NewObject object;
-  object.name = {plan.objects->bucket, object_key(*plan.objects, plan.name, key, items.front().arrived)};
+  const std::size_t slash = name.find('/');
+  object.name = {name.substr(0, slash), name.substr(slash + 1)};
   MR_TRY(path, store.path_of("s3://" + object.name.bucket + "/" + object.name.key));
   object.path = std::move(path);
   if (const auto bucket = root / object.name.bucket; !std::filesystem::exists(bucket)) {
@@ -246,8 +248,7 @@ Result<objects::NewObject> object_of(const ConsumerPlan& plan, const std::string
       return fail(ErrorCode::Internal, "can't make the bucket " + bucket.string() + ": " + made.message());
     MR_DO(tasks::sync_directory(root));
   }
-  const auto temporary =
-      root / ".uploads" / ("put-delivery-" + digest_hex(Digest::Sha256, key).substr(0, 32));
+  const auto temporary = root / ".uploads" / ("put-delivery-" + std::to_string(serial));
   std::error_code code;
   std::filesystem::create_directories(temporary.parent_path(), code);
   objects::TempFile file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
@@ -265,7 +266,7 @@ Result<objects::NewObject> object_of(const ConsumerPlan& plan, const std::string
 
 }  // namespace
 
-void Handover::write_object(const PlanPtr& plan, const std::string& key, std::vector<Item> items,
+void Handover::write_object(const PlanPtr& plan, const std::string& object, std::vector<Item> items,
                             const Done& done) {
   const auto ended = [done, alive = std::weak_ptr(alive_)](const Status& status) {
     if (alive.expired()) return;
@@ -277,14 +278,14 @@ void Handover::write_object(const PlanPtr& plan, const std::string& key, std::ve
   };
   if (!around_.objects) return ended(fail(ErrorCode::Unavailable, "this process has no object store"));
   const auto made = std::make_shared<Result<objects::NewObject>>(fail(ErrorCode::Internal, "not made"));
-  const bool taken =
-      aside([made, plan, key, items = std::move(items), root = around_.objects_folder,
-             &store = around_.tasks.objects()] { *made = object_of(*plan, key, items, store, root); },
-            [made, ended, catalog = around_.objects, &loop = around_.loop] {
-              if (!*made) return ended(fail(made->error()));
-              catalog->put(std::move(**made),
-                           [ended, &loop](const Status& put) { loop.post([ended, put] { ended(put); }); });
-            });
+  const bool taken = aside(
+      [made, plan, object, items = std::move(items), root = around_.objects_folder, serial = ++serial_,
+       &store = around_.tasks.objects()] { *made = object_of(*plan, object, items, store, root, serial); },
+      [made, ended, catalog = around_.objects, &loop = around_.loop] {
+        if (!*made) return ended(fail(made->error()));
+        catalog->put(std::move(**made),
+                     [ended, &loop](const Status& put) { loop.post([ended, put] { ended(put); }); });
+      });
   if (!taken) ended(fail(ErrorCode::Unavailable, "too many objects wait to be written"));
 }
 

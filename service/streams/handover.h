@@ -38,9 +38,9 @@ class Handover {
 
   explicit Handover(HandoverSurroundings around) : around_(std::move(around)) {}
 
-  // `key` names the batch: the same key, the same items.
+  // `key` names the batch: the same key, the same items. `object`: "BUCKET/KEY", of a delivery stream.
   void hand_over(std::shared_ptr<const ConsumerPlan> plan, std::string key, std::vector<Item> items,
-                 Done done);
+                 Done done, const std::string& object = {});
   // What failed for good, to the plan's destination of failures; `batch` says which items those were.
   void tell_failure(const ConsumerPlan& plan, const std::string& key, const std::string& batch_name,
                     const Payload& batch, const Handed& handed, int attempts);
@@ -59,9 +59,11 @@ class Handover {
   void send_each(const PlanPtr& plan, const std::string& key, const std::vector<Payload>& events, Done done);
   void put_records(const PlanPtr& plan, const std::string& key, const std::vector<Payload>& events,
                    Done done);
-  void write_object(const PlanPtr& plan, const std::string& key, std::vector<Item> items, const Done& done);
+  void write_object(const PlanPtr& plan, const std::string& object, std::vector<Item> items,
+                    const Done& done);
 
   HandoverSurroundings around_;
+  std::uint64_t serial_ = 0;  // of objects on their way
   std::shared_ptr<int> alive_ = std::make_shared<int>();
   tasks::WorkerPool pool_{2, 10'000};
 };

@@ -102,17 +102,13 @@ BusAnswer update_pipe(OperationCall& call) {
   const std::string name = bus::text(call.input, "Name");
   Json record = call.records.find(kind::kPipe, name);
   if (!record.is_object()) return no_pipe(name);
-  const Json before = record.value("SourceParameters", Json::object());
+  const Json before =
+      record.value("SourceParameters", Json::object()).value("KinesisStreamParameters", Json::object());
   const std::string source = record.value("Source", "");
   copy_pipe(record, call.input);
   record["Source"] = source;
-  if (Json* stream = record.contains("SourceParameters") &&
-                             record["SourceParameters"].contains("KinesisStreamParameters")
-                         ? &record["SourceParameters"]["KinesisStreamParameters"]
-                         : nullptr)
-    for (const char* kept : {"StartingPosition", "StartingPositionTimestamp"})
-      if (before.contains("KinesisStreamParameters") && before["KinesisStreamParameters"].contains(kept))
-        (*stream)[kept] = before["KinesisStreamParameters"][kept];
+  for (const char* kept : {"StartingPosition", "StartingPositionTimestamp"})
+    if (before.contains(kept)) record["SourceParameters"]["KinesisStreamParameters"][kept] = before[kept];
   return keep_pipe(call, std::move(record), "UPDATING");
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "service/streams/object_batch.h"
 
 namespace millrace::streams {
 namespace {
@@ -26,7 +27,11 @@ bool overlap(const Shard& a, const Shard& b) {
 }  // namespace
 
 Json to_record(const Place& place) {
-  return {{"Next", place.next}, {"Until", place.until}, {"Attempts", place.attempts}, {"Done", place.done}};
+  return {{"Next", place.next},
+          {"Until", place.until},
+          {"Attempts", place.attempts},
+          {"Done", place.done},
+          {"Object", place.object}};
 }
 
 Place place_of(const Json& record) {
@@ -36,6 +41,7 @@ Place place_of(const Json& record) {
   place.until = record.value("Until", std::int64_t{0});
   place.attempts = record.value("Attempts", 0);
   place.done = record.value("Done", false);
+  place.object = record.value("Object", "");
   return place;
 }
 
@@ -173,11 +179,13 @@ void StreamConsumer::restore_forest(const ReaderPtr& reader) {
           if (!note) return static_cast<void>(readers_.erase(reader->shard.id));
           if (!*note) return begin_forest(reader);
           const auto position = reader->forest->load(**note);
-          if (position && *position <= reader->place.next)
-            reader->read_to = *position;
-          else
+          if (!position || *position > reader->place.next) {
             log::warning("a forest begins anew: what was saved of it is of other settings, or damaged",
                          {{"consumer", plan_->arn}});
+            reader->forest.emplace(*plan_->forest);
+            return begin_forest(reader);
+          }
+          reader->read_to = *position;
           reader->replay_to = reader->place.next;
           reader->rows_saved = reader->forest->rows();
           reader->ready = true;
@@ -358,6 +366,10 @@ void StreamConsumer::prepared(const ReaderPtr& reader, std::int64_t until, bool 
   if (begun) return run(reader);
   r.place.until = until;
   r.place.attempts = 0;
+  if (plan_->objects)
+    r.place.object =
+        plan_->objects->bucket + "/" +
+        object_key(*plan_->objects, plan_->name, batch_key(r, r.items.front()), r.items.front().arrived);
   keep_place(reader, [this, reader] { run(reader); });
 }
 
@@ -458,7 +470,8 @@ void StreamConsumer::advance(const ReaderPtr& reader, std::int64_t to) {
     r.buffer.pop_front();
   }
   if (handed_) handed_->add(count);
-  r.place = {to, 0, 0, false};
+  r.place = {};
+  r.place.next = to;
   places_[r.shard.id] = r.place;
   r.items.clear();
   r.parts.clear();

@@ -28,6 +28,8 @@ struct Place {
   std::int64_t next = 0, until = 0;
   int attempts = 0;   // of that batch, that have failed
   bool done = false;  // the shard is closed and read to its end
+  std::string
+      object;  // "BUCKET/KEY" that a delivery stream writes the batch to, whatever its plan says later
 };
 Json to_record(const Place& place);
 Place place_of(const Json& record);

@@ -11,6 +11,8 @@ import json
 import math
 import os
 import random
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -191,6 +193,64 @@ class Streams(Case):
         self.assertEqual(firehose.list_delivery_streams()["DeliveryStreamNames"], ["d"])
         firehose.delete_delivery_stream(DeliveryStreamName="d")
 
+    def test_aws_cli(self):
+        program_of_aws = shutil.which("aws")
+        if not program_of_aws:
+            self.skipTest("skipped: the AWS command line is not there")
+        self.serve()
+
+        def aws(*arguments):
+            done = subprocess.run([program_of_aws, "--endpoint-url", self.server.url, *arguments], capture_output=True, text=True, timeout=60, check=False,
+                                  env=dict(os.environ, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_DEFAULT_REGION="us-east-1", AWS_PAGER=""))
+            if done.returncode != 0 and "command not found" in done.stderr:
+                self.skipTest("skipped: the AWS command line does not run")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return json.loads(done.stdout or "{}")
+        aws("kinesis", "create-stream", "--stream-name", "s", "--shard-count", "1")
+        aws("kinesis", "wait", "stream-exists", "--stream-name", "s")
+        put = aws("kinesis", "put-record", "--stream-name", "s", "--partition-key", "k", "--data", "aGVsbG8=")
+        at = aws("kinesis", "get-shard-iterator", "--stream-name", "s", "--shard-id", put["ShardId"], "--shard-iterator-type", "TRIM_HORIZON")["ShardIterator"]
+        got = aws("kinesis", "get-records", "--shard-iterator", at)["Records"]
+        self.assertEqual(got[0]["SequenceNumber"], put["SequenceNumber"])
+        self.assertIn(got[0]["Data"], ("aGVsbG8=", b64("aGVsbG8=")))  # its first version takes text, its second Base64
+        aws("kinesis", "split-shard", "--stream-name", "s", "--shard-to-split", put["ShardId"], "--new-starting-hash-key", "5")
+        self.assertEqual(len(aws("kinesis", "list-shards", "--stream-name", "s")["Shards"]), 3)
+
+    def test_cbor(self):
+        """Clients that send CBOR get it back: blobs as bytes, times as milliseconds with tag 1."""
+        c = self.serve()
+        c.kinesis("CreateStream", StreamName="s", ShardCount=1)
+
+        def item(value):
+            if isinstance(value, bytes):
+                return bytes([0x40 + len(value)]) + value
+            if isinstance(value, str):
+                text = value.encode()
+                return (bytes([0x60 + len(text)]) if len(text) < 24 else b"\x79" + len(text).to_bytes(2, "big")) + text
+            return bytes([0xA0 + len(value)]) + b"".join(item(k) + item(v) for k, v in value.items())
+
+        def ask(operation, value):
+            connection = http.client.HTTPConnection("127.0.0.1", c.port, timeout=30)
+            connection.request("POST", "/", item(value), {"X-Amz-Target": "Kinesis_20131202." + operation, "Content-Type": "application/x-amz-cbor-1.1"})
+            response = connection.getresponse()
+            body = response.read()
+            connection.close()
+            self.assertEqual(response.getheader("Content-Type"), "application/x-amz-cbor-1.1")
+            return response.status, body
+        status, body = ask("PutRecord", {"StreamName": "s", "PartitionKey": "k", "Data": b"\x00\xff"})
+        self.assertEqual(status, 200)
+        self.assertIn(item("shardId-000000000000"), body)
+        at = c.kinesis("GetShardIterator", StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        status, body = ask("GetRecords", {"ShardIterator": at})
+        self.assertEqual(status, 200)
+        self.assertIn(item("Data") + b"\x42\x00\xff", body)
+        place = body.index(b"ApproximateArrivalTimestamp") + len("ApproximateArrivalTimestamp")
+        self.assertEqual(body[place:place + 2], b"\xc1\x1b")
+        self.assertLess(abs(int.from_bytes(body[place + 2:place + 10], "big") / 1000 - time.time()), 60)
+        status, body = ask("PutRecord", {"StreamName": "none", "PartitionKey": "k", "Data": b""})
+        self.assertEqual(status, 400)
+        self.assertIn(b"ResourceNotFoundException", body)
+
     def test_refusals(self):
         c = self.serve()
         c.kinesis("CreateStream", StreamName="s", ShardCount=1)
@@ -212,6 +272,30 @@ class Streams(Case):
             with self.assertRaises(ApiError, msg=number) as raised:
                 call()
             self.assertEqual((raised.exception.status, raised.exception.code), (status, code), (number, str(raised.exception)))
+
+    def test_workflow_puts(self):
+        """A task puts text as it is, and JSON as its text; what is refused has its class."""
+        c = self.serve()
+        c.kinesis("CreateStream", StreamName="s", ShardCount=1)
+        put = "arn:aws:states:::aws-sdk:kinesis:putRecord"
+        machine = self.machine("m", {
+            "Done": {"Type": "Task", "Resource": put, "Parameters": {"StreamName": "s", "PartitionKey": "k", "Data.$": "$.row"}, "ResultPath": "$.put", "Next": "Many"},
+            "Many": {"Type": "Task", "Resource": put + "s", "Parameters": {"StreamName": "s", "Records": [{"PartitionKey": "k", "Data": "text"}]},
+                     "ResultPath": "$.many", "Next": "None"},
+            "None": {"Type": "Task", "Resource": put, "Parameters": {"StreamName": "none", "PartitionKey": "k", "Data": "x"},
+                     "Catch": [{"ErrorEquals": ["Kinesis.ResourceNotFoundException"], "ResultPath": "$.error", "Next": "End"}], "End": True},
+            "End": {"Type": "Pass", "End": True}})
+        execution = self.server.call("StartExecution", stateMachineArn=machine, input=json.dumps({"row": {"n": 1}}))["executionArn"]
+        described = lambda: self.server.call("DescribeExecution", executionArn=execution)
+        self.wait_for(lambda: described()["status"] != "RUNNING", "the execution")
+        self.assertEqual(described()["status"], "SUCCEEDED", described())
+        output = json.loads(described()["output"])
+        self.assertEqual(output["put"]["ShardId"], "shardId-000000000000")
+        self.assertEqual(output["many"]["FailedRecordCount"], 0)
+        self.assertIn("Stream none under account", output["error"]["Cause"])
+        at = c.kinesis("GetShardIterator", StreamName="s", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+        got = [base64.b64decode(r["Data"]).decode() for r in c.kinesis("GetRecords", ShardIterator=at)["Records"]]
+        self.assertEqual(got, ['{"n":1}', "text"])
 
     # ---- Consumers
 
@@ -316,6 +400,9 @@ def lambda_handler(event, context):
         c.put("s", ("k", {"n": 1}))
         data = lambda: sorted(json.loads(base64.b64decode(e["data"]))["n"] for batch in self.inputs(machine) for e in batch)
         self.wait_for(lambda: data() == [1], "the first")
+        c.rest("PUT", "/v1/pipes/p", Target=machine, Description="the same", RoleArn=ROLE, SourceParameters={"KinesisStreamParameters": {"BatchSize": 3}})
+        described = c.rest("GET", "/v1/pipes/p")
+        self.assertEqual(described["SourceParameters"]["KinesisStreamParameters"], {"BatchSize": 3, "StartingPosition": "TRIM_HORIZON"})
         c.rest("POST", "/v1/pipes/p/stop")
         c.put("s", ("k", {"n": 2}))
         time.sleep(0.5)
@@ -349,8 +436,27 @@ def lambda_handler(event, context):
         self.assertRegex(self.objects("other")[0].relative_to(self.home / "objects/other").as_posix(), r"^\d{4}/\d{2}/\d{2}/\d{2}/direct-1-")
         self.assertEqual([json.loads(line)["n"] for line in self.objects("other")[0].read_text().splitlines()], list(range(7)))
         # A full buffer does not wait.
-        c.put("s", *[("k", {"n": n, "pad": "x" * 20000}) for n in range(60)])
+        c.put("s", *[("k", {"n": n, "pad": "x" * 20000}) for n in range(100, 160)])
         self.wait_for(lambda: len(self.objects("out")) >= 3, "a second and a third object")
+        # Another prefix while records are on their way: each is in one object.
+        for n in range(160, 220):
+            c.put("s", ("k", {"n": n}))
+            if n == 190:
+                c.firehose("UpdateDestination", DeliveryStreamName="d", CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+                           ExtendedS3DestinationUpdate={"Prefix": "more/", "BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 0}})
+        everything = lambda: sorted(json.loads(line)["n"] for path in self.objects("out") for line in gzip.decompress(path.read_bytes()).splitlines())
+        self.wait_for(lambda: len(everything()) >= 220, "all records")
+        time.sleep(0.5)
+        self.assertEqual(everything(), list(range(220)))
+        self.assertTrue(list((self.home / "objects/out/more").rglob("*.gz")))
+        with self.assertRaises(ApiError) as raised:
+            c.firehose("UpdateDestination", DeliveryStreamName="d", CurrentDeliveryStreamVersionId="1", DestinationId="destinationId-000000000001",
+                       ExtendedS3DestinationUpdate={"Prefix": "../x/"})
+        self.assertEqual(raised.exception.code, "ConcurrentModificationException")
+        with self.assertRaises(ApiError) as raised:
+            c.firehose("UpdateDestination", DeliveryStreamName="d", CurrentDeliveryStreamVersionId="2", DestinationId="destinationId-000000000001",
+                       ExtendedS3DestinationUpdate={"Prefix": "../x/"})
+        self.assertEqual(raised.exception.code, "InvalidArgumentException")
 
     # ---- Anomalies
 
@@ -385,7 +491,6 @@ def lambda_handler(event, context):
         for n in planted:
             field = "temperature" if n % 2 else "pressure"
             self.assertGreater(calm[n]["attribution"][field], 0.6, calm[n])
-        import shutil
         shutil.rmtree(self.home)
         self.home.mkdir()
         self.serve()

@@ -1,6 +1,7 @@
 #include "tasks/integrations/kinesis/streams.h"
 
-#include "base/log.h"
+#include <atomic>
+
 #include "base/random.h"
 #include "tasks/integrations/attempts.h"
 #include "tasks/integrations/group_calls.h"
@@ -12,7 +13,8 @@ namespace millrace::tasks::kinesis {
 namespace {
 
 constexpr int kReadingThreads = 2;
-constexpr std::size_t kReadsMax = 10'000;  // that wait; more are refused
+constexpr std::size_t kReadsMax = 10'000;                         // that wait; more are refused
+constexpr std::size_t kWaitingBytesMax = std::size_t{256} << 20;  // of requests that wait for the disk
 constexpr Millis kTrimPause{60'000};
 constexpr std::string_view kSecretKey = "secret";
 
@@ -58,6 +60,7 @@ struct Streams::State {
   std::optional<StreamStore> store = {};
   Attempts attempts = {};
   Millis trimmed{0};
+  std::atomic<std::size_t> waiting_bytes{0};
   bool stale = false;  // a group was undone: streams are read again first
   std::mutex listening = {};
   std::function<void(const std::string&)> listener = {};
@@ -168,14 +171,21 @@ void Streams::call(ServiceCall call, ServiceReply reply) {
                     }};
     return {s->carry_out(asked, *row, session)};
   };
-  const auto told = [s, put, reply = std::move(reply)](ServiceAnswer answer) {
+  const ServiceError busy{"ProvisionedThroughputExceededException",
+                          "too many requests are waiting; try again later"};
+  const std::size_t bytes = call.input.size();
+  if (s->waiting_bytes.fetch_add(bytes) + bytes > kWaitingBytesMax) {
+    s->waiting_bytes -= bytes;
+    return reply(tl::unexpected<ServiceError>(busy));
+  }
+  const auto told = [s, put, bytes, reply = std::move(reply)](ServiceAnswer answer) {
+    s->waiting_bytes -= bytes;
     const bool durable = answer.has_value();
     reply(std::move(answer));
     if (durable)
       for (const std::string& stream : *put) s->tell(stream);
   };
-  submit_call(*s->group, std::move(call), told, run,
-              {"ProvisionedThroughputExceededException", "too many requests are waiting; try again later"});
+  submit_call(*s->group, std::move(call), told, run, busy);
 }
 
 void Streams::look(std::string stream, Done<std::optional<Stream>> done) {
