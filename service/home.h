@@ -16,6 +16,7 @@
 //   HOME/hashes.db     what is remembered of files' hashes; may be deleted
 //   HOME/objects/      s3://bucket/key is objects/bucket/key
 //   HOME/objects.db    what is known of objects beside their bytes
+//   HOME/outcomes.db   requests of endpoints with an inference id, and what became of them
 //   HOME/functions/    local functions, a folder each
 //   HOME/integrations.json, connections.json, events.db, topics.db, notifications/: docs/integrations.md
 //   HOME/logs/         logs of jobs and functions

@@ -140,6 +140,7 @@ class EndpointHost {
                                                  const std::string& variant, std::size_t position,
                                                  const Json& container, const Json& limits);
   WorkerPool& script_pool();
+  void remove_left_programs() const;
   void tend_all();
   void tend_scripts();
   Status add_fleet(const Json& fields, const std::string& fleet, bool is_new, double factor,

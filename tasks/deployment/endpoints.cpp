@@ -198,7 +198,7 @@ Result<Named> checked_endpoint(TaskCall& call) {
 }
 
 // What UpdateEndpoint says besides the configuration.
-struct Update {
+struct EndpointUpdate {
   bool retain_weights = false;
   std::optional<Json> deployment_config;  // of this request, or the last one's
 };
@@ -212,9 +212,9 @@ Status check_alarms(const RolloutPlan& plan, TaskCall& call) {
   return {};
 }
 
-Result<Update> checked_update(TaskCall& call, const Json& fields) {
+Result<EndpointUpdate> checked_update(TaskCall& call, const Json& fields) {
   const Arguments arguments(call.arguments);
-  Update update;
+  EndpointUpdate update;
   MR_TRY(retain, arguments.boolean_or("RetainAllVariantProperties", false));
   update.retain_weights = retain;
   MR_TRY(retain_config, arguments.boolean_or("RetainDeploymentConfig", false));
@@ -243,7 +243,8 @@ Status not_in_progress(const Json& record) {
 }
 
 // All traffic at once, or the beginning of a deployment that goes on by itself.
-Status begin_update(Json& r, const Named& endpoint, const Update& update, TaskCall& call, Instant now) {
+Status begin_update(Json& r, const Named& endpoint, const EndpointUpdate& update, TaskCall& call,
+                    Instant now) {
   Deployment deployment;
   deployment.id = fleet_of(endpoint.fields);
   deployment.config = update.deployment_config.value_or(Json());

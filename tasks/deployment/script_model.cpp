@@ -1,16 +1,6 @@
 #include "tasks/deployment/script_model.h"
 
-#include <arpa/inet.h>
-#include <curl/curl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cstdio>
-#include <cstring>
-#include <deque>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -26,214 +16,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kScriptTailLines = 20, kScriptTailBytes = 1024;
-constexpr std::size_t kScriptAnswerBytesMax = 32u << 20;
-constexpr long kScriptLogBytesMax = 16L << 20;  // of a log file; one older is kept
-constexpr Millis kPingEvery{20}, kPingMax{2'000}, kWorkerStopGrace{1'000};
+constexpr Millis kPingEvery{20}, kPingMax{2'000};
 constexpr Millis kBackOffMin{500}, kBackOffMax{60'000};
 constexpr int kBackOffDoublingsMax = 7;
-
-struct CurlClose {
-  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using CurlHandle = std::unique_ptr<CURL, CurlClose>;
-using CurlHeaders = std::unique_ptr<curl_slist, CurlClose>;
-
-// A port that nobody has now. Whoever loses the race for it ends and is started
-// again with another.
-Result<int> free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return fail(ErrorCode::Unavailable, std::string("can't make a socket: ") + std::strerror(errno));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool bound = ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(fd);
-  if (!bound)
-    return fail(ErrorCode::Unavailable, std::string("there is no free port: ") + std::strerror(errno));
-  return int{ntohs(address.sin_port)};
-}
-
-struct TakenBody {
-  std::string bytes;
-  bool too_large = false;
-};
-
-std::size_t take_answer(char* data, std::size_t size, std::size_t count, void* into) {
-  auto& taken = *static_cast<TakenBody*>(into);
-  taken.too_large = taken.bytes.size() + size * count > kScriptAnswerBytesMax;
-  if (taken.too_large) return 0;
-  taken.bytes.append(data, size * count);
-  return size * count;
-}
-
-void add_header(CurlHeaders& headers, const char* name, std::string_view value) {
-  if (value.empty() || value.find_first_of("\r\n") != std::string_view::npos) return;
-  const std::string line = std::string(name) + ": " + std::string(value);
-  if (curl_slist* longer = curl_slist_append(headers.get(), line.c_str())) {
-    static_cast<void>(headers.release());
-    headers.reset(longer);
-  }
-}
 
 bool is_module(const std::string& program) {
   return program.ends_with(".py");
 }
 
-std::string end_in_words(const Result<ProcessEnd>& end) {
-  if (!end) return end.error().message;
-  return end->signal != 0 ? "signal " + std::to_string(end->signal)
-                          : "exit status " + std::to_string(end->exit_code);
-}
-
 }  // namespace
-
-// What the workers print: the last lines, and a file.
-class ScriptModel::LogTail {
- public:
-  explicit LogTail(fs::path path) : path_(std::move(path)) {}
-  ~LogTail() {
-    if (file_) std::fclose(file_);
-  }
-  LogTail(const LogTail&) = delete;
-  LogTail& operator=(const LogTail&) = delete;
-
-  void add(std::string_view line, Instant now) {
-    const std::lock_guard lock(mutex_);
-    lines_.emplace_back(line);
-    if (lines_.size() > kScriptTailLines) lines_.pop_front();
-    if (path_.empty()) return;
-    if (!file_) open();
-    if (!file_) return;
-    std::fprintf(file_, "%s %.*s\n", format_rfc3339(now).c_str(), static_cast<int>(line.size()), line.data());
-    std::fflush(file_);
-    if (std::ftell(file_) < kScriptLogBytesMax) return;
-    std::fclose(file_);
-    file_ = nullptr;
-    std::error_code ignored;
-    fs::rename(path_, path_.string() + ".1", ignored);
-  }
-  std::string last() const {
-    const std::lock_guard lock(mutex_);
-    std::string text;
-    for (const std::string& line : lines_) text += (text.empty() ? "" : "\n") + line;
-    return text.size() > kScriptTailBytes ? "…" + text.substr(text.size() - kScriptTailBytes) : text;
-  }
-
- private:
-  void open() {
-    std::error_code ignored;
-    fs::create_directories(path_.parent_path(), ignored);
-    file_ = std::fopen(path_.c_str(), "ae");
-  }
-  const fs::path path_;
-  mutable std::mutex mutex_;
-  std::deque<std::string> lines_;
-  std::FILE* file_ = nullptr;
-};
-
-// One process, watched by a thread of its own until it has ended.
-class ScriptModel::Worker {
- public:
-  Worker(ProcessSpec spec, int port, LogTail& log, const Clock& clock)
-      : port_(port), thread_([this, spec = std::move(spec), &log, &clock] {
-          ProcessWatch watch;
-          watch.line = [&](std::string_view line) { log.add(line, clock.now()); };
-          watch.cancelled = [this] { return stopping_.load(std::memory_order_relaxed); };
-          watch.grace = [] { return kWorkerStopGrace; };
-          const auto end = run_process(spec, watch);
-          {
-            const std::lock_guard lock(mutex_);
-            how_ = end_in_words(end);
-          }
-          ended_.store(true, std::memory_order_release);
-        }) {}
-  ~Worker() {
-    stopping_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
-
-  void stop() { stopping_.store(true, std::memory_order_relaxed); }
-  bool ended() const { return ended_.load(std::memory_order_acquire); }
-  std::string how() const {
-    const std::lock_guard lock(mutex_);
-    return how_;
-  }
-
-  struct Exchange {
-    CURLcode code = CURLE_OK;
-    ScriptAnswer answer;
-    bool too_large = false;
-    bool first = false;  // by a connection of its own: not connected means that nothing was sent
-  };
-  // GET without a body, else POST.
-  Exchange exchange(const char* path, const ScriptRequest* request, Millis time_max) {
-    Exchange done;
-    CurlHandle curl = take_handle(done.first);
-    if (!curl) {
-      done.code = CURLE_OUT_OF_MEMORY;
-      return done;
-    }
-    TakenBody body;
-    CurlHeaders headers;
-    const std::string url = "http://127.0.0.1:" + std::to_string(port_) + path;
-    curl_easy_reset(curl.get());
-    curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl.get(), CURLOPT_PROXY, "");
-    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(time_max.count()));
-    curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, take_answer);
-    curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &body);
-    if (request) {
-      headers.reset(curl_slist_append(nullptr, "Expect:"));
-      add_header(headers, "Content-Type", request->content_type.empty() ? "text/csv" : request->content_type);
-      add_header(headers, "Accept", request->accept.empty() ? "*/*" : request->accept);
-      add_header(headers, "X-Amzn-SageMaker-Custom-Attributes", request->custom_attributes);
-      add_header(headers, "X-Amzn-SageMaker-Inference-Id", request->inference_id);
-      curl_easy_setopt(curl.get(), CURLOPT_POST, 1L);
-      curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, request->body.data());
-      curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE,
-                       static_cast<curl_off_t>(request->body.size()));
-      curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-    }
-    done.code = curl_easy_perform(curl.get());
-    long status = 0;
-    char* type = nullptr;
-    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(curl.get(), CURLINFO_CONTENT_TYPE, &type);
-    done.answer = {static_cast<int>(status), std::move(body.bytes), type ? type : "application/octet-stream"};
-    done.too_large = body.too_large;
-    const std::lock_guard lock(mutex_);
-    if (done.code == CURLE_OK) handles_.push_back(std::move(curl));
-    return done;
-  }
-
-  int busy = 0;          // requests it works on; guarded by the model's mutex
-  Millis idle_since{0};  // the same
-
- private:
-  CurlHandle take_handle(bool& first) {
-    const std::lock_guard lock(mutex_);
-    first = handles_.empty();
-    if (first) return CurlHandle(curl_easy_init());
-    CurlHandle handle = std::move(handles_.back());
-    handles_.pop_back();
-    return handle;
-  }
-
-  const int port_;
-  mutable std::mutex mutex_;
-  std::vector<CurlHandle> handles_;  // with their connections
-  std::string how_;
-  std::atomic<bool> stopping_{false}, ended_{false};
-  std::thread thread_;  // last: starts when the rest is there
-};
 
 Result<std::optional<ScriptContainer>> ScriptContainer::read(const Json& document,
                                                              const std::string& model_uri) {
@@ -333,7 +124,7 @@ ScriptModel::ScriptModel(ScriptContainer container, ScriptLimits limits, Place p
       place_(std::move(place)),
       opt_ml_(std::move(opt_ml)),
       clock_(clock),
-      log_(std::make_unique<LogTail>(place_.log)) {}
+      log_(std::make_unique<ScriptLog>(place_.log)) {}
 
 ScriptModel::~ScriptModel() {
   workers_.clear();
@@ -346,7 +137,7 @@ tl::unexpected<Error> ScriptModel::program_failed(const std::string& what) const
 }
 
 // Blocks until it answers /ping.
-Result<ScriptModel::WorkerPtr> ScriptModel::start_worker() {
+Result<ScriptWorkerPtr> ScriptModel::start_worker() {
   MR_TRY(port, free_port());
   MR_TRY(code, opt_ml_.real("/opt/ml/code"));
   ProcessSpec spec;
@@ -372,13 +163,13 @@ Result<ScriptModel::WorkerPtr> ScriptModel::start_worker() {
   for (const auto& [name, value] : variables) spec.environment.push_back(name + "=" + value);
   spec.directory = code.string();
   spec.memory_bytes_max = limits_.memory_bytes_max;
-  auto worker = std::make_shared<Worker>(std::move(spec), port, *log_, clock_);
+  auto worker = std::make_shared<ScriptWorker>(std::move(spec), port, *log_, clock_);
   const Millis until = clock_.uptime() + limits_.startup_max;
   for (;;) {
     if (closing_) return fail(ErrorCode::Unavailable, "the endpoint's host is shutting down");
     if (worker->ended()) return program_failed("ended before it answered /ping: " + worker->how());
-    const Worker::Exchange ping = worker->exchange("/ping", nullptr, kPingMax);
-    if (ping.code == CURLE_OK && ping.answer.status == 200) return worker;
+    const ScriptWorker::Exchange ping = worker->ping(kPingMax);
+    if (ping.end == ScriptWorker::Exchange::End::Answered && ping.answer.status == 200) return worker;
     if (clock_.uptime() >= until)
       return program_failed("did not answer /ping with 200 within " + format_duration(limits_.startup_max));
     std::this_thread::sleep_for(kPingEvery);
@@ -386,7 +177,7 @@ Result<ScriptModel::WorkerPtr> ScriptModel::start_worker() {
 }
 
 // Starts one outside the lock; counted as free.
-Result<ScriptModel::WorkerPtr> ScriptModel::add_worker(std::unique_lock<std::mutex>& lock) {
+Result<ScriptWorkerPtr> ScriptModel::add_worker(std::unique_lock<std::mutex>& lock) {
   ++starting_;
   ++starts_;
   lock.unlock();
@@ -423,26 +214,26 @@ void ScriptModel::drop_ended() {
   }
 }
 
-ScriptModel::WorkerPtr ScriptModel::free_worker() {
-  for (const WorkerPtr& worker : workers_)
+ScriptWorkerPtr ScriptModel::free_worker() {
+  for (const ScriptWorkerPtr& worker : workers_)
     if (worker->busy < limits_.concurrency) return worker;
   return nullptr;
 }
 
 // With its place taken.
-Result<ScriptModel::WorkerPtr> ScriptModel::acquire(std::unique_lock<std::mutex>& lock) {
+Result<ScriptWorkerPtr> ScriptModel::acquire(std::unique_lock<std::mutex>& lock) {
   const Millis until = clock_.uptime() + limits_.request_max;
   if (waiting_ >= limits_.waiting_max)
     return fail(ErrorCode::Unavailable, "too many requests wait for the program " + container_.program);
   ++waiting_;
-  const auto done = [&](Result<WorkerPtr> result) {
+  const auto done = [&](Result<ScriptWorkerPtr> result) {
     --waiting_;
     return result;
   };
   for (;;) {
     if (closing_) return done(fail(ErrorCode::Unavailable, "the endpoint's host is shutting down"));
     drop_ended();
-    if (WorkerPtr worker = free_worker()) {
+    if (ScriptWorkerPtr worker = free_worker()) {
       ++worker->busy;
       return done(worker);
     }
@@ -465,7 +256,7 @@ Result<ScriptModel::WorkerPtr> ScriptModel::acquire(std::unique_lock<std::mutex>
   }
 }
 
-void ScriptModel::release(const WorkerPtr& worker, bool answered) {
+void ScriptModel::release(const ScriptWorkerPtr& worker, bool answered) {
   const std::lock_guard lock(mutex_);
   --worker->busy;
   if (answered) failures_ = 0;
@@ -484,45 +275,46 @@ Status ScriptModel::warm_up() {
 
 Result<ScriptAnswer> ScriptModel::invoke(const ScriptRequest& request) {
   for (int attempt = 0;; ++attempt) {
-    WorkerPtr worker;
+    ScriptWorkerPtr worker;
     {
       std::unique_lock lock(mutex_);
       MR_TRY(acquired, acquire(lock));
       worker = std::move(acquired);
     }
-    Worker::Exchange done = worker->exchange("/invocations", &request, limits_.request_max);
-    release(worker, done.code == CURLE_OK);
-    if (done.code == CURLE_OK) return std::move(done.answer);
-    // It was not there any more, so it has seen nothing of the request. On a connection that was used before
-    // that is not sure: the program may have ended over this very request, and curl tried to connect again.
-    if (done.code == CURLE_COULDNT_CONNECT && done.first && attempt == 0) {
-      for (Millis waited{0}; !worker->ended() && waited < kWorkerStopGrace; waited += kPingEvery)
-        std::this_thread::sleep_for(kPingEvery);
-      continue;
+    using End = ScriptWorker::Exchange::End;
+    ScriptWorker::Exchange done = worker->invoke(request, limits_.request_max);
+    release(worker, done.end == End::Answered);
+    switch (done.end) {
+      case End::Answered:
+        return std::move(done.answer);
+      case End::NotReached:
+        worker->wait_a_moment();
+        if (attempt == 0) continue;
+        break;
+      case End::TooLarge:
+        return program_failed("answered with more than " + std::to_string(kScriptAnswerBytesMax >> 20) +
+                              " MiB");
+      case End::TimedOut:
+        return program_failed("did not answer within " + format_duration(limits_.request_max));
+      case End::Broken:
+        worker->wait_a_moment();
+        break;
     }
-    if (done.too_large)
-      return program_failed("answered with more than " + std::to_string(kScriptAnswerBytesMax >> 20) +
-                            " MiB");
-    if (done.code == CURLE_OPERATION_TIMEDOUT)
-      return program_failed("did not answer within " + format_duration(limits_.request_max));
-    for (Millis waited{0}; !worker->ended() && waited < kWorkerStopGrace; waited += kPingEvery)
-      std::this_thread::sleep_for(kPingEvery);
-    return program_failed(worker->ended()
-                              ? "ended while it answered: " + worker->how()
-                              : "broke off its answer: " + std::string(curl_easy_strerror(done.code)));
+    return program_failed(worker->ended() ? "ended while it answered: " + worker->how()
+                                          : "broke off its answer: " + done.problem);
   }
 }
 
 void ScriptModel::stop() {
   const std::lock_guard lock(mutex_);
   closing_ = true;
-  for (const WorkerPtr& worker : workers_) worker->stop();
+  for (const ScriptWorkerPtr& worker : workers_) worker->stop();
   changed_.notify_all();
 }
 
 void ScriptModel::tend() {
   if (closing_) return;
-  std::list<WorkerPtr> idle;  // ended outside the lock
+  std::list<ScriptWorkerPtr> idle;  // ended outside the lock
   std::unique_lock lock(mutex_);
   drop_ended();
   const Millis now = clock_.uptime();

@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "tasks/artifacts/object_store.h"
+#include "tasks/deployment/script_worker.h"
 #include "tasks/script/opt_ml.h"
 
 namespace millrace::tasks {
@@ -55,13 +56,7 @@ struct ScriptLimits {
   std::uint64_t memory_bytes_max = 0;  // of a worker; 0: no limit
 };
 
-struct ScriptRequest {
-  std::string_view body, content_type, accept, custom_attributes, inference_id;
-};
-struct ScriptAnswer {
-  int status = 200;
-  std::string body, content_type;
-};
+using ScriptWorkerPtr = std::shared_ptr<ScriptWorker>;
 
 class ScriptModel {
  public:
@@ -96,17 +91,14 @@ class ScriptModel {
   std::uint64_t starts() const;  // of workers, so far
 
  private:
-  class Worker;
-  class LogTail;
-  using WorkerPtr = std::shared_ptr<Worker>;
   ScriptModel(ScriptContainer container, ScriptLimits limits, Place place, OptMl opt_ml, const Clock& clock);
 
-  Result<WorkerPtr> start_worker();
-  Result<WorkerPtr> acquire(std::unique_lock<std::mutex>& lock);
-  Result<WorkerPtr> add_worker(std::unique_lock<std::mutex>& lock);
-  WorkerPtr free_worker();
+  Result<ScriptWorkerPtr> start_worker();
+  Result<ScriptWorkerPtr> acquire(std::unique_lock<std::mutex>& lock);
+  Result<ScriptWorkerPtr> add_worker(std::unique_lock<std::mutex>& lock);
+  ScriptWorkerPtr free_worker();
   void drop_ended();
-  void release(const WorkerPtr& worker, bool answered);
+  void release(const ScriptWorkerPtr& worker, bool answered);
   tl::unexpected<Error> program_failed(const std::string& what) const;
 
   const ScriptContainer container_;
@@ -114,10 +106,10 @@ class ScriptModel {
   const Place place_;
   const OptMl opt_ml_;
   const Clock& clock_;
-  const std::unique_ptr<LogTail> log_;
+  const std::unique_ptr<ScriptLog> log_;
   mutable std::mutex mutex_;  // over what follows
   std::condition_variable changed_;
-  std::list<WorkerPtr> workers_;
+  std::list<ScriptWorkerPtr> workers_;
   int starting_ = 0, failures_ = 0;  // in a row
   std::size_t waiting_ = 0;
   std::uint64_t starts_ = 0;

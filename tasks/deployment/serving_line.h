@@ -24,6 +24,10 @@
 
 namespace millrace::tasks {
 
+// What the configuration says of a variant's workers, from an endpoint's document; an empty object of records
+// that are older.
+Json limits_of(const Json& fields, const std::string& variant);
+
 struct LineRequest {
   std::string_view content_type, accept, body, custom_attributes, inference_id, target_model;
 };

@@ -211,6 +211,22 @@ class Rollback(RolloutCase):
         self.assertLess(len(load.failures), len(load.answers) * 0.2)
         self.invoke("e", "1,2")
 
+    def cloudwatch(self, operation, **request):
+        status, _, text = self.request("POST", "/", json.dumps(request), X_Amz_Target="GraniteServiceVersion20100801." + operation,
+                                       Content_Type="application/x-amz-json-1.0")
+        self.assertEqual(status, 200, text)
+
+    def test_an_alarm(self):
+        self.cloudwatch("PutMetricAlarm", AlarmName="complaints", Namespace="shop", MetricName="complaints", Statistic="Sum", Period=60,
+                        EvaluationPeriods=1, Threshold=5, ComparisonOperator="GreaterThanThreshold")
+        self.update("better", canary(20, 3600, guards=["complaints"]))
+        time.sleep(0.5)
+        self.assertEqual(self.endpoint()["EndpointStatus"], "Updating", "an alarm that knows nothing yet is none")
+        self.cloudwatch("SetAlarmState", AlarmName="complaints", StateValue="ALARM", StateReason="a test")
+        shown = self.in_service()
+        self.assertEqual((shown["EndpointConfigName"], shown["FailureReason"]),
+                         ("good", 'The deployment of better was rolled back: the alarm "complaints" is in the state ALARM'))
+
     def test_a_model_that_is_gone(self):
         self.update("bad", canary(20, 3600))
         self.invoke("e", "1,2")
