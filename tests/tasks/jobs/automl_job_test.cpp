@@ -200,6 +200,8 @@ TEST_CASE("AutoML job: time that is over ends the job with what it has; a stop e
   const Json stopped = *driver.runner->jobs().find("AutoMLJob", "stopped");
   CHECK(stopped["AutoMLJobStatus"] == "Stopped");
   CHECK(stopped["AutoMLJobSecondaryStatus"] == "Stopped");
-  for (const Json& training : *driver.runner->jobs().list("TrainingJob", "stopped-"))
+  const auto trainings = driver.runner->jobs().list("TrainingJob", "stopped-");
+  REQUIRE(trainings.has_value());
+  for (const Json& training : *trainings)
     CHECK(training["TrainingJobStatus"] != "InProgress");
 }
