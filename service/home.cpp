@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <random>
@@ -14,6 +15,15 @@
 
 namespace millrace::service {
 namespace {
+
+// As AWS's clients take them.
+SigningCredentials environment_keys() {
+  const auto value = [](const char* name) {
+    const char* found = std::getenv(name);
+    return std::string(found != nullptr ? found : "");
+  };
+  return {value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"), value("AWS_SESSION_TOKEN")};
+}
 
 namespace fs = std::filesystem;
 
@@ -107,6 +117,7 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
     settings.seed = draw_seed();
     if (!settings.functions.empty()) settings.functions = fs::absolute(settings.functions).string();
     settings.place = {options.engine.region, options.engine.account};
+    settings.remote_keys = environment_keys();
     settings.link_secret = hmac_sha256(options.engine.token_secret, "links of approvals");
     settings.monitoring.check_expression = [](const std::string& text) -> Status {
       const auto parsed = triggers::ScheduleExpression::parse(text);

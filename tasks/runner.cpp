@@ -23,6 +23,7 @@
 #include "tasks/request_ids.h"
 #include "tasks/runner_context.h"
 #include "tasks/steps/step_cache.h"
+#include "tasks/storage/remote_settings.h"
 #include "tasks/worker_pool.h"
 
 namespace millrace::tasks {
@@ -380,7 +381,7 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
   std::error_code error;
   std::filesystem::create_directories(home / "objects", error);
   if (error) return invalid("can't make " + (home / "objects").string() + ": " + error.message());
-  MR_TRY(remotes, read_remote_settings(home / "remotes.json"));
+  MR_TRY(remotes, read_remote_settings(home / "remotes.json", settings.remote_keys));
   std::shared_ptr<const RemoteStore> remote;
   if (!remotes.buckets.empty())
     remote = std::make_shared<const RemoteStore>(std::move(remotes), home / "remote");

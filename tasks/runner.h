@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "orchestrator/dispatch/runner.h"
+#include "base/sigv4.h"
 #include "tasks/artifacts/object_store.h"
 #include "tasks/deployment/endpoint_host.h"
 #include "tasks/features/feature_store.h"
@@ -49,6 +50,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
     EndpointHost::Settings endpoints = {};      // its account and seed are set here
     FeatureStore::Settings features = {};
+    SigningCredentials remote_keys = {};        // of buckets in other stores, where remotes.json has none
     MetricStoreSettings metric_store = {};      // HOME/metrics.db
     metrics::Registry* metrics = nullptr;       // of endpoints; may be null
     // What checks of monitoring schedules need to know.

@@ -258,10 +258,6 @@ constexpr Option kOptions[] = {
     {"endpoints.capture_object_bytes_max", Bytes, 64 * KiB, 4 * GiB, "", "",
      "an object of captures that is as large is written at once",
      MR_OPTION_FIELD(tasks.endpoints.capture.object_bytes_max)},
-
-    {"features.flush_interval", Duration, 100, 24 * kHour, "", "",
-     "records of feature groups are in files of the offline store at most so much later",
-     MR_OPTION_FIELD(tasks.features.flush_interval)},
     {"endpoints.script_threads", Integer, 1, 1024, "threads", "",
      "that wait for programs behind endpoints, and for models to be loaded",
      MR_OPTION_FIELD(tasks.endpoints.script_threads)},
@@ -281,6 +277,10 @@ constexpr Option kOptions[] = {
      MR_OPTION_FIELD(tasks.endpoints.outcomes.rows_max)},
     {"endpoints.guard_interval", Duration, 50, 1 * kMinute, "", "",
      "how often the guards of a deployment are asked", MR_OPTION_FIELD(tasks.endpoints.guard_interval)},
+
+    {"features.flush_interval", Duration, 100, 24 * kHour, "", "",
+     "records of feature groups are in files of the offline store at most so much later",
+     MR_OPTION_FIELD(tasks.features.flush_interval)},
 
     {"functions.folder", Text, 0, kTexts, "", "", "the folder of functions; empty: HOME/functions",
      MR_OPTION_FIELD(functions), "functions"},

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -144,7 +143,8 @@ CURL* curl_of_thread() {
 
 }  // namespace
 
-Result<RemoteAnswer> call_remote(const RemoteBucket& bucket, const RemoteCall& call, int idle_seconds) {
+Result<RemoteAnswer> call_remote(const RemoteBucket& bucket, const RemoteCall& call, Instant now,
+                                 int idle_seconds) {
   CURL* curl = curl_of_thread();
   if (curl == nullptr) return fail(ErrorCode::Internal, "libcurl can't be set up");
   LocalFile in(call.upload, O_RDONLY), out(call.download, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
@@ -162,7 +162,6 @@ Result<RemoteAnswer> call_remote(const RemoteBucket& bucket, const RemoteCall& c
   headers.emplace_back("x-amz-content-sha256", hash);
   if (call.method == "PUT") headers.emplace_back("content-type", "application/octet-stream");
   if (!bucket.credentials.access_key.empty()) {
-    const Instant now = std::chrono::time_point_cast<Instant::duration>(std::chrono::system_clock::now());
     const SignedHeaders added = sign_request(bucket.credentials, {bucket.region, "s3"},
                                              {.method = call.method,
                                               .path = target.path,

@@ -44,6 +44,7 @@ inline constexpr std::size_t kRemoteTextBytesMax = 16u << 20;
 
 // Any answer of HTTP is an answer. Unavailable: not reached, broken off, nothing came for `idle_seconds`.
 // OutOfSpace, NotFound of local files.
-Result<RemoteAnswer> call_remote(const RemoteBucket& bucket, const RemoteCall& call, int idle_seconds);
+Result<RemoteAnswer> call_remote(const RemoteBucket& bucket, const RemoteCall& call, Instant now,
+                                 int idle_seconds);
 
 }  // namespace millrace::tasks

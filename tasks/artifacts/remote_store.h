@@ -31,13 +31,6 @@ struct RemoteSettings {
   int known_seconds = 5;      // how long an object's ETag is taken as still true after it was seen
 };
 
-// {"buckets": {"prod-data": {"endpoint": "https://…", "region": "…", "bucket": "its-name-there",
-// "access_key_id": …, "secret_access_key": …, "session_token": …, "ca_file": …}}, "cache_bytes_max": …, …}.
-// Without keys: those of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; with "anonymous": true none. No file:
-// no buckets. InvalidArgument names the file and the member; a file with keys that others can read is
-// refused.
-Result<RemoteSettings> read_remote_settings(const std::filesystem::path& file);
-
 class RemoteStore {
  public:
   RemoteStore(RemoteSettings settings, std::filesystem::path cache);

@@ -26,8 +26,14 @@ Result<ModelSource> ModelSource::open(const ObjectStore& objects, std::string_vi
   source.written_ = std::move(written);
   MR_TRY(path, objects.path_of(uri));
   if (source.written_ == path) {
-    MR_TRY(files, read_archive(path, kModelLimits));
-    source.archive_ = std::move(files);
+    auto files = read_archive(path, kModelLimits);
+    if (!files) {
+      // Whoever wrote the file, the request names it: its words, under its URI.
+      std::string words = files.error().message;
+      if (words.starts_with(path.string())) words.erase(0, path.string().size() + 1);
+      return invalid(std::string(uri) + " " + words, files.error().hint);
+    }
+    source.archive_ = std::move(*files);
   }
   return source;
 }

@@ -14,7 +14,7 @@ namespace millrace::tasks {
 
 class ModelSource {
  public:
-  // NotFound: "Could not find model data at s3://…"; DataLoss when it is no archive.
+  // NotFound: "Could not find model data at s3://…"; InvalidArgument when it is no archive.
   static Result<ModelSource> open(const ObjectStore& objects, std::string_view uri);
 
   const std::string& uri() const { return uri_; }

@@ -78,9 +78,9 @@ TEST_CASE("LoadedModel: what is missing or damaged is named") {
   const std::string archive = train_model(context);
   const std::string packed = *context.objects().read(archive);
   REQUIRE(context.objects().write("s3://b/cut.tar.gz", packed.substr(0, packed.size() / 2)).has_value());
-  CHECK(load_error(context, "s3://b/cut.tar.gz") == ErrorCode::DataLoss);
+  CHECK(load_error(context, "s3://b/cut.tar.gz") == ErrorCode::InvalidArgument);
   REQUIRE(context.objects().write("s3://b/words.tar.gz", "not an archive").has_value());
-  CHECK(load_error(context, "s3://b/words.tar.gz") == ErrorCode::DataLoss);
+  CHECK(load_error(context, "s3://b/words.tar.gz") == ErrorCode::InvalidArgument);
 
   const std::string uri = unpacked(context, archive);
   REQUIRE(LoadedModel::load(context.objects(), uri).has_value());  // a folder is a model, too
