@@ -21,6 +21,7 @@
 #include "tasks/lineage/parameters.h"
 #include "tasks/registry/compare_packages.h"
 #include "tasks/labelling/label_tasks.h"
+#include "tasks/metrics/task_parameters.h"
 #include "tasks/registry/model_packages.h"
 #include "tasks/registry/package_aliases.h"
 #include "tasks/steps/job_operations.h"
@@ -469,87 +470,6 @@ constexpr P kTransactWriteParameters[] = {
     {"ClientRequestToken", "string", false, "the same within 10 minutes is done once"}};
 constexpr P kQueueUrl[] = {{"QueueUrl", "string", true, "URL, ARN or name"}};
 constexpr P kQueueName[] = {{"QueueName", "string", true}};
-constexpr P kMetricName[] = {
-    {"Namespace", "string", true, "of the metric"},
-    {"MetricName", "string", true, "its name"},
-    {"Dimensions", "array", false, "Name and Value of each"},
-    {"StartTime", "string", true, "from then on"},
-    {"EndTime", "string", true, "up to then"},
-    {"Period", "number", true, "seconds: 1, 5, 10, 20, 30 or a multiple of 60"},
-    {"Statistics", "array", false, "SampleCount, Average, Sum, Minimum, Maximum"},
-    {"ExtendedStatistics", "array", false, "percentiles: p99, p99.9"},
-    {"Unit", "string", false, "only values of this unit"},
-};
-constexpr P kMetricDataParameters[] = {
-    {"MetricDataQueries", "array", true, "Id with MetricStat or Expression"},
-    {"StartTime", "string", true, "from then on"},
-    {"EndTime", "string", true, "up to then"},
-    {"ScanBy", "string", false, "TimestampDescending (default), TimestampAscending"},
-    {"MaxDatapoints", "number", false, "of a page"},
-};
-constexpr P kPutMetricParameters[] = {
-    {"Namespace", "string", true, "does not begin with AWS/"},
-    {"MetricData", "array", true,
-     "MetricName, Dimensions, Value or Values and Counts or StatisticValues, Unit, Timestamp"},
-};
-constexpr P kListMetricsParameters[] = {
-    {"Namespace", "string", false, "only its metrics"},
-    {"MetricName", "string", false, "only metrics of that name"},
-    {"Dimensions", "array", false, "only metrics that have these: Name, Value"},
-    {"NextToken", "string", false, "of the page before"},
-};
-constexpr P kAlarmParameters[] = {
-    {"AlarmName", "string", true, "unique"},
-    {"Namespace", "string", false, "of the metric; or Metrics"},
-    {"MetricName", "string", false, "its name"},
-    {"Dimensions", "array", false, "Name and Value of each"},
-    {"Metrics", "array", false, "metrics and expressions, one of which returns data"},
-    {"Statistic", "string", false, "or ExtendedStatistic, a percentile"},
-    {"Period", "number", false, "seconds"},
-    {"EvaluationPeriods", "number", true, "so many latest periods are looked at"},
-    {"DatapointsToAlarm", "number", false, "so many of them must breach"},
-    {"Threshold", "number", true, "what values are compared with"},
-    {"ComparisonOperator", "string", true, "GreaterThanThreshold, …"},
-    {"TreatMissingData", "string", false, "missing (default), ignore, breaching, notBreaching"},
-    {"AlarmActions", "array", false,
-     "ARNs of topics, functions, state machines, queues; also OKActions, InsufficientDataActions"},
-};
-constexpr P kCompositeParameters[] = {
-    {"AlarmName", "string", true, "unique"},
-    {"AlarmRule", "string", true, "ALARM(\"a\") AND NOT OK(\"b\")"},
-    {"AlarmActions", "array", false, "as of metric alarms"},
-};
-constexpr P kAlarmNames[] = {
-    {"AlarmNames", "array", true, "names of alarms"},
-};
-constexpr P kDescribeAlarmsParameters[] = {
-    {"AlarmNames", "array", false, "only these"},
-    {"AlarmNamePrefix", "string", false, "only those whose names begin so"},
-    {"AlarmTypes", "array", false, "MetricAlarm (default), CompositeAlarm"},
-    {"StateValue", "string", false, "OK, ALARM, INSUFFICIENT_DATA"},
-    {"NextToken", "string", false, "of the page before"},
-};
-constexpr P kAlarmHistoryParameters[] = {
-    {"AlarmName", "string", false, "only of this one"},
-    {"HistoryItemType", "string", false, "ConfigurationUpdate, StateUpdate, Action"},
-    {"NextToken", "string", false, "of the page before"},
-};
-constexpr P kAlarmsForMetricParameters[] = {
-    {"Namespace", "string", true, "of the metric"},
-    {"MetricName", "string", true, "its name"},
-    {"Dimensions", "array", false, "Name and Value of each"},
-};
-constexpr P kSetAlarmParameters[] = {
-    {"AlarmName", "string", true, "an alarm"},
-    {"StateValue", "string", true, "OK, ALARM, INSUFFICIENT_DATA"},
-    {"StateReason", "string", true, "for people"},
-};
-constexpr P kAlarmTagParameters[] = {
-    {"ResourceARN", "string", true, "of an alarm"},
-    {"Tags", "array", false, "Key and Value of each"},
-    {"TagKeys", "array", false, "to be removed"},
-};
-
 constexpr P kStreamRecordParameters[] = {
     {"StreamName", "string", false, "or StreamARN"},
     {"StreamARN", "string", false},

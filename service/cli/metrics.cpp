@@ -116,6 +116,15 @@ std::string shown_number(double value) {
   return text;
 }
 
+// "1 min", "6 h"; "90 s" where no larger unit divides.
+std::string shown_period(std::int64_t seconds) {
+  constexpr std::pair<std::int64_t, const char*> kPeriodUnits[] = {
+      {86'400, " d"}, {3600, " h"}, {60, " min"}};
+  for (const auto& [unit, name] : kPeriodUnits)
+    if (seconds % unit == 0) return std::to_string(seconds / unit) + name;
+  return std::to_string(seconds) + " s";
+}
+
 // One character a period; '·' where there is none.
 std::string spark_line(const std::vector<std::optional<double>>& values) {
   constexpr const char* kBars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
@@ -142,7 +151,7 @@ void show_series(const MetricOptions& options, const MetricPeriod& period, const
   for (std::size_t i = 0; i < result["Values"].size(); ++i)
     points[std::llround(result["Timestamps"][i].get<double>())] = result["Values"][i].get<double>();
   const std::string what = options.name_space + " " + options.name + " " + options.statistic + " by " +
-                           format_duration(Millis(period.seconds * 1000));
+                           shown_period(period.seconds);
   if (points.empty()) {
     print_line(what + ": no values since " + format_rfc3339(period.from).substr(0, 19) + "Z");
     return;

@@ -73,6 +73,9 @@ Checked<std::vector<MetricQuery>> queries_in_order(std::vector<MetricQuery> give
       if (all.count(id) == 0)
         return validation("Error in expression '" + query.id + "': there is no metric or expression '" + id +
                           "'");
+  // METRICS() stands for all of them, by no id.
+  std::stable_partition(given.begin(), given.end(),
+                        [](const MetricQuery& query) { return query.stat.has_value(); });
   for (std::size_t before = given.size() + 1; !given.empty() && given.size() < before;) {
     before = given.size();
     std::vector<MetricQuery> later;

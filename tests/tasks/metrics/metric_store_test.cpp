@@ -182,8 +182,8 @@ TEST_CASE("Metrics: what grows old is added up, and every value is found once") 
   driver.store->tidy();
   const std::int64_t now = to_millis(clock.now());
   double total = 0, count = 0;
-  for (const Json& point :
-       driver.call("GetMetricStatistics", statistics(kStart - 3'600'000, now, 3600))["Datapoints"]) {
+  const Json hours = driver.call("GetMetricStatistics", statistics(kStart - 3'600'000, now, 3600));
+  for (const Json& point : hours["Datapoints"]) {
     total += point["Sum"].get<double>();
     count += point["SampleCount"].get<double>();
     CHECK(point["ExtendedStatistics"].contains("p50"));
