@@ -57,7 +57,7 @@ ApiError approval_error(const Error& error) {
     case ErrorCode::InvalidArgument:
       return {"ValidationException", words, 400};
     case ErrorCode::Conflict:
-      return {"ConflictException", words, 409};
+      return {"ApprovalNotPending", words, 409};
     case ErrorCode::OutOfSpace:
     case ErrorCode::Unavailable:
       return {"ServiceUnavailable", words, 503};

@@ -43,15 +43,14 @@ Result<triggers::ScheduleExpression> expression_of(const Json& record, Instant a
 
 // The due time before `due`, or nothing: looked for in longer and longer spans.
 std::optional<Instant> due_before(const Scheduled& schedule, Instant due) {
-  for (Millis span{3'600'000}; span <= kLookBackMax; span *= 24) {
+  for (Millis span{60'000};; span = std::min(span * 24, kLookBackMax)) {
     std::optional<Instant> last;
     for (auto next = schedule.expression.next(due - span - Millis(1), *schedule.zone, schedule.anchor);
          next && next->time < due;
          next = schedule.expression.next(next->time, *schedule.zone, schedule.anchor))
       last = next->time;
-    if (last) return last;
+    if (last || span == kLookBackMax) return last;
   }
-  return std::nullopt;
 }
 
 std::vector<Delivery> monitoring_deliveries(const Scheduled& schedule, const std::string& born, Instant due) {

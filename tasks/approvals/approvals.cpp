@@ -217,20 +217,20 @@ Status Approvals::carry_to_package(const Json& approval) {
   if (package.empty()) return {};
   const auto changed =
       jobs_.modify(kModelPackage.kind, name_of(kModelPackage, package), [&](Json& record) -> Status {
-        Json& history = record["ApprovalHistory"];
-        if (!history.is_array()) history = Json::array();
+        Json history = record.value("ApprovalHistory", Json::array());
         for (const Json& entry : history)
           if (text_in(entry, "ApprovalId") == id) return {};
         const std::string status = text_in(approval, "Status"), why = text_in(approval, "Reason");
-        record["ModelApprovalStatus"] = status;
-        if (!why.empty()) record["ApprovalDescription"] = why;
-        record["LastModifiedTime"] = to_millis(clock_.now());
-        record["LastModifiedBy"] = {{"UserProfileName", text_in(approval, "DecidedBy")}};
         history.push_back({{"Status", status},
                            {"Description", why},
                            {"By", text_in(approval, "DecidedBy")},
                            {"Time", approval.value("DecidedTime", std::int64_t{0})},
                            {"ApprovalId", id}});
+        record["ApprovalHistory"] = std::move(history);
+        record["ModelApprovalStatus"] = status;
+        if (!why.empty()) record["ApprovalDescription"] = why;
+        record["LastModifiedTime"] = to_millis(clock_.now());
+        record["LastModifiedBy"] = {{"UserProfileName", text_in(approval, "DecidedBy")}};
         return {};
       });
   return changed ? Status() : Status(fail(changed.error()));

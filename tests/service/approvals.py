@@ -245,7 +245,7 @@ class Inbox(ApprovalCase):
         decided = self.decide(approval, decision="approve", reason="fine")
         self.assertEqual((decided["Status"], decided["DecidedVia"]), ("Approved", "the API"))
         self.assertEqual(self.ended(execution)["status"], "SUCCEEDED")
-        self.assertEqual(self.decide(approval, 409, decision="reject")["__type"], "ConflictException")
+        self.assertEqual(self.decide(approval, 409, decision="reject")["__type"], "ApprovalNotPending")
 
     def test_nobody_waits_any_more(self):
         execution = self.start()
