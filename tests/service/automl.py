@@ -69,7 +69,7 @@ class Workflow(Case):
     def test_the_command(self):
         data = self.write("customers.csv", customers(300))
         done = self.call("automl", data, "--target", "bought", "--objective", "AUC", "--candidates", 3, "--name", "shop")
-        self.assertIn("TrainingModels", done.stderr)
+        self.assertIn("Completed  AUC ", done.stderr)
         board = done.stdout.splitlines()
         self.assertEqual(sum(line.startswith("* ") for line in board), 1, done.stdout)
         for place in ("workflow.asl.json", "data_exploration.html", "leaderboard.html"):
