@@ -87,9 +87,8 @@ tl::expected<Payload, ApiError> read_input(const http::Request& request) {
 const SageMakerOperation* find_sagemaker_operation(std::string_view name) {
   const auto rows = sagemaker_operations();
   const auto found =
-      std::lower_bound(rows.begin(), rows.end(), name,
-                       [](const SageMakerOperation& row, std::string_view n) { return row.name < n; });
-  return found == rows.end() || found->name != name ? nullptr : &*found;
+      std::find_if(rows.begin(), rows.end(), [&](const SageMakerOperation& row) { return row.name == name; });
+  return found == rows.end() ? nullptr : &*found;
 }
 
 Payload sagemaker_document(JsonView answer) {
