@@ -39,7 +39,7 @@ Json job_summary(const EntityKind& kind, const Json& record) {
   const std::string begun = job_time(kind, "StartTime"), ended = job_time(kind, "EndTime");
   if (record.contains(begun)) summary["StartTime"] = record[begun];
   // A tuning job begins when it is made.
-  if (kind.kind == kTuningJob.kind) summary["StartTime"] = summary["CreationTime"];
+  if (kind.kind == kTuningJob.kind) summary["StartTime"] = record.value("CreationTime", Json());
   if (record.contains(ended)) summary["EndTime"] = record[ended];
   if (record.contains("FailureReason")) summary["FailureReason"] = record["FailureReason"];
   const Json notes = record.value(kNotes, Json::object());
