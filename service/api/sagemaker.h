@@ -19,7 +19,7 @@ struct SageMakerOperation {
   std::string_view name;  // "CreateTrainingJob"
   std::span<const Member> input;
 };
-std::span<const SageMakerOperation> sagemaker_operations();                 // sorted by name
+std::span<const SageMakerOperation> sagemaker_operations();
 const SageMakerOperation* find_sagemaker_operation(std::string_view name);  // null: there is none
 // The library's answer as the protocol has it: times in seconds.
 Payload sagemaker_document(JsonView answer);

@@ -36,22 +36,22 @@ std::string took(const Json& summary) {
   return format_duration(time_of(ended) - time_of(begun));
 }
 
-// "TrainingJob" of what people write: training, training-job, TrainingJob.
-Result<std::string> job_kind(const std::string& text) {
-  const std::pair<std::string_view, const char*> kinds[] = {{"training", "TrainingJob"},
+// "TrainingJob" of what people write: training, TrainingJob. The library knows which kinds there are.
+std::string job_kind(const std::string& text) {
+  const std::pair<std::string_view, const char*> kinds[] = {{"", "any"},
+                                                            {"training", "TrainingJob"},
                                                             {"processing", "ProcessingJob"},
                                                             {"transform", "TransformJob"},
-                                                            {"tuning", "HyperParameterTuningJob"}};
+                                                            {"tuning", "HyperParameterTuningJob"},
+                                                            {"automl", "AutoMLJob"}};
   for (const auto& [word, kind] : kinds)
-    if (text == word || text == kind) return std::string(kind);
-  if (text.empty()) return std::string("any");
-  return invalid("--kind " + text + " is none", "training, processing, transform or tuning");
+    if (text == word) return kind;
+  return text;
 }
 
 Status list_jobs(const JobOptions& options, const Shared& shared) {
-  MR_TRY(kind, job_kind(options.kind));
   MR_TRY(access, connect(shared, client::Use::Look));
-  Json input = {{"JobKind", kind}};
+  Json input = {{"JobKind", job_kind(options.kind)}};
   if (!options.status.empty()) input["StatusEquals"] = options.status;
   if (!options.contains.empty()) input["NameContains"] = options.contains;
   MR_TRY(jobs, ask_sagemaker_all(*access, "ListJobRecords", input, "JobSummaries", options.limit));
@@ -188,9 +188,8 @@ void print_job(const Json& answer) {
 }
 
 Status show_job(const JobOptions& options, bool why, const Shared& shared) {
-  MR_TRY(kind, job_kind(options.kind));
   MR_TRY(access, connect(shared, client::Use::Look));
-  const Json input = {{"JobName", options.name}, {"JobKind", kind}};
+  const Json input = {{"JobName", options.name}, {"JobKind", job_kind(options.kind)}};
   MR_TRY(answer, ask_sagemaker(*access, "DescribeJobRecord", input));
   const Json step = part_of(answer, "Step");
   const Json cache = step.is_object() ? part_of(step, "Cache") : Json();
@@ -220,7 +219,7 @@ void add_jobs(CLI::App& app, const Shared& shared, int& exit_code) {
   };
   const auto add_kind = [options](CLI::App* to) {
     to->fallthrough();
-    to->add_option("--kind", options->kind, "training, processing, transform or tuning");
+    to->add_option("--kind", options->kind, "training, processing, transform, tuning; or TrainingJob, …");
   };
   CLI::App* list = command->add_subcommand("list", "List jobs of all kinds, the newest first");
   add_kind(list);

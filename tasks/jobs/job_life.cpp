@@ -152,8 +152,9 @@ Result<Json> end_record(const JobKind& kind, const std::string& name, const Endi
     begin_secondary_status(record, ending.secondary, ending.message.empty() ? ending.reason : ending.message,
                            now);
     record["SecondaryStatusTransitions"].back()["EndTime"] = now;
-    record["TrainingTimeInSeconds"] = (now - record.value("TrainingStartTime", now)) / 1000;
-    record["BillableTimeInSeconds"] = record["TrainingTimeInSeconds"];
+    const std::int64_t seconds = (now - record.value("TrainingStartTime", now)) / 1000;
+    record["TrainingTimeInSeconds"] = seconds;
+    record["BillableTimeInSeconds"] = seconds;
     return {};
   });
 }

@@ -105,7 +105,9 @@ Result<Json> make_entity(const EntityKind& kind, TaskCall& call) {
   for (const char* member : {"Description", "Status", "MetadataProperties"})
     if (arguments.has(member)) record[member] = call.arguments[member];
   record["Properties"] = properties;
-  record["CreationTime"] = record["LastModifiedTime"] = to_millis(call.context.clock().now());
+  const std::int64_t now = to_millis(call.context.clock().now());
+  record["CreationTime"] = now;
+  record["LastModifiedTime"] = now;
   record[kNotes] = {{"Key", call.key}};
   keep_tags(call.arguments, record);
   const Status created = call.context.jobs().create(kind.kind, name, record);

@@ -95,7 +95,7 @@ Result<std::vector<std::size_t>> starts_in(const Arguments& arguments, const Lin
 }
 
 // The page begins behind so many vertices of the same question.
-Result<std::size_t> place_in(const Arguments& arguments) {
+Result<std::size_t> vertices_before(const Arguments& arguments) {
   MR_TRY(token, arguments.text_or("NextToken", ""));
   if (token.empty()) return std::size_t{0};
   const Json read = Json::parse(base64_decode(token).value_or(""), nullptr, false);
@@ -114,7 +114,7 @@ Result<Json> lineage_answer(const TaskCall& call) {
   if (limit < 1 || limit > kVerticesMax) return arguments.wrong("MaxResults", "must be from 1 to 20000");
   MR_TRY(given, arguments.object_or_empty("Filters"));
   MR_TRY(filter, VertexFilter::read(given));
-  MR_TRY(place, place_in(arguments));
+  MR_TRY(place, vertices_before(arguments));
   MR_TRY(graph, build_lineage(call.context.jobs()));
   MR_TRY(starts, starts_in(arguments, graph));
   std::vector<std::size_t> found = graph.reach(starts, direction, static_cast<int>(depth));

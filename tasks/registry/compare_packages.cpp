@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kComparedMax = 20;  // versions
 constexpr std::size_t kReportBytesMax = 4 << 20;
-constexpr std::size_t kMetricsMax = 500;  // of one version
+constexpr std::size_t kNumbersMax = 500;  // of one version
 constexpr std::size_t kTrainingsLooked = 100'000;
 
 using Cells = std::map<std::string, Json>;
@@ -25,7 +25,7 @@ struct ComparedPackage {
 
 // Numbers of a report by their path; {"value": 0.9, …} is the number itself.
 void collect_numbers(const Json& value, const std::string& path, Cells& out) {
-  if (out.size() >= kMetricsMax) return;
+  if (out.size() >= kNumbersMax) return;
   if (value.is_number()) {
     out.emplace(path, value);
     return;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tasks/arguments.h"
+#include "tasks/catalog.h"
 #include "tasks/jobs/entities.h"
 #include "tasks/jobs/listing.h"
 #include "tasks/steps/step_cache.h"
@@ -12,9 +13,15 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::size_t kJobsListedMax = 1'000'000;
-constexpr std::string_view kJobKindNames =
-    "TrainingJob|ProcessingJob|TransformJob|HyperParameterTuningJob|any";
-const EntityKind* const kJobEntities[] = {&kTrainingJob, &kProcessingJob, &kTransformJob, &kTuningJob};
+
+// "any", or the kind of a job's records.
+Result<std::string> wanted_kind(const Arguments& arguments) {
+  MR_TRY(wanted, arguments.text_or("JobKind", "any"));
+  std::string names;
+  for (const JobKind* kind : job_kinds()) names += std::string(kind->entity.kind) + "|";
+  MR_DO(arguments.one_of("JobKind", wanted, names + "any"));
+  return wanted;
+}
 
 std::string job_time(const EntityKind& kind, std::string_view end) {
   return std::string(kind.kind.substr(0, kind.kind.size() - std::string_view("Job").size())) +
@@ -32,7 +39,7 @@ Json job_summary(const EntityKind& kind, const Json& record) {
   const std::string begun = job_time(kind, "StartTime"), ended = job_time(kind, "EndTime");
   if (record.contains(begun)) summary["StartTime"] = record[begun];
   // A tuning job begins when it is made.
-  if (kind.kind == kTuningJob.kind) summary["StartTime"] = summary["CreationTime"];
+  if (kind.kind == kTuningJob.kind) summary["StartTime"] = record.value("CreationTime", Json());
   if (record.contains(ended)) summary["EndTime"] = record[ended];
   if (record.contains("FailureReason")) summary["FailureReason"] = record["FailureReason"];
   const Json notes = record.value(kNotes, Json::object());
@@ -46,12 +53,12 @@ Json job_summary(const EntityKind& kind, const Json& record) {
 
 Result<Json> job_list(const TaskCall& call) {
   const Arguments arguments(call.arguments);
-  MR_TRY(wanted, arguments.text_or("JobKind", "any"));
-  MR_DO(arguments.one_of("JobKind", wanted, kJobKindNames));
+  MR_TRY(wanted, wanted_kind(arguments));
   MR_TRY(contains, arguments.text_or("NameContains", ""));
   MR_TRY(status, arguments.text_or("StatusEquals", ""));
   std::vector<Jobs::Record> hits;
-  for (const EntityKind* kind : kJobEntities) {
+  for (const JobKind* of_job : job_kinds()) {
+    const EntityKind* kind = &of_job->entity;
     if (wanted != "any" && wanted != kind->kind) continue;
     MR_TRY(records, call.context.jobs().records(kind->kind, {}, kJobsListedMax));
     for (const Jobs::Record& record : records) {
@@ -74,10 +81,10 @@ struct FoundJob {
 Result<FoundJob> find_job(const TaskCall& call) {
   const Arguments arguments(call.arguments);
   MR_TRY(given, arguments.text("JobName"));
-  MR_TRY(wanted, arguments.text_or("JobKind", "any"));
-  MR_DO(arguments.one_of("JobKind", wanted, kJobKindNames));
+  MR_TRY(wanted, wanted_kind(arguments));
   std::vector<FoundJob> found;
-  for (const EntityKind* kind : kJobEntities) {
+  for (const JobKind* of_job : job_kinds()) {
+    const EntityKind* kind = &of_job->entity;
     if (wanted != "any" && wanted != kind->kind) continue;
     auto record = call.context.jobs().find(kind->kind, name_of(*kind, given));
     if (record) found.push_back({kind, std::move(*record)});

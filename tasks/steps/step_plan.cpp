@@ -50,7 +50,7 @@ constexpr std::string_view kPlaces[] = {"S3Uri",         "S3OutputPath", "ImageU
 constexpr std::string_view kPartNames[] = {"ChannelName", "InputName", "OutputName"};
 
 template <std::size_t n>
-bool is_one_of(const std::string_view (&names)[n], std::string_view name) {
+bool is_among(const std::string_view (&names)[n], std::string_view name) {
   for (const std::string_view one : names)
     if (one == name) return true;
   return false;
@@ -63,7 +63,7 @@ void flatten_request(const Json& value, const std::string& path, bool whole,
   if (value.is_null()) return;
   if (value.is_object()) {
     for (const auto& [key, member] : value.items())
-      if (whole || (!is_one_of(kPlaces, key) && !is_one_of(kPartNames, key)))
+      if (whole || (!is_among(kPlaces, key) && !is_among(kPartNames, key)))
         flatten_request(member, path.empty() ? key : path + "." + key, whole || key == "Environment", out);
     return;
   }
@@ -83,10 +83,10 @@ void flatten_request(const Json& value, const std::string& path, bool whole,
 std::map<std::string, std::string> step_parameters(const Json& request) {
   std::map<std::string, std::string> out;
   for (const auto& [key, value] : request.items()) {
-    if (is_one_of(kWithoutEffect, key)) continue;
+    if (is_among(kWithoutEffect, key)) continue;
     if (key == "HyperParameters" && value.is_object()) {
       for (const auto& [name, text] : value.items())
-        if (!is_one_of(kAboutTheJob, name)) flatten_request(text, name, true, out);
+        if (!is_among(kAboutTheJob, name)) flatten_request(text, name, true, out);
     } else {
       flatten_request(value, key, key == "Environment", out);
     }

@@ -112,7 +112,7 @@ class Steps(Shop):
         self.assertEqual(len(self.ask("jobs", "list", "--kind", "training")["JobSummaries"]), 1)
         self.assertEqual(len(self.call("jobs", "list").stdout.splitlines()), 5)
         self.assertIn("there is no job", self.call("jobs", "why", "none", code=2).stderr)
-        self.assertIn("is none", self.call("jobs", "list", "--kind", "mining", code=2).stderr)
+        self.assertIn("is not one of", self.call("jobs", "list", "--kind", "mining", code=2).stderr)
         self.assertIn("millrace:cache", self.call("run", self.definition, "--cache", "a month", code=2).stderr)
 
     def test_killed_at_any_moment(self):
