@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kAskRows = std::size_t(1) << 23;  // row visits between two questions whether to stop
 constexpr std::uint16_t kDrawnMost = 60'000;
+constexpr double kWholeMost = 1 << 30;     // of a sum in half a word
 constexpr double kLeastForestGain = 1e-9;  // rounding errors are no gain
 
 // What a node's rows weigh and what they are.
@@ -44,6 +45,7 @@ struct ForestGrower::Growth {
 
   bool many() const { return settings.classes > 2; }
   void begin(std::uint64_t number);
+  bool whole_words();
   void run();
   bool stays(const ForestNode& open);
   bool count_classes(const ForestNode& open);
@@ -111,12 +113,27 @@ void ForestGrower::Growth::begin(std::uint64_t number) {
     room.totals.resize(settings.classes), room.left.resize(settings.classes);
     return;
   }
-  room.pairs.resize(n), room.words.resize(n), room.histogram.resize(bins.histogram_size());
+  room.words.resize(n), room.histogram.resize(bins.histogram_size());
+  if (whole_words()) return;
+  room.pairs.resize(n);
   for (std::size_t i = 0; i < n; ++i) room.pairs[i] = {room.weights[i] * forest.y_[i], room.weights[i]};
   Team alone(1);
   const Units units =
       to_words(room.pairs, room.words, static_cast<std::uint32_t>(mix(settings.seed, number)), alone);
   sums.unit_gradient = units.gradient, sums.unit_hessian = units.hessian;
+}
+
+// Counts of classes are whole numbers already: sums without any rounding, so that what ties stays tied.
+bool ForestGrower::Growth::whole_words() {
+  if (settings.classes != 2 || all >= kWholeMost) return false;
+  const auto whole = [](float w) { return w == std::floor(w); };
+  if (!forest.weights_.empty() && !std::ranges::all_of(room.weights, whole)) return false;
+  for (std::size_t i = 0; i < room.words.size(); ++i) {
+    const auto w = static_cast<Sum>(room.weights[i]);
+    room.words[i] = forest.y_[i] > 0.5f ? (w << 32) + w : w;
+  }
+  sums.unit_gradient = sums.unit_hessian = 1;
+  return true;
 }
 
 void ForestGrower::Growth::ask(std::size_t more) {
