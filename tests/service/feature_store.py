@@ -137,6 +137,7 @@ class Records(FeatureCase):
                     connection.request("PUT", "/FeatureGroup/g", json.dumps({"Record": record(identifier, 1_700_000_000 + 997 * number, number)}))
                     response = connection.getresponse()
                     response.read()
+                    connection.close()
                     if response.status == 200:
                         with lock:
                             answered.add(identifier)
