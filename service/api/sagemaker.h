@@ -19,7 +19,7 @@ struct SageMakerOperation {
   std::string_view name;  // "CreateTrainingJob"
   std::span<const Member> input;
 };
-std::span<const SageMakerOperation> sagemaker_operations();  // sorted by name
+std::span<const SageMakerOperation> sagemaker_operations();
 
 class SageMakerApi {
  public:
