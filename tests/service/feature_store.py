@@ -373,6 +373,13 @@ class Commands(FeatureCase):
         self.check_features()
         self.serve()
 
+    def test_no_home(self):
+        for command in (("features", "list"), ("label",)):
+            done = subprocess.run([program.MILLRACE, *command, "--home", self.directory / "none"], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn("there is no home directory", done.stderr)
+        self.assertFalse((self.directory / "none").exists())
+
     def test_label(self):
         bucket = self.home / "objects/b"
         bucket.mkdir(parents=True)
