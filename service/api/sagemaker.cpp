@@ -76,9 +76,10 @@ http::Response sagemaker_response(const Answer& answer, const std::string& id) {
 
 const SageMakerOperation* find_sagemaker_operation(std::string_view name) {
   const auto rows = sagemaker_operations();
-  const auto found = std::find_if(rows.begin(), rows.end(),
-                                  [name](const SageMakerOperation& row) { return row.name == name; });
-  return found == rows.end() ? nullptr : &*found;
+  const auto found =
+      std::lower_bound(rows.begin(), rows.end(), name,
+                       [](const SageMakerOperation& row, std::string_view n) { return row.name < n; });
+  return found == rows.end() || found->name != name ? nullptr : &*found;
 }
 
 tl::expected<Payload, ApiError> read_input(const http::Request& request) {

@@ -19,7 +19,7 @@ struct SageMakerOperation {
   std::string_view name;  // "CreateTrainingJob"
   std::span<const Member> input;
 };
-std::span<const SageMakerOperation> sagemaker_operations();
+std::span<const SageMakerOperation> sagemaker_operations();  // sorted by name
 
 class SageMakerApi {
  public:

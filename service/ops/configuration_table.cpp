@@ -234,10 +234,6 @@ constexpr Option kOptions[] = {
     {"tasks.heartbeat_interval", Duration, 10, 1 * kHour, "", "",
      "progress of a job is reported at most this often", MR_OPTION_FIELD(tasks.heartbeat_interval)},
 
-    {"features.flush_interval", Duration, 100, 24 * kHour, "", "",
-     "records of feature groups are in files of the offline store at most so much later",
-     MR_OPTION_FIELD(tasks.features.flush_interval)},
-
     {"endpoints.threads", Integer, 1, 1024, "threads", "",
      "that score requests of endpoints which are not quick", MR_OPTION_FIELD(tasks.endpoints.threads)},
     {"endpoints.waiting_max", Integer, 1, 10'000'000, "requests", "",
@@ -255,6 +251,10 @@ constexpr Option kOptions[] = {
     {"endpoints.capture_object_bytes_max", Bytes, 64 * KiB, 4 * GiB, "", "",
      "an object of captures that is as large is written at once",
      MR_OPTION_FIELD(tasks.endpoints.capture.object_bytes_max)},
+
+    {"features.flush_interval", Duration, 100, 24 * kHour, "", "",
+     "records of feature groups are in files of the offline store at most so much later",
+     MR_OPTION_FIELD(tasks.features.flush_interval)},
 
     {"functions.folder", Text, 0, kTexts, "", "", "the folder of functions; empty: HOME/functions",
      MR_OPTION_FIELD(functions), "functions"},
