@@ -4,6 +4,9 @@
 
 #include "service/api/sagemaker.h"
 
+#include <algorithm>
+#include <array>
+
 namespace millrace::api {
 namespace {
 
@@ -420,8 +423,15 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
 
 }  // namespace
 
+// Sorted here: rows that several people add need not be.
 std::span<const SageMakerOperation> sagemaker_operations() {
-  return kSageMakerOperations;
+  static const auto kSorted = [] {
+    auto rows = std::to_array(kSageMakerOperations);
+    std::sort(rows.begin(), rows.end(),
+              [](const SageMakerOperation& a, const SageMakerOperation& b) { return a.name < b.name; });
+    return rows;
+  }();
+  return kSorted;
 }
 
 }  // namespace millrace::api
