@@ -49,4 +49,9 @@ Result<std::unique_ptr<client::Access>> connect(const Shared& shared, client::Us
   return client::open_remote(std::move(settings), wall_clock());
 }
 
+Result<std::unique_ptr<client::Access>> connect_existing(const Shared& shared) {
+  MR_DO(connect(shared, client::Use::Look));
+  return connect(shared, client::Use::Change);
+}
+
 }  // namespace millrace::cli

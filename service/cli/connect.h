@@ -15,4 +15,7 @@ namespace millrace::cli {
 // is in use, or no server answers (told by the first call).
 Result<std::unique_ptr<client::Access>> connect(const Shared& shared, client::Use use);
 
+// The same for changes of a home that is there: none is made. NotFound.
+Result<std::unique_ptr<client::Access>> connect_existing(const Shared& shared);
+
 }  // namespace millrace::cli

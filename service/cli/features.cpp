@@ -60,7 +60,7 @@ void print_group(const Json& group) {
 }
 
 Result<int> list_features(const Shared& shared) {
-  MR_TRY(access, connect(shared, client::Use::Change));
+  MR_TRY(access, connect_existing(shared));
   MR_TRY(groups, all_groups(*access));
   if (shared.json) {
     print_json(Json{{"FeatureGroups", groups}});
@@ -77,7 +77,7 @@ struct GetOptions {
 };
 
 Result<int> get_features(const GetOptions& options, const Shared& shared) {
-  MR_TRY(access, connect(shared, client::Use::Change));
+  MR_TRY(access, connect_existing(shared));
   Json request = {{"FeatureGroupName", options.group},
                   {"RecordIdentifierValueAsString", options.id},
                   {"ExpirationTimeResponse", "Enabled"}};
@@ -128,7 +128,7 @@ Result<int> put_features(const PutOptions& options, const Shared& shared) {
   tasks::CsvOptions csv;
   csv.keep_spelling = true;
   MR_TRY(table, tasks::parse_csv(text, options.file, csv));
-  MR_TRY(access, connect(shared, client::Use::Change));
+  MR_TRY(access, connect_existing(shared));
   MR_TRY(group, ask_service(*access, client::kSageMaker, "DescribeFeatureGroup",
                             {{"FeatureGroupName", options.group}}));
   std::vector<bool> lists(table.columns.size());
@@ -166,7 +166,7 @@ struct JoinOptions {
 };
 
 Result<int> join_features(const JoinOptions& options, const Shared& shared) {
-  MR_TRY(access, connect(shared, client::Use::Change));
+  MR_TRY(access, connect_existing(shared));
   Json settings = {{"groups", Json::array()}};
   for (const std::string& group : options.groups) {
     Json joined = {{"group", group}};

@@ -174,7 +174,7 @@ Result<int> label_by_hand(client::Access& access, const LabelOptions& options) {
 }
 
 Result<int> label_objects(LabelOptions options, const Shared& shared) {
-  MR_TRY(access, connect(shared, client::Use::Change));
+  MR_TRY(access, connect_existing(shared));
   if (options.task.empty()) return list_tasks(*access, shared);
   if (options.worker.empty()) {
     const char* user = std::getenv("USER");

@@ -30,7 +30,8 @@ Result<IngestSettings> read_ingest_settings(const Json& json) {
   IngestSettings settings;
   MR_TRY(group, arguments.text("group"));
   settings.group = std::move(group);
-  for (const auto& [column, feature] : json.value("columns", Json::object()).items()) {
+  MR_TRY(columns, arguments.object_or_empty("columns"));
+  for (const auto& [column, feature] : columns.json().items()) {
     if (!feature.is_string() && !feature.is_null())
       return arguments.wrong("columns", "\"" + column + "\" must be the name of a feature, or null");
     settings.columns[column] = feature.is_null() ? "" : feature.get<std::string>();

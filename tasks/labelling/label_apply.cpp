@@ -201,8 +201,9 @@ Result<Json> run_label_apply(const ProcessingInputs& inputs, TaskContext& contex
   MR_TRY(sources, label_sources(pool, applied.labels, settings));
   MR_DO(write_table(objects, join_uri(uri, kDataObject), with_labels(pool, applied.labels, settings.label)));
   MR_DO(write_table(objects, join_uri(uri, "_labels.csv"), sources));
-  if (const auto open = inputs.output_for("open"))
-    MR_DO(write_table(objects, join_uri(*open, kDataObject), open_table(pool, applied.labels)));
+  for (const NamedUri& output : inputs.outputs)
+    if (output.name == "open")
+      MR_DO(write_table(objects, join_uri(output.uri, kDataObject), open_table(pool, applied.labels)));
   const std::size_t all = applied.human + applied.machine;
   context.log(std::to_string(applied.human) + " rows labelled by people, " + std::to_string(applied.machine) +
               " by the model, " + std::to_string(pool.rows - all) + " open");

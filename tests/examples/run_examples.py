@@ -202,14 +202,14 @@ class Labelling(Case):
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
         output = json.loads((self.home / "labelling.json").read_text(encoding="utf-8"))
         first, second = output["rounds"]
-        self.assertEqual((first["labels"], second["labels"], output["human"]), (30, 60, 60))
-        self.assertGreater(first["accuracy"], 0.6)
+        self.assertEqual((first["labels"], second["labels"], output["human"]), (40, 80, 80))
+        self.assertGreater(first["accuracy"], 0.75)
         self.assertGreater(second["accuracy"], first["accuracy"])
         self.assertEqual(output["human"] + output["machine"] + output["open"], 900)
         self.assertGreater(output["machine"], 450)
         self.assertGreater(output["right"], 0.93 * output["machine"])
         lines = (self.home / "objects/sms/sms/labels/sms-round-2/manifests/output/output.manifest").read_text(encoding="utf-8").splitlines()
-        self.assertEqual(len(lines), 30)
+        self.assertEqual(len(lines), 40)
         self.assertEqual(json.loads(lines[0])["label-metadata"]["human-annotated"], "yes")
 class AbTest(Case):
     """Two models behind one endpoint, outcomes of live requests, and the winner gets the traffic."""

@@ -137,6 +137,7 @@ class Records(FeatureCase):
                     connection.request("PUT", "/FeatureGroup/g", json.dumps({"Record": record(identifier, 1_700_000_000 + 997 * number, number)}))
                     response = connection.getresponse()
                     response.read()
+                    connection.close()
                     if response.status == 200:
                         with lock:
                             answered.add(identifier)
@@ -371,6 +372,13 @@ class Commands(FeatureCase):
         self.server.stop()
         self.check_features()
         self.serve()
+
+    def test_no_home(self):
+        for command in (("features", "list"), ("label",)):
+            done = subprocess.run([program.MILLRACE, *command, "--home", self.directory / "none"], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn("there is no home directory", done.stderr)
+        self.assertFalse((self.directory / "none").exists())
 
     def test_label(self):
         bucket = self.home / "objects/b"

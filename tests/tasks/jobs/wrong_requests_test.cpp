@@ -78,7 +78,7 @@ const Valid kValid[] = {
     {"aws-sdk:sagemakerfeaturestoreruntime:deleteRecord",
      R"({"FeatureGroupName":"g","RecordIdentifierValueAsString":"1","EventTime":"2026-11-21T06:59:17Z","DeletionMode":"SoftDelete","TargetStores":["OnlineStore"]})"},
     {"sagemaker:createLabelingJob",
-     R"({"LabelingJobName":"l","LabelAttributeName":"kind","InputConfig":{"DataSource":{"S3DataSource":{"ManifestS3Uri":"s3://b/m"}}},"OutputConfig":{"S3OutputPath":"s3://b/o"},"LabelCategoryConfigS3Uri":"s3://b/l","StoppingConditions":{"MaxHumanLabeledObjectCount":1},"HumanTaskConfig":{"TaskTitle":"t","TaskDescription":"d","NumberOfHumanWorkersPerDataObject":1},"Tags":[{"Key":"k","Value":"v"}]})"},
+     R"({"LabelingJobName":"l","LabelAttributeName":"kind","InputConfig":{"DataSource":{"S3DataSource":{"ManifestS3Uri":"s3://b/words"}}},"OutputConfig":{"S3OutputPath":"s3://b/o"},"LabelCategoryConfigS3Uri":"s3://b/kinds","StoppingConditions":{"MaxHumanLabeledObjectCount":1},"HumanTaskConfig":{"TaskTitle":"t","TaskDescription":"d","NumberOfHumanWorkersPerDataObject":1},"Tags":[{"Key":"k","Value":"v"}]})"},
     {"aws-sdk:sagemaker:stopLabelingJob", R"({"LabelingJobName":"l"})"},
     {"aws-sdk:labels:putLabels", R"({"Task":"l","Worker":"w","Labels":[{"Id":0,"Label":"a"}]})"},
     {"aws-sdk:labels:getLabelItems", R"({"Task":"l","Worker":"w","Limit":1})"},
@@ -99,8 +99,8 @@ void places(const Json& json, const std::string& at, std::vector<std::string>& o
 
 TEST_CASE("Wrong requests: whatever a member is replaced by, the answer is an error in words") {
   const TemporaryHome home;
-  home.write("objects/b/m", "{\"source\":\"x\"}\n{\"source\":\"y\"}\n");
-  home.write("objects/b/l", R"({"labels":[{"label":"a"},{"label":"b"}]})");
+  home.write("objects/b/words", "{\"source\":\"x\"}\n{\"source\":\"y\"}\n");
+  home.write("objects/b/kinds", R"({"labels":[{"label":"a"},{"label":"b"}]})");
   TaskDriver driver(home.path());
   const Json replacements[] = {nullptr,
                                5,
