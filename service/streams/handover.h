@@ -40,7 +40,7 @@ class Handover {
 
   // `key` names the batch: the same key, the same items. `object`: "BUCKET/KEY", of a delivery stream.
   void hand_over(std::shared_ptr<const ConsumerPlan> plan, std::string key, std::vector<Item> items,
-                 Done done, const std::string& object = {});
+                 Done done, const std::string& object);
   // What failed for good, to the plan's destination of failures; `batch` says which items those were.
   void tell_failure(const ConsumerPlan& plan, const std::string& key, const std::string& batch_name,
                     const Payload& batch, const Handed& handed, int attempts);

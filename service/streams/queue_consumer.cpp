@@ -85,20 +85,23 @@ void QueueConsumer::take(const tasks::ServiceAnswer& answer) {
 void QueueConsumer::hand_over() {
   const auto items = std::make_shared<std::vector<Item>>(std::exchange(items_, {}));
   const std::string key = plan_->key + "/" + plan_->generation + "/" + items->front().id;
-  handover_.hand_over(plan_, key, *items, [this, items, alive = std::weak_ptr(alive_)](const Handed& handed) {
-    if (alive.expired()) return;
-    if (handed.done) {
-      remove(*items);
-      return receive();
-    }
-    log::warning("messages were not taken; they come again",
-                 {{"consumer", plan_->arn}, {"target", plan_->target}, {"why", handed.why}});
-    // Those before the first that failed are done.
-    const auto failed = std::find_if(items->begin(), items->end(),
-                                     [&](const Item& item) { return item.id == handed.failed_id; });
-    if (failed != items->end() && failed != items->begin()) remove({items->begin(), failed});
-    later(failed == items->end() ? kPauseAfterError : Millis(0));
-  });
+  handover_.hand_over(
+      plan_, key, *items,
+      [this, items, alive = std::weak_ptr(alive_)](const Handed& handed) {
+        if (alive.expired()) return;
+        if (handed.done) {
+          remove(*items);
+          return receive();
+        }
+        log::warning("messages were not taken; they come again",
+                     {{"consumer", plan_->arn}, {"target", plan_->target}, {"why", handed.why}});
+        // Those before the first that failed are done.
+        const auto failed = std::find_if(items->begin(), items->end(),
+                                         [&](const Item& item) { return item.id == handed.failed_id; });
+        if (failed != items->end() && failed != items->begin()) remove({items->begin(), failed});
+        later(failed == items->end() ? kPauseAfterError : Millis(0));
+      },
+      "");
 }
 
 void QueueConsumer::remove(const std::vector<Item>& items) {

@@ -391,13 +391,15 @@ void StreamConsumer::run(const ReaderPtr& reader) {
       std::count_if(r.parts.begin(), r.parts.end(), [](const Part& part) { return !part.done; }));
   for (std::size_t i = 0; i < r.parts.size(); ++i) {
     if (r.parts[i].done) continue;
-    around_.handover.hand_over(plan_, batch_key(r, r.parts[i].items.front()), r.parts[i].items,
-                               [this, reader, i, alive = std::weak_ptr(alive_)](Handed handed) {
-                                 if (alive.expired()) return;
-                                 reader->parts[i].done = handed.done;
-                                 if (!handed.done && reader->failed.done) reader->failed = std::move(handed);
-                                 if (--reader->under_way == 0) ended(reader);
-                               });
+    around_.handover.hand_over(
+        plan_, batch_key(r, r.parts[i].items.front()), r.parts[i].items,
+        [this, reader, i, alive = std::weak_ptr(alive_)](Handed handed) {
+          if (alive.expired()) return;
+          reader->parts[i].done = handed.done;
+          if (!handed.done && reader->failed.done) reader->failed = std::move(handed);
+          if (--reader->under_way == 0) ended(reader);
+        },
+        r.place.object);
   }
 }
 

@@ -353,6 +353,32 @@ def lambda_handler(event, context):
         self.wait_for(lambda: len(seen()) >= 6, "all records")
         self.assertEqual(seen(), [str(n) for n in range(6)])
 
+    def test_parallel_calls_keep_keys_in_order(self):
+        c = self.serve()
+        self.function("slow", """
+import base64, os, time
+def lambda_handler(event, context):
+    time.sleep(0.02)
+    keys = {r["kinesis"]["partitionKey"] for r in event["Records"]}
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "seen"), "a") as seen:
+        seen.write("".join(r["kinesis"]["partitionKey"] + " " + base64.b64decode(r["kinesis"]["data"]).decode() + "\\n" for r in event["Records"]))
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "calls"), "a") as calls:
+        calls.write(f"{len(keys)}\\n")
+""")
+        c.kinesis("CreateStream", StreamName="s", ShardCount=1)
+        c.rest("POST", "/2015-03-31/event-source-mappings/", FunctionName="slow", EventSourceArn=STREAM + "s", StartingPosition="TRIM_HORIZON",
+               BatchSize=40, ParallelizationFactor=4)
+        for begin in range(0, 400, 100):
+            c.put("s", *[(f"k{n % 9}", str(n)) for n in range(begin, begin + 100)])
+        seen = lambda: [line.split() for line in (self.home / "seen").read_text().splitlines()] if (self.home / "seen").exists() else []
+        self.wait_for(lambda: len(seen()) >= 400, "all records")
+        by_key = {}
+        for key, n in seen():
+            by_key.setdefault(key, []).append(int(n))
+        self.assertEqual(by_key, {f"k{k}": list(range(k, 400, 9)) for k in range(9)})
+        calls = (self.home / "calls").read_text().split()
+        self.assertGreater(len(calls), 20, "a batch of 40 is given to more than one call")
+
     def test_pipe_over_split(self):
         """Executions of a pipe have each record once, those of a key in their order, over a split and a merge."""
         c = self.serve()
