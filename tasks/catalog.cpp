@@ -15,7 +15,6 @@
 #include "tasks/labelling/label_tasks.h"
 #include "tasks/lineage/lineage_operations.h"
 #include "tasks/lineage/parameters.h"
-#include "tasks/metrics/task_parameters.h"
 #include "tasks/monitoring/alerts.h"
 #include "tasks/monitoring/executions.h"
 #include "tasks/monitoring/job_definitions.h"
