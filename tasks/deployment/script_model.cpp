@@ -186,15 +186,24 @@ Result<ScriptWorkerPtr> ScriptModel::add_worker(std::unique_lock<std::mutex>& lo
   --starting_;
   changed_.notify_all();
   if (!worker) {
-    const int doublings = std::min(failures_, kBackOffDoublingsMax);
-    ++failures_;
-    not_before_ = clock_.uptime() + std::min(kBackOffMax, kBackOffMin * (1 << doublings));
+    back_off();
     last_failure_ = worker.error().message;
     return worker;
   }
   (*worker)->idle_since = clock_.uptime();
   workers_.push_back(*worker);
   return worker;
+}
+
+// After a failure: the first is made good at once, the next ones later each time, until a request is
+// answered.
+void ScriptModel::back_off() {
+  const Millis pause =
+      failures_ == 0
+          ? Millis(0)
+          : std::min(kBackOffMax, kBackOffMin * (1 << std::min(failures_ - 1, kBackOffDoublingsMax)));
+  ++failures_;
+  not_before_ = clock_.uptime() + pause;
 }
 
 // Those that ended by themselves; the next start waits a moment if one had not
@@ -207,9 +216,7 @@ void ScriptModel::drop_ended() {
     }
     last_failure_ = program_failed("ended: " + (*at)->how()).value().message;
     log::warning("a model's program ended by itself", {{"model", place_.name}, {"how", (*at)->how()}});
-    not_before_ = clock_.uptime() +
-                  std::min(kBackOffMax, kBackOffMin * (1 << std::min(failures_, kBackOffDoublingsMax)));
-    ++failures_;
+    back_off();
     at = workers_.erase(at);
   }
 }
