@@ -206,8 +206,7 @@ void ScriptModel::back_off() {
   not_before_ = clock_.uptime() + pause;
 }
 
-// Those that ended by themselves; the next start waits a moment if one had not
-// lived long.
+// Those that ended by themselves.
 void ScriptModel::drop_ended() {
   for (auto at = workers_.begin(); at != workers_.end();) {
     if (!(*at)->ended()) {
