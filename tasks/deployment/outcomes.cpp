@@ -17,7 +17,7 @@ constexpr const char* kOutcomesSchema =
     "NULL,"
     " variant TEXT NOT NULL, time INTEGER NOT NULL, answer TEXT NOT NULL,"
     " outcome REAL, right INTEGER, told INTEGER, UNIQUE (endpoint, id));"
-    "CREATE INDEX IF NOT EXISTS inference_arm ON inference (endpoint, fleet, variant)";
+    "CREATE INDEX IF NOT EXISTS inference_arm ON inference (endpoint, fleet, variant, outcome, right)";
 constexpr std::size_t kNotedAnswerBytesMax = 512;  // of a noted answer: one row's
 constexpr std::size_t kOutcomesAtOnceMax = 100'000;
 

@@ -186,9 +186,7 @@ Result<ScriptWorkerPtr> ScriptModel::add_worker(std::unique_lock<std::mutex>& lo
   --starting_;
   changed_.notify_all();
   if (!worker) {
-    const int doublings = std::min(failures_, kBackOffDoublingsMax);
-    ++failures_;
-    not_before_ = clock_.uptime() + std::min(kBackOffMax, kBackOffMin * (1 << doublings));
+    back_off();
     last_failure_ = worker.error().message;
     return worker;
   }
@@ -197,8 +195,18 @@ Result<ScriptWorkerPtr> ScriptModel::add_worker(std::unique_lock<std::mutex>& lo
   return worker;
 }
 
-// Those that ended by themselves; the next start waits a moment if one had not
-// lived long.
+// After a failure: the first is made good at once, the next ones later each time, until a request is
+// answered.
+void ScriptModel::back_off() {
+  const Millis pause =
+      failures_ == 0
+          ? Millis(0)
+          : std::min(kBackOffMax, kBackOffMin * (1 << std::min(failures_ - 1, kBackOffDoublingsMax)));
+  ++failures_;
+  not_before_ = clock_.uptime() + pause;
+}
+
+// Those that ended by themselves.
 void ScriptModel::drop_ended() {
   for (auto at = workers_.begin(); at != workers_.end();) {
     if (!(*at)->ended()) {
@@ -207,9 +215,7 @@ void ScriptModel::drop_ended() {
     }
     last_failure_ = program_failed("ended: " + (*at)->how()).value().message;
     log::warning("a model's program ended by itself", {{"model", place_.name}, {"how", (*at)->how()}});
-    not_before_ = clock_.uptime() +
-                  std::min(kBackOffMax, kBackOffMin * (1 << std::min(failures_, kBackOffDoublingsMax)));
-    ++failures_;
+    back_off();
     at = workers_.erase(at);
   }
 }

@@ -98,6 +98,7 @@ class ScriptModel {
   Result<ScriptWorkerPtr> add_worker(std::unique_lock<std::mutex>& lock);
   ScriptWorkerPtr free_worker();
   void drop_ended();
+  void back_off();
   void release(const ScriptWorkerPtr& worker, bool answered);
   tl::unexpected<Error> program_failed(const std::string& what) const;
 
