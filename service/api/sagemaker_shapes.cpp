@@ -2,9 +2,6 @@
 // request must have for the library to understand it. What only means something in the cloud (RoleArn,
 // ResourceConfig, …) may be left out. Source: SageMaker API reference, 2017-07-24.
 
-#include <algorithm>
-#include <vector>
-
 #include "service/api/sagemaker.h"
 
 namespace millrace::api {
@@ -365,13 +362,7 @@ constexpr SageMakerOperation kSageMakerOperations[] = {
 }  // namespace
 
 std::span<const SageMakerOperation> sagemaker_operations() {
-  // Whatever the order of the rows above.
-  static const std::vector<SageMakerOperation> kSorted = [] {
-    std::vector<SageMakerOperation> rows(std::begin(kSageMakerOperations), std::end(kSageMakerOperations));
-    std::ranges::sort(rows, {}, &SageMakerOperation::name);
-    return rows;
-  }();
-  return kSorted;
+  return kSageMakerOperations;
 }
 
 }  // namespace millrace::api
