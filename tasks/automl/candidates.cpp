@@ -49,7 +49,11 @@ std::vector<EnsembleMember> candidate_rows(const CandidateSetting& setting) {
                {"min_child_weight", "3"},
                {"lambda", "2"}}),
       forest("extra-trees", setting, {}),
-      {"knn", {{"k", "5"}}, std::nullopt},
+      {"knn",
+       {{"k", setting.rows < 200                   ? "5"
+              : setting.problem == Problem::Binary ? "30"
+                                                   : "10"}},
+       std::nullopt},
       boosted({{"eta", "0.05"},
                {"max_depth", "8"},
                {"subsample", "0.7"},

@@ -284,7 +284,14 @@ Point suggest_gaussian_process(const SearchSpace& space, std::span<const Observa
     }
     candidates = std::move(next);
   }
-  return candidates[largest_first(surface.improvement(candidates), 1)[0]];
+  // What was tried is not tried again: at an edge of the space the surface may promise more where it has
+  // been.
+  const std::vector<std::size_t> order = largest_first(surface.improvement(candidates), candidates.size());
+  for (const std::size_t i : order) {
+    if (std::ranges::find(observations, candidates[i], &Observation::point) == observations.end())
+      return candidates[i];
+  }
+  return candidates[order[0]];
 }
 
 }  // namespace millrace::tasks

@@ -58,6 +58,20 @@ TEST_CASE(
   CHECK(suggest_gaussian_process(space, observations, a).size() == 6);
 }
 
+TEST_CASE("Gaussian process: with the optimum in a corner, no point is suggested twice") {
+  SearchSpace space(2);
+  space[0].name = "a", space[1].name = "b", space[1].kind = ParameterRange::Kind::Integer;
+  space[1].low = 1, space[1].high = 6;
+  std::vector<Observation> observations;
+  for (std::uint64_t t = 0; t < 30; ++t) {
+    Random random = Random(2).derive("trial", t);
+    Point point = suggest_gaussian_process(space, observations, random);
+    for (const Observation& one : observations) CHECK(one.point != point);
+    const double loss = -point[0] - point[1];
+    observations.push_back({std::move(point), loss});
+  }
+}
+
 TEST_CASE("Gaussian process: integers, categories and conditions") {
   const TestFunction f = test_functions()[4];
   std::vector<Observation> observations;
