@@ -183,7 +183,7 @@ TEST_CASE("forest: as good as scikit-learn's on letter and satellite") {
         parts.train, context);
     REQUIRE_MESSAGE(fitted.has_value(), (fitted ? "" : fitted.error().message));
     const double accuracy = right_share(*fitted->model, parts.test);
-    MESSAGE(bar.set << ": accuracy " << accuracy << " (scikit-learn " << bar.accuracy << ")");
+    MESSAGE(std::string(bar.set) << ": accuracy " << accuracy << " (scikit-learn " << bar.accuracy << ")");
     // Within a standard error of the test rows.
     const double error =
         std::sqrt(bar.accuracy * (1 - bar.accuracy) / static_cast<double>(parts.test.y.size()));
