@@ -8,13 +8,13 @@
 #include <thread>
 
 #include "base/log.h"
+#include "tasks/approvals/approvals.h"
 #include "tasks/artifacts/content_hashes.h"
 #include "tasks/artifacts/remote_store.h"
-#include "tasks/approvals/approvals.h"
 #include "tasks/catalog.h"
-#include "tasks/features/feature_service.h"
 #include "tasks/deployment/async_invocations.h"
 #include "tasks/deployment/deployments.h"
+#include "tasks/features/feature_service.h"
 #include "tasks/functions/invoke.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/integrations/integrations.h"
@@ -288,13 +288,13 @@ void join_metrics(RunnerCore& core) {
     const auto status = alarms->state_of(name);
     return status ? std::string(name_of(status->state)) : std::string();
   };
-  core.settings.monitoring.put_metrics = [sink = &core.data->metric_sink()](
-                                             const std::vector<MonitoringMetric>& metrics) {
-    std::vector<MetricValue> values;
-    for (const MonitoringMetric& metric : metrics)
-      values.push_back({metric.name_space, metric.name, metric.dimensions, metric.value, metric.time});
-    return sink->put(std::move(values));
-  };
+  core.settings.monitoring.put_metrics =
+      [sink = &core.data->metric_sink()](const std::vector<MonitoringMetric>& metrics) {
+        std::vector<MetricValue> values;
+        for (const MonitoringMetric& metric : metrics)
+          values.push_back({metric.name_space, metric.name, metric.dimensions, metric.value, metric.time});
+        return sink->put(std::move(values));
+      };
 }
 
 // Those who follow the records: endpoints as they are served, changes of state as events.
@@ -320,8 +320,8 @@ void open_followers(const std::shared_ptr<RunnerCore>& shared, std::uint64_t see
   };
   core.deployments =
       std::make_unique<Deployments>(*core.jobs, *core.endpoints, core.clock, std::move(deployments));
-  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get(), features = core.features.get(),
-                       deployments = core.deployments.get(),
+  core.jobs->on_write([host = core.endpoints.get(), changes = core.changes.get(),
+                       features = core.features.get(), deployments = core.deployments.get(),
                        weak = std::weak_ptr(shared),
                        post = core.post](std::string_view kind, std::string_view name, bool removed) {
     if (kind == kEndpoint.kind) {

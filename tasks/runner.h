@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "orchestrator/dispatch/runner.h"
 #include "base/sigv4.h"
+#include "orchestrator/dispatch/runner.h"
 #include "tasks/artifacts/object_store.h"
 #include "tasks/deployment/endpoint_host.h"
 #include "tasks/features/feature_store.h"
@@ -50,9 +50,9 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     FunctionHost::Settings function_host = {};  // its limits; its folders and seed are set here
     EndpointHost::Settings endpoints = {};      // its account and seed are set here
     FeatureStore::Settings features = {};
-    SigningCredentials remote_keys = {};        // of buckets in other stores, where remotes.json has none
-    MetricStoreSettings metric_store = {};      // HOME/metrics.db
-    metrics::Registry* metrics = nullptr;       // of endpoints; may be null
+    SigningCredentials remote_keys = {};    // of buckets in other stores, where remotes.json has none
+    MetricStoreSettings metric_store = {};  // HOME/metrics.db
+    metrics::Registry* metrics = nullptr;   // of endpoints; may be null
     // What checks of monitoring schedules need to know.
     MonitoringSurroundings monitoring = {};
     // Signs links of approvals.
@@ -89,16 +89,16 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
   using RecordWritten = std::function<void(const std::string& name, bool removed)>;
   void follow_monitoring_schedules(RecordWritten written);
 
-  FunctionHost& functions();     // any thread
-  Jobs& jobs();                  // any thread
-  ObjectStore& objects();        // any thread
-  DataServices& data();          // any thread: tables, queues, metrics
-  EndpointHost& endpoints();     // any thread
-  FeatureService& features();    // any thread
-  LabelService& labels();        // any thread
-  Result<EventLog*> events();    // any thread; opened when it is asked for first
-  Approvals& approvals();        // any thread
-  Integrations& integrations();  // any thread: HTTP requests, mapped resources
+  FunctionHost& functions();              // any thread
+  Jobs& jobs();                           // any thread
+  ObjectStore& objects();                 // any thread
+  DataServices& data();                   // any thread: tables, queues, metrics
+  EndpointHost& endpoints();              // any thread
+  FeatureService& features();             // any thread
+  LabelService& labels();                 // any thread
+  Result<EventLog*> events();             // any thread; opened when it is asked for first
+  Approvals& approvals();                 // any thread
+  Integrations& integrations();           // any thread: HTTP requests, mapped resources
   AsyncInvocations& async_invocations();  // any thread
 
  private:

@@ -59,9 +59,9 @@ struct TaskCall {
   // Null outside a runner.
   const MonitoringSurroundings* monitoring = nullptr;
   Approvals* approvals = nullptr;
-  ContentHashes* hashes = nullptr;       // of the home's files; null: jobs keep no hashes
-  std::string cache = {};                // what jobs without the tag millrace:cache do (steps/step_cache.h)
-  std::int64_t cents_per_hour = 0;       // of a job, for estimates; 0: no price
+  ContentHashes* hashes = nullptr;  // of the home's files; null: jobs keep no hashes
+  std::string cache = {};           // what jobs without the tag millrace:cache do (steps/step_cache.h)
+  std::int64_t cents_per_hour = 0;  // of a job, for estimates; 0: no price
 };
 
 struct TaskKind;

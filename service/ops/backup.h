@@ -50,8 +50,8 @@ Result<Manifest> restore(const std::filesystem::path& source, const std::filesys
 // these know beyond it they know by the key of the attempt that did it, and answer the same when it is done
 // again. So does the engine for what the bus has started: the bus's place among the events may be old, never
 // new.
-inline constexpr const char* kHomeDatabases[] = {"bus.db",     "millrace.db", "tasks.db",  "tables.db",
-                                                 "queues.db", "streams.db", "features.db", "labels.db",  "events.db",   "topics.db", "logs.db",
-                                                 "objects.db", "metrics.db", "outcomes.db"};
+inline constexpr const char* kHomeDatabases[] = {
+    "bus.db",    "millrace.db", "tasks.db",  "tables.db", "queues.db",  "streams.db", "features.db",
+    "labels.db", "events.db",   "topics.db", "logs.db",   "objects.db", "metrics.db", "outcomes.db"};
 
 }  // namespace millrace::service

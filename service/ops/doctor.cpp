@@ -97,8 +97,9 @@ bool check_home(Patient& patient, Findings& out) {
   const fs::perms all = fs::status(patient.home, error).permissions();
   if ((all & fs::perms::others_write) != fs::perms::none)
     add(out, Health::Warning, "permissions", path + " may be written by everybody", "chmod o-w " + path);
-  for (const char* name : {"millrace.db", "bus.db", "tasks.db", "tables.db", "queues.db", "streams.db", "features.db", "labels.db", "events.db",
-                           "topics.db", "logs.db", "objects.db", "metrics.db", "objects", "functions"}) {
+  for (const char* name : {"millrace.db", "bus.db", "tasks.db", "tables.db", "queues.db", "streams.db",
+                           "features.db", "labels.db", "events.db", "topics.db", "logs.db", "objects.db",
+                           "metrics.db", "objects", "functions"}) {
     const fs::path part = patient.home / name;
     if (fs::exists(part, error) && ::access(part.c_str(), R_OK | W_OK) != 0)
       add(out, Health::Failed, "permissions", part.string() + " can't be read and written",

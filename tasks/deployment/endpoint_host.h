@@ -45,7 +45,7 @@ struct InvokeRequest {
   std::string_view target_variant = {};  // empty: picked by weight
   std::string_view inference_id = {}, custom_attributes = {};
   std::string_view target_model = {};  // of a multi-model endpoint
-  metrics::Stopwatch received = {};  // since it came
+  metrics::Stopwatch received = {};    // since it came
 };
 
 // Why there are no scores.

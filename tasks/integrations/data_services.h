@@ -1,6 +1,6 @@
 #pragma once
-// DataServices: the tables, queues, streams and metrics of one home, each opened when it is asked for first. Any
-// thread.
+// DataServices: the tables, queues, streams and metrics of one home, each opened when it is asked for first.
+// Any thread.
 
 #include <memory>
 #include <mutex>
@@ -15,8 +15,8 @@ namespace millrace::tasks {
 
 class DataServices {
  public:
-  // HOME/tables.db, HOME/queues.db, HOME/streams.db, HOME/metrics.db. The clock is borrowed, so is `registry`,
-  // which may be null.
+  // HOME/tables.db, HOME/queues.db, HOME/streams.db, HOME/metrics.db. The clock is borrowed, so is
+  // `registry`, which may be null.
   DataServices(std::string home, ServicePlace place, const Clock& clock, std::uint64_t seed,
                MetricStoreSettings metrics = {}, metrics::Registry* registry = nullptr)
       : home_(std::move(home)),

@@ -4,8 +4,8 @@
 #include <array>
 #include <chrono>
 
-#include "tasks/features/feature_service.h"
 #include "base/encoding.h"
+#include "tasks/features/feature_service.h"
 #include "tasks/integrations/data_services.h"
 #include "tasks/request_ids.h"
 

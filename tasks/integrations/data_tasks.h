@@ -1,8 +1,8 @@
 #pragma once
-// Tables, queues, metrics and records of feature groups as task kinds: requests, answers and errors as Step Functions shows them, in the
-// optimized form (dynamodb:getItem, with the metadata of the HTTP answer) and in the SDK's
-// (aws-sdk:dynamodb:getItem). Loop thread; answers come from the services' threads. Source: AWS Step
-// Functions developer guide, service integrations.
+// Tables, queues, metrics and records of feature groups as task kinds: requests, answers and errors as Step
+// Functions shows them, in the optimized form (dynamodb:getItem, with the metadata of the HTTP answer) and in
+// the SDK's (aws-sdk:dynamodb:getItem). Loop thread; answers come from the services' threads. Source: AWS
+// Step Functions developer guide, service integrations.
 
 #include "tasks/task_kind.h"
 

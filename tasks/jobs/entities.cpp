@@ -12,8 +12,12 @@ namespace millrace::tasks {
 const EntityKind kTrainingJob{"TrainingJob", "training-job", "TrainingJobSummaries"};
 const EntityKind kProcessingJob{"ProcessingJob", "processing-job", "ProcessingJobSummaries"};
 const EntityKind kTransformJob{"TransformJob", "transform-job", "TransformJobSummaries"};
-const EntityKind kTuningJob{"HyperParameterTuningJob", "hyper-parameter-tuning-job",
-                            "HyperParameterTuningJobSummaries", false, {}, 32};
+const EntityKind kTuningJob{"HyperParameterTuningJob",
+                            "hyper-parameter-tuning-job",
+                            "HyperParameterTuningJobSummaries",
+                            false,
+                            {},
+                            32};
 const EntityKind kAutoMLJob{"AutoMLJob", "automl-job", "AutoMLJobSummaries", true, {}, 32};
 const EntityKind kModel{"Model", "model", "Models"};
 const EntityKind kModelPackageGroup{"ModelPackageGroup", "model-package-group",
@@ -73,7 +77,29 @@ constexpr std::string_view kSummaryFields[] = {"Status",
                                                "TuningJobArn",
                                                "LabelCounters",
                                                "LabelingJobOutput"};
-constexpr const EntityKind* kEntityKinds[] = {&kTrainingJob, &kProcessingJob, &kTransformJob, &kTuningJob, &kAutoMLJob, &kModel, &kModelPackage, &kModelPackageGroup, &kEndpoint, &kEndpointConfig, &kExperiment, &kTrial, &kTrialComponent, &kMonitoringSchedule, &kDataQualityJobDefinition, &kModelQualityJobDefinition, &kModelBiasJobDefinition, &kModelExplainabilityJobDefinition, &kArtifact, &kAction, &kContext, &kFeatureGroup, &kLabelingJob};
+constexpr const EntityKind* kEntityKinds[] = {&kTrainingJob,
+                                              &kProcessingJob,
+                                              &kTransformJob,
+                                              &kTuningJob,
+                                              &kAutoMLJob,
+                                              &kModel,
+                                              &kModelPackage,
+                                              &kModelPackageGroup,
+                                              &kEndpoint,
+                                              &kEndpointConfig,
+                                              &kExperiment,
+                                              &kTrial,
+                                              &kTrialComponent,
+                                              &kMonitoringSchedule,
+                                              &kDataQualityJobDefinition,
+                                              &kModelQualityJobDefinition,
+                                              &kModelBiasJobDefinition,
+                                              &kModelExplainabilityJobDefinition,
+                                              &kArtifact,
+                                              &kAction,
+                                              &kContext,
+                                              &kFeatureGroup,
+                                              &kLabelingJob};
 
 Json summary_of(const EntityKind& entity, const Json& record) {
   Json summary = Json::object();

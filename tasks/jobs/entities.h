@@ -20,7 +20,11 @@ struct EntityKind {
   std::string_view fields = {};     // "JobDefinition" where …Name and …Arn don't begin with the kind
   std::size_t name_max = 63;        // characters
 };
-extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kAutoMLJob, kModel, kModelPackageGroup, kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent, kMonitoringSchedule, kMonitoringExecution, kDataQualityJobDefinition, kModelQualityJobDefinition, kModelBiasJobDefinition, kModelExplainabilityJobDefinition, kArtifact, kAction, kContext, kFeatureGroup, kLabelingJob;
+extern const EntityKind kTrainingJob, kProcessingJob, kTransformJob, kTuningJob, kAutoMLJob, kModel,
+    kModelPackageGroup, kModelPackage, kEndpointConfig, kEndpoint, kExperiment, kTrial, kTrialComponent,
+    kMonitoringSchedule, kMonitoringExecution, kDataQualityJobDefinition, kModelQualityJobDefinition,
+    kModelBiasJobDefinition, kModelExplainabilityJobDefinition, kArtifact, kAction, kContext, kFeatureGroup,
+    kLabelingJob;
 // The kind of an ARN, or null.
 const EntityKind* entity_of_arn(std::string_view arn);
 

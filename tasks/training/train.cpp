@@ -18,7 +18,6 @@ namespace millrace::tasks {
 
 namespace {
 
-
 void report(TaskContext& context, std::string phase, double fraction) {
   Progress progress;
   progress.phase = std::move(phase), progress.fraction = fraction;

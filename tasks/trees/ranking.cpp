@@ -108,8 +108,8 @@ class RankObjective final : public Objective {
     std::ranges::sort(grades, std::greater<>());
     if (n < 2 || grades.front() == grades.back()) return 0;
     for (std::size_t k = 0; k < n; ++k) {
-      const auto same = std::ranges::equal_range(grades, q.grade[k], std::greater<>());
-      q.partner[k] = 1.0f / static_cast<float>(n - same.size());
+      const auto [first, last] = std::equal_range(grades.begin(), grades.end(), q.grade[k], std::greater<>());
+      q.partner[k] = 1.0f / static_cast<float>(n - static_cast<std::size_t>(last - first));
     }
     if (measure_ == RankMeasure::Ndcg) {
       q.gain.resize(n), q.discount.resize(n);

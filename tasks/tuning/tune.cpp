@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "tasks/tuning/gaussian_process.h"
 #include "base/cpu_meter.h"
+#include "tasks/tuning/gaussian_process.h"
 #include "tasks/tuning/results.h"
 #include "tasks/tuning/tpe.h"
 
@@ -158,7 +158,8 @@ class Search {
   Result<std::vector<TrialRecord>> run() {
     {
       std::vector<std::jthread> threads;
-      for (std::int64_t i = 0; i < spec_.parallel_max; ++i) threads.emplace_back([this, meter = CpuMeter::current()] {
+      for (std::int64_t i = 0; i < spec_.parallel_max; ++i)
+        threads.emplace_back([this, meter = CpuMeter::current()] {
           const CpuScope scope(meter);
           work();
         });

@@ -1,6 +1,6 @@
-// Tables, queues and streams by data: tests/cases/{dynamodb,sqs,kinesis}/*.json. A case is steps in order, each one operation
-// and its answer or error; "after_seconds" moves the clock first; "keep" names parts of an answer for later
-// steps
+// Tables, queues and streams by data: tests/cases/{dynamodb,sqs,kinesis}/*.json. A case is steps in order,
+// each one operation and its answer or error; "after_seconds" moves the clock first; "keep" names parts of an
+// answer for later steps
 // ("$name"); {"repeat": "x", "times": 9} is a long text.
 
 #include <doctest/doctest.h>

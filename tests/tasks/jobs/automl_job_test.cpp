@@ -202,6 +202,5 @@ TEST_CASE("AutoML job: time that is over ends the job with what it has; a stop e
   CHECK(stopped["AutoMLJobSecondaryStatus"] == "Stopped");
   const auto trainings = driver.runner->jobs().list("TrainingJob", "stopped-");
   REQUIRE(trainings.has_value());
-  for (const Json& training : *trainings)
-    CHECK(training["TrainingJobStatus"] != "InProgress");
+  for (const Json& training : *trainings) CHECK(training["TrainingJobStatus"] != "InProgress");
 }
