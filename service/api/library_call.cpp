@@ -5,7 +5,7 @@
 namespace millrace::api {
 namespace {
 
-constexpr std::string_view kService = " (Service: ", kStatus = "Status Code: ";
+constexpr std::string_view kService = " (Service: ", kStatusWords = "Status Code: ";
 
 // "Name does not exist. (Service: EventBridge, Status Code: 400, …)": the number, the message.
 ApiError error_of(const Failure& failure) {
@@ -17,9 +17,10 @@ ApiError error_of(const Failure& failure) {
     error.code = "ValidationException";  // what the SDK has no class for
   const std::size_t details = failure.cause.rfind(kService);
   error.message = failure.cause.substr(0, details);
-  const std::size_t status = details == std::string::npos ? details : failure.cause.find(kStatus, details);
+  const std::size_t status =
+      details == std::string::npos ? details : failure.cause.find(kStatusWords, details);
   if (status != std::string::npos) {
-    const char* digits = failure.cause.data() + status + kStatus.size();
+    const char* digits = failure.cause.data() + status + kStatusWords.size();
     std::from_chars(digits, failure.cause.data() + failure.cause.size(), error.status);
   }
   return error;

@@ -281,7 +281,7 @@ Status compare(client::Access& access, const RegistryOptions& options, const Sha
   return {};
 }
 
-using Action = Status (*)(client::Access&, const RegistryOptions&, const Shared&);
+using RegistryAction = Status (*)(client::Access&, const RegistryOptions&, const Shared&);
 
 }  // namespace
 
@@ -291,7 +291,7 @@ void add_registry(CLI::App& app, const Shared& shared, int& exit_code) {
   command->fallthrough();
   command->require_subcommand(1);
   auto options = std::make_shared<RegistryOptions>();
-  const auto add = [&](const char* name, const char* help, client::Use use, Action action) {
+  const auto add = [&](const char* name, const char* help, client::Use use, RegistryAction action) {
     CLI::App* sub = command->add_subcommand(name, help);
     sub->fallthrough();
     sub->callback([options, &shared, &exit_code, use, action] {

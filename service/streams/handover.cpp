@@ -62,12 +62,12 @@ std::string first_failure(const Payload& answer, const std::vector<std::string>&
 }
 
 Handed handed_of(const tasks::InvocationAnswer& answer) {
-  using Kind = tasks::InvocationAnswer::Kind;
-  if (answer.kind == Kind::Result) return {};
+  using Ended = tasks::InvocationAnswer::Kind;
+  if (answer.kind == Ended::Result) return {};
   Handed handed;
   handed.done = false;
-  handed.why = answer.kind == Kind::NotFound ? "there is no such function" : answer.error;
-  handed.status = answer.kind == Kind::Error ? 200 : 500;
+  handed.why = answer.kind == Ended::NotFound ? "there is no such function" : answer.error;
+  handed.status = answer.kind == Ended::Error ? 200 : 500;
   return handed;
 }
 

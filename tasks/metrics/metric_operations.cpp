@@ -72,8 +72,12 @@ Checked<MetricId> metric_of_place(const std::string& place) {
 // ---- GetMetricStatistics
 
 std::string shown_count(std::int64_t n) {  // 1,440
-  std::string text = std::to_string(n);
-  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
+  const std::string digits = std::to_string(n);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
   return text;
 }
 

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import xml.etree.ElementTree
 from pathlib import Path
 
@@ -117,7 +118,9 @@ class Definitions(Case):
         ages = [18 + i * 37 % 101 for i in range(600) if i % 9]
         self.assertEqual(metric["MetricName"], "train:mean")
         self.assertAlmostEqual(metric["Value"], sum(ages) / len(ages), places=2)
-        self.assertIn("mean.json", self.call("objects", "ls", own["ModelArtifacts"]["S3ModelArtifacts"]).stdout)
+        archive = self.home / "objects" / own["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://")
+        with tarfile.open(archive) as files:
+            self.assertIn("mean.json", files.getnames())
         forecasts = self.call("objects", "cat", "s3://shop/forecasts/sales.csv.out").stdout.splitlines()
         self.assertTrue(forecasts[0].startswith("item_id,timestamp,mean,p10,"))
         self.assertEqual(len(forecasts), 1 + 2 * 14)
