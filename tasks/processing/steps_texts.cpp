@@ -24,7 +24,7 @@ std::map<std::string, std::size_t> count_categories(const Column& column) {
 }
 
 // Place of a text among the sorted ones; their number when it is not there.
-std::size_t place_of(const std::vector<std::string>& sorted, const std::string& text) {
+std::size_t level_place(const std::vector<std::string>& sorted, const std::string& text) {
   const auto at = std::lower_bound(sorted.begin(), sorted.end(), text);
   return at != sorted.end() && *at == text ? static_cast<std::size_t>(at - sorted.begin()) : sorted.size();
 }
@@ -76,7 +76,7 @@ Status apply_one_hot(const FittedColumn& fitted, const StepSettings& settings, C
       if (has_missing) out.back().numbers[i] = 1;
       continue;
     }
-    const std::size_t place = place_of(fitted.texts, column.texts[i]);
+    const std::size_t place = level_place(fitted.texts, column.texts[i]);
     if (place == categories && !has_other) {
       if (settings.text("unknown") == "error") return unknown_category(column, i);
       continue;
@@ -123,7 +123,7 @@ Status apply_ordinal(const FittedColumn& fitted, const StepSettings& settings, C
   std::vector<double> numbers(column.texts.size(), kMissing);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     if (column.missing[i]) continue;
-    const std::size_t place = place_of(fitted.texts, column.texts[i]);
+    const std::size_t place = level_place(fitted.texts, column.texts[i]);
     if (place < fitted.texts.size()) {
       numbers[i] = fitted.numbers[place];
     } else if (settings.text("unknown") == "error") {
@@ -182,7 +182,7 @@ Result<FittedColumn> fit_target(const Column& column, const StepSettings& settin
 Status apply_target(const FittedColumn& fitted, const StepSettings&, Column column, StepKind::Columns& out) {
   std::vector<double> numbers(column.texts.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const std::size_t place = place_of(fitted.texts, column.texts[i]);
+    const std::size_t place = level_place(fitted.texts, column.texts[i]);
     numbers[i] = place < fitted.texts.size() ? fitted.numbers[place + 1] : fitted.numbers[0];
   }
   out.push_back(number_column(column.name, std::move(numbers)));

@@ -34,7 +34,7 @@ def rows(count, seed, shifted=False):
 
 
 def csv(lines, answer=True):
-    return "".join(",".join(map(str, line if answer else line[1:])) + "\n" for line in lines)
+    return ("answer,amount,age\n" if answer else "") + "".join(",".join(map(str, line if answer else line[1:])) + "\n" for line in lines)
 
 
 @unittest.skipUnless(shutil.which("aws"), "skipped: the command `aws` is not there")
@@ -72,6 +72,8 @@ class Loop(Case):
     def approve(self):
         """A person reads the message and says yes; what the message said."""
         def message():
+            listed = self.aws("stepfunctions", "list-executions", "--state-machine-arn", self.machine)["executions"]
+            self.assertEqual(self.story(listed), "")
             found = self.aws("sqs", "receive-message", "--queue-url", QUEUE, "--wait-time-seconds", "2")
             return found and found["Messages"][0]
         told = self.wait_for("the question to a person", message)
@@ -125,7 +127,7 @@ class Loop(Case):
             self.aws("events", "put-rule", "--name", name, "--event-pattern", json.dumps(pattern))
             if name == "arrived":
                 self.aws("events", "put-targets", "--rule", name, "--targets", f"Id=1,Arn={self.machine},RoleArn={ROLE}")
-        self.upload("test/rows.csv", "answer,amount,age\n" + csv([*rows(500, 1), *rows(500, 2, shifted=True)]))
+        self.upload("test/rows.csv", csv([*rows(500, 1), *rows(500, 2, shifted=True)]))
 
         # Data arrives: the first model.
         self.upload("arrived/1.csv", csv(rows(2000, 3)))
