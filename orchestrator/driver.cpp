@@ -355,11 +355,16 @@ void Driver::release(ExecutionId id, Live& live) {
   if (live.execution.ended()) {
     const Ended ended = ended_of(id, live.execution);
     const Origin origin = live.origin;
-    // Stimuli that came meanwhile are too late; their callers learn that nothing more is to come.
+    // Stimuli that came meanwhile are too late; their callers learn that nothing more is to come, and who
+    // answers a task that it is gone.
     std::deque<Item> late = std::move(live.inbox);
     live_.erase(id);
     for (Item& item : late) {
-      if (item.committed) item.committed(AppendResult::Ok);
+      if (!item.committed) continue;
+      if (item.only_if_awaited)
+        item.committed(task_gone());
+      else
+        item.committed(AppendResult::Ok);
     }
     if (origin.map_run.value != 0 && map_runs_) map_runs_->child_ended(origin.map_run, ended);
     if (auto waiting = waiters_.extract(id)) {

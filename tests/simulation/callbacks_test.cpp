@@ -93,6 +93,24 @@ TEST_CASE("Callback: what is sent carries the token, the token's answer ends the
   CHECK(again.error().message == "Task Timed Out: 'Provided task does not exist anymore'");
 }
 
+TEST_CASE(
+    "Callback: of two answers at once one is taken, and the other is told so, though the first ends the "
+    "execution") {
+  CallbackCase c;
+  const ExecutionId id = c.start(kCallback);
+  c.pass(Millis(1000));
+  const std::string token = token_of(c.mailer);
+  Status first = fail(ErrorCode::Internal, "not told");
+  const Status second = c.ask([&](Engine& engine, auto reply) {
+    engine.send_task_success(token, Payload::literal("1"), [&](Status done) { first = done; });
+    engine.send_task_success(token, Payload::literal("2"), reply);  // while the first is written to disk
+  });
+  CHECK(first);
+  REQUIRE(!second);
+  CHECK(second.error().message == "Task Timed Out: 'Provided task does not exist anymore'");
+  CHECK(c.execution(id).output->text() == "1");
+}
+
 TEST_CASE("Callback: a failure told by token, a heartbeat that keeps the task alive, one that is missed") {
   CallbackCase c;
   const ExecutionId id = c.start(kCallback);
