@@ -1,9 +1,11 @@
 #include "service/api/cbor.h"
 
 #include <bit>
+#include <charconv>
 #include <cmath>
 
 #include "base/encoding.h"
+#include "base/utf8.h"
 
 namespace millrace::api {
 namespace {
@@ -111,6 +113,7 @@ class CborReader {
       MR_TRY(key_head, this->head());
       if (key_head.major != kText) return wrong("a map's key that is no text");
       MR_TRY(key, string_bytes(key_head));
+      if (!valid_utf8(key)) return wrong("a text that is no UTF-8");
       out_.key(key);
       MR_DO(value(depth + 1));
     }
@@ -168,6 +171,7 @@ class CborReader {
       }
       case kText: {
         MR_TRY(text, string_bytes(head));
+        if (!valid_utf8(text)) return wrong("a text that is no UTF-8");
         out_.string(text);
         return {};
       }
@@ -216,8 +220,13 @@ void put_whole(std::string& out, std::int64_t value) {
 void put_number(std::string& out, JsonView value) {
   const auto whole =
       value.text().find_first_of(".eE") == std::string_view::npos ? value.integer() : std::nullopt;
-  if (!whole) return put_double(out, value.number());
-  put_whole(out, *whole);
+  if (whole) return put_whole(out, *whole);
+  // What is too large for a signed number may still be a whole one.
+  const std::string_view text = value.text();
+  std::uint64_t large = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), large);
+  if (read.ec == std::errc() && read.ptr == text.data() + text.size()) return put_head(out, kUnsigned, large);
+  put_double(out, value.number());
 }
 
 void put_time(std::string& out, double seconds, int time_units) {

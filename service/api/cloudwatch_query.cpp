@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "base/utf8.h"
 #include "service/api/form.h"
 #include "service/api/protocol.h"
 
@@ -100,6 +101,8 @@ Result<Payload> cloudwatch_input_of_form(std::string_view form) {
   auto parameters = parse_form(form);
   parameters.erase("Action");
   parameters.erase("Version");
+  for (const auto& [name, value] : parameters)
+    if (!valid_utf8(name) || !valid_utf8(value)) return invalid("the form holds a text that is no UTF-8");
   MR_TRY(root, form_tree(parameters));
   JsonWriter out;
   out.begin_object();

@@ -76,6 +76,8 @@ TEST_CASE("CBOR: what is none is refused with its place") {
   CHECK(read(std::string(1'000'000, '\xc1')).find("64 levels") != std::string::npos);
   CHECK(read(bytes_of({0x1c})).find("reserved") != std::string::npos);
   CHECK(read(bytes_of({0x7f, 0x01, 0xff})).find("piece") != std::string::npos);
+  CHECK_FALSE(read_cbor("\x61\xff"));          // a text that is no UTF-8
+  CHECK_FALSE(read_cbor("\xa1\x61\xff\x01"));  // a name
 }
 
 TEST_CASE("CBOR: what is written: whole numbers, doubles, times as tag 1") {
