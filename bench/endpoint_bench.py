@@ -92,7 +92,7 @@ def run_millrace(program, folder, seconds):
 
 
 def run_peer(folder, seconds):
-    """Requests a second by connections, of scikit-learn's boosted trees with pandas reading the row; empty: it is not there."""
+    """Requests a second by reader (pandas, or plain Python) and connections, of scikit-learn's boosted trees; empty: it is not there."""
     missing = [name for name in ("nginx", "gunicorn") if not shutil.which(name)]
     if not PEER.exists() or missing:
         print("skipped: the peer: " + (f"{', '.join(missing)} not there" if missing else f"{PEER} not there"), file=sys.stderr)
@@ -100,7 +100,7 @@ def run_peer(folder, seconds):
     folder.chmod(0o755)  # nginx's workers are somebody else
     copy = folder / "peer"
     shutil.copytree(PEER, copy)
-    out = subprocess.run(["bash", "run.sh"], cwd=copy, env={**os.environ, "PEER_DATA": str(folder / "data"), "SECS": str(seconds), "PARSES": "pandas"},
+    out = subprocess.run(["bash", "run.sh"], cwd=copy, env={**os.environ, "PEER_DATA": str(folder / "data"), "SECS": str(seconds)},
                          capture_output=True, text=True, check=False).stdout
     results = {}
     for line in out.splitlines():
@@ -111,7 +111,7 @@ def run_peer(folder, seconds):
         if measured.get("model") == "gb" and "connections" in measured:
             print(line, flush=True)
             if measured["errors"] + measured["non2xx"] == 0:  # nginx answers quickly while its workers still start
-                results.setdefault(measured["connections"], []).append(measured["req_per_s"])
+                results.setdefault((measured["parse"], measured["connections"]), []).append(measured["req_per_s"])
     return results
 
 
@@ -122,8 +122,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="millrace-bench-") as name:
         ours, failed = run_millrace(program, Path(name), seconds)
         theirs = run_peer(Path(name), seconds)
-    for connections, figures in theirs.items():
-        print(json.dumps({"connections": connections, "times": round(statistics.median(ours[connections]) / statistics.median(figures), 1)}))
+    for (parse, connections), figures in theirs.items():
+        print(json.dumps({"parse": parse, "connections": connections, "times": round(statistics.median(ours[connections]) / statistics.median(figures), 1)}))
     return 1 if failed else 0
 
 

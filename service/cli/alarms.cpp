@@ -148,13 +148,8 @@ void add_alarms(CLI::App& app, const Shared& shared, int& exit_code) {
       "  millrace alarms show orders-failing");
   auto options = std::make_shared<AlarmOptions>();
   const auto add = [&](const char* name, const char* what, auto run) {
-    CLI::App* sub = command->add_subcommand(name, what);
-    sub->fallthrough();
-    sub->callback([options, &shared, &exit_code, run] {
-      const Result<int> code = run(*options, shared);
-      exit_code = code ? *code : report(code.error(), shared);
-    });
-    return sub;
+    return add_action(*command, name, what, shared, exit_code,
+                      [options, &shared, run] { return run(*options, shared); });
   };
   const auto states = CLI::IsMember({"OK", "ALARM", "INSUFFICIENT_DATA"});
   CLI::App* list = add("list", "All alarms", list_alarms);

@@ -103,13 +103,8 @@ void add_approvals(CLI::App& app, const Shared& shared, int& exit_code) {
       "  millrace approvals reject 5f3c --reason 'AUC fell on the newest month'");
   auto options = std::make_shared<ApprovalOptions>();
   const auto add = [&](const char* name, const char* what, auto run) {
-    CLI::App* sub = command->add_subcommand(name, what);
-    sub->fallthrough();
-    sub->callback([options, &shared, &exit_code, run] {
-      const Result<int> code = run(*options, shared);
-      exit_code = code ? *code : report(code.error(), shared);
-    });
-    return sub;
+    return add_action(*command, name, what, shared, exit_code,
+                      [options, &shared, run] { return run(*options, shared); });
   };
   add("list", "What waits for an answer", list_approvals)
       ->add_flag("--all", options->all, "also what is decided");

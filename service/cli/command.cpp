@@ -1,5 +1,6 @@
 #include "service/cli/command.h"
 
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -30,6 +31,17 @@ int report(const Error& error, const Shared& shared) {
     default:
       return kEnvironment;
   }
+}
+
+CLI::App* add_action(CLI::App& command, const char* name, const char* what, const Shared& shared,
+                     int& exit_code, std::function<Result<int>()> run) {
+  CLI::App* sub = command.add_subcommand(name, what);
+  sub->fallthrough();
+  sub->callback([&shared, &exit_code, run = std::move(run)] {
+    const Result<int> code = run();
+    exit_code = code ? *code : report(code.error(), shared);
+  });
+  return sub;
 }
 
 Result<std::string> read_input(const std::string& path) {

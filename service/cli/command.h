@@ -42,6 +42,9 @@ struct Command {
 // "millrace: <message>" and "  hint: <hint>" on stderr, with --json {"error":{"code","message","hint"}}; the
 // exit code that fits the error.
 int report(const Error& error, const Shared& shared);
+// Adds a subcommand of a command: `run` gives its exit code, or the error that is reported.
+CLI::App* add_action(CLI::App& command, const char* name, const char* what, const Shared& shared,
+                     int& exit_code, std::function<Result<int>()> run);
 
 // A file's bytes; "-" is standard input. InvalidArgument names the file and the system's reason.
 Result<std::string> read_input(const std::string& path);

@@ -247,12 +247,8 @@ void add_metrics(CLI::App& app, const Shared& shared, int& exit_code) {
       "  millrace metrics put shop OrderValue 17.5 -d Shop=north");
   auto options = std::make_shared<MetricOptions>();
   const auto add = [&](const char* name, const char* what, auto run) {
-    CLI::App* sub = command->add_subcommand(name, what);
-    sub->fallthrough();
-    sub->callback([options, &shared, &exit_code, run] {
-      const Result<int> code = run(*options, shared);
-      exit_code = code ? *code : report(code.error(), shared);
-    });
+    CLI::App* sub = add_action(*command, name, what, shared, exit_code,
+                               [options, &shared, run] { return run(*options, shared); });
     sub->add_option("-d,--dimension", options->dimensions, "NAME=VALUE; as often as there are dimensions")
         ->allow_extra_args(false);
     return sub;

@@ -291,13 +291,8 @@ void add_schedule(CLI::App& app, const Shared& shared, int& exit_code) {
       "  millrace schedule backfill nightly --from 2026-11-01 --to 2026-11-15 --max-parallel 2");
   auto options = std::make_shared<ScheduleOptions>();
   const auto add = [&](const char* name, const char* what, auto run) {
-    CLI::App* sub = command->add_subcommand(name, what);
-    sub->fallthrough();
-    sub->callback([options, &shared, &exit_code, run] {
-      const Result<int> code = run(*options, shared);
-      exit_code = code ? *code : report(code.error(), shared);
-    });
-    return sub;
+    return add_action(*command, name, what, shared, exit_code,
+                      [options, &shared, run] { return run(*options, shared); });
   };
   add("list", "All schedules, with their next time",
       [](const ScheduleOptions&, const Shared& s) { return list_schedules(s); });

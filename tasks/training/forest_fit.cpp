@@ -12,6 +12,7 @@
 #include "tasks/training/forest.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/linear_metrics.h"
+#include "tasks/training/supervised_metrics.h"
 
 namespace millrace::tasks {
 
@@ -46,38 +47,7 @@ constexpr HyperParameterRule kForestRules[] = {
     {"accuracy_top_k", Integer, "3", 1, 1e6, "", false, "k of multiclass_top_k_accuracy"},
 };
 
-constexpr std::string_view kForestMetrics[] = {
-    "validation:objective_loss",
-    "validation:binary_classification_accuracy",
-    "validation:binary_f_beta",
-    "validation:precision",
-    "validation:recall",
-    "validation:roc_auc_score",
-    "validation:multiclass_accuracy",
-    "validation:multiclass_top_k_accuracy",
-    "validation:macro_f_beta",
-    "validation:macro_precision",
-    "validation:macro_recall",
-    "validation:mse",
-    "validation:rmse",
-    "validation:absolute_loss",
-    "validation:r2",
-    "train:oob_score",
-    "test:binary_classification_accuracy",
-    "test:binary_f_beta",
-    "test:precision",
-    "test:recall",
-    "test:roc_auc_score",
-    "test:multiclass_accuracy",
-    "test:multiclass_top_k_accuracy",
-    "test:macro_f_beta",
-    "test:macro_precision",
-    "test:macro_recall",
-    "test:mse",
-    "test:rmse",
-    "test:absolute_loss",
-    "test:r2",
-};
+constexpr auto kForestMetrics = metrics_with("train:oob_score");
 
 std::span<const HyperParameterRule> rules_of(std::string_view algorithm) {
   return algorithm == kExtraTrees ? extra_trees_rules() : random_forest_rules();

@@ -1,4 +1,5 @@
 #include "tasks/training/linear_learner.h"
+#include "tasks/training/supervised_metrics.h"
 
 namespace millrace::tasks {
 
@@ -51,24 +52,7 @@ constexpr HyperParameterRule kLinearRules[] = {
     {"accuracy_top_k", Integer, "3", 1, 1e6, "", false, "k of multiclass_top_k_accuracy"},
 };
 
-constexpr std::string_view kLinearMetrics[] = {
-    "validation:objective_loss",
-    "validation:binary_classification_accuracy",
-    "validation:binary_f_beta",
-    "validation:precision",
-    "validation:recall",
-    "validation:roc_auc_score",
-    "validation:multiclass_accuracy",
-    "validation:multiclass_top_k_accuracy",
-    "validation:macro_f_beta",
-    "validation:macro_precision",
-    "validation:macro_recall",
-    "validation:mse",
-    "validation:rmse",
-    "validation:absolute_loss",
-    "validation:r2",
-    "train:objective_loss",
-};
+constexpr auto kLinearMetrics = metrics_with("train:objective_loss");
 
 }  // namespace
 
@@ -76,7 +60,8 @@ std::span<const HyperParameterRule> linear_learner_rules() {
   return kLinearRules;
 }
 std::span<const std::string_view> linear_learner_metrics() {
-  return kLinearMetrics;
+  // There is no channel `test`.
+  return std::span(kLinearMetrics).first(std::size(kValidationMetrics) + 1);
 }
 
 }  // namespace millrace::tasks

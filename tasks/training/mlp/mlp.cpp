@@ -1,4 +1,5 @@
 #include "tasks/training/mlp/mlp.h"
+#include "tasks/training/supervised_metrics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -43,38 +44,7 @@ constexpr HyperParameterRule kMlpRules[] = {
     {"f_beta", Real, "1.0", 0, 1000, "", false, "beta of binary_f_beta and macro_f_beta"},
     {"accuracy_top_k", Integer, "3", 1, 1e6, "", false, "k of multiclass_top_k_accuracy"},
 };
-constexpr std::string_view kMlpMetrics[] = {
-    "validation:objective_loss",
-    "validation:binary_classification_accuracy",
-    "validation:binary_f_beta",
-    "validation:precision",
-    "validation:recall",
-    "validation:roc_auc_score",
-    "validation:multiclass_accuracy",
-    "validation:multiclass_top_k_accuracy",
-    "validation:macro_f_beta",
-    "validation:macro_precision",
-    "validation:macro_recall",
-    "validation:mse",
-    "validation:rmse",
-    "validation:absolute_loss",
-    "validation:r2",
-    "train:objective_loss",
-    "test:binary_classification_accuracy",
-    "test:binary_f_beta",
-    "test:precision",
-    "test:recall",
-    "test:roc_auc_score",
-    "test:multiclass_accuracy",
-    "test:multiclass_top_k_accuracy",
-    "test:macro_f_beta",
-    "test:macro_precision",
-    "test:macro_recall",
-    "test:mse",
-    "test:rmse",
-    "test:absolute_loss",
-    "test:r2",
-};
+constexpr auto kMlpMetrics = metrics_with("train:objective_loss");
 
 class MlpModel final : public Model {
  public:
