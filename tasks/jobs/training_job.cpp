@@ -9,6 +9,7 @@
 #include "tasks/jobs/debug_watch.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
+#include "tasks/jobs/rank_job.h"
 #include "tasks/script/run_script.h"
 #include "tasks/script/train_script.h"
 #include "tasks/training/train.h"
@@ -91,7 +92,9 @@ namespace {
 Result<Json> train_unwatched(const Json& request, JobContext& context, const TrainHooks& hooks) {
   if (is_script(request)) return run_script_training(request, context, hooks);
   MR_TRY(spec, parse_training_spec(request));
-  MR_TRY(result, run_training(spec, context, hooks));
+  MR_TRY(ranks, ranks_of(spec, context));
+  MR_TRY(result, ranks > 1 ? train_in_ranks(request, spec, ranks, context, hooks)
+                           : run_training(spec, context, hooks));
   Json fields = {{"ModelArtifacts", {{"S3ModelArtifacts", result.model_uri}}},
                  {"FinalMetricDataList", final_metrics(result.metrics, to_millis(context.clock().now()))}};
   if (result.stopped_early) fields[kStoppedEarly] = true;

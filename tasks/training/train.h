@@ -7,12 +7,14 @@
 // CheckpointConfig (of algorithms that keep checkpoints) from the last tenth round.
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "tasks/ranks/collective.h"
 #include "tasks/task.h"
 #include "tasks/training/training_spec.h"
 
@@ -36,13 +38,20 @@ struct TrainHooks {
   std::function<void(std::size_t bytes)> pace;         // see RowStreamOptions; may be empty
   std::function<void(const Dataset& train)> data;      // as it was read; not of a stream or a form of its own
   std::function<void(const Model& model)> model;       // as it is saved
+  // Checkpoints and the model go here instead of to the object store; `scratch` is a folder for the archive.
+  // Empty: to the store.
+  std::function<Status(const std::string& uri, std::string_view bytes)> write = {};
+  std::filesystem::path scratch = {};
+  // This is one of several ranks that train together (EstimatorKind::ranks says so): rank 0 does what this
+  // file describes, the others their share of the fit and nothing else. Null: alone.
+  Collective* ranks = nullptr;
 };
 
 // "binary", "multiclass", "regression", or what the algorithm says.
 std::string_view task_of(const TrainingSpec& spec);
 
 // InvalidArgument (the data; channel, row and column are named), NotFound (no objects), Cancelled,
-// OutOfSpace.
+// OutOfSpace. In ranks Unavailable: another one is gone; what is not rank 0 gets an empty result.
 Result<TrainResult> run_training(const TrainingSpec& spec, TaskContext& context,
                                  const TrainHooks& hooks = {});
 
