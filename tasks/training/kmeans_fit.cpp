@@ -47,18 +47,10 @@ class LloydRows {
 
   // The sum of weights. Before anything else.
   Status begin() {
-    return in_order({&weights_, 1}, [&](std::span<double> sum) {
+    return fold_rows(ranks_, {&weights_, 1}, [&](std::span<double> sum) {
       for (std::size_t i = 0; i < rows(); ++i) sum[0] += weight(i);
     });
   }
-  // Zeros that each rank, in their order, changes by its rows.
-  Status in_order(std::span<double> values, const std::function<void(std::span<double>)>& change) const {
-    if (ranks_) return ranks_->collective.fold(values, change);
-    std::ranges::fill(values, 0.0);
-    change(values);
-    return {};
-  }
-
   std::size_t rows() const { return data_.X.rows; }                       // here
   std::size_t all_rows() const { return ranks_ ? ranks_->all : rows(); }  // of all ranks
   // A row's number among those of all ranks.
@@ -448,7 +440,7 @@ class KmeansFit {
   Result<std::size_t> far_row(const Assignment& assignment, Random random) const {
     const double begin = random.uniform() * assignment.loss;
     double walk[] = {0, 0, 0};  // how far it went, the last row, whether it is the one
-    MR_DO(rows_.in_order(walk, [&](std::span<double> at) {
+    MR_DO(fold_rows(context_.ranks, walk, [&](std::span<double> at) {
       for (std::size_t i = 0; i < rows_.rows() && at[2] == 0; ++i) {
         const double share = rows_.weight(i) * static_cast<double>(assignment.distance[i]);
         if (share <= 0) continue;
@@ -504,7 +496,7 @@ class KmeansFit {
     Assignment last;
     MR_DO(rows_.assign(run.centres, last));
     double loss = 0;
-    MR_DO(rows_.in_order({&loss, 1}, [&](std::span<double> sum) {
+    MR_DO(fold_rows(context_.ranks, {&loss, 1}, [&](std::span<double> sum) {
       for (std::size_t i = 0; i < rows_.rows(); ++i) {
         const float* centre = run.centres.values.data() + last.nearest[i] * run.centres.cols;
         sum[0] += rows_.weight(i) * squared_distance(rows_.row(i), centre, run.centres.cols);

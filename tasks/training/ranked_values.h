@@ -2,6 +2,7 @@
 // Rows of a fit by their numbers among the rows of all ranks, wherever they are. Alone (`ranks` null) nothing
 // is sent. One thread; called by all ranks, in which every rank gets the same.
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -16,5 +17,9 @@ Result<Matrix> rows_of_numbers(MatrixView X, std::span<const std::size_t> number
 
 // A value of each row, in the order of all rows' numbers.
 Result<std::vector<double>> values_of_all(std::span<const double> own, const RankRows* ranks);
+
+// Zeros that each rank, in their order, changes by its rows (`change`); alone: `change` of zeros.
+Status fold_rows(const RankRows* ranks, std::span<double> values,
+                 const std::function<void(std::span<double>)>& change);
 
 }  // namespace millrace::tasks
