@@ -33,11 +33,6 @@ bool is_qualifier(std::string_view text) {
          }));
 }
 
-std::string text_member(JsonView object, std::string_view key) {
-  const JsonView value = object.find(key);
-  return value && value.is_string() ? value.string() : "";
-}
-
 // The metadata of the optimized integration: what AWS's HTTP answer would have carried.
 void write_metadata(JsonWriter& out, int status, const std::string& version, std::size_t bytes,
                     const std::string& request_id, Instant now) {

@@ -98,11 +98,6 @@ std::optional<Failure> check_header(const std::string& name, const std::string& 
   return wrong("Headers: '" + name + "' is not allowed in an HTTP task" + remedy).value();
 }
 
-std::string text_member(JsonView object, std::string_view key) {
-  const JsonView value = object && object.is_object() ? object.find(key) : JsonView();
-  return value && value.is_string() ? value.string() : std::string();
-}
-
 // A scalar once, an array once per element.
 void add_each(std::vector<HttpHeader>& list, const std::string& name, JsonView value) {
   if (!value.is_array()) return list.push_back({name, plain_text(value)});

@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::size_t kAttributesMax = 10;
 
-std::string text_member(JsonView object, std::string_view name) {
-  const JsonView found = object.find(name);
-  return found && found.is_string() ? found.string() : "";
-}
-
 Checked<bool> check_message_attributes(JsonView attributes) {
   if (!attributes.is_object())
     return service_error("SerializationException", "MessageAttributes must be a map");
