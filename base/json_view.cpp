@@ -133,11 +133,6 @@ JsonView JsonView::at(std::uint32_t position) const {
   return *it;
 }
 
-std::string text_member(JsonView object, std::string_view name) {
-  const JsonView found = object && object.is_object() ? object.find(name) : JsonView();
-  return found && found.is_string() ? found.string() : std::string();
-}
-
 bool equal(JsonView a, JsonView b) {
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {

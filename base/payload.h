@@ -143,9 +143,6 @@ inline JsonView::Members JsonView::members() const {
   return {document_, index_};
 }
 
-// An object's member that is a string; empty: it is not there, is no string, or `object` is no object.
-std::string text_member(JsonView object, std::string_view name);
-
 // Equal as JSON: numbers by value, objects without regard to order.
 bool equal(JsonView a, JsonView b);
 

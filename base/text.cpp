@@ -18,4 +18,9 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
+std::string text_member(JsonView object, std::string_view name) {
+  const JsonView found = object && object.is_object() ? object.find(name) : JsonView();
+  return found && found.is_string() ? found.string() : std::string();
+}
+
 }  // namespace millrace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
+#include "base/text.h"
 
 namespace millrace::tasks {
 namespace {

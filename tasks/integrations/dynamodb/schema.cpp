@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/text.h"
 #include "tasks/integrations/dynamodb/request.h"
 
 namespace millrace::tasks::dynamodb {

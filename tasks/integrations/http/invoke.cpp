@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "tasks/integrations/http/form.h"
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/encoding.h"
+#include "base/text.h"
 #include "tasks/integrations/sqs/queue.h"
 
 namespace millrace::tasks::sqs {

@@ -100,7 +100,7 @@ TEST_CASE("training spec: errors name the field") {
         "InputDataConfig: a channel named train is required");
   CHECK(refusal([](Json& j) { j["InputDataConfig"][0]["ContentType"] = "image/png"; }) ==
         "InputDataConfig[0].ContentType: 'image/png' is not supported: expected one of text/csv, "
-        "application/jsonlines, text/libsvm");
+        "application/jsonlines, text/libsvm, application/x-recordio-protobuf");
   CHECK(refusal([](Json& j) {
           j["InputDataConfig"][0]["CompressionType"] = "Lzma";
         }).find("InputDataConfig[0].CompressionType") == 0);
