@@ -249,8 +249,10 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
     const std::int64_t round = done++;
     if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
     stop = !solver->round(parameters);
-    const double loss =
-        mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) + penalty_of(problem, parameters);
+    const std::optional<double> known = solver->loss();
+    const double loss = known ? *known
+                              : mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) +
+                                    penalty_of(problem, parameters);
     MR_DO(check_loss(loss, round));
     std::map<std::string, double> metrics{{"train:objective_loss", loss}};
     auto model = make_linear_model(output(), train.X.cols, denormalised(problem, normal, parameters));
