@@ -15,10 +15,12 @@
 #include "base/encoding.h"
 #include "base/random.h"
 #include "bench/support.h"
+#include "tasks/numeric/isa.h"
 #include "tasks/training/estimator.h"
 #include "tasks/training/xgboost.h"
 #include "tasks/trees/explain.h"
 #include "tasks/trees/objective.h"
+#include "tasks/trees/predict.h"
 #include "tests/support/libxgboost.h"
 
 using namespace millrace;
@@ -84,6 +86,43 @@ void predict_in_parts(const Model& model, MatrixView X, int threads) {
     });
   }
   for (std::thread& one : team) one.join();
+}
+
+// One row on what this processor has, and on what every processor has.
+Json latencies(const Model& model, MatrixView X) {
+  Json json = as_json(one_row(model, X));
+  limit_isa(Isa::Baseline);
+  json["portable"] = as_json(one_row(model, X));
+  limit_isa(Isa::Avx512);
+  return json;
+}
+
+// Whether scores, of rows together and alone, are the bits that a walk from node to node gives.
+bool same_as_a_walk(const trees::Ensemble& ensemble, MatrixView X) {
+  const trees::Predictor predictor(ensemble);
+  std::vector<float> together(X.rows), alone(X.rows), walked(X.rows);
+  for (std::size_t i = 0; i < X.rows; ++i) {
+    const float* x = X.data + i * X.cols;
+    for (const trees::Tree& tree : ensemble.trees) {
+      std::size_t at = 0;
+      while (tree.nodes[at].left >= 0) {
+        const trees::Node& node = tree.nodes[at];
+        const bool left =
+            x[node.feature] != x[node.feature] ? node.missing_left : x[node.feature] < node.condition;
+        at = static_cast<std::size_t>(left ? node.left : node.right);
+      }
+      walked[i] += tree.nodes[at].condition;
+    }
+  }
+  bool same = true;
+  for (const Isa most : {Isa::Baseline, Isa::Avx2, Isa::Avx512}) {
+    limit_isa(most);
+    std::ranges::fill(together, 0.0f), std::ranges::fill(alone, 0.0f);
+    predictor.add(X, together.data(), 1, 1);
+    for (std::size_t i = 0; i < X.rows; ++i) predictor.add(X.slice(i, 1), &alone[i], 1, 1);
+    same = same && together == walked && alone == walked;
+  }
+  return same;
 }
 
 std::vector<float> explain(const Model& model, MatrixView X, int threads, Json& json) {
@@ -172,7 +211,8 @@ int main(int argc, char** argv) {
   ours["predict"] = batches(test.X.rows, [&] { predict_in_parts(*fitted->model, test.X, threads); });
   Matrix p = *fitted->model->predict(test.X);
   ours["auc"] = area_under_curve(p, test.y);
-  ours["one_row"] = as_json(one_row(*fitted->model, test.X));
+  ours["one_row"] = latencies(*fitted->model, test.X);
+  ours["same_bits_as_a_walk"] = same_as_a_walk(*ensemble_of(*fitted->model), test.X);
   const MatrixView explained = MatrixView(test.X).slice(0, std::min<std::size_t>(test.X.rows, 20000));
   const std::vector<float> contributions = explain(*fitted->model, explained, threads, ours["shap"]);
   HyperParameters one = parameters;
