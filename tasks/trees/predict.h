@@ -1,13 +1,15 @@
 #pragma once
 // Predictor: an ensemble laid out for walking. Children of a node lie side by side and a leaf leads to
 // itself, so that a step needs no branch; many trees (of one row) or many rows (of one tree) are under way at
-// a time. Scores add the trees in their order, so every way gives the same bits. Immutable; any thread.
+// a time. Shallow trees are packed (packed_trees.h). Scores add the trees in their order, so every way gives
+// the same bits. Immutable; any thread.
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "tasks/numeric/matrix.h"
+#include "tasks/trees/packed_trees.h"
 #include "tasks/trees/tree.h"
 
 namespace millrace::tasks::trees {
@@ -49,6 +51,7 @@ class Predictor {
   std::vector<std::uint32_t> roots_;    // by tree
   std::vector<std::uint32_t> depths_;
   std::vector<std::uint32_t> outputs_;
+  PackedTrees packed_;  // the same trees, where they are shallow
 };
 
 // Scores of a linear ensemble, or of trees: base margin and all, out (n, outputs).
