@@ -46,11 +46,15 @@ std::vector<Values> all_forecasts(const ForecastTask& task, History v) {
   const double margin = kRangeFactor * (high - low);
   std::vector<Values> out;
   for (const ForecastMethod& method : forecast_methods()) {
-    Values forecast = method.forecast(task, v);
+    const bool used =
+        task.methods.empty() || std::ranges::find(task.methods, method.name) != task.methods.end();
+    Values forecast = used ? method.forecast(task, v) : Values();
     if (!std::ranges::all_of(forecast, [](double x) { return std::isfinite(x); })) forecast.clear();
     for (double& x : forecast) x = std::clamp(x, low - margin, high + margin);
     out.push_back(std::move(forecast));
   }
+  // None that was asked for applies to so short a history.
+  if (std::ranges::all_of(out, &Values::empty)) out[0] = forecast_methods()[0].forecast(task, v);
   return out;
 }
 

@@ -73,7 +73,7 @@ Result<PreparedSeries> prepare_series(const TimeSeries& series, const ForecastSe
 }
 
 ForecastTask task_of_series(const ForecastSettings& settings, const PreparedSeries& series) {
-  return {settings.seasons, settings.horizon, series.features};
+  return {settings.seasons, settings.horizon, series.features, settings.methods};
 }
 
 Result<ForecastModel::Configuration> ForecastModel::parse_configuration(const Json& json,
@@ -297,7 +297,11 @@ std::string ForecastModel::save() const {
   number(settings_.history_max), number(settings_.feature_count), number(settings_.seed);
   const std::vector<std::uint32_t> seasons(settings_.seasons.begin(), settings_.seasons.end());
   writer.put(std::span<const std::uint32_t>(seasons)).put(std::span<const double>(settings_.levels));
-  put_texts(writer, std::vector{settings_.columns.item, settings_.columns.time, settings_.columns.target});
+  // Names of methods follow those of the columns where there are some: a list as older models have it.
+  std::vector<std::string> columns = {settings_.columns.item, settings_.columns.time,
+                                      settings_.columns.target};
+  columns.insert(columns.end(), settings_.methods.begin(), settings_.methods.end());
+  put_texts(writer, columns);
   writer.put(std::span<const double>(pooled_.errors)).put(pooled_.miss).put(pooled_.correlation);
   for (const auto& levels : pooled_.quantiles) writer.put(std::span<const double>(levels));
   std::vector<std::string> names;
@@ -328,7 +332,11 @@ Result<std::unique_ptr<const Model>> load_forecasting(std::string_view bytes) {
   settings.levels = reader.reals();
   const std::vector<std::string> columns = read_texts(reader, good);
   pooled.errors = reader.reals(), pooled.miss = reader.real(), pooled.correlation = reader.real();
-  good = good && columns.size() == 3 && settings.history_max >= 1 &&
+  for (std::size_t i = 3; i < columns.size(); ++i) {
+    good = good && is_forecast_method(columns[i]);
+    settings.methods.push_back(columns[i]);
+  }
+  good = good && columns.size() >= 3 && settings.history_max >= 1 &&
          pooled.errors.size() == forecast_methods().size() && std::isfinite(pooled.miss) &&
          pooled.correlation >= 0 && pooled.correlation < 1;
   for (std::uint64_t h = 0; good && h < horizon; ++h) {

@@ -33,6 +33,8 @@ constexpr HyperParameterRule kForecastingRules[] = {
      "lengths of seasons in steps: 24,168; auto: by time_freq"},
     {"test_quantiles", Text, "[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9]", 0, 0, "", false,
      "levels of quantile losses"},
+    {"methods", Text, "auto", 0, 0, "auto", false,
+     "those that are blended, with commas between: theta,holt-winters; auto: all"},
     {"item_column", Text, "item_id", 0, 0, "", false, "of CSV: the column that names the series"},
     {"timestamp_column", Text, "timestamp", 0, 0, "", false, "of CSV: the column of times or step numbers"},
     {"epochs", Integer, "100", 1, 100'000, "", false, kNoEffect},
@@ -97,7 +99,25 @@ struct ParsedSettings {
   std::optional<Frequency> frequency;
   std::optional<std::vector<int>> seasons;
   std::vector<double> levels;
+  std::vector<std::string> methods;
 };
+
+Result<std::vector<std::string>> parse_methods(std::string_view text) {
+  std::vector<std::string> out;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    const std::string name(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!is_forecast_method(name)) {
+      std::string known;
+      for (const ForecastMethod& method : forecast_methods())
+        known += (known.empty() ? "" : ", ") + std::string(method.name);
+      return invalid("hyperparameter 'methods': there is no '" + name + "'", "there are " + known);
+    }
+    out.push_back(name);
+  }
+  return out;
+}
 
 Result<ParsedSettings> parse_settings(const HyperParameters& parameters) {
   const ParameterReader read(kForecastingRules, parameters);
@@ -122,6 +142,10 @@ Result<ParsedSettings> parse_settings(const HyperParameters& parameters) {
   }
   MR_TRY(levels, parse_number_list("test_quantiles", read.text("test_quantiles"), 0.001, 0.999));
   out.levels = std::move(levels);
+  if (!read.is_auto("methods")) {
+    MR_TRY(methods, parse_methods(read.text("methods")));
+    out.methods = std::move(methods);
+  }
   if (!read.is_auto("num_dynamic_feat") && read.text("num_dynamic_feat") != "ignore" &&
       !parse_real(read.text("num_dynamic_feat")))
     return invalid("hyperparameter 'num_dynamic_feat' is '" + std::string(read.text("num_dynamic_feat")) +
@@ -207,6 +231,7 @@ Status ForecastFit::read_train(const ParsedSettings& parsed) {
   settings_.seasons = parsed.seasons.value_or(seasons_of(parsed.frequency.value_or(set.frequency)));
   settings_.horizon = static_cast<int>(read_.integer("prediction_length"));
   settings_.levels = parsed.levels;
+  settings_.methods = parsed.methods;
   settings_.seed = context_.seed;
   settings_.feature_count = set.series.front().features.size();
   const std::size_t longest =

@@ -356,5 +356,8 @@ constexpr ForecastMethod kForecastMethods[] = {
 std::span<const ForecastMethod> forecast_methods() {
   return kForecastMethods;
 }
+bool is_forecast_method(std::string_view name) {
+  return std::ranges::find(kForecastMethods, name, &ForecastMethod::name) != std::end(kForecastMethods);
+}
 
 }  // namespace millrace::tasks

@@ -7,6 +7,7 @@
 // 1985 (damped trend), Assimakopoulos and Nikolopoulos 2000 and Hyndman and Billah 2003 (Theta).
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct ForecastTask {
   // Features known of past and future, each at least history + horizon long, the history's first step first;
   // only the autoregressions use them.
   std::vector<std::vector<double>> features = {};
+  std::vector<std::string> methods = {};  // names of those that are used; empty: all
 };
 
 using Values = std::vector<double>;
@@ -31,6 +33,7 @@ struct ForecastMethod {
 };
 // All of them; the order is part of saved models.
 std::span<const ForecastMethod> forecast_methods();
+bool is_forecast_method(std::string_view name);
 
 // The two that autoregression.cpp has: ridge regression on lags around the seasons, recent rows weighing
 // more, on the values or their logarithms; forecasts stay near the range seen.
