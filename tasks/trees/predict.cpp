@@ -48,9 +48,28 @@ void Predictor::append(const Tree& tree, std::uint32_t output, float weight) {
       depth.push_back(depth[k] + 1), depth.push_back(depth[k] + 1);
     }
     deepest = std::max(deepest, depth[k]);
+    if (node.left < 0 || node.categories < 0) continue;
+    set_of_.resize(steps_.size(), -1);
+    set_of_.back() = static_cast<std::int32_t>(sets_.size());
+    sets_.push_back(tree.category_sets[static_cast<std::size_t>(node.categories)]);
   }
+  if (!sets_.empty()) set_of_.resize(steps_.size(), -1);
   numbers_.insert(numbers_.end(), order.begin(), order.end());
   depths_.push_back(deepest);
+}
+
+std::uint32_t Predictor::walk_one(const float* row, std::size_t tree) const {
+  std::uint32_t at = roots_[tree];
+  while (steps_[at].left != at) {
+    const Step& step = steps_[at];
+    const float x = row[step.feature >> 1];
+    const std::int32_t set = set_of_[at];
+    const bool right = x != x    ? (step.feature & 1) != 0
+                       : set < 0 ? x >= step.threshold
+                                 : is_among(sets_[static_cast<std::size_t>(set)], x);
+    at = step.left + (right ? 1 : 0);
+  }
+  return at;
 }
 
 template <bool kMissing>
@@ -99,6 +118,11 @@ void Predictor::walk_rows(const float* const* rows, std::size_t count, std::size
 // `rows` has kBlockRows entries, the last repeated, unless it is a single one.
 void Predictor::add_block(const float* const* rows, float* const* scores, std::size_t count, std::size_t cols,
                           std::size_t output_step) const {
+  for (std::size_t r = 0; r < count && !sets_.empty(); ++r) {
+    for (std::size_t t = 0; t < roots_.size(); ++t)
+      scores[r][outputs_[t] * output_step] += steps_[walk_one(rows[r], t)].value;
+  }
+  if (!sets_.empty()) return;
   bool missing = false;
   for (std::size_t r = 0; r < count; ++r) missing |= has_missing(rows[r], cols);
   if (packed_.usable()) {
@@ -150,7 +174,9 @@ void Predictor::add(MatrixView X, std::span<const std::uint32_t> list, float* sc
 void Predictor::leaves(MatrixView X, std::uint32_t* out) const {
   std::uint32_t at[kLanes];
   for (std::size_t i = 0; i < X.rows; ++i) {
-    for (std::size_t t = 0; t < roots_.size(); t += kLanes) {
+    for (std::size_t t = 0; t < roots_.size() && !sets_.empty(); ++t)
+      out[i * roots_.size() + t] = numbers_[walk_one(X.data + i * X.cols, t)];
+    for (std::size_t t = 0; t < roots_.size() && sets_.empty(); t += kLanes) {
       const std::size_t trees = std::min(kLanes, roots_.size() - t);
       walk_trees<true>(X.data + i * X.cols, t, trees, at);
       for (std::size_t q = 0; q < trees; ++q) out[i * roots_.size() + t + q] = numbers_[at[q]];

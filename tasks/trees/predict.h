@@ -39,6 +39,8 @@ class Predictor {
     float value;            // of a leaf, times the tree's weight
   };
   void append(const Tree& tree, std::uint32_t output, float weight);
+  // The leaf of a row, with splits by categories; for ensembles that have any.
+  std::uint32_t walk_one(const float* row, std::size_t tree) const;
   template <bool kMissing>
   void walk_trees(const float* row, std::size_t first, std::size_t count, std::uint32_t* at) const;
   template <bool kMissing>
@@ -51,7 +53,9 @@ class Predictor {
   std::vector<std::uint32_t> roots_;    // by tree
   std::vector<std::uint32_t> depths_;
   std::vector<std::uint32_t> outputs_;
-  PackedTrees packed_;  // the same trees, where they are shallow
+  PackedTrees packed_;                            // the same trees, where they are shallow
+  std::vector<std::vector<std::uint32_t>> sets_;  // of categories; empty: all splits are numeric
+  std::vector<std::int32_t> set_of_;              // with sets, by step: its own, or -1
 };
 
 // Scores of a linear ensemble, or of trees: base margin and all, out (n, outputs).

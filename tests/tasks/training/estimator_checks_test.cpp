@@ -474,6 +474,7 @@ TEST_CASE("estimators: a row of weight two counts as two rows") {
       plain.parameters["mini_batch_size"] = "1000";  // all rows
     if (plain.algorithm == "mlp") {                  // the others follow the sign of gradients that vanish
       plain.parameters["optimizer"] = "momentum";
+      plain.parameters["num_models"] = "1", plain.parameters["validation_fraction"] = "0";
       plain.parameters["mini_batch_size"] = "1000";
       plain.parameters.erase("learning_rate");
     }
