@@ -11,15 +11,20 @@
 #include <string_view>
 #include <vector>
 
+#include "tasks/forecasting/calendar.h"
+
 namespace millrace::tasks {
 
 struct ForecastTask {
   std::vector<int> seasons;
   int horizon = 1;
   // Features known of past and future, each at least history + horizon long, the history's first step first;
-  // only the autoregressions use them.
+  // only the autoregressions and the model over all series use them.
   std::vector<std::vector<double>> features = {};
   std::vector<std::string> methods = {};  // names of those that are used; empty: all
+  // Of the history's first value; only the model over all series uses them.
+  Frequency frequency = {};
+  std::int64_t start = 0, position = 0;  // position: calendar_position(start)
 };
 
 using Values = std::vector<double>;
