@@ -1,7 +1,6 @@
 // TrainingJob: a built-in algorithm, or a program of the user's.
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
