@@ -115,6 +115,8 @@ class AutoMLRun {
     call.suspended = context_.call().suspended;
     call.stop_grace = context_.call().stop_grace;
     call.log_line = context_.call().log_line;
+    call.hashes = context_.call().hashes;
+    call.cents_per_hour = context_.call().cents_per_hour;
     MR_DO(ensure_job(kind, request, call));
     MR_TRY(record, finish_job(kind, name, call));
     if (context_.cancelled()) return fail(ErrorCode::Cancelled, "the AutoML job was stopped");
