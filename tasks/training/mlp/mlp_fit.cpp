@@ -12,6 +12,7 @@
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/linear_metrics.h"
 #include "tasks/training/mlp/mlp.h"
+#include "tasks/training/mlp/show.h"
 #include "tasks/training/mlp/steps.h"
 #include "tasks/training/row_parts.h"
 
@@ -103,7 +104,11 @@ class MlpFit {
     for (std::int64_t epoch = done; epoch < epochs && !stop; ++epoch) {
       steps.set_rate(rate_at(epoch, epochs));
       MR_TRY(train_loss, run_epoch(epoch, network, steps));
-      if (!std::isfinite(train_loss)) return diverged(epoch);
+      if (!is_finite(train_loss)) {
+        const MetricPoint point{"train:objective_loss", train_loss, epoch};
+        if (kept.empty() || !context_.stop_early || !context_.stop_early(point)) return diverged(epoch);
+        break;  // somebody has seen it and takes the model so far
+      }
       std::map<std::string, double> metrics{{"train:objective_loss", train_loss}};
       double objective = train_loss;
       if (validation_) {
@@ -245,13 +250,36 @@ class MlpFit {
     shuffle(order_, shuffling);
   }
 
+  // A loss can be finite with parameters that are not: it keeps chances away from 0, and relu makes 0 of NaN.
+  bool is_finite(double loss) const {
+    return std::isfinite(loss) &&
+           std::ranges::all_of(parts_.parameters, [](float p) { return std::isfinite(p); });
+  }
+
+  bool shows(std::int64_t step, bool begins_epoch) const {
+    return context_.tensors && context_.tensors->wants(step, begins_epoch);
+  }
+
+  // `scale` makes the mean gradient of the sum.
+  void show(std::int64_t step, const PackedNetwork& network, float scale) {
+    const std::size_t rows = std::min(kShownRows, train_.target.size());
+    fill(
+        train_, [](std::size_t i) { return i; }, rows, shown_.buffers, shown_.y, shown_.weights);
+    std::vector<float> gradient(gradient_);
+    for (float& g : gradient) g *= scale;
+    show_network(*context_.tensors, step, parts_.parameters, gradient, network, shown_);
+  }
+
   // The mean loss of the epoch as it went.
   Result<double> run_epoch(std::int64_t epoch, PackedNetwork& network, NetworkStepper& steps) {
     const auto number = static_cast<std::uint64_t>(epoch);
     shuffle_rows(epoch);
     const auto batch = static_cast<std::size_t>(read_.integer("mini_batch_size"));
     double loss = 0;
-    for (std::size_t begin = 0; begin < order_.size(); begin += batch) {
+    const auto steps_of_epoch = static_cast<std::int64_t>((order_.size() + batch - 1) / batch);
+    std::int64_t step = epoch * steps_of_epoch;
+    float scale = 0;
+    for (std::size_t begin = 0; begin < order_.size(); begin += batch, ++step) {
       if (context_.cancelled && context_.cancelled())
         return fail(ErrorCode::Cancelled, "training was stopped");
       const std::span<const std::uint32_t> rows =
@@ -263,10 +291,14 @@ class MlpFit {
         weights = 0;
         for (const std::uint32_t row : rows) weights += static_cast<double>(train_.weight[row]);
       }
-      if (weights > 0) steps.step(parts_.parameters, gradient_, static_cast<float>(1 / weights));
+      scale = weights > 0 ? static_cast<float>(1 / weights) : 0;
+      if (shows(step, begin == 0)) show(step, network, scale);
+      if (weights > 0) steps.step(parts_.parameters, gradient_, scale);
     }
     network.pack(parts_.parameters, false);
-    return loss / train_.weights;
+    loss /= train_.weights;
+    if (!is_finite(loss) && shows(step, true)) show(step, network, scale);
+    return loss;
   }
 
   // Sums losses and gradients of the rows, block by block, in order.
@@ -370,6 +402,7 @@ class MlpFit {
   std::vector<std::uint32_t> order_;
   std::vector<GradientBlock> blocks_;
   std::vector<float> gradient_;
+  ShownSample shown_;
 };
 
 class Mlp final : public Estimator {
