@@ -454,8 +454,9 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
   };
   home_options.tasks.metrics = &metrics.registry();
   home_options.tasks.job_log = [&function_logs](std::string_view kind, std::string_view name,
-                                                std::int64_t created_ms, Instant now, std::string_view line) {
-    function_logs.write_job(kind, name, created_ms, now, line);
+                                                std::int64_t created_ms, std::string_view host, Instant now,
+                                                std::string_view line) {
+    function_logs.write_job(kind, name, created_ms, host, now, line);
   };
   MR_TRY(home, service::Home::open(std::move(home_options)));
   std::unique_ptr<service::LogStore> log_store;

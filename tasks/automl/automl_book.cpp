@@ -49,6 +49,8 @@ TaskCall child_call(const Json& request, TaskContext& context, const TaskCall& o
   call.endpoints = outer.endpoints;
   call.functions = outer.functions;
   call.ids = outer.ids;
+  call.hashes = outer.hashes;
+  call.cents_per_hour = outer.cents_per_hour;
   return call;
 }
 

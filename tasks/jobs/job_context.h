@@ -26,6 +26,8 @@ class JobContext final : public TaskContext {
   bool cancelled() const override;
   void progress(const Progress& progress) override;
   void log(std::string_view line) override;
+  // A line of one host of several ("algo-2"), which has a stream of its own; of none: log().
+  void log_of(std::string_view host, std::string_view line);
   ObjectStore& objects() override { return outer_.objects(); }
   Jobs& jobs() override { return outer_.jobs(); }
   const Clock& clock() const override { return outer_.clock(); }
@@ -47,8 +49,9 @@ class JobContext final : public TaskContext {
   void set_provenance(const Json& record);  // before the work begins
   // What a program used, and what this process holds now; any thread.
   void used(double cpu_seconds, std::int64_t memory_bytes);
+  void holds(std::int64_t memory_bytes);
   double program_cpu_seconds() const;
-  std::int64_t memory_peak_bytes() const;
+  std::int64_t memory_peak_bytes() const;  // of the program; of a job without one: of this process while it ran
 
  private:
   void write_record(const Progress& progress, bool new_phase);
@@ -65,7 +68,7 @@ class JobContext final : public TaskContext {
   std::string phase_;
   Millis written_{-1'000'000}, sampled_{-1'000'000};
   double cpu_seconds_ = 0;
-  std::int64_t memory_peak_ = 0;
+  std::int64_t memory_peak_ = 0, program_memory_peak_ = 0;
   std::unique_ptr<const Json> provenance_;  // constant while the work runs
 };
 

@@ -168,6 +168,8 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
   call.suspended = tuning.call().suspended;
   call.stop_grace = tuning.call().stop_grace;
   call.log_line = tuning.call().log_line;
+  call.environments = tuning.call().environments;
+  call.script_processes_max = tuning.call().script_processes_max;
   call.execution_arn = tuning.call().execution_arn;
   call.hashes = tuning.call().hashes;
   call.cache = cache;
