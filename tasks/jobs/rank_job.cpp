@@ -133,7 +133,7 @@ class RankWatch {
     if (!*object) return;
     if ((*object)->name == kModelOfRank) {
       const auto model = spec_.kind->load((*object)->bytes);
-      if (model && hooks_.model) hooks_.model(**model);
+      if (model && hooks_.model) hooks_.model(**model, nullptr, nullptr);
       return;
     }
     const auto written = context_.objects().write((*object)->name, (*object)->bytes);
@@ -243,7 +243,7 @@ Result<RankJobFile> RankJobFile::read(const fs::path& directory) {
   return job;
 }
 
-Result<int> ranks_of(const TrainingSpec& spec, JobContext& context) {
+Result<int> ranks_of(const TrainingSpec& spec, const TrainHooks& hooks, JobContext& context) {
   if (spec.instances == 1) return 1;
   const RankSettings& settings = context.call().ranks;
   const auto alone = [&](const std::string& why) {
@@ -260,6 +260,7 @@ Result<int> ranks_of(const TrainingSpec& spec, JobContext& context) {
       return alone("the channel " + (*channel)->name + " is in another store");
   }
   if (context.objects().elsewhere(spec.train.uri)) return alone("the channel train is in another store");
+  if (hooks.tensors.wants) return alone("Debugger's tensors are taken of one");
   if (settings.program.empty()) return alone("this program can't start ranks");
   if (spec.instances > settings.most)
     return fail(ErrorCode::LimitExceeded,

@@ -92,7 +92,9 @@ TrainHooks rank_hooks(const RankJobFile& job, RankVoice& voice, const std::files
     return ::access(stop.c_str(), F_OK) == 0;
   };
   if (job.model_wanted)
-    hooks.model = [&voice](const Model& model) { (void)voice.object(kModelOfRank, model.save()); };
+    hooks.model = [&voice](const Model& model, const Dataset*, const Dataset*) {
+      (void)voice.object(kModelOfRank, model.save());
+    };
   return hooks;
 }
 

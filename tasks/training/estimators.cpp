@@ -3,6 +3,7 @@
 #include "tasks/forecasting/forecasting.h"
 #include "tasks/recommend/recommend.h"
 #include "tasks/text/blazingtext.h"
+#include "tasks/text/text_ensemble.h"
 #include "tasks/training/ensemble/ensemble.h"
 #include "tasks/training/estimator.h"
 #include "tasks/training/factorization_machines.h"
@@ -43,9 +44,10 @@ std::span<const EstimatorKind> estimators() {
        .default_metric = "validation:rmse",
        .make = make_xgboost,
        .load = load_xgboost,
-       .checkpoints = xgboost_keeps_checkpoints,
+       .checkpoints = always_keeps_checkpoints,
        .needs = {.missing = true, .groups = true},
        .streams = true,
+       .collections = kXgboostCollections,
        .file = "xgboost-model",
        .ranks = xgboost_ranks},
       {.name = kRandomForest,
@@ -79,6 +81,7 @@ std::span<const EstimatorKind> estimators() {
        .load = load_linear_learner,
        .checkpoints = always_keeps_checkpoints,
        .streams = true,
+       .collections = kLinearCollections,
        .ranks = linear_learner_ranks},
       {.name = "kmeans",
        .summary = "k-means clustering",
@@ -122,8 +125,17 @@ std::span<const EstimatorKind> estimators() {
        test_factorization_machines,
        {},
        true},
-      {"mlp", "Neural network of dense layers", mlp_rules(), mlp_metrics(), "validation:objective_loss",
-       make_mlp, load_mlp, always_keeps_checkpoints, kMlpNeeds, test_mlp},
+      {.name = "mlp",
+       .summary = "Neural network of dense layers",
+       .rules = mlp_rules(),
+       .metrics = mlp_metrics(),
+       .default_metric = "validation:objective_loss",
+       .make = make_mlp,
+       .load = load_mlp,
+       .checkpoints = always_keeps_checkpoints,
+       .needs = kMlpNeeds,
+       .test = test_mlp,
+       .collections = kMlpCollections},
       {.name = "ensemble",
        .summary = "Several of these models as one, held-out rows choosing their weights",
        .rules = ensemble_rules(),
@@ -139,6 +151,7 @@ std::span<const EstimatorKind> estimators() {
        .default_metric = "validation:mean_wQuantileLoss",
        .make = nullptr,
        .load = load_forecasting,
+       .checkpoints = always_keeps_checkpoints,
        .task = "forecasting",
        .own_form = &forecasting_form()},
       {.name = "blazingtext",
@@ -151,6 +164,15 @@ std::span<const EstimatorKind> estimators() {
        .checkpoints = always_keeps_checkpoints,
        .task = "text-classification",
        .own_form = &blazingtext_form()},
+      {.name = "text-ensemble",
+       .summary = "Texts to labels by several models answering as one",
+       .rules = text_ensemble_rules(),
+       .metrics = text_ensemble_metrics(),
+       .default_metric = "validation:accuracy",
+       .make = nullptr,
+       .load = load_text_ensemble,
+       .task = "text-classification",
+       .own_form = &text_ensemble_form()},
       {.name = "als",
        .summary = "Recommendations by factors of users and items; ratings by effects and factors",
        .rules = als_rules(),
@@ -170,6 +192,15 @@ std::span<const EstimatorKind> estimators() {
        .load = load_recommender,
        .task = "recommendation",
        .own_form = &item_similarity_form()},
+      {.name = "popularity-count",
+       .summary = "Recommendations of what most events are of: a baseline",
+       .rules = popularity_count_rules(),
+       .metrics = item_similarity_metrics(),
+       .default_metric = "validation:normalized_discounted_cumulative_gain_at_25",
+       .make = nullptr,
+       .load = load_recommender,
+       .task = "recommendation",
+       .own_form = &popularity_count_form()},
   };
   return table;
 }

@@ -1,4 +1,5 @@
 #include "tasks/training/linear_learner.h"
+#include "tasks/training/tensors.h"
 
 #include <algorithm>
 #include <cmath>
@@ -268,6 +269,23 @@ static Result<bool> any_rank(const RankRows* ranks, bool mine) {
   return said != 0;
 }
 
+namespace {
+
+// Weights and biases as the solver has them: of normalised data.
+void show_parameters(const TensorTap& tap, std::int64_t round, const LinearProblem& problem,
+                     const Parameters& parameters, double loss) {
+  std::vector<float> weights, biases;
+  for (std::size_t k = 0; k < parameters.size(); ++k)
+    ((k + 1) % problem.stride() == 0 ? biases : weights).push_back(static_cast<float>(parameters[k]));
+  const auto shown_loss = static_cast<float>(loss);
+  const Tensor tensors[] = {{"weights", "weight", weights, problem.X.cols},
+                            {"biases", "bias", biases, 1},
+                            {"losses", "loss", {&shown_loss, 1}, 1}};
+  tap.show(round, tensors);
+}
+
+}  // namespace
+
 Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validation,
                                   const FitContext& context) const {
   MR_DO(check(train, validation));
@@ -303,10 +321,19 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
     const std::int64_t round = done++;
     if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
     stop = !solver->round(parameters);
-    const double loss =
-        mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) + penalty_of(problem, parameters);
+    const std::optional<double> known = solver->loss();
+    const double loss = known ? *known
+                              : mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) +
+                                    penalty_of(problem, parameters);
     if (context.ranks) MR_DO(context.ranks->collective.status());
-    MR_DO(check_loss(loss, round));
+    if (context.tensors && context.tensors->wants(round, true))
+      show_parameters(*context.tensors, round, problem, parameters, loss);
+    if (const Status finite = check_loss(loss, round); !finite) {
+      const MetricPoint point{"train:objective_loss", loss, round};
+      if (context.ranks || !keeper.result.model || !context.stop_early || !context.stop_early(point))
+        return fail(finite.error());
+      break;  // somebody has seen it and takes the model so far
+    }
     std::map<std::string, double> metrics{{"train:objective_loss", loss}};
     auto model = make_linear_model(output(), train.X.cols, denormalised(problem, normal, parameters));
     if (validation) add_validation(held_out, parameters, *model, *validation, metrics);

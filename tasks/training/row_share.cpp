@@ -112,6 +112,15 @@ Status share_objects(const TrainingChannel& channel, const std::vector<std::int6
   return {};
 }
 
+// For messages: rows by their number in the channel, or (of objects) in their object.
+void name_rows(Dataset& data, const RankRows& rows) {
+  data.first_row = rows.in_order ? static_cast<std::int64_t>(rows.own.front().number) : 0;
+  for (Dataset::Source& source : data.sources) {
+    if (!rows.in_order)
+      source.first_row = static_cast<std::int64_t>(rows.find(static_cast<std::size_t>(source.first_row)));
+  }
+}
+
 template <class T>
 void keep_rows(std::vector<T>& values, std::size_t first, std::size_t count) {
   if (values.empty()) return;
@@ -143,7 +152,7 @@ Result<SharedChannel> read_share(const ObjectStore& objects, const TrainingSpec&
     MR_DO(collective.sum({&without, 1}));
     if (without == 0) {
       out.channel = std::move(*numbers);
-      out.channel.data.first_row = static_cast<std::int64_t>(out.rows.own.front().number);
+      name_rows(out.channel.data, out.rows);
       return out;
     }
     out.rows.all = 0, out.rows.own.clear(), out.rows.in_order = true;

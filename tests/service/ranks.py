@@ -116,7 +116,7 @@ class Models(RanksCase):
         bad["ResourceConfig"]["InstanceCount"] = 2
         self.sm("CreateTrainingJob", **bad)
         reason = self.ended("TrainingJob", "bad")["FailureReason"]
-        self.assertIn("row 500", reason)
+        self.assertIn("row 501", reason)
         bad["TrainingJobName"], bad["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "few", "ShardedByS3Key"
         self.sm("CreateTrainingJob", **bad)
         self.assertIn("only 1 objects", self.ended("TrainingJob", "few")["FailureReason"])

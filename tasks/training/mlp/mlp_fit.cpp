@@ -1,4 +1,6 @@
-// The fit of mlp: normalisation, first weights, epochs of mini-batches, the best epoch's model.
+// The fit of mlp: normalisation, first weights, epochs of mini-batches, the best epoch's model. Several
+// networks (num_models) go through the epochs side by side, each with its own weights and order of rows; the
+// epoch is the best of all of them together.
 
 #include <algorithm>
 #include <charconv>
@@ -11,7 +13,9 @@
 #include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/linear_metrics.h"
+#include "tasks/training/mlp/held_out.h"
 #include "tasks/training/mlp/mlp.h"
+#include "tasks/training/mlp/show.h"
 #include "tasks/training/mlp/steps.h"
 #include "tasks/training/row_parts.h"
 
@@ -25,6 +29,15 @@ constexpr std::size_t kBlocksAtOnce = 16;
 constexpr std::size_t kGradientNumbersMax = std::size_t{1} << 24;  // in the gradients of all blocks at once
 constexpr std::size_t kMlpParametersMax = std::size_t{1} << 28;
 constexpr std::size_t kLayersMax = 20;
+// num_models auto: what several networks say together is better than what any of them does, and small data is
+// learnt fast enough for them.
+constexpr std::size_t kModelsOfFewRows = 5, kFewRows = 8192;
+constexpr double kHeldOutFraction = 0.1;  // of a single network
+constexpr std::size_t kHeldOutMost = 20'000;
+// epochs auto
+constexpr std::int64_t kStepsWanted = 5000, kEpochsLeast = 100, kEpochsMost = 400;
+// mini_batch_size auto: few rows are shared out to enough steps.
+constexpr std::size_t kBatchRows = 128, kBatchRowsLeast = 16, kStepsOfFewRows = 16;
 
 Result<std::vector<std::uint32_t>> parse_layers(std::string_view text) {
   const auto wrong = [&] {
@@ -74,17 +87,30 @@ class MlpFit {
                                       : 1);
     normalise(train);
     train_ = rows_of(train);
-    if (validation) validation_ = rows_of(*validation);
+    const std::size_t n = train.X.rows;
+    models_ = static_cast<std::size_t>(
+        read.integer_or("num_models", n <= kFewRows ? std::int64_t{kModelsOfFewRows} : 1));
+    batch_ = static_cast<std::size_t>(read.integer_or(
+        "mini_batch_size",
+        static_cast<std::int64_t>(std::clamp(n / kStepsOfFewRows, kBatchRowsLeast, kBatchRows))));
+    if (validation) {
+      validation_ = rows_of(*validation);
+      return;
+    }
+    const double fraction = read.real_or("validation_fraction",
+                                         models_ > 1 ? 1 / static_cast<double>(models_) : kHeldOutFraction);
+    held_out_ = hold_out_rows(train, models_, fraction, kHeldOutMost, random_.derive("held out"));
+    if (!held_out_.empty()) validation_ = rows_of(held_out_.rows);
   }
 
   std::size_t size() const { return parts_.shape.size(); }
+  std::size_t models() const { return models_; }
 
   Result<Fitted> run() {
     if (validation_ && validation_->weights <= 0) return invalid("validation: all weights are 0");
-    first_parameters();
-    PackedNetwork network(parts_.shape);
-    NetworkStepper steps(step_settings(), parts_.shape);
-    const std::int64_t epochs = read_.integer("epochs"), patience = read_.integer("early_stopping_patience");
+    std::vector<OneNetwork> networks;
+    for (std::size_t m = 0; m < models_; ++m) networks.push_back(first_network(m));
+    const std::int64_t epochs = epochs_of(), patience = read_.integer("early_stopping_patience");
     const double tolerance = read_.real("early_stopping_tolerance");
     Fitted fitted;
     double best = std::numeric_limits<double>::infinity(), reference = best;
@@ -93,28 +119,39 @@ class MlpFit {
     std::vector<float> kept;
     std::int64_t done = 0;
     const auto fields = [&](FitState& state) {
-      state.field(done), state.field(parts_.parameters), steps.fields(state);
+      state.field(done);
+      for (OneNetwork& network : networks) state.field(network.parameters), network.steps.fields(state);
       state.field(best), state.field(reference), state.field(stale);
       state.field(kept), state.field(fitted.metrics);
-      state.require(kept.size() == size());
+      state.require(kept.size() == models_ * size());
     };
     MR_TRY(resumed, resume_fit(context_, kMlpAlgorithm, fields));
-    for (std::int64_t epoch = 0; resumed && epoch < done; ++epoch) shuffle_rows(epoch);
+    for (std::int64_t epoch = 0; resumed && epoch < done; ++epoch) {
+      for (OneNetwork& network : networks) shuffle_rows(epoch, network);
+    }
     for (std::int64_t epoch = done; epoch < epochs && !stop; ++epoch) {
-      steps.set_rate(rate_at(epoch, epochs));
-      MR_TRY(train_loss, run_epoch(epoch, network, steps));
-      if (!std::isfinite(train_loss)) return diverged(epoch);
+      double train_loss = 0;
+      for (OneNetwork& network : networks) {
+        network.steps.set_rate(rate_at(epoch, epochs));
+        MR_TRY(loss, run_epoch(epoch, network));
+        train_loss += loss / static_cast<double>(models_);
+      }
+      if (!std::ranges::all_of(networks, [&](const OneNetwork& one) { return is_finite(train_loss, one); })) {
+        const MetricPoint point{"train:objective_loss", train_loss, epoch};
+        if (kept.empty() || !context_.stop_early || !context_.stop_early(point)) return diverged(epoch);
+        break;  // somebody has seen it and takes the model so far
+      }
       std::map<std::string, double> metrics{{"train:objective_loss", train_loss}};
       double objective = train_loss;
       if (validation_) {
-        MR_TRY(loss, validate(network, metrics));
+        MR_TRY(loss, validate(networks, metrics));
         objective = loss;
         if (!std::isfinite(loss)) return diverged(epoch);
       }
       stop = report(epoch, epochs, metrics, objective);
       fitted.rounds = epoch + 1;
       if (objective < best || kept.empty())
-        best = objective, kept = parts_.parameters, fitted.metrics = metrics;
+        best = objective, kept = all_parameters(networks), fitted.metrics = metrics;
       const bool improved =
           objective < reference - tolerance * std::abs(reference) || !std::isfinite(reference);
       if (improved) reference = objective;
@@ -129,6 +166,24 @@ class MlpFit {
   }
 
  private:
+  struct OneNetwork {
+    std::vector<float> parameters;
+    PackedNetwork packed;
+    NetworkStepper steps;
+    Random random;
+    std::vector<std::uint32_t> order;                     // of the rows it learns from
+    std::pair<std::size_t, std::size_t> judged = {0, 0};  // the rows of validation that it answers
+    double weights = 0;                                   // of the rows it learns from
+    bool shown = false;                                   // to whom asks for tensors
+  };
+
+  static std::vector<float> all_parameters(const std::vector<OneNetwork>& networks) {
+    std::vector<float> out;
+    for (const OneNetwork& network : networks)
+      out.insert(out.end(), network.parameters.begin(), network.parameters.end());
+    return out;
+  }
+
   static double weight_of(const Dataset& data, std::size_t i) {
     return data.weights.empty() ? 1 : data.weights[i];
   }
@@ -175,18 +230,34 @@ class MlpFit {
     return out;
   }
 
-  // He's and Glorot's deviations; biases are 0.
-  void first_parameters() {
-    parts_.parameters.assign(size(), 0);
-    for (std::size_t l = 0; l < parts_.shape.layers(); ++l) {
-      Random random = random_.derive("init", l);
-      const double in = parts_.shape.widths[l], out = parts_.shape.widths[l + 1];
-      const bool he = parts_.shape.activation == Activation::Relu && l + 1 < parts_.shape.layers();
-      const double limit = std::sqrt(6 / (he ? in : in + out));
-      float* weights = parts_.parameters.data() + parts_.shape.weights_at(l);
-      for (std::size_t w = 0; w < parts_.shape.weights_of(l); ++w)
-        weights[w] = static_cast<float>(random.uniform(-limit, limit));
+  // Weights, and biases of hidden units, within Glorot's or He's limits, and the rows of network m.
+  OneNetwork first_network(std::size_t m) const {
+    OneNetwork network{std::vector<float>(size()),
+                       PackedNetwork(parts_.shape),
+                       NetworkStepper(step_settings(), parts_.shape),
+                       m == 0 ? random_ : random_.derive("network", m),
+                       {}};
+    if (held_out_.empty()) {
+      network.order.resize(train_.target.size());
+      std::iota(network.order.begin(), network.order.end(), std::uint32_t{0});
+      if (validation_) network.judged = {0, validation_->data->X.rows};
+    } else {
+      network.order = held_out_.learnt[m], network.judged = held_out_.of[m];
     }
+    network.shown = m == 0;
+    for (const std::uint32_t row : network.order) network.weights += weight_of(*train_.data, row);
+    for (std::size_t l = 0; l < parts_.shape.layers(); ++l) {
+      Random random = network.random.derive("init", l);
+      const bool last = l + 1 == parts_.shape.layers();
+      const double in = parts_.shape.widths[l], out = parts_.shape.widths[l + 1];
+      // Of few features He's weights would be large, and what the first layer begins with it keeps.
+      const bool he = parts_.shape.activation == Activation::Relu && l > 0 && !last;
+      const double limit = std::sqrt(6 / (he ? in : in + out));
+      float* weights = network.parameters.data() + parts_.shape.weights_at(l);
+      const std::size_t drawn = parts_.shape.weights_of(l) + (last ? 0 : parts_.shape.widths[l + 1]);
+      for (std::size_t w = 0; w < drawn; ++w) weights[w] = static_cast<float>(random.uniform(-limit, limit));
+    }
+    return network;
   }
 
   NetworkStepSettings step_settings() const {
@@ -203,9 +274,15 @@ class MlpFit {
     return settings;
   }
 
+  std::int64_t epochs_of() const {
+    const std::size_t steps = (train_.target.size() + batch_ - 1) / batch_;
+    return read_.integer_or(
+        "epochs", std::clamp(kStepsWanted / static_cast<std::int64_t>(steps), kEpochsLeast, kEpochsMost));
+  }
+
   double rate_at(std::int64_t epoch, std::int64_t epochs) const {
     const std::string_view name = read_.text("optimizer");
-    const double rate = read_.real_or("learning_rate", name == "adam"      ? 0.002
+    const double rate = read_.real_or("learning_rate", name == "adam"      ? models_ > 1 ? 0.001 : 0.002
                                                        : name == "rmsprop" ? 0.001
                                                                            : 0.05);
     if (read_.text("lr_schedule") == "constant") return rate;
@@ -236,37 +313,62 @@ class MlpFit {
     double loss = 0;
   };
 
-  void shuffle_rows(std::int64_t epoch) {
-    if (order_.empty()) {
-      order_.resize(train_.target.size());
-      std::iota(order_.begin(), order_.end(), std::uint32_t{0});
-    }
-    Random shuffling = random_.derive("order", static_cast<std::uint64_t>(epoch));
-    shuffle(order_, shuffling);
+  static void shuffle_rows(std::int64_t epoch, OneNetwork& network) {
+    Random shuffling = network.random.derive("order", static_cast<std::uint64_t>(epoch));
+    shuffle(network.order, shuffling);
+  }
+
+  // A loss can be finite with parameters that are not: it keeps chances away from 0, and relu makes 0 of NaN.
+  static bool is_finite(double loss, const OneNetwork& network) {
+    return std::isfinite(loss) &&
+           std::ranges::all_of(network.parameters, [](float p) { return std::isfinite(p); });
+  }
+
+  // Of several networks the first is shown.
+  bool shows(std::int64_t step, bool begins_epoch, const OneNetwork& network) const {
+    return network.shown && context_.tensors && context_.tensors->wants(step, begins_epoch);
+  }
+
+  // `scale` makes the mean gradient of the sum.
+  void show(std::int64_t step, const OneNetwork& network, float scale) {
+    const std::size_t rows = std::min(kShownRows, train_.target.size());
+    fill(
+        train_, [](std::size_t i) { return i; }, rows, shown_.buffers, shown_.y, shown_.weights);
+    std::vector<float> gradient(gradient_);
+    for (float& g : gradient) g *= scale;
+    show_network(*context_.tensors, step, network.parameters, gradient, network.packed, shown_);
   }
 
   // The mean loss of the epoch as it went.
-  Result<double> run_epoch(std::int64_t epoch, PackedNetwork& network, NetworkStepper& steps) {
+  Result<double> run_epoch(std::int64_t epoch, OneNetwork& network) {
     const auto number = static_cast<std::uint64_t>(epoch);
-    shuffle_rows(epoch);
-    const auto batch = static_cast<std::size_t>(read_.integer("mini_batch_size"));
+    shuffle_rows(epoch, network);
+    const std::vector<std::uint32_t>& order = network.order;
     double loss = 0;
-    for (std::size_t begin = 0; begin < order_.size(); begin += batch) {
+    const auto steps_of_epoch = static_cast<std::int64_t>((order.size() + batch_ - 1) / batch_);
+    std::int64_t step = epoch * steps_of_epoch;
+    float scale = 0;
+    for (std::size_t begin = 0; begin < order.size(); begin += batch_, ++step) {
       if (context_.cancelled && context_.cancelled())
         return fail(ErrorCode::Cancelled, "training was stopped");
       const std::span<const std::uint32_t> rows =
-          std::span(order_).subspan(begin, std::min(batch, order_.size() - begin));
-      network.pack(parts_.parameters, true);
-      loss += batch_gradient(rows, network, random_.derive("dropout", number).derive("batch", begin));
+          std::span(order).subspan(begin, std::min(batch_, order.size() - begin));
+      network.packed.pack(network.parameters.data(), true);
+      loss += batch_gradient(rows, network.packed,
+                             network.random.derive("dropout", number).derive("batch", begin));
       double weights = static_cast<double>(rows.size());
       if (!train_.weight.empty()) {
         weights = 0;
         for (const std::uint32_t row : rows) weights += static_cast<double>(train_.weight[row]);
       }
-      if (weights > 0) steps.step(parts_.parameters, gradient_, static_cast<float>(1 / weights));
+      scale = weights > 0 ? static_cast<float>(1 / weights) : 0;
+      if (shows(step, begin == 0, network)) show(step, network, scale);
+      if (weights > 0) network.steps.step(network.parameters, gradient_, scale);
     }
-    network.pack(parts_.parameters, false);
-    return loss / train_.weights;
+    network.packed.pack(network.parameters.data(), false);
+    loss /= network.weights;
+    if (!is_finite(loss, network) && shows(step, true, network)) show(step, network, scale);
+    return loss;
   }
 
   // Sums losses and gradients of the rows, block by block, in order.
@@ -304,22 +406,33 @@ class MlpFit {
     return loss;
   }
 
-  // The mean loss on the validation channel, and its metrics.
-  Result<double> validate(const PackedNetwork& network, std::map<std::string, double>& metrics) {
-    const Dataset& data = *validation_->data;
-    Matrix answers(data.X.rows, parts_.shape.outputs());
-    RowParts parts(data.X.rows, 1, 1);
-    double loss = 0;
+  // Adds a network's answers, times `share`, to those of its rows.
+  Status add_answers(const OneNetwork& network, float share, Matrix& answers) {
+    const std::size_t first = network.judged.first;
+    RowParts parts(network.judged.second - first, 1, 1);
     NetworkBuffers buffers;
     std::vector<float> y, weights;
-    MR_DO(parts.each(context_.cancelled, [&](std::size_t begin, std::size_t count, std::size_t) {
+    return parts.each(context_.cancelled, [&](std::size_t begin, std::size_t count, std::size_t) {
       fill(
-          *validation_, [&](std::size_t i) { return begin + i; }, count, buffers, y, weights);
-      run_forward(network, count, buffers);
-      loss += sum_losses(network, count, y.data(), weights.empty() ? nullptr : weights.data(), buffers);
-      std::ranges::copy(buffers.values.back(),
-                        answers.values.begin() + static_cast<std::ptrdiff_t>(begin * answers.cols));
-    }));
+          *validation_, [&](std::size_t i) { return first + begin + i; }, count, buffers, y, weights);
+      run_forward(network.packed, count, buffers);
+      std::vector<float>& values = buffers.values.back();
+      to_answers(parts_.shape.loss, values.data(), count, answers.cols);
+      float* out = answers.values.data() + (first + begin) * answers.cols;
+      for (std::size_t i = 0; i < values.size(); ++i) out[i] += share * values[i];
+    });
+  }
+
+  // The mean loss on the validation channel, or on what was held out, and its metrics.
+  Result<double> validate(const std::vector<OneNetwork>& networks, std::map<std::string, double>& metrics) {
+    const Dataset& data = *validation_->data;
+    Matrix answers(data.X.rows, parts_.shape.outputs());
+    const float share = held_out_.empty() ? 1 / static_cast<float>(models_) : 1;
+    for (const OneNetwork& network : networks) MR_DO(add_answers(network, share, answers));
+    double loss = 0;
+    for (std::size_t i = 0; i < answers.rows; ++i)
+      loss += weight_of(data, i) *
+              loss_of_answers(parts_.shape.loss, &answers.values[i * answers.cols], validation_->target[i]);
     loss /= validation_->weights;
     for (const auto& [name, value] : metrics_of(answers, data)) metrics["validation:" + name] = value;
     metrics["validation:objective_loss"] = loss;
@@ -367,9 +480,11 @@ class MlpFit {
   MlpParts parts_;
   NetworkRows train_;
   std::optional<NetworkRows> validation_;
-  std::vector<std::uint32_t> order_;
+  HeldOutRows held_out_;  // empty with a channel validation
+  std::size_t models_ = 1, batch_ = 1;
   std::vector<GradientBlock> blocks_;
   std::vector<float> gradient_;
+  ShownSample shown_;
 };
 
 class Mlp final : public Estimator {
@@ -382,9 +497,10 @@ class Mlp final : public Estimator {
     MR_DO(check(train, validation));
     MR_TRY(hidden, parse_layers(read_.text("hidden_layers")));
     MlpFit fitting(read_, std::move(hidden), train, validation, context);
-    if (fitting.size() > kMlpParametersMax)
-      return invalid("the network has " + counted(fitting.size(), "parameter") + ", more than fit in memory",
-                     "lower hidden_layers");
+    if (fitting.size() > kMlpParametersMax / fitting.models())
+      return invalid("the network has " + counted(fitting.size() * fitting.models(), "parameter") +
+                         ", more than fit in memory",
+                     "lower hidden_layers or num_models");
     return fitting.run();
   }
 
