@@ -23,7 +23,7 @@ namespace millrace::tasks {
 namespace {
 
 namespace fs = std::filesystem;
-using Kind = RankMessage::Kind;
+using Says = RankMessage::Kind;
 
 constexpr int kRankInterruptionsMax = 10;  // of a job, after which it fails
 constexpr Millis kRankGrace{300};          // between SIGTERM and SIGKILL: a rank has nothing to tidy up
@@ -88,21 +88,21 @@ class RankWatch {
  private:
   void take(const RankMessage& message) {
     switch (message.kind) {
-      case Kind::Log:
+      case Says::Log:
         return context_.log(message.rank == 0
                                 ? message.text
                                 : "algo-" + std::to_string(message.rank + 1) + ": " + message.text);
-      case Kind::Progress:
+      case Says::Progress:
         return context_.progress(rank_progress_of(message.text));
-      case Kind::Metric:
+      case Says::Metric:
         return metric(message.text);
-      case Kind::Begin:
-      case Kind::Part:
-      case Kind::End:
+      case Says::Begin:
+      case Says::Part:
+      case Says::End:
         return part(message);
-      case Kind::Result:
+      case Says::Result:
         return finish(message.text);
-      case Kind::Error:
+      case Says::Error:
         return fail_with(rank_error_of(message.text));
     }
   }
@@ -243,7 +243,7 @@ Result<RankJobFile> RankJobFile::read(const fs::path& directory) {
   return job;
 }
 
-Result<int> ranks_of(const TrainingSpec& spec, const TrainHooks& hooks, JobContext& context) {
+Result<int> rank_count(const TrainingSpec& spec, const TrainHooks& hooks, JobContext& context) {
   if (spec.instances == 1) return 1;
   const RankSettings& settings = context.call().ranks;
   const auto alone = [&](const std::string& why) {

@@ -34,7 +34,7 @@ struct RankJobFile {
 
 // How many ranks the job has; 1 with a line in its log when it asked for more than its algorithm can do, or
 // more than can be done here. LimitExceeded: more than RankSettings::most.
-Result<int> ranks_of(const TrainingSpec& spec, const TrainHooks& hooks, JobContext& context);
+Result<int> rank_count(const TrainingSpec& spec, const TrainHooks& hooks, JobContext& context);
 
 // As run_training; LimitExceeded also after too many interruptions.
 Result<TrainResult> train_in_ranks(const Json& request, const TrainingSpec& spec, int ranks,

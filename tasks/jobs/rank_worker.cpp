@@ -22,7 +22,7 @@ namespace millrace::tasks {
 
 namespace {
 
-using Kind = RankMessage::Kind;
+using Says = RankMessage::Kind;
 
 // Lines to stdout, whole ones. Any thread.
 class RankVoice {
@@ -39,7 +39,7 @@ class RankVoice {
       rest.remove_prefix(static_cast<std::size_t>(sent));
     }
   }
-  void say(Kind kind, std::string text) { say(RankMessage{rank_, kind, std::move(text)}); }
+  void say(Says kind, std::string text) { say(RankMessage{rank_, kind, std::move(text)}); }
   Status object(std::string_view name, std::string_view bytes) {
     say_object(rank_, std::string(name), bytes, [this](const RankMessage& message) { say(message); });
     return {};
@@ -58,9 +58,9 @@ class RankContext final : public TaskContext {
 
   bool cancelled() const override { return false; }  // who is stopped is ended
   void progress(const Progress& progress) override {
-    if (voice_.rank() == 0) voice_.say(Kind::Progress, to_text(progress));
+    if (voice_.rank() == 0) voice_.say(Says::Progress, to_text(progress));
   }
-  void log(std::string_view line) override { voice_.say(Kind::Log, std::string(line)); }
+  void log(std::string_view line) override { voice_.say(Says::Log, std::string(line)); }
   ObjectStore& objects() override { return objects_; }
   Jobs& jobs() override { check_failed("jobs()", "a rank has no job records", __FILE__, __LINE__); }
   const Clock& clock() const override { return clock_; }
@@ -85,7 +85,7 @@ TrainHooks rank_hooks(const RankJobFile& job, RankVoice& voice, const std::files
   hooks.metric = [&voice](const MetricPoint& point) {
     char value[40];
     const auto end = std::to_chars(value, value + sizeof value, point.value);
-    voice.say(Kind::Metric,
+    voice.say(Says::Metric,
               std::to_string(point.round) + " " + std::string(value, end.ptr) + " " + point.name);
   };
   hooks.stop_early = [stop = directory / kStopFile](const MetricPoint&) {
@@ -105,7 +105,7 @@ Status train_rank(const RankPlace& place, RankVoice& voice, Collective& collecti
   MR_TRY(result, run_training(spec, context, rank_hooks(job, voice, place.directory, collective)));
   MR_DO(collective.barrier());  // nobody ends before all have what they need of it
   if (voice.rank() == 0)
-    voice.say(Kind::Result, Json{{"model_uri", result.model_uri},
+    voice.say(Says::Result, Json{{"model_uri", result.model_uri},
                                  {"metrics", result.metrics},
                                  {"rounds", result.rounds},
                                  {"stopped_early", result.stopped_early}}
@@ -125,7 +125,7 @@ Status run_rank(const RankPlace& place) {
     Collective collective(std::move(*transport));
     return train_rank(place, voice, collective);
   }();
-  if (!done) voice.say(Kind::Error, to_text(done.error()));
+  if (!done) voice.say(Says::Error, to_text(done.error()));
   return done;
 }
 

@@ -132,7 +132,7 @@ namespace {
 Result<Json> train_unwatched(const Json& request, JobContext& context, const TrainHooks& hooks) {
   if (is_script(request)) return run_script_training(request, context, hooks);
   MR_TRY(spec, parse_training_spec(request));
-  MR_TRY(ranks, ranks_of(spec, hooks, context));
+  MR_TRY(ranks, rank_count(spec, hooks, context));
   MR_TRY(result, ranks > 1 ? train_in_ranks(request, spec, ranks, context, hooks)
                            : run_training(spec, context, hooks));
   Json fields = {{"ModelArtifacts", {{"S3ModelArtifacts", result.model_uri}}},

@@ -92,7 +92,7 @@ class SocketTransport final : public Transport {
 };
 
 // A directory's path may be longer than a socket's name can be: the name goes by its descriptor.
-Result<sockaddr_un> address_of(int directory, int rank) {
+Result<sockaddr_un> rank_address(int directory, int rank) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string name = "/proc/self/fd/" + std::to_string(directory) + "/rank-" + std::to_string(rank);
@@ -108,7 +108,7 @@ Result<RankSocket> new_socket() {
 
 // Who connects says which rank it is.
 Result<RankSocket> connect_to(int directory, int rank, int own) {
-  MR_TRY(address, address_of(directory, rank));
+  MR_TRY(address, rank_address(directory, rank));
   for (int waited = 0; waited < kMeetingMostMs; waited += kMeetingStepMs) {
     MR_TRY(link, new_socket());
     if (::connect(link.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
@@ -161,7 +161,7 @@ Result<std::unique_ptr<Transport>> ranks_of_processes(const std::filesystem::pat
   const RankSocket opened(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (opened.get() < 0) return socket_failure("can't open " + directory.string());
   MR_TRY(door, new_socket());
-  MR_TRY(address, address_of(opened.get(), rank));
+  MR_TRY(address, rank_address(opened.get(), rank));
   if (::bind(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(door.get(), kRanksMost) != 0)
     return socket_failure("can't listen in " + directory.string());

@@ -48,7 +48,7 @@ class LloydRows {
 
   // The sum of weights. Before anything else.
   Status begin() {
-    return fold_rows(ranks_, {&weights_, 1}, [&](std::span<double> sum) {
+    return fold_in_order(ranks_, {&weights_, 1}, [&](std::span<double> sum) {
       for (std::size_t i = 0; i < rows(); ++i) sum[0] += weight(i);
     });
   }
@@ -441,7 +441,7 @@ class KmeansFit {
   Result<std::size_t> far_row(const Assignment& assignment, Random random) const {
     const double begin = random.uniform() * assignment.loss;
     double walk[] = {0, 0, 0};  // how far it went, the last row, whether it is the one
-    MR_DO(fold_rows(context_.ranks, walk, [&](std::span<double> at) {
+    MR_DO(fold_in_order(context_.ranks, walk, [&](std::span<double> at) {
       for (std::size_t i = 0; i < rows_.rows() && at[2] == 0; ++i) {
         const double share = rows_.weight(i) * static_cast<double>(assignment.distance[i]);
         if (share <= 0) continue;
@@ -498,7 +498,7 @@ class KmeansFit {
     Assignment last;
     MR_DO(rows_.assign(run.centres, last));
     double loss = 0;
-    MR_DO(fold_rows(context_.ranks, {&loss, 1}, [&](std::span<double> sum) {
+    MR_DO(fold_in_order(context_.ranks, {&loss, 1}, [&](std::span<double> sum) {
       for (std::size_t i = 0; i < rows_.rows(); ++i) {
         const float* centre = run.centres.values.data() + last.nearest[i] * run.centres.cols;
         sum[0] += rows_.weight(i) * squared_distance(rows_.row(i), centre, run.centres.cols);

@@ -57,13 +57,13 @@ Result<Loss> choose_loss(const ParameterReader& read) {
 Status weighted_moments(const LinearProblem& problem, std::size_t n, std::size_t columns, const auto& value,
                         const RankRows* ranks, std::vector<double>& means, std::vector<double>& deviations) {
   means.resize(columns), deviations.resize(columns);
-  MR_DO(fold_rows(ranks, means, [&](std::span<double> sums) {
+  MR_DO(fold_in_order(ranks, means, [&](std::span<double> sums) {
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t j = 0; j < columns; ++j) sums[j] += problem.weight[i] * value(i, j);
     }
   }));
   for (double& mean : means) mean /= problem.weight_sum;
-  MR_DO(fold_rows(ranks, deviations, [&](std::span<double> sums) {
+  MR_DO(fold_in_order(ranks, deviations, [&](std::span<double> sums) {
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t j = 0; j < columns; ++j)
         sums[j] += problem.weight[i] * (value(i, j) - means[j]) * (value(i, j) - means[j]);
@@ -118,7 +118,7 @@ Result<std::vector<double>> LinearLearner::row_weights(const Dataset& data, cons
   const auto class_of = [most = by_class.size() - 1](double y) {  // which was checked to be one
     return std::min(most, y > 0 ? static_cast<std::size_t>(y) : 0);
   };
-  MR_DO(fold_rows(ranks, by_class, [&](std::span<double> sums) {
+  MR_DO(fold_in_order(ranks, by_class, [&](std::span<double> sums) {
     for (std::size_t i = 0; i < weights.size(); ++i) sums[class_of(data.y[i])] += weights[i];
   }));
   if (binary()) {
@@ -128,7 +128,7 @@ Result<std::vector<double>> LinearLearner::row_weights(const Dataset& data, cons
     for (std::size_t i = 0; i < weights.size(); ++i) weights[i] *= data.y[i] > 0.5 ? multiplier : 1;
   } else if (read_.boolean("balance_multiclass_weights")) {
     std::vector<double> rows(by_class.size());  // of each class
-    MR_DO(fold_rows(ranks, rows, [&](std::span<double> sums) {
+    MR_DO(fold_in_order(ranks, rows, [&](std::span<double> sums) {
       for (const double y : data.y) ++sums[class_of(y)];
     }));
     const auto classes = static_cast<double>(std::ranges::count_if(rows, [](double n) { return n > 0; }));
@@ -154,7 +154,7 @@ Result<LinearProblem> LinearLearner::make_problem(const Dataset& train, Normalis
   problem.X = train.X;
   MR_TRY(weights, row_weights(train, ranks));
   problem.weight = std::move(weights);
-  MR_DO(fold_rows(ranks, {&problem.weight_sum, 1}, [&](std::span<double> sum) {
+  MR_DO(fold_in_order(ranks, {&problem.weight_sum, 1}, [&](std::span<double> sum) {
     for (const double weight : problem.weight) sum[0] += weight;
   }));
   if (problem.weight_sum <= 0)

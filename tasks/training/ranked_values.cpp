@@ -70,8 +70,8 @@ Result<std::vector<double>> values_of_all(std::span<const double> own, const Ran
                              : Result<std::vector<double>>(missing_rows());
 }
 
-Status fold_rows(const RankRows* ranks, std::span<double> values,
-                 const std::function<void(std::span<double>)>& change) {
+Status fold_in_order(const RankRows* ranks, std::span<double> values,
+                     const std::function<void(std::span<double>)>& change) {
   if (ranks) return ranks->collective.fold(values, change);
   std::ranges::fill(values, 0.0);
   change(values);

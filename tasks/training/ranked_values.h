@@ -19,7 +19,7 @@ Result<Matrix> rows_of_numbers(MatrixView X, std::span<const std::size_t> number
 Result<std::vector<double>> values_of_all(std::span<const double> own, const RankRows* ranks);
 
 // Zeros that each rank, in their order, changes by its rows (`change`); alone: `change` of zeros.
-Status fold_rows(const RankRows* ranks, std::span<double> values,
-                 const std::function<void(std::span<double>)>& change);
+Status fold_in_order(const RankRows* ranks, std::span<double> values,
+                     const std::function<void(std::span<double>)>& change);
 
 }  // namespace millrace::tasks
