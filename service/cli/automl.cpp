@@ -154,11 +154,11 @@ class AutoMLSession {
   std::optional<Error> error_;
 };
 
-double value_of(const Json& candidate) {
+double objective_value(const Json& candidate) {
   return candidate["FinalAutoMLJobObjectiveMetric"]["Value"].get<double>();
 }
 
-double deviation_of(const Json& candidate) {
+double objective_deviation(const Json& candidate) {
   const Json& objective = candidate["FinalAutoMLJobObjectiveMetric"];
   for (const Json& metric : candidate["CandidateProperties"]["CandidateMetrics"])
     if (metric["MetricName"] == objective["MetricName"]) return metric.value("StandardDeviation", 0.0);
@@ -173,13 +173,13 @@ void print_board(const Json& job, const Json& candidates, const tasks::ObjectSto
     if (candidate.contains("FinalAutoMLJobObjectiveMetric")) rows.push_back(candidate);
   const bool maximize = objective["Type"] == "Maximize";
   std::stable_sort(rows.begin(), rows.end(), [&](const Json& a, const Json& b) {
-    return maximize ? value_of(a) > value_of(b) : value_of(a) < value_of(b);
+    return maximize ? objective_value(a) > objective_value(b) : objective_value(a) < objective_value(b);
   });
   std::printf("  %-10s ± 95 %%      candidate\n", objective["StandardMetricName"].get<std::string>().c_str());
   for (const Json& row : rows) {
     std::printf("%s %-10s %-11s %s: %s\n", row["CandidateName"] == winner ? "*" : " ",
-                AutoMLSession::short_value(value_of(row)).c_str(),
-                AutoMLSession::short_value(1.96 * deviation_of(row)).c_str(),
+                AutoMLSession::short_value(objective_value(row)).c_str(),
+                AutoMLSession::short_value(1.96 * objective_deviation(row)).c_str(),
                 row["CandidateName"].get<std::string>().c_str(),
                 row.value("Description", "").substr(0, 160).c_str());
   }

@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "base/payload.h"
 #include "tasks/artifacts/read_table.h"
+#include "tasks/table/record_io.h"
 #include "tasks/table/record_lines.h"
 
 namespace millrace::tasks {
@@ -190,6 +191,17 @@ Result<Table> libsvm_rows(const ObjectStore& objects, const ChannelSource& sourc
   return libsvm_table(rows);
 }
 
+Result<Table> record_io_rows(const ObjectStore& objects, const ChannelSource& source, const CsvOptions& csv) {
+  MR_TRY(uris, channel_objects(objects, source));
+  RecordIoRows rows;
+  for (const std::string& uri : uris) {
+    MR_TRY(bytes, channel_text(objects, source, uri));
+    MR_DO(parse_record_io(bytes, uri, rows, csv.cancelled));
+  }
+  if (rows.rows == 0) return invalid(source.uri + " holds no rows");
+  return record_io_table(rows);
+}
+
 }  // namespace
 
 Result<Data> parse_data_type(std::string_view text) {
@@ -211,13 +223,14 @@ Result<Format> parse_format(std::string_view text) {
       {"text/csv", Format::Csv},
       {"application/jsonlines", Format::JsonLines},
       {"text/libsvm", Format::Libsvm},
+      {"application/x-recordio-protobuf", Format::RecordIo},
       {"csv", Format::Csv},
       {"application/x-jsonlines", Format::JsonLines},
       {"application/jsonl", Format::JsonLines},
       {"jsonlines", Format::JsonLines},
       {"text/x-libsvm", Format::Libsvm},
       {"libsvm", Format::Libsvm}};
-  return one_of_names(text, kNames, 3);
+  return one_of_names(text, kNames, 4);
 }
 
 Result<std::vector<std::string>> channel_objects(const ObjectStore& objects, const ChannelSource& source) {
@@ -266,6 +279,7 @@ Result<Table> read_channel_table(const ObjectStore& objects, const ChannelSource
   if (source.data == Data::AugmentedManifest) return augmented_table(objects, source, csv);
   if (source.format == Format::JsonLines) return json_lines_table(objects, source, csv);
   if (source.format == Format::Libsvm) return libsvm_rows(objects, source, csv);
+  if (source.format == Format::RecordIo) return record_io_rows(objects, source, csv);
   MR_TRY(uris, channel_objects(objects, source));
   return read_table_of(
       uris, [&](const std::string& uri) { return channel_text(objects, source, uri); }, csv);

@@ -17,7 +17,7 @@ namespace millrace::tasks {
 struct ChannelSource {
   enum class Data { Prefix, Manifest, AugmentedManifest };
   enum class Compression { None, Gzip, Zstd };
-  enum class Format { Csv, JsonLines, Libsvm };
+  enum class Format { Csv, JsonLines, Libsvm, RecordIo };
   std::string uri;  // a prefix, or the manifest
   Data data = Data::Prefix;
   std::vector<std::string> attributes = {};  // AttributeNames of an augmented manifest
@@ -36,8 +36,8 @@ struct ChannelSource {
 };
 
 // "S3Prefix", "ManifestFile", "AugmentedManifestFile"; "None", "Gzip", "Zstd"; "text/csv",
-// "application/jsonlines", "text/libsvm" (with their other spellings, without parameters). Nothing else:
-// InvalidArgument.
+// "application/jsonlines", "text/libsvm", "application/x-recordio-protobuf" (with their other spellings,
+// without parameters). Nothing else: InvalidArgument.
 Result<ChannelSource::Data> parse_data_type(std::string_view text);
 Result<ChannelSource::Compression> parse_compression(std::string_view text);
 Result<ChannelSource::Format> parse_format(std::string_view text);
@@ -52,7 +52,8 @@ Result<std::string> channel_text(const ObjectStore& objects, const ChannelSource
                                  const std::string& uri);
 
 // All rows as one table; `csv` is for CSV, and its `cancelled` for all. With JSON lines and augmented
-// manifests columns go by name, of LIBSVM they are target, f0, f1, …. Errors are those of the above and of
+// manifests columns go by name, of LIBSVM and RecordIO they are
+// target, f0, f1, …. Errors are those of the above and of
 // reading.
 Result<Table> read_channel_table(const ObjectStore& objects, const ChannelSource& source,
                                  const CsvOptions& csv);

@@ -112,6 +112,11 @@ Result<Table> as_rows(const Matrix& outputs, const std::vector<std::string>& col
 
 }  // namespace
 
+bool ServingChain::takes_missing() const {
+  const EstimatorKind* kind = find_estimator(models.front()->model().algorithm());
+  return kind != nullptr && kind->needs.missing;
+}
+
 Result<Answer> ServingChain::answer(const Table& rows) const {
   MR_TRY(scores, models.front()->predict(rows));
   return answer_rest(std::move(scores));

@@ -6,6 +6,8 @@
 
 #include "tasks/forecasting/accuracy.h"
 #include "tasks/forecasting/forecast_model.h"
+#include "tasks/forecasting/study_state.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/trees/team.h"
 
@@ -18,7 +20,7 @@ constexpr std::size_t kHistoryAuto = 1500;    // steps that the methods see at l
 constexpr std::size_t kSeasonsInHistory = 4;  // and so many of the longest season
 constexpr std::size_t kHistoryMax = 50'000;
 constexpr int kSeasonMax = 100'000;
-constexpr std::size_t kSeriesAtOnce = 64;           // between reports
+constexpr std::size_t kSeriesAtOnce = 64;           // between reports, and a round of checkpoints
 constexpr std::size_t kItemValuesMax = 20'000'000;  // numbers of items that a model keeps
 constexpr std::string_view kNoEffect = "of DeepAR's network; without effect here";
 
@@ -230,9 +232,19 @@ Status ForecastFit::read_train(const ParsedSettings& parsed) {
   return {};
 }
 
+// A checkpoint is written when it says a quarter more than the last one, or when that is long ago: what is
+// written in all stays in proportion to the data.
 Status ForecastFit::study() {
   studies_.resize(series_.size());
-  for (std::size_t begin = 0; begin < series_.size(); begin += kSeriesAtOnce) {
+  StudyState kept;
+  const auto fields = [&](FitState& state) { kept.fields(state); };
+  MR_TRY(resumed, resume_fit(context_, "forecasting", fields));
+  std::size_t first = 0, written = 0;
+  if (resumed) {
+    MR_DO(kept.unpack(studies_));
+    first = written = kept.studied();
+  }
+  for (std::size_t begin = first; begin < series_.size(); begin += kSeriesAtOnce) {
     const std::size_t count = std::min(kSeriesAtOnce, series_.size() - begin);
     team_.each(count, [&](std::size_t piece, int) {
       if (cancelled()) return;
@@ -240,7 +252,18 @@ Status ForecastFit::study() {
       studies_[begin + piece] = study_series(task_of_series(settings_, series), series.values);
     });
     if (cancelled()) return forecast_cancelled();
-    progress(begin + count, series_.size());
+    const std::size_t done = begin + count;
+    progress(done, series_.size());
+    const bool overdue = context_.checkpoint_overdue && context_.checkpoint_overdue();
+    if (!context_.checkpoint || done == series_.size()) continue;
+    if (done < written + (written + 3) / 4 && !overdue) continue;
+    kept.pack(std::span(studies_).first(done));
+    if (kept.studied() <= written) continue;  // no more of them fit into a checkpoint
+    keep_checkpoint(context_, "forecasting", static_cast<std::int64_t>(done / kSeriesAtOnce),
+                    [&](FitState& state) {
+                      kept.fields(state);
+                      written = kept.studied();
+                    });
   }
   return {};
 }

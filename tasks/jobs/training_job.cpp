@@ -1,5 +1,6 @@
 // TrainingJob: a built-in algorithm, or a program of the user's.
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -48,11 +49,33 @@ class MetricCourse {
   std::map<std::string, Series> series_;
 };
 
-// The algorithm and what it learns; both empty of a program.
-Result<std::pair<std::string, std::string>> algorithm_of(const Json& request) {
-  if (is_script(request)) return std::pair<std::string, std::string>();
+// The algorithm, what it learns and which tensors it shows; all empty of a program.
+struct Trained {
+  std::string algorithm, task;
+  std::string_view collections;
+};
+Result<Trained> algorithm_of(const Json& request) {
+  if (is_script(request)) return Trained();
   MR_TRY(spec, parse_training_spec(request));
-  return std::pair(std::string(spec.kind->name), std::string(task_of(spec)));
+  return Trained{std::string(spec.kind->name), std::string(task_of(spec)), spec.kind->collections};
+}
+
+// What jobs use of the machine is in their records anyway; rules about it are not offered.
+Status check_profiler(const Arguments& request) {
+  MR_TRY(profiler, request.object_or_empty("ProfilerConfig"));
+  MR_DO(profiler.text_or("S3OutputPath", ""));
+  MR_TRY(interval, profiler.integer_or("ProfilingIntervalInMilliseconds", 500));
+  constexpr std::int64_t kIntervals[] = {100, 200, 500, 1000, 5000, 60'000};
+  if (std::ranges::find(kIntervals, interval) == std::end(kIntervals))
+    return profiler.wrong("ProfilingIntervalInMilliseconds",
+                          "is " + std::to_string(interval) + ": expected 100, 200, 500, 1000, 5000 or 60000");
+  MR_DO(profiler.boolean_or("DisableProfiler", false));
+  MR_TRY(rules, request.list("ProfilerRuleConfigurations"));
+  if (rules.empty()) return {};
+  return request.wrong(
+      "ProfilerRuleConfigurations", "rules about the use of the machine are not offered",
+      "leave them out; time, processor and memory of each job are in its record: millrace jobs "
+      "describe NAME");
 }
 
 // MaxWaitTimeInSeconds is the whole time of a spot job, with its interruptions.
@@ -76,13 +99,15 @@ Status check_training(const Json& request, TaskContext&) {
   MR_DO(algorithm.text_or("TrainingImage", ""));
   MR_DO(Arguments(request).text_map("HyperParameters"));
   MR_DO(check_spot(Arguments(request)));
+  MR_DO(check_profiler(Arguments(request)));
   if (is_script(request)) {
     MR_DO(check_script_training(request));
   } else {
     MR_DO(parse_training_spec(request));
   }
   MR_TRY(names, algorithm_of(request));
-  MR_DO(DebugRules::parse(request, names.first));
+  MR_DO(DebugRules::parse(request, names.algorithm));
+  MR_DO(DebugOutput::parse(request, names.collections));
   return {};
 }
 
@@ -108,13 +133,17 @@ Result<Json> train_in_job(const Json& request, JobContext& context, const TrainH
     if (hooks.metric) hooks.metric(point);
   };
   MR_TRY(algorithm, algorithm_of(request));
-  MR_TRY(rules, DebugRules::parse(request, algorithm.first));
+  MR_TRY(rules, DebugRules::parse(request, algorithm.algorithm));
+  MR_TRY(output, DebugOutput::parse(request, algorithm.collections));
   const auto train = [&]() -> Result<Json> {
-    if (rules.rules().empty()) return train_unwatched(request, context, both);
-    DebugWatch watch(std::move(rules), algorithm.second, context);
+    if (rules.rules().empty() && output.idle()) return train_unwatched(request, context, both);
+    DebugWatch watch(std::move(rules), std::move(output), algorithm.task, request, context);
     auto trained = train_unwatched(request, context, watch.hooks(both));
     watch.end(trained.has_value());
-    return trained;
+    if (trained || !watch.stops() || trained.error().code == ErrorCode::Cancelled) return trained;
+    // A rule saw it coming, but there is no model yet that could be kept.
+    context.log(trained.error().message);
+    return fail(ErrorCode::Cancelled, "a rule stopped the job");
   };
   MR_TRY(fields, train());
   fields[kNotes] = {{kCourse, course.document()}};

@@ -41,13 +41,6 @@ struct SpawnSettings {
   }
 };
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
 // posix_spawn can't set limits, so a shell does and gives way to the program. setpriv (util-linux) asks the
 // kernel to end the program if this process dies without having had time to.
 std::vector<std::string> wrapped(const ProcessSpec& spec) {
@@ -83,7 +76,7 @@ Result<pid_t> spawn(const ProcessSpec& spec, int output) {
   ::posix_spawnattr_setflags(&settings.attributes,
                              POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   const std::vector<std::string> arguments = wrapped(spec);
-  const std::vector<char*> argv = pointers(arguments), envp = pointers(spec.environment);
+  const std::vector<char*> argv = c_strings(arguments), envp = c_strings(spec.environment);
   pid_t pid = 0;
   const int error =
       ::posix_spawnp(&pid, argv[0], &settings.actions, &settings.attributes, argv.data(), envp.data());
@@ -154,6 +147,13 @@ ProcessEnd reap(pid_t pid) {
 }
 
 }  // namespace
+
+std::vector<char*> c_strings(const std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
 
 Result<ProcessEnd> run_process(const ProcessSpec& spec, const ProcessWatch& watch) {
   int ends[2];

@@ -41,4 +41,7 @@ struct ProcessWatch {
 // Blocks until the program has ended and nothing of its group is left. NotFound when it can't be started.
 Result<ProcessEnd> run_process(const ProcessSpec& spec, const ProcessWatch& watch);
 
+// What exec and posix_spawn take: null at the end. Borrows the texts.
+std::vector<char*> c_strings(const std::vector<std::string>& texts);
+
 }  // namespace millrace::tasks

@@ -30,14 +30,14 @@ bool same_bytes(const StepPlan& plan, const Json& before, const Json& now) {
 }  // namespace
 
 StepRun::StepRun(const JobKind& kind, const std::string& name, const Json& request, const Json& record,
-                 JobContext& context)
+                 bool first_run, JobContext& context)
     : kind_(kind),
       name_(name),
       request_(request),
       context_(context),
-      begun_ms_(
-          record.value(std::string(kind.entity.kind.substr(0, kind.entity.kind.size() - 3)) + "StartTime",
-                       record.value("CreationTime", std::int64_t{0}))) {}
+      begin_{record.value(std::string(kind.entity.kind.substr(0, kind.entity.kind.size() - 3)) + "StartTime",
+                          record.value("CreationTime", std::int64_t{0})),
+             first_run ? std::optional(context.objects().sent().count()) : std::nullopt} {}
 
 StepTools StepRun::tools() const {
   return {context_.objects(), *context_.call().hashes, [this] { return context_.cancelled(); }};
@@ -103,7 +103,7 @@ void StepRun::describe_results(const Json& fields) {
     return;
   }
   bool whole = false;
-  auto outputs = describe_outputs(*plan_, begun_ms_, tools(), whole);
+  auto outputs = describe_outputs(*plan_, begin_, tools(), whole);
   if (!outputs) return;
   results_ = {{"Fields", Json::array()}};
   for (const auto& [name, value] : fields.items())

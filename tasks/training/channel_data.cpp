@@ -176,6 +176,23 @@ Result<std::vector<double>> target_column(const TrainingChannel& channel, const 
   return y;
 }
 
+// What a form says in its own way: labels that nobody asked for, and values that are not there.
+Status fit_to_algorithm(const TrainingSpec& spec, const TrainingChannel& channel, Table& table) {
+  using Format = ChannelSource::Format;
+  if (channel.source.format == Format::RecordIo) {
+    const bool labels = !table.columns.empty() && table.columns[0].name == "target";
+    if (!labels && spec.has_target(channel))
+      return invalid(channel.name + ": its records have no label",
+                     std::string(spec.kind->name) + " learns from labelled rows");
+    if (labels && !spec.has_target(channel)) table.columns.erase(table.columns.begin());
+  }
+  if (channel.source.format == Format::Libsvm && !spec.kind->needs.missing) {
+    for (Column& column : table.columns)
+      for (double& value : column.numbers) value = std::isnan(value) ? 0.0 : value;
+  }
+  return {};
+}
+
 Result<Dataset> make_dataset(const TrainingChannel& channel, const Table& table, const Roles& roles,
                              const ChannelData* like) {
   Dataset data;
@@ -271,6 +288,7 @@ Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec&
     if (!first.header) options.column_names = names_without_header(spec, channel, first.cells);
   }
   MR_TRY(table, read_channel_table(objects, channel.source, options));
+  MR_DO(fit_to_algorithm(spec, channel, table));
   if (table.rows == 0)
     return invalid(channel.name + ": there are no rows", "the first line was taken as the header");
   MR_TRY(roles, roles_of(spec, channel, table, options.header));

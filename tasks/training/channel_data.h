@@ -7,7 +7,9 @@
 // type says, a first line in which no cell is a number is a header. With an algorithm that needs no target
 // the first column is one only when the content type says label_size=1 (of randomcutforest's channel `test`:
 // unless it says 0) or the job names it, where it is there; it is no feature then. A target of texts is
-// numbered by the sorted classes of the train channel. Features must be numbers. Any thread.
+// numbered by the sorted classes of the train channel. What text/libsvm does not say is missing, or 0 for an
+// algorithm that takes no missing values; labels of RecordIO that an algorithm has no use for are left.
+// Features must be numbers. Any thread.
 
 #include <functional>
 #include <string>

@@ -40,6 +40,8 @@ struct MetricPoint {
   std::int64_t round = 0;
 };
 
+struct TensorTap;  // tasks/training/tensors.h
+
 struct FitContext {
   std::uint64_t seed = 0;
   int threads = 1;
@@ -53,8 +55,9 @@ struct FitContext {
   std::int64_t checkpoint_rounds = 0;                      // rounds between checkpoints; 0: none are taken
   std::function<bool()> checkpoint_overdue;                // may be empty; true: after this round, too
   std::function<void(std::string_view bytes)> checkpoint;  // may be empty
-  std::string_view resume_from;  // bytes of a checkpoint of the same job; empty: from the beginning
-  std::string_view start_from;   // bytes of a model to train further; empty: none
+  std::string_view resume_from;        // bytes of a checkpoint of the same job; empty: from the beginning
+  std::string_view start_from;         // bytes of a model to train further; empty: none
+  const TensorTap* tensors = nullptr;  // of algorithms that show them (tensors.h); null: nobody looks
 };
 
 // How an answer names the numbers of a row: {"predictions":[{"score":0.91}]}; fields in the order of its
@@ -153,8 +156,9 @@ struct EstimatorKind {
   // A model's metrics on the channel `test`, named without it: "msd". Null: there is no such channel.
   Result<std::map<std::string, double>> (*test)(const HyperParameters& parameters, const Model& model,
                                                 const Dataset& data) = nullptr;
-  std::string_view task = {};  // "clustering"; empty: what the hyperparameters say
-  bool streams = false;        // has fit_stream: input mode Pipe
+  std::string_view task = {};         // "clustering"; empty: what the hyperparameters say
+  bool streams = false;               // has fit_stream: input mode Pipe
+  std::string_view collections = {};  // "weights|biases|…" of tensors that a fit shows; empty: none
   // Of an algorithm that reads its channels itself, whose `make` is null; else null.
   const OwnForm* own_form = nullptr;
   std::string_view file = "model.bin";  // the model's name in its archive

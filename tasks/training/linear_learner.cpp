@@ -1,4 +1,5 @@
 #include "tasks/training/linear_learner.h"
+#include "tasks/training/tensors.h"
 
 #include <algorithm>
 #include <cmath>
@@ -217,6 +218,23 @@ void LinearLearner::set_rows(LinearProblem& problem, const Normalisation& normal
   for (const double weight : problem.weight) problem.weight_sum += weight;
 }
 
+namespace {
+
+// Weights and biases as the solver has them: of normalised data.
+void show_parameters(const TensorTap& tap, std::int64_t round, const LinearProblem& problem,
+                     const Parameters& parameters, double loss) {
+  std::vector<float> weights, biases;
+  for (std::size_t k = 0; k < parameters.size(); ++k)
+    ((k + 1) % problem.stride() == 0 ? biases : weights).push_back(static_cast<float>(parameters[k]));
+  const auto shown_loss = static_cast<float>(loss);
+  const Tensor tensors[] = {{"weights", "weight", weights, problem.X.cols},
+                            {"biases", "bias", biases, 1},
+                            {"losses", "loss", {&shown_loss, 1}, 1}};
+  tap.show(round, tensors);
+}
+
+}  // namespace
+
 Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validation,
                                   const FitContext& context) const {
   MR_DO(check(train, validation));
@@ -251,7 +269,14 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
     stop = !solver->round(parameters);
     const double loss =
         mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) + penalty_of(problem, parameters);
-    MR_DO(check_loss(loss, round));
+    if (context.tensors && context.tensors->wants(round, true))
+      show_parameters(*context.tensors, round, problem, parameters, loss);
+    if (const Status finite = check_loss(loss, round); !finite) {
+      const MetricPoint point{"train:objective_loss", loss, round};
+      if (!keeper.result.model || !context.stop_early || !context.stop_early(point))
+        return fail(finite.error());
+      break;  // somebody has seen it and takes the model so far
+    }
     std::map<std::string, double> metrics{{"train:objective_loss", loss}};
     auto model = make_linear_model(output(), train.X.cols, denormalised(problem, normal, parameters));
     if (validation) add_validation(held_out, parameters, *model, *validation, metrics);

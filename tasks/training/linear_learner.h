@@ -30,6 +30,8 @@
 
 namespace millrace::tasks {
 
+// What a fit in memory shows (tensors.h) after a round: "weight" (outputs, features), "bias" and "loss".
+inline constexpr std::string_view kLinearCollections = "weights|biases|losses";
 std::span<const HyperParameterRule> linear_learner_rules();
 std::span<const std::string_view> linear_learner_metrics();
 Result<std::unique_ptr<const Estimator>> make_linear_learner(const HyperParameters& parameters);

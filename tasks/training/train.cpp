@@ -304,6 +304,7 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
   TrainResult result;
   Follower follower(context, hooks, result);
   FitContext fit = fit_context(spec, context, follower);
+  if (hooks.tensors.wants) fit.tensors = &hooks.tensors;
   MR_TRY(marks, marks_of(spec, data, context.objects()));
   JobCheckpoint checkpoint(spec, marks, context);
   MR_DO(checkpoint.attach(fit));
@@ -312,7 +313,7 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
                              : estimator->fit(data.train.data, validation, fit));
   MR_DO(checkpoint.written());
   if (data.test) MR_DO(test_model(spec, data.test->data, fitted, follower));
-  if (hooks.model) hooks.model(*fitted.model);
+  if (hooks.model) hooks.model(*fitted.model, data.stream ? nullptr : &data.train.data, validation);
 
   report(context, "Uploading", 0.95);
   ModelFiles files;

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "tasks/task.h"
+#include "tasks/training/tensors.h"
 #include "tasks/training/training_spec.h"
 
 namespace millrace::tasks {
@@ -35,7 +36,9 @@ struct TrainHooks {
   std::function<bool(const MetricPoint&)> stop_early;  // true: the model so far is enough
   std::function<void(std::size_t bytes)> pace;         // see RowStreamOptions; may be empty
   std::function<void(const Dataset& train)> data;      // as it was read; not of a stream or a form of its own
-  std::function<void(const Model& model)> model;       // as it is saved
+  // As it is saved, with the rows of the channels (null: a stream, none).
+  std::function<void(const Model& model, const Dataset* train, const Dataset* validation)> model;
+  TensorTap tensors;  // of algorithms that show some
 };
 
 // "binary", "multiclass", "regression", or what the algorithm says.

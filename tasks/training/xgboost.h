@@ -33,10 +33,14 @@ namespace trees {
 struct Ensemble;
 }
 
+// What a fit shows (tensors.h) after a round: "feature_importance/total_gain" and "feature_importance/weight"
+// by feature, and of the validation channel, or without one of train, "predictions" (rows, outputs) and
+// "labels".
+inline constexpr std::string_view kXgboostCollections = "feature_importance|predictions|labels";
+
 std::span<const HyperParameterRule> xgboost_rules();
 std::span<const std::string_view> xgboost_metrics();
 Result<std::unique_ptr<const Estimator>> make_xgboost(const HyperParameters& parameters);
-bool xgboost_keeps_checkpoints(const HyperParameters& parameters);  // gblinear keeps none
 // DataLoss when the bytes are not a model that can be used.
 Result<std::unique_ptr<const Model>> load_xgboost(std::string_view bytes);
 // A model of a checked ensemble.

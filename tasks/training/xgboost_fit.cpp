@@ -8,8 +8,10 @@
 #include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/stream_passes.h"
+#include "tasks/training/tensors.h"
 #include "tasks/training/xgboost.h"
 #include "tasks/training/xgboost_settings.h"
+#include "tasks/trees/explain.h"
 #include "tasks/trees/model_json.h"
 #include "tasks/trees/ranking.h"
 
@@ -18,7 +20,8 @@ namespace millrace::tasks {
 namespace {
 
 // Attributes of a checkpoint, beside those that XGBoost's callbacks write.
-constexpr std::string_view kBestRound = "best_iteration", kBestScore = "best_score", kAtBest = "at_best ";
+constexpr std::string_view kBestRound = "best_iteration", kBestScore = "best_score", kAtBest = "at_best ",
+                           kLinearRounds = "linear_rounds";  // of gblinear, whose model doesn't say it
 
 std::string exact(double value) {
   char text[40];
@@ -61,12 +64,36 @@ Status check_queries(std::string_view channel, const Dataset& data) {
   return {};
 }
 
-// What early stopping knows.
+// What early stopping knows, and how far a linear model is.
 struct Best {
-  std::int64_t round = 0;
+  std::int64_t round = 0, linear_rounds = 0;
   std::optional<double> value;
   std::map<std::string, double> metrics;
 };
+
+constexpr std::int64_t kShownRounds = 10;  // between rounds that are shown unless more are asked for
+
+void show_round(const TensorTap& tap, std::int64_t round, const trees::Booster& booster,
+                const OwnedRows& rows, std::span<const float> planes) {
+  const std::size_t n = rows.y.size(), k = booster.ensemble().outputs;
+  std::vector<float> predictions(n * k);
+  for (std::size_t i = 0; i < n; ++i) {
+    float* const row = predictions.data() + i * k;
+    for (std::size_t c = 0; c < k; ++c) row[c] = planes[c * n + i];
+    booster.objective().transform(row, k);
+  }
+  std::vector<Tensor> tensors = {{"predictions", "predictions", predictions, k},
+                                 {"labels", "labels", rows.y}};
+  std::vector<std::vector<float>> importances;
+  importances.reserve(2);
+  for (const char* kind : {"total_gain", "weight"}) {
+    const auto found = trees::feature_importance(booster.ensemble(), kind);
+    if (!found) continue;
+    importances.emplace_back(found->begin(), found->end());
+    tensors.push_back({"feature_importance", std::string("feature_importance/") + kind, importances.back()});
+  }
+  tap.show(round, tensors);
+}
 
 class Xgboost final : public Estimator {
  public:
@@ -177,6 +204,8 @@ std::string checkpoint_of(const trees::Ensemble& ensemble, const Best& best) {
     for (const auto& [name, value] : best.metrics)
       with.attributes[std::string(kAtBest) + name] = exact(value);
   }
+  if (best.linear_rounds > 0)
+    with.attributes[std::string(kLinearRounds)] = std::to_string(best.linear_rounds);
   return trees::write_model(with);
 }
 
@@ -190,6 +219,8 @@ Best best_of(trees::Ensemble& ensemble) {
       best.round = static_cast<std::int64_t>(number);
     else if (name == kBestScore)
       best.value = number;
+    else if (name == kLinearRounds)
+      best.linear_rounds = static_cast<std::int64_t>(number);
     else if (name.starts_with(kAtBest))
       best.metrics[name.substr(kAtBest.size())] = number;
     else
@@ -277,7 +308,8 @@ Result<Fitted> Xgboost::boost(const Dataset& train, const Dataset* validation, c
     start = std::move(read);
     Best known = best_of(*start);
     if (!context.resume_from.empty())
-      best = std::move(known), first = linear ? 0 : static_cast<std::int64_t>(start->rounds());
+      best = std::move(known),
+      first = linear ? best.linear_rounds : static_cast<std::int64_t>(start->rounds());
   }
   const std::int64_t before =
       start && context.resume_from.empty() ? static_cast<std::int64_t>(start->rounds()) : 0;
@@ -307,14 +339,18 @@ Result<Fitted> Xgboost::boost(const Dataset& train, const Dataset* validation, c
         improved = larger_is_better(point.name) ? point.value > *best.value : point.value < *best.value;
       if (improved) best.value = point.value;
     }
+    const bool last = stop || done == settings_.rounds;
+    if (context.tensors && context.tensors->wants(round, round % kShownRounds == 0 || last))
+      show_round(*context.tensors, round, *booster, validation ? *validation_rows : train_rows,
+                 validation ? booster->validation_scores() : booster->train_scores());
     if (context.progress) context.progress(progress);
     if (improved) {
       best.round = round, best.metrics.clear();
       for (const MetricPoint& point : latest) best.metrics[point.name] = point.value;
     }
     if (settings_.patience > 0 && round - best.round >= settings_.patience) stop = true;
-    if (!linear && checkpoint_due(context, done))
-      context.checkpoint(checkpoint_of(booster->ensemble(), best));
+    if (linear) best.linear_rounds = done;
+    if (checkpoint_due(context, done)) context.checkpoint(checkpoint_of(booster->ensemble(), best));
   }
 
   if (latest.empty() && done > 0) {  // a checkpoint of the last round
@@ -333,11 +369,6 @@ Result<Fitted> Xgboost::boost(const Dataset& train, const Dataset* validation, c
 }
 
 }  // namespace
-
-bool xgboost_keeps_checkpoints(const HyperParameters& parameters) {
-  const auto booster = parameters.find("booster");
-  return booster == parameters.end() || booster->second != "gblinear";
-}
 
 Result<std::unique_ptr<const Estimator>> make_xgboost(const HyperParameters& parameters) {
   MR_DO(check_against_rules("xgboost", xgboost_rules(), parameters));

@@ -32,6 +32,9 @@
 namespace millrace::tasks {
 
 inline constexpr DataNeeds kMlpNeeds{};
+inline constexpr std::string_view kMlpCollections =
+    "weights|biases|gradients|losses|relu_input|relu_output|tanh_input|tanh_output|sigmoid_input|sigmoid_"
+    "output";
 std::span<const HyperParameterRule> mlp_rules();
 std::span<const std::string_view> mlp_metrics();
 Result<std::unique_ptr<const Estimator>> make_mlp(const HyperParameters& parameters);

@@ -15,6 +15,7 @@
 #include "tasks/training/linear_metrics.h"
 #include "tasks/training/mlp/held_out.h"
 #include "tasks/training/mlp/mlp.h"
+#include "tasks/training/mlp/show.h"
 #include "tasks/training/mlp/steps.h"
 #include "tasks/training/row_parts.h"
 
@@ -135,7 +136,11 @@ class MlpFit {
         MR_TRY(loss, run_epoch(epoch, network));
         train_loss += loss / static_cast<double>(models_);
       }
-      if (!std::isfinite(train_loss)) return diverged(epoch);
+      if (!std::ranges::all_of(networks, [&](const OneNetwork& one) { return is_finite(train_loss, one); })) {
+        const MetricPoint point{"train:objective_loss", train_loss, epoch};
+        if (kept.empty() || !context_.stop_early || !context_.stop_early(point)) return diverged(epoch);
+        break;  // somebody has seen it and takes the model so far
+      }
       std::map<std::string, double> metrics{{"train:objective_loss", train_loss}};
       double objective = train_loss;
       if (validation_) {
@@ -169,6 +174,7 @@ class MlpFit {
     std::vector<std::uint32_t> order;                     // of the rows it learns from
     std::pair<std::size_t, std::size_t> judged = {0, 0};  // the rows of validation that it answers
     double weights = 0;                                   // of the rows it learns from
+    bool shown = false;                                   // to whom asks for tensors
   };
 
   static std::vector<float> all_parameters(const std::vector<OneNetwork>& networks) {
@@ -238,6 +244,7 @@ class MlpFit {
     } else {
       network.order = held_out_.learnt[m], network.judged = held_out_.of[m];
     }
+    network.shown = m == 0;
     for (const std::uint32_t row : network.order) network.weights += weight_of(*train_.data, row);
     for (std::size_t l = 0; l < parts_.shape.layers(); ++l) {
       Random random = network.random.derive("init", l);
@@ -311,13 +318,37 @@ class MlpFit {
     shuffle(network.order, shuffling);
   }
 
+  // A loss can be finite with parameters that are not: it keeps chances away from 0, and relu makes 0 of NaN.
+  static bool is_finite(double loss, const OneNetwork& network) {
+    return std::isfinite(loss) &&
+           std::ranges::all_of(network.parameters, [](float p) { return std::isfinite(p); });
+  }
+
+  // Of several networks the first is shown.
+  bool shows(std::int64_t step, bool begins_epoch, const OneNetwork& network) const {
+    return network.shown && context_.tensors && context_.tensors->wants(step, begins_epoch);
+  }
+
+  // `scale` makes the mean gradient of the sum.
+  void show(std::int64_t step, const OneNetwork& network, float scale) {
+    const std::size_t rows = std::min(kShownRows, train_.target.size());
+    fill(
+        train_, [](std::size_t i) { return i; }, rows, shown_.buffers, shown_.y, shown_.weights);
+    std::vector<float> gradient(gradient_);
+    for (float& g : gradient) g *= scale;
+    show_network(*context_.tensors, step, network.parameters, gradient, network.packed, shown_);
+  }
+
   // The mean loss of the epoch as it went.
   Result<double> run_epoch(std::int64_t epoch, OneNetwork& network) {
     const auto number = static_cast<std::uint64_t>(epoch);
     shuffle_rows(epoch, network);
     const std::vector<std::uint32_t>& order = network.order;
     double loss = 0;
-    for (std::size_t begin = 0; begin < order.size(); begin += batch_) {
+    const auto steps_of_epoch = static_cast<std::int64_t>((order.size() + batch_ - 1) / batch_);
+    std::int64_t step = epoch * steps_of_epoch;
+    float scale = 0;
+    for (std::size_t begin = 0; begin < order.size(); begin += batch_, ++step) {
       if (context_.cancelled && context_.cancelled())
         return fail(ErrorCode::Cancelled, "training was stopped");
       const std::span<const std::uint32_t> rows =
@@ -330,10 +361,14 @@ class MlpFit {
         weights = 0;
         for (const std::uint32_t row : rows) weights += static_cast<double>(train_.weight[row]);
       }
-      if (weights > 0) network.steps.step(network.parameters, gradient_, static_cast<float>(1 / weights));
+      scale = weights > 0 ? static_cast<float>(1 / weights) : 0;
+      if (shows(step, begin == 0, network)) show(step, network, scale);
+      if (weights > 0) network.steps.step(network.parameters, gradient_, scale);
     }
     network.packed.pack(network.parameters.data(), false);
-    return loss / network.weights;
+    loss /= network.weights;
+    if (!is_finite(loss, network) && shows(step, true, network)) show(step, network, scale);
+    return loss;
   }
 
   // Sums losses and gradients of the rows, block by block, in order.
@@ -449,6 +484,7 @@ class MlpFit {
   std::size_t models_ = 1, batch_ = 1;
   std::vector<GradientBlock> blocks_;
   std::vector<float> gradient_;
+  ShownSample shown_;
 };
 
 class Mlp final : public Estimator {

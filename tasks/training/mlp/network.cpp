@@ -129,6 +129,17 @@ void run_forward(const PackedNetwork& network, std::size_t rows, NetworkBuffers&
   }
 }
 
+std::vector<float> activation_inputs(const PackedNetwork& network, std::size_t layer, std::size_t rows,
+                                     const NetworkBuffers& buffers) {
+  const std::size_t in = network.shape().widths[layer], out = network.shape().widths[layer + 1];
+  std::vector<float> inputs(rows * out);
+  multiply(row_major(buffers.values[layer].data(), in), rows, network.forward(layer), inputs.data(), out);
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < out; ++j) inputs[i * out + j] += network.biases(layer)[j];
+  }
+  return inputs;
+}
+
 void to_answers(NetworkLoss loss, float* scores, std::size_t rows, std::size_t outputs) {
   if (loss == NetworkLoss::Softmax) {
     for (std::size_t i = 0; i < rows; ++i) softmax_row(scores + i * outputs, outputs);

@@ -64,6 +64,9 @@ struct Dropout {
 // Scores (rows, outputs) of the rows in buffers.values[0] into buffers.values.back().
 void run_forward(const PackedNetwork& network, std::size_t rows, NetworkBuffers& buffers,
                  Dropout* dropout = nullptr);
+// What went into a layer's activation: after run_forward without dropout, (rows, width).
+std::vector<float> activation_inputs(const PackedNetwork& network, std::size_t layer, std::size_t rows,
+                                     const NetworkBuffers& buffers);
 // Scores to what is answered: chances of classes, the chance of class 1; of Squared nothing changes.
 void to_answers(NetworkLoss loss, float* scores, std::size_t rows, std::size_t outputs);
 // After run_forward: the weighted sum of the rows' losses; `gradient` (shape.size(),) gets the sum of

@@ -210,5 +210,6 @@ TEST_CASE("channel: words of the API, and the remedy for others") {
   CHECK(parse_compression("Gzip") == ChannelSource::Compression::Gzip);
   CHECK(parse_format("text/x-libsvm") == ChannelSource::Format::Libsvm);
   CHECK(parse_format("image/png").error().message ==
-        "'image/png' is not supported: expected one of text/csv, application/jsonlines, text/libsvm");
+        "'image/png' is not supported: expected one of text/csv, application/jsonlines, text/libsvm, "
+        "application/x-recordio-protobuf");
 }
