@@ -13,6 +13,15 @@ namespace {
 
 // Each write of a record is a synced transaction, so progress reaches the disk at most this often.
 constexpr Millis kRecordInterval{1000};
+// How far it is, as the message of the secondary status that lasts.
+void tell_progress(const Progress& progress, Json& record) {
+  const std::string words = progress_words(progress);
+  if (words.empty() || !record.contains("SecondaryStatusTransitions")) return;
+  Json& transitions = record["SecondaryStatusTransitions"];
+  if (!transitions.empty() && !transitions.back().contains("EndTime"))
+    transitions.back()["StatusMessage"] = words;
+}
+
 constexpr Millis kMemoryInterval{50};  // between looks at what the process holds
 
 }  // namespace
@@ -97,15 +106,11 @@ std::int64_t JobContext::memory_peak_bytes() const {
 void JobContext::write_record(const Progress& progress, bool new_phase) {
   const std::int64_t now = to_millis(clock().now());
   const auto written = jobs().modify(kind_, name_, [&](Json& record) -> Status {
+    if (!new_phase) tell_progress(progress, record);
     record[kNotes]["Progress"] = to_json(progress);
     record["LastModifiedTime"] = now;
     if (new_phase && record.contains("SecondaryStatusTransitions"))
       begin_secondary_status(record, progress.phase, "", now);
-    const std::string words = progress_words(progress);
-    if (words.empty() || !record.contains("SecondaryStatusTransitions")) return {};
-    Json& transitions = record["SecondaryStatusTransitions"];
-    if (!transitions.empty() && !transitions.back().contains("EndTime"))
-      transitions.back()["StatusMessage"] = words;
     return {};
   });
   if (!written)
