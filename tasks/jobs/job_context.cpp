@@ -13,6 +13,8 @@ namespace {
 
 // Each write of a record is a synced transaction, so progress reaches the disk at most this often.
 constexpr Millis kRecordInterval{1000};
+constexpr Millis kMemoryInterval{50};  // between looks at what the process holds
+
 // How far it is, as the message of the secondary status that lasts.
 void tell_progress(const Progress& progress, Json& record) {
   const std::string words = progress_words(progress);
@@ -21,8 +23,6 @@ void tell_progress(const Progress& progress, Json& record) {
   if (!transitions.empty() && !transitions.back().contains("EndTime"))
     transitions.back()["StatusMessage"] = words;
 }
-
-constexpr Millis kMemoryInterval{50};  // between looks at what the process holds
 
 }  // namespace
 
