@@ -5,10 +5,9 @@ import datetime
 import hashlib
 import json
 import math
-import subprocess
 
-from .common import (PEERS, Line, Skipped, channel, data, higher, lower, need, need_r, parts_of, peer_or_recorded, recorded, run_states,
-                     train, write_rows)
+from .common import (PEERS, Line, Skipped, channel, data, higher, lower, need, need_r, parts_of, peer_or_recorded, run_states, train,
+                     write_rows)
 from .tables import floats
 
 # Streams

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .common import (Line, Skipped, area, coded, environment, higher, lower, need, peer_or_recorded, peer_python, peer_script, progress,
-                     recorded, tried, write_rows)
+from .common import (Line, area, coded, higher, lower, need, peer_or_recorded, peer_python, progress, tried,
+                     write_rows)
 
 
 def floats(path):

@@ -15,6 +15,15 @@ namespace {
 constexpr Millis kRecordInterval{1000};
 constexpr Millis kMemoryInterval{50};  // between looks at what the process holds
 
+// How far it is, as the message of the secondary status that lasts.
+void tell_progress(const Progress& progress, Json& record) {
+  const std::string words = progress_words(progress);
+  if (words.empty() || !record.contains("SecondaryStatusTransitions")) return;
+  Json& transitions = record["SecondaryStatusTransitions"];
+  if (!transitions.empty() && !transitions.back().contains("EndTime"))
+    transitions.back()["StatusMessage"] = words;
+}
+
 }  // namespace
 
 JobContext::JobContext(TaskCall& call, const Jobs::Claim& claim, std::string kind, std::string name,
@@ -107,15 +116,11 @@ std::int64_t JobContext::memory_peak_bytes() const {
 void JobContext::write_record(const Progress& progress, bool new_phase) {
   const std::int64_t now = to_millis(clock().now());
   const auto written = jobs().modify(kind_, name_, [&](Json& record) -> Status {
+    if (!new_phase) tell_progress(progress, record);
     record[kNotes]["Progress"] = to_json(progress);
     record["LastModifiedTime"] = now;
     if (new_phase && record.contains("SecondaryStatusTransitions"))
       begin_secondary_status(record, progress.phase, progress.message, now);
-    const std::string words = progress_words(progress);
-    if (words.empty() || !record.contains("SecondaryStatusTransitions")) return {};
-    Json& transitions = record["SecondaryStatusTransitions"];
-    if (!transitions.empty() && !transitions.back().contains("EndTime"))
-      transitions.back()["StatusMessage"] = words;
     return {};
   });
   if (!written)

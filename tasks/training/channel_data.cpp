@@ -168,6 +168,21 @@ Status fit_to_algorithm(const TrainingSpec& spec, const TrainingChannel& channel
   return {};
 }
 
+// Of a table of one column: what its cells are separated by instead, where it looks so.
+Status check_separator(const TrainingChannel& channel, const Table& table) {
+  if (channel.source.format != ChannelSource::Format::Csv || table.columns.size() != 1) return {};
+  const Column& only = table.columns[0];
+  const std::string cell = only.name + (only.texts.empty() ? "" : only.texts[0]);
+  for (const auto& [separator, word] :
+       {std::pair(';', "';'"), std::pair('\t', "tabs"), std::pair('|', "'|'")}) {
+    if (cell.find(separator) == std::string::npos) continue;
+    return invalid(channel.name + ": " + (table.parts.empty() ? channel.uri : table.parts[0].name) +
+                       " has one column, whose cells hold " + word,
+                   "cells of CSV are separated by commas");
+  }
+  return {};
+}
+
 Result<Dataset> make_dataset(const TrainingChannel& channel, const Table& table, const Roles& roles,
                              const ChannelData* like) {
   Dataset data;
@@ -283,6 +298,7 @@ Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec&
   MR_DO(fit_to_algorithm(spec, channel, table));
   if (table.rows == 0)
     return invalid(channel.name + ": there are no rows", "the first line was taken as the header");
+  MR_DO(check_separator(channel, table));
   MR_TRY(roles, roles_of(spec, channel, table, options.header));
   ChannelData result;
   MR_TRY(data, make_dataset(channel, table, roles, like));

@@ -3,11 +3,13 @@
 // epoch is the best of all of them together.
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <thread>
 
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/fit_state.h"
@@ -26,6 +28,7 @@ namespace {
 constexpr std::string_view kMlpAlgorithm = "mlp";
 constexpr std::size_t kGradientRows = 64;  // of a block with gradients of its own
 constexpr std::size_t kBlocksAtOnce = 16;
+constexpr std::size_t kSumGrain = 16384, kStepGrain = 4096;        // parameters that a thread takes at a time
 constexpr std::size_t kGradientNumbersMax = std::size_t{1} << 24;  // in the gradients of all blocks at once
 constexpr std::size_t kMlpParametersMax = std::size_t{1} << 28;
 constexpr std::size_t kLayersMax = 20;
@@ -130,12 +133,8 @@ class MlpFit {
       for (OneNetwork& network : networks) shuffle_rows(epoch, network);
     }
     for (std::int64_t epoch = done; epoch < epochs && !stop; ++epoch) {
-      double train_loss = 0;
-      for (OneNetwork& network : networks) {
-        network.steps.set_rate(rate_at(epoch, epochs));
-        MR_TRY(loss, run_epoch(epoch, network));
-        train_loss += loss / static_cast<double>(models_);
-      }
+      for (OneNetwork& network : networks) network.steps.set_rate(rate_at(epoch, epochs));
+      MR_TRY(train_loss, run_epoch(epoch, networks));
       if (!std::ranges::all_of(networks, [&](const OneNetwork& one) { return is_finite(train_loss, one); })) {
         const MetricPoint point{"train:objective_loss", train_loss, epoch};
         if (kept.empty() || !context_.stop_early || !context_.stop_early(point)) return diverged(epoch);
@@ -166,6 +165,11 @@ class MlpFit {
   }
 
  private:
+  struct GradientBlock {
+    NetworkBuffers buffers;
+    std::vector<float> y, weights, gradient;
+    double loss = 0;
+  };
   struct OneNetwork {
     std::vector<float> parameters;
     PackedNetwork packed;
@@ -175,6 +179,8 @@ class MlpFit {
     std::pair<std::size_t, std::size_t> judged = {0, 0};  // the rows of validation that it answers
     double weights = 0;                                   // of the rows it learns from
     bool shown = false;                                   // to whom asks for tensors
+    std::vector<GradientBlock> blocks = {};
+    std::vector<float> gradient = {};  // of a mini-batch, its sum
   };
 
   static std::vector<float> all_parameters(const std::vector<OneNetwork>& networks) {
@@ -307,12 +313,6 @@ class MlpFit {
     }
   }
 
-  struct GradientBlock {
-    NetworkBuffers buffers;
-    std::vector<float> y, weights, gradient;
-    double loss = 0;
-  };
-
   static void shuffle_rows(std::int64_t epoch, OneNetwork& network) {
     Random shuffling = network.random.derive("order", static_cast<std::uint64_t>(epoch));
     shuffle(network.order, shuffling);
@@ -334,13 +334,37 @@ class MlpFit {
     const std::size_t rows = std::min(kShownRows, train_.target.size());
     fill(
         train_, [](std::size_t i) { return i; }, rows, shown_.buffers, shown_.y, shown_.weights);
-    std::vector<float> gradient(gradient_);
+    std::vector<float> gradient(network.gradient);
     for (float& g : gradient) g *= scale;
     show_network(*context_.tensors, step, network.parameters, gradient, network.packed, shown_);
   }
 
-  // The mean loss of the epoch as it went.
-  Result<double> run_epoch(std::int64_t epoch, OneNetwork& network) {
+  // The mean loss of the epoch as it went. Several networks go on side by side, one is shared out to all
+  // threads.
+  Result<double> run_epoch(std::int64_t epoch, std::vector<OneNetwork>& networks) {
+    std::vector<double> losses(models_);
+    if (models_ > 1)
+      team_.each(models_, [&](std::size_t m, int) { losses[m] = run_network(epoch, networks[m]); });
+    else
+      losses[0] = run_network(epoch, networks[0]);
+    if (stopped_) return fail(ErrorCode::Cancelled, "training was stopped");
+    double mean = 0;
+    for (const double loss : losses) mean += loss / static_cast<double>(models_);
+    return mean;
+  }
+
+  template <class Work>
+  void each_piece(std::size_t pieces, Work&& work) {
+    if (models_ == 1) return team_.each(pieces, [&](std::size_t piece, int member) { work(piece, member); });
+    for (std::size_t piece = 0; piece < pieces; ++piece) work(piece, 0);
+  }
+
+  bool asked_to_stop() {
+    if (std::this_thread::get_id() == caller_ && context_.cancelled && context_.cancelled()) stopped_ = true;
+    return stopped_;
+  }
+
+  double run_network(std::int64_t epoch, OneNetwork& network) {
     const auto number = static_cast<std::uint64_t>(epoch);
     shuffle_rows(epoch, network);
     const std::vector<std::uint32_t>& order = network.order;
@@ -349,13 +373,11 @@ class MlpFit {
     std::int64_t step = epoch * steps_of_epoch;
     float scale = 0;
     for (std::size_t begin = 0; begin < order.size(); begin += batch_, ++step) {
-      if (context_.cancelled && context_.cancelled())
-        return fail(ErrorCode::Cancelled, "training was stopped");
+      if (asked_to_stop()) return 0;
       const std::span<const std::uint32_t> rows =
           std::span(order).subspan(begin, std::min(batch_, order.size() - begin));
       network.packed.pack(network.parameters.data(), true);
-      loss += batch_gradient(rows, network.packed,
-                             network.random.derive("dropout", number).derive("batch", begin));
+      loss += batch_gradient(rows, network, network.random.derive("dropout", number).derive("batch", begin));
       double weights = static_cast<double>(rows.size());
       if (!train_.weight.empty()) {
         weights = 0;
@@ -363,7 +385,7 @@ class MlpFit {
       }
       scale = weights > 0 ? static_cast<float>(1 / weights) : 0;
       if (shows(step, begin == 0, network)) show(step, network, scale);
-      if (weights > 0) network.steps.step(network.parameters, gradient_, scale);
+      if (weights > 0) step_down(network, scale);
     }
     network.packed.pack(network.parameters.data(), false);
     loss /= network.weights;
@@ -372,18 +394,19 @@ class MlpFit {
   }
 
   // Sums losses and gradients of the rows, block by block, in order.
-  double batch_gradient(std::span<const std::uint32_t> rows, const PackedNetwork& network,
-                        const Random& random) {
+  double batch_gradient(std::span<const std::uint32_t> rows, OneNetwork& network, const Random& random) {
     const std::size_t blocks = (rows.size() + kGradientRows - 1) / kGradientRows;
-    const std::size_t at_once = std::clamp<std::size_t>(kGradientNumbersMax / size(), 1, kBlocksAtOnce);
-    if (blocks_.size() < std::min(blocks, at_once)) blocks_.resize(std::min(blocks, at_once));
-    gradient_.assign(size(), 0);
+    const std::size_t at_once =
+        std::clamp<std::size_t>(kGradientNumbersMax / models_ / size(), 1, kBlocksAtOnce);
+    std::vector<GradientBlock>& room = network.blocks;
+    if (room.size() < std::min(blocks, at_once)) room.resize(std::min(blocks, at_once));
+    network.gradient.resize(size());
     const auto rate = static_cast<float>(read_.real("dropout"));
     double loss = 0;
     for (std::size_t first = 0; first < blocks; first += at_once) {
       const std::size_t here = std::min(at_once, blocks - first);
-      team_.each(here, [&](std::size_t b, int) {
-        GradientBlock& block = blocks_[b];
+      each_piece(here, [&](std::size_t b, int) {
+        GradientBlock& block = room[b];
         const std::size_t begin = (first + b) * kGradientRows;
         const std::size_t count = std::min(kGradientRows, rows.size() - begin);
         fill(
@@ -392,18 +415,37 @@ class MlpFit {
         block.gradient.resize(size());
         Dropout dropout{rate, random.derive("block", first + b)};
         Dropout* drop = rate > 0 ? &dropout : nullptr;
-        run_forward(network, count, block.buffers, drop);
-        block.loss = add_gradient(network, count, block.y.data(),
+        run_forward(network.packed, count, block.buffers, drop);
+        block.loss = add_gradient(network.packed, count, block.y.data(),
                                   block.weights.empty() ? nullptr : block.weights.data(), block.buffers,
                                   block.gradient.data(), drop);
       });
-      for (std::size_t b = 0; b < here; ++b) {
-        loss += blocks_[b].loss;
-        const float* gradient = blocks_[b].gradient.data();
-        for (std::size_t p = 0; p < gradient_.size(); ++p) gradient_[p] += gradient[p];
-      }
+      for (std::size_t b = 0; b < here; ++b) loss += room[b].loss;
+      each_parameter(kSumGrain, [&](std::size_t begin, std::size_t end) {
+        for (std::size_t b = 0; b < here; ++b) {
+          const float* part = room[b].gradient.data();
+          float* sum = network.gradient.data();
+          if (first + b == 0)
+            std::copy(part + begin, part + end, sum + begin);
+          else
+            for (std::size_t p = begin; p < end; ++p) sum[p] += part[p];
+        }
+      });
     }
     return loss;
+  }
+
+  template <class Work>
+  void each_parameter(std::size_t grain, Work&& work) {
+    each_piece((size() + grain - 1) / grain,
+               [&](std::size_t piece, int) { work(piece * grain, std::min(size(), (piece + 1) * grain)); });
+  }
+
+  void step_down(OneNetwork& network, float scale) {
+    network.steps.begin_step();
+    each_parameter(kStepGrain, [&](std::size_t begin, std::size_t end) {
+      network.steps.step_piece(network.parameters.data(), network.gradient.data(), scale, begin, end);
+    });
   }
 
   // Adds a network's answers, times `share`, to those of its rows.
@@ -482,8 +524,8 @@ class MlpFit {
   std::optional<NetworkRows> validation_;
   HeldOutRows held_out_;  // empty with a channel validation
   std::size_t models_ = 1, batch_ = 1;
-  std::vector<GradientBlock> blocks_;
-  std::vector<float> gradient_;
+  const std::thread::id caller_ = std::this_thread::get_id();
+  std::atomic<bool> stopped_ = false;
   ShownSample shown_;
 };
 

@@ -362,6 +362,11 @@ TEST_CASE("run_training: errors name channel, row and column") {
   put(context, "data/train/part-2.csv", "y,x0,x1,x2,x3\n5,2,3,4,5\n");
   CHECK(error_of(request(), context) ==
         "train: s3://b/data/train/part-2.csv: row 1: the target is 5, expected a class from 0 to 1");
+  FakeContext semicolons;
+  put(semicolons, "data/train/a.csv", "y;x0;x1\n1;2;3\n0;2;3\n");
+  put(semicolons, "data/validation/a.csv", "y;x0;x1\n1;2;3\n0;2;3\n");
+  CHECK(error_of(request(), semicolons) ==
+        "train: s3://b/data/train/a.csv has one column, whose cells hold ';'");
   put(context, "data/train/part-2.csv", "\x1f\x8b\x08 and so on");
   CHECK(error_of(request(), context) == "s3://b/data/train/part-2.csv is compressed (Gzip)");
   Json json = request();
