@@ -41,8 +41,11 @@ ForecastTask task_of_series(const ForecastSettings& settings, const PreparedSeri
 class ForecastModel final : public OwnFormModel {
  public:
   using Items = std::map<std::string, PreparedSeries>;  // features are not kept
-  ForecastModel(ForecastSettings settings, Pooled pooled, Items items)
-      : settings_(std::move(settings)), pooled_(std::move(pooled)), items_(std::move(items)) {}
+  ForecastModel(ForecastSettings settings, Pooled pooled, GlobalModel global, Items items)
+      : settings_(std::move(settings)),
+        pooled_(std::move(pooled)),
+        global_(std::move(global)),
+        items_(std::move(items)) {}
 
   std::string_view algorithm() const override { return "forecasting"; }
   std::string save() const override;
@@ -64,6 +67,7 @@ class ForecastModel final : public OwnFormModel {
 
   const ForecastSettings settings_;
   const Pooled pooled_;
+  const GlobalModel global_;
   const Items items_;
 };
 

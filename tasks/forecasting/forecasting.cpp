@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tasks/forecasting/accuracy.h"
 #include "tasks/forecasting/forecast_model.h"
@@ -19,6 +20,7 @@ using enum HyperParameterRule::Type;
 constexpr std::size_t kHistoryAuto = 1500;    // steps that the methods see at least, when there are so many
 constexpr std::size_t kSeasonsInHistory = 4;  // and so many of the longest season
 constexpr std::size_t kHistoryMax = 50'000;
+constexpr double kGlobalHelps = 0.998;  // of the blend's error without the model over all series
 constexpr int kSeasonMax = 100'000;
 constexpr std::size_t kSeriesAtOnce = 64;           // between reports, and a round of checkpoints
 constexpr std::size_t kItemValuesMax = 20'000'000;  // numbers of items that a model keeps
@@ -110,9 +112,9 @@ Result<std::vector<std::string>> parse_methods(std::string_view text) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (!is_forecast_method(name)) {
       std::string known;
-      for (const ForecastMethod& method : forecast_methods())
-        known += (known.empty() ? "" : ", ") + std::string(method.name);
-      return invalid("hyperparameter 'methods': there is no '" + name + "'", "there are " + known);
+      for (const ForecastMethod& method : forecast_methods()) known += std::string(method.name) + ", ";
+      return invalid("hyperparameter 'methods': there is no '" + name + "'",
+                     "there are " + known + std::string(kLagTreesMethod));
     }
     out.push_back(name);
   }
@@ -169,20 +171,24 @@ class ForecastFit {
   Result<Fitted> run(const ParsedSettings& parsed) {
     MR_DO(read_train(parsed));
     MR_DO(study());
-    pooled_ = pool_errors(studies_);
+    MR_DO(fit_global());
     validate();
     report("validation");
     if (data_.other) MR_DO(test(parsed));
     Fitted fitted;
     fitted.metrics = std::move(metrics_);
     fitted.rounds = 1;
-    fitted.model = std::make_unique<ForecastModel>(settings_, std::move(pooled_), kept_items());
+    fitted.model =
+        std::make_unique<ForecastModel>(settings_, std::move(pooled_), std::move(global_), kept_items());
     return fitted;
   }
 
  private:
   Status read_train(const ParsedSettings& parsed);
   Status study();
+  Status fit_global();
+  Result<LagTrees> fit_trees(bool before_windows);
+  double blend_error();
   void validate();
   Status test(const ParsedSettings& parsed);
   ForecastModel::Items kept_items();
@@ -219,6 +225,7 @@ class ForecastFit {
   std::vector<PreparedSeries> series_;  // with at least one value
   std::vector<SeriesStudy> studies_;
   Pooled pooled_;
+  GlobalModel global_;
   ForecastAccuracy accuracy_{{}};
   std::map<std::string, double> metrics_;
 };
@@ -257,9 +264,26 @@ Status ForecastFit::read_train(const ParsedSettings& parsed) {
   return {};
 }
 
+// On all values, or on those before a series' windows of validation.
+Result<LagTrees> ForecastFit::fit_trees(bool before_windows) {
+  std::vector<LagSeries> parts;
+  for (const PreparedSeries& series : series_) {
+    LagSeries part{task_of_series(settings_, series), series.values};
+    if (before_windows)
+      part.values = part.values.first(first_window(series.values.size(), part.task).value_or(0));
+    if (!part.values.empty()) parts.push_back(std::move(part));
+  }
+  const bool used = settings_.methods.empty() ||
+                    std::ranges::find(settings_.methods, kLagTreesMethod) != settings_.methods.end();
+  if (parts.empty() || !used) return LagTrees();
+  return LagTrees::fit(parts, context_.seed, team_, context_.cancelled);
+}
+
 // A checkpoint is written when it says a quarter more than the last one, or when that is long ago: what is
 // written in all stays in proportion to the data.
 Status ForecastFit::study() {
+  MR_TRY(before, fit_trees(true));
+  global_.before = std::move(before);
   studies_.resize(series_.size());
   StudyState kept;
   const auto fields = [&](FitState& state) { kept.fields(state); };
@@ -274,7 +298,8 @@ Status ForecastFit::study() {
     team_.each(count, [&](std::size_t piece, int) {
       if (cancelled()) return;
       const PreparedSeries& series = series_[begin + piece];
-      studies_[begin + piece] = study_series(task_of_series(settings_, series), series.values);
+      studies_[begin + piece] =
+          study_series(task_of_series(settings_, series), series.values, global_.before);
     });
     if (cancelled()) return forecast_cancelled();
     const std::size_t done = begin + count;
@@ -290,6 +315,45 @@ Status ForecastFit::study() {
                       written = kept.studied();
                     });
   }
+  return {};
+}
+
+// What the blend misses in validation with the members that the studies have.
+double ForecastFit::blend_error() {
+  pooled_ = pool_errors(studies_);
+  std::vector<std::vector<WindowResult>> results;
+  std::vector<double> scales;
+  for (std::size_t i = 0; i < series_.size(); ++i) {
+    results.push_back(validate_blend(studies_[i], pooled_, series_[i].values));
+    scales.push_back(studies_[i].scale);
+  }
+  return mean_scaled_miss(results, scales);
+}
+
+// The model over all series stays where it made validation better.
+Status ForecastFit::fit_global() {
+  const double with = blend_error();
+  if (global_.before.empty()) return {};
+  std::vector<std::pair<Values, double>> taken;
+  for (SeriesStudy& study : studies_)
+    for (SeriesStudy::Window& window : study.windows) {
+      taken.emplace_back(std::exchange(window.forecasts.back(), {}),
+                         std::exchange(window.errors.back(), std::nan("")));
+    }
+  const double without = blend_error();
+  if (with > kGlobalHelps * without) {
+    global_ = {};
+    return {};
+  }
+  auto next = taken.begin();
+  for (SeriesStudy& study : studies_)
+    for (SeriesStudy::Window& window : study.windows) {
+      window.forecasts.back() = std::move(next->first), window.errors.back() = next->second;
+      ++next;
+    }
+  pooled_ = pool_errors(studies_);
+  MR_TRY(after, fit_trees(false));
+  global_.after = std::move(after);
   return {};
 }
 
@@ -342,7 +406,8 @@ Status ForecastFit::test(const ParsedSettings& parsed) {
     team_.each(std::min(kSeriesAtOnce, histories.size() - begin), [&](std::size_t piece, int) {
       if (cancelled()) return;
       const PreparedSeries& series = histories[begin + piece];
-      forecasts[begin + piece] = forecast_series(task_of_series(settings_, series), series.values, pooled_);
+      forecasts[begin + piece] =
+          forecast_series(task_of_series(settings_, series), series.values, pooled_, global_);
     });
     if (cancelled()) return forecast_cancelled();
   }

@@ -146,6 +146,15 @@ std::span<const EstimatorKind> estimators() {
        .load = load_recommender,
        .task = "recommendation",
        .own_form = &item_similarity_form()},
+      {.name = "popularity-count",
+       .summary = "Recommendations of what most events are of: a baseline",
+       .rules = popularity_count_rules(),
+       .metrics = item_similarity_metrics(),
+       .default_metric = "validation:normalized_discounted_cumulative_gain_at_25",
+       .make = nullptr,
+       .load = load_recommender,
+       .task = "recommendation",
+       .own_form = &popularity_count_form()},
   };
   return table;
 }
