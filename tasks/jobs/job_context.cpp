@@ -1,5 +1,7 @@
 #include "tasks/jobs/job_context.h"
 
+#include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/cpu_meter.h"
@@ -12,6 +14,15 @@ namespace {
 // Each write of a record is a synced transaction, so progress reaches the disk at most this often.
 constexpr Millis kRecordInterval{1000};
 constexpr Millis kMemoryInterval{50};  // between looks at what the process holds
+
+// How far it is, as the message of the secondary status that lasts.
+void tell_progress(const Progress& progress, Json& record) {
+  const std::string words = progress_words(progress);
+  if (words.empty() || !record.contains("SecondaryStatusTransitions")) return;
+  Json& transitions = record["SecondaryStatusTransitions"];
+  if (!transitions.empty() && !transitions.back().contains("EndTime"))
+    transitions.back()["StatusMessage"] = words;
+}
 
 }  // namespace
 
@@ -105,6 +116,7 @@ std::int64_t JobContext::memory_peak_bytes() const {
 void JobContext::write_record(const Progress& progress, bool new_phase) {
   const std::int64_t now = to_millis(clock().now());
   const auto written = jobs().modify(kind_, name_, [&](Json& record) -> Status {
+    if (!new_phase) tell_progress(progress, record);
     record[kNotes]["Progress"] = to_json(progress);
     record["LastModifiedTime"] = now;
     if (new_phase && record.contains("SecondaryStatusTransitions"))
@@ -113,6 +125,21 @@ void JobContext::write_record(const Progress& progress, bool new_phase) {
   });
   if (!written)
     outer_.log("progress of " + kind_ + " " + name_ + " was not recorded: " + written.error().message);
+}
+
+std::string progress_words(const Progress& progress) {
+  std::string words;
+  const auto add = [&](const char* format, double value, const std::string& before = {}) {
+    char text[48];
+    std::snprintf(text, sizeof text, format, value);
+    words.append(words.empty() ? "" : ", ").append(before).append(text);
+  };
+  if (progress.round >= 0) add("round %.0f", static_cast<double>(progress.round));
+  if (progress.round >= 0 && progress.rounds >= 0) words += " of " + std::to_string(progress.rounds);
+  if (progress.rows >= 0) add("%.0f rows", static_cast<double>(progress.rows));
+  if (!progress.metric.empty()) add(" %.6g", progress.value, progress.metric);
+  if (progress.eta_s >= 0) add("about %.0f s left", std::ceil(progress.eta_s));
+  return words;
 }
 
 Json to_json(const Progress& progress) {

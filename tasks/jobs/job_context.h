@@ -74,6 +74,9 @@ class JobContext final : public TaskContext {
 
 // The members of a progress report that are known: {"phase":…,"fraction":…,"rows":…,"rowsPerSecond":…,…}.
 Json to_json(const Progress& progress);
+// "round 124 of 200, validation:auc 0.9312, about 2 s left": the StatusMessage of a secondary status while it
+// lasts. Empty when there is nothing to say.
+std::string progress_words(const Progress& progress);
 // Ends the last secondary status and begins another, in a record with SecondaryStatusTransitions.
 void begin_secondary_status(Json& record, const std::string& status, const std::string& message,
                             std::int64_t now_ms);

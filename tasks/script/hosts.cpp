@@ -42,16 +42,16 @@ Result<bool> name_hosts(std::vector<Host>& hosts, std::uint64_t job) {
 
 // The network of several hosts: names, the address of the first, and one apart from all others when there is
 // to be none.
-Status connect_hosts(std::vector<Host>& hosts, std::optional<OwnNetwork>& network, JobContext& context) {
-  const std::uint64_t job = hash64(context.name());
-  MR_TRY(named, name_hosts(hosts, job));
+Status connect_hosts(std::vector<Host>& hosts, bool each_alone, std::optional<OwnNetwork>& network,
+                     JobContext& context) {
+  MR_TRY(named, name_hosts(hosts, hash64(context.name())));
   MR_TRY(port, free_port());
-  if (hosts.front().run.without_network) {
+  if (hosts.front().run.without_network && each_alone) {
     MR_TRY(own, OwnNetwork::make());
     network.emplace(std::move(own));
   }
-  for (std::size_t i = 0; i < hosts.size(); ++i) {
-    ScriptRun& run = hosts[i].run;
+  for (Host& host : hosts) {
+    ScriptRun& run = host.run;
     run.environment.try_emplace("MASTER_ADDR", named ? hosts.front().name : "127.0.0.1");
     run.environment.try_emplace("MASTER_PORT", std::to_string(port));
     if (!network) continue;
@@ -59,6 +59,35 @@ Status connect_hosts(std::vector<Host>& hosts, std::optional<OwnNetwork>& networ
     run.without_network = false;  // it is in one that leads nowhere
   }
   return {};
+}
+
+// Each host's program in a thread of its own, until all have ended.
+Status run_side_by_side(std::vector<Host>& hosts, JobContext& context) {
+  std::atomic<bool> one_failed{false};
+  std::mutex mutex;  // over what follows
+  Status first;
+  double cpu_seconds = 0;
+  std::int64_t memory_bytes = 0;
+  {
+    std::vector<std::jthread> running;
+    for (Host& host : hosts) {
+      host.run.host = host.name;
+      host.run.threads = std::max(1, context.threads() / static_cast<int>(hosts.size()));
+      host.run.stop = [&one_failed] { return one_failed.load(); };
+      host.run.used = [&](double cpu, std::int64_t memory) {
+        const std::lock_guard lock(mutex);
+        cpu_seconds += cpu, memory_bytes += memory;
+      };
+      running.emplace_back([&] {
+        const Status ended = run_script(host.run, host.opt_ml, host.metrics, context);
+        if (ended) return;
+        const std::lock_guard lock(mutex);
+        if (!one_failed.exchange(true)) first = ended;
+      });
+    }
+  }
+  context.used(cpu_seconds, memory_bytes);
+  return first;
 }
 
 }  // namespace
@@ -129,46 +158,24 @@ void use_environment(std::vector<Host>& hosts, const PreparedEnvironment& packag
   }
 }
 
-Status run_hosts(std::vector<Host>& hosts, JobContext& context) {
-  if (hosts.size() == 1) return run_script(hosts[0].run, hosts[0].opt_ml, hosts[0].metrics, context);
+Status run_hosts(std::vector<Host>& hosts, const MpiPlan& mpi, JobContext& context) {
+  if (hosts.size() == 1 && !mpi.enabled)
+    return run_script(hosts[0].run, hosts[0].opt_ml, hosts[0].metrics, context);
   std::optional<OwnNetwork> network;
-  MR_DO(connect_hosts(hosts, network, context));
-  std::atomic<bool> one_failed{false};
+  if (hosts.size() > 1) MR_DO(connect_hosts(hosts, !mpi.enabled, network, context));
   std::mutex mutex;  // over what follows
   std::map<std::string, std::size_t> owners;
-  Status first;
-  double cpu_seconds = 0;
-  std::int64_t memory_bytes = 0;
-  const int threads = std::max(1, context.threads() / static_cast<int>(hosts.size()));
   for (std::size_t i = 0; i < hosts.size(); ++i) {
-    ScriptRun& run = hosts[i].run;
-    run.host = hosts[i].name;
-    run.threads = threads;
-    run.stop = [&one_failed] { return one_failed.load(); };
-    run.used = [&](double cpu, std::int64_t memory) {
+    auto& metric = hosts[i].run.metric;
+    if (!metric) continue;
+    metric = [&, i, tell = metric](const std::string& name, double value) {
       const std::lock_guard lock(mutex);
-      cpu_seconds += cpu, memory_bytes += memory;
-    };
-    if (!run.metric) continue;
-    run.metric = [&, i, tell = run.metric](const std::string& name, double value) {
-      const std::lock_guard lock(mutex);
-      const std::size_t owner = owners.try_emplace(name, i).first->second;
-      owners[name] = std::min(owner, i);
-      if (i <= owner) tell(name, value);
+      std::size_t& owner = owners.try_emplace(name, i).first->second;
+      owner = std::min(owner, i);
+      if (i == owner) tell(name, value);
     };
   }
-  {
-    std::vector<std::jthread> running;
-    for (Host& host : hosts)
-      running.emplace_back([&] {
-        const Status ended = run_script(host.run, host.opt_ml, host.metrics, context);
-        if (ended) return;
-        const std::lock_guard lock(mutex);
-        if (!one_failed.exchange(true)) first = ended;
-      });
-  }
-  context.used(cpu_seconds, memory_bytes);
-  return first;
+  return mpi.enabled ? run_mpi(hosts, mpi, context) : run_side_by_side(hosts, context);
 }
 
 std::map<std::string, double> last_values(const std::vector<Host>& hosts) {

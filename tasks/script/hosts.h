@@ -17,6 +17,7 @@
 #include "tasks/arguments.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/script/metrics.h"
+#include "tasks/script/mpi.h"
 #include "tasks/script/opt_ml.h"
 #include "tasks/script/run_script.h"
 
@@ -59,7 +60,7 @@ Result<std::vector<OptMl>> make_opt_mls(const HostPlan& plan, const std::filesys
 void use_environment(std::vector<Host>& hosts, const PreparedEnvironment& packages);
 // Runs all, until all have ended; when one fails the others are told to, and its error is the result. Metrics
 // are told and kept once: those of the first host (by place) that prints one of the name.
-Status run_hosts(std::vector<Host>& hosts, JobContext& context);
+Status run_hosts(std::vector<Host>& hosts, const MpiPlan& mpi, JobContext& context);
 // The last values of the metrics, each of the first host that has it.
 std::map<std::string, double> last_values(const std::vector<Host>& hosts);
 

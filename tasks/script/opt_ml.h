@@ -40,6 +40,8 @@ class OptMl {
     std::filesystem::path from, to;
   };
   bool show(const std::filesystem::path& from, const std::filesystem::path& to);
+  // The program is to see the machine's processes: those of others who work with it have their numbers there.
+  void share_processes() { own_processes_ = false; }
   // The program in front of the arguments that mounts the directory, and cuts it off from the network when it
   // is to be; the arguments with real paths when nothing can be mounted. Internal when it can't be cut off.
   Result<std::vector<std::string>> command(const std::vector<std::string>& arguments, bool cut_off) const;

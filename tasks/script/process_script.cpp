@@ -185,7 +185,7 @@ Result<Json> run_script_processing(const Json& request, JobContext& context) {
     packages = std::move(prepared);
     if (packages) use_environment(hosts, *packages);
   }
-  MR_DO(run_hosts(hosts, context));
+  MR_DO(run_hosts(hosts, {}, context));
   progress.phase = "Uploading";
   context.progress(progress);
   for (const Place& output : outputs) {

@@ -72,6 +72,14 @@ std::vector<std::string> packages_in(const fs::path& environment) {
   return packages;
 }
 
+// A virtual environment that the interpreter belongs to itself is seen through, too.
+Status add_surrounding(const fs::path& environment, const std::vector<std::string>& folders) {
+  std::string lines;
+  for (const std::string& folder : folders) lines += folder + "\n";
+  if (lines.empty()) return {};
+  return replace_file(site_packages(environment) / "_millrace_surrounding.pth", lines);
+}
+
 // All of it is on the disk before its record says that it is there.
 Status sync_file_system(const fs::path& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -232,13 +240,10 @@ Status PythonEnvironments::make(const std::string& key, const Requirements& aske
   run.cancelled = [&] {
     return (request.cancelled && request.cancelled()) || clock_.uptime() - begun >= settings_.prepare_max;
   };
-  MR_DO(make_virtual_environment(run, interpreter.executable, environment));
-  std::string folders;
-  for (const std::string& folder : interpreter.folders) folders += folder + "\n";
-  if (!folders.empty())
-    MR_DO(replace_file(site_packages(environment) / "_millrace_surrounding.pth", folders));
   const PipSources sources{asked.wheels, settings_.offline, request.without_network};
-  Status installed = install_requirements(run, environment, asked, sources);
+  Status installed = make_virtual_environment(run, interpreter.executable, environment);
+  if (installed) installed = add_surrounding(environment, interpreter.folders);
+  if (installed) installed = install_requirements(run, environment, asked, sources);
   if (!installed && installed.error().code == ErrorCode::Cancelled &&
       !(request.cancelled && request.cancelled()))
     return fail(ErrorCode::LimitExceeded,

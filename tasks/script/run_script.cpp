@@ -13,6 +13,7 @@
 namespace millrace::tasks {
 namespace {
 
+constexpr std::size_t kLoggedCommandBytes = 16'384;
 constexpr Millis kPeersGrace{10'000};  // after SIGTERM, of hosts whose peer failed
 
 std::vector<std::string> environment_of(const ScriptRun& run, const OptMl& opt_ml,
@@ -60,6 +61,8 @@ Status verdict(ProcessEnd end, const ScriptRun& run, const OptMl& opt_ml,
               who + (said.empty() ? "" : said + ", ") + how);
 }
 
+}  // namespace
+
 void report_metrics(OutputMetrics& metrics, std::string_view line, const ScriptRun& run,
                     JobContext& context) {
   for (const auto& [name, value] : metrics.search(line)) {
@@ -72,35 +75,30 @@ void report_metrics(OutputMetrics& metrics, std::string_view line, const ScriptR
   }
 }
 
-}  // namespace
-
-Status run_script(const ScriptRun& run, const OptMl& opt_ml, OutputMetrics& metrics, JobContext& context) {
-  const auto log = [&](std::string_view line) { context.log_of(run.host, line); };
+Result<ScriptCommand> script_command(const ScriptRun& run, const OptMl& opt_ml, const JobContext& context) {
   std::vector<std::string> arguments = run.arguments;
   if (run.packages && !arguments.empty()) arguments[0] = run.packages->program(arguments[0]);
-  ProcessSpec spec;
-  spec.arguments = run.launcher;
   MR_TRY(command, opt_ml.command(arguments, run.without_network));
-  spec.arguments.insert(spec.arguments.end(), command.begin(), command.end());
-  spec.environment = environment_of(run, opt_ml, context);
   MR_TRY(directory, opt_ml.real(run.directory));
-  spec.directory = directory.string();
-  spec.memory_bytes_max = run.memory_bytes_max;
-  spec.processes_max = context.call().script_processes_max;
+  return ScriptCommand{std::move(command), environment_of(run, opt_ml, context), directory.string()};
+}
+
+Status run_command(const ProcessSpec& spec, const ScriptRun& run, const OptMl& opt_ml,
+                   const std::function<bool(std::string_view& line)>& take, JobContext& context) {
+  const auto log = [&](std::string_view line) { context.log_of(run.host, line); };
   if (!opt_ml.mounted())
     log("without bubblewrap: /opt/ml is " + opt_ml.seen("/opt/ml") +
         "; the SM_* variables and arguments lead there");
   std::string words;
   for (const std::string& argument : spec.arguments) words += " " + argument;
-  log("runs" + words);
+  log("runs" + words.substr(0, kLoggedCommandBytes));
 
   std::deque<std::string> last_lines;
   ProcessWatch watch;
   watch.line = [&](std::string_view line) {
-    log(line);
+    if (!take(line)) return;
     last_lines.emplace_back(line.substr(0, 400));
     if (last_lines.size() > 10) last_lines.pop_front();
-    report_metrics(metrics, line, run, context);
   };
   watch.cancelled = [&] { return context.cancelled() || (run.stop && run.stop()); };
   watch.grace = [&] {
@@ -117,6 +115,23 @@ Status run_script(const ScriptRun& run, const OptMl& opt_ml, OutputMetrics& metr
   log("ended after " + std::to_string(end.cpu_seconds) + " s of processor time, at most " +
       std::to_string(end.memory_peak_bytes / 1'000'000) + " MB of memory");
   return verdict(end, run, opt_ml, last_lines);
+}
+
+Status run_script(const ScriptRun& run, const OptMl& opt_ml, OutputMetrics& metrics, JobContext& context) {
+  MR_TRY(command, script_command(run, opt_ml, context));
+  ProcessSpec spec;
+  spec.arguments = run.launcher;
+  spec.arguments.insert(spec.arguments.end(), command.arguments.begin(), command.arguments.end());
+  spec.environment = std::move(command.environment);
+  spec.directory = command.directory;
+  spec.memory_bytes_max = run.memory_bytes_max;
+  spec.processes_max = context.call().script_processes_max;
+  const auto take = [&](std::string_view& line) {
+    context.log_of(run.host, line);
+    report_metrics(metrics, line, run, context);
+    return true;
+  };
+  return run_command(spec, run, opt_ml, take, context);
 }
 
 Result<std::optional<PreparedEnvironment>> prepare_environment(const std::filesystem::path& code_directory,

@@ -12,6 +12,7 @@
 #include "tasks/jobs/job_context.h"
 #include "tasks/script/metrics.h"
 #include "tasks/script/opt_ml.h"
+#include "tasks/script/process.h"
 #include "tasks/script/python_environments.h"
 
 namespace millrace::tasks {
@@ -45,6 +46,17 @@ Result<std::optional<PreparedEnvironment>> prepare_environment(const std::filesy
 // it failed: both "AlgorithmError: …" with /opt/ml/output/failure, or the last
 // lines of its output, and the exit code or signal.
 Status run_script(const ScriptRun& run, const OptMl& opt_ml, OutputMetrics& metrics, JobContext& context);
+
+// Its parts, for what starts programs in another way (mpi.h).
+struct ScriptCommand {
+  std::vector<std::string> arguments, environment;
+  std::string directory;
+};
+Result<ScriptCommand> script_command(const ScriptRun& run, const OptMl& opt_ml, const JobContext& context);
+// `take` logs a line, finds metrics in it, may strip it; true: it may be among the program's last words.
+Status run_command(const ProcessSpec& spec, const ScriptRun& run, const OptMl& opt_ml,
+                   const std::function<bool(std::string_view& line)>& take, JobContext& context);
+void report_metrics(OutputMetrics& metrics, std::string_view line, const ScriptRun& run, JobContext& context);
 
 // FinalMetricDataList.
 Json final_metrics(const std::map<std::string, double>& values, std::int64_t now_ms);

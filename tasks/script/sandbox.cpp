@@ -34,8 +34,19 @@ Result<std::vector<std::string>> without_network() {
 }
 
 std::vector<std::string> ending_together() {
-  std::vector<std::string> words = {"bwrap", "--dev-bind",        "/", "/", "--unshare-pid", "--proc",
-                                    "/proc", "--die-with-parent", "--"};
+  const std::vector<std::string> words = {"/usr/bin/env",
+                                          "--ignore-signal=TERM",
+                                          "bwrap",
+                                          "--dev-bind",
+                                          "/",
+                                          "/",
+                                          "--unshare-pid",
+                                          "--proc",
+                                          "/proc",
+                                          "--die-with-parent",
+                                          "--",
+                                          "/usr/bin/env",
+                                          "--default-signal=TERM"};
   return can_be_run(words) ? words : std::vector<std::string>();
 }
 

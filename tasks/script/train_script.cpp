@@ -41,16 +41,15 @@ struct Program {
   bool spot = false;  // EnableManagedSpotTraining
   HostPlan hosts;
   bool torch_distributed = false;
+  MpiPlan mpi;
 };
 
 // How SageMaker's containers start programs on several hosts: what has a launcher of its own that is not
 // here.
-constexpr const char* kLaunchers[] = {"sagemaker_mpi_enabled",
-                                      "sagemaker_parameter_server_enabled",
-                                      "sagemaker_distributed_dataparallel_enabled",
-                                      "sagemaker_multi_worker_mirrored_strategy_enabled",
-                                      "sagemaker_pytorch_ddp_enabled",
-                                      "sagemaker_pytorch_xla_multi_worker_enabled"};
+constexpr const char* kLaunchers[] = {
+    "sagemaker_parameter_server_enabled", "sagemaker_distributed_dataparallel_enabled",
+    "sagemaker_multi_worker_mirrored_strategy_enabled", "sagemaker_pytorch_ddp_enabled",
+    "sagemaker_pytorch_xla_multi_worker_enabled"};
 
 Status check_launchers(const std::map<std::string, std::string>& hyperparameters) {
   for (const char* name : kLaunchers)
@@ -82,6 +81,10 @@ Result<Program> read_program(const Json& request) {
   MR_TRY(isolated, arguments.boolean_or("EnableNetworkIsolation", false));
   if (memory_mb < 0) return resources.wrong("MemoryLimitInMB", "must not be negative");
   MR_DO(check_launchers(hyperparameters));
+  std::map<std::string, std::string> plain_texts;
+  for (const auto& [name, value] : hyperparameters) plain_texts[name] = plain(value);
+  MR_TRY(mpi, read_mpi(plain_texts));
+  program.mpi = std::move(mpi);
   MR_TRY(hosts, read_hosts(resources));
   program.hosts = std::move(hosts);
   program.entrypoint = std::move(entrypoint);
@@ -416,7 +419,7 @@ Result<Json> run_once(const Program& program, const Json& request, JobContext& c
                                                                                double value) mutable {
       if (hooks.metric) hooks.metric({name, value, rounds[name]++});
     };
-  MR_DO(run_hosts(hosts, context));
+  MR_DO(run_hosts(hosts, program.mpi, context));
   Progress progress;
   progress.phase = "Uploading";
   context.progress(progress);

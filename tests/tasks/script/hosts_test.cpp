@@ -139,6 +139,56 @@ TEST_CASE("Hosts: when one fails the others end, and its words are the job's") {
   CHECK(job["FailureReason"] == "AlgorithmError: algo-2: no column x, exit code: 3");
 }
 
+TEST_CASE("Hosts: as ranks of one mpirun, two on each of two hosts") {
+  const TemporaryHome home;
+  if (!is_there("mpirun") || !is_there("mpicc")) return;
+  home.write(
+      "sum.c",
+      "#include <mpi.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
+      "int main(int n, char** words) {\n  int rank, size, sum, mine;\n  char path[4096];\n"
+      "  MPI_Init(&n, &words);\n  MPI_Comm_rank(MPI_COMM_WORLD, &rank);\n"
+      "  MPI_Comm_size(MPI_COMM_WORLD, &size);\n  mine = rank + 1;\n"
+      "  MPI_Allreduce(&mine, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);\n"
+      "  printf(\"rank %d of %d on %s: sum=%d\\n\", rank, size, getenv(\"SM_CURRENT_HOST\"), sum);\n"
+      "  snprintf(path, sizeof path, \"%s/rank-%d\", getenv(\"SM_MODEL_DIR\"), rank);\n"
+      "  FILE* file = fopen(path, \"w\");\n  fprintf(file, \"%d\", sum);\n  fclose(file);\n"
+      "  MPI_Finalize();\n  if (n > 2 && atoi(words[2]) == rank) { puts(\"no column x\"); return 7; }\n"
+      "  return 0;\n}\n");
+  ProcessSpec compile;
+  compile.arguments = {"mpicc", home.path("sum.c"), "-o", home.path("sum")};
+  compile.environment = {std::string("PATH=") + std::getenv("PATH")};
+  const auto compiled = run_process(compile, {});
+  REQUIRE((compiled && compiled->exit_code == 0));
+  TaskDriver driver(home.path());
+  Json request = script_request(home, "ranks", "sum", {{"sum", home.read("sum")}});
+  request["ResourceConfig"] = {{"InstanceCount", 2}};
+  request["HyperParameters"]["sagemaker_mpi_enabled"] = "true";
+  request["HyperParameters"]["sagemaker_mpi_num_of_processes_per_host"] = "2";
+  request["AlgorithmSpecification"]["MetricDefinitions"] = {{{"Name", "sum"}, {"Regex", "sum=([0-9]+)"}}};
+  const Json job = trained(driver, request);
+  const std::string log = home.read("logs/TrainingJob/ranks.log");
+  REQUIRE_MESSAGE(job.value("TrainingJobStatus", "") == "Completed", (job.dump(1) + log));
+  const ObjectStore objects(home.path("objects"));
+  for (const char* name : {"rank-0", "rank-1", "rank-2", "rank-3"})
+    CHECK(model_file(objects, "s3://b/models/ranks/output/model.tar.gz", name) == "10");
+  CHECK(log.find("[algo-1] rank 1 of 4 on algo-1: sum=10") != std::string::npos);
+  CHECK(log.find("[algo-2] rank 2 of 4 on algo-2: sum=10") != std::string::npos);
+  CHECK(job["FinalMetricDataList"][0]["Value"] == 10.0);
+
+  Json apart = request;
+  apart["TrainingJobName"] = "apart";
+  apart["EnableNetworkIsolation"] = true;
+  CHECK(trained(driver, apart).value("TrainingJobStatus", "") == "Completed");
+  Json broken = request;
+  broken["TrainingJobName"] = "broken";
+  broken["HyperParameters"]["fails"] = "3";
+  const Json failed_job = trained(driver, broken);
+  CHECK(failed_job["TrainingJobStatus"] == "Failed");
+  const std::string reason = failed_job.value("FailureReason", "");
+  CHECK_MESSAGE(reason.find("no column x") != std::string::npos, reason);
+  CHECK_MESSAGE(reason.find("exit code: 7") != std::string::npos, reason);
+}
+
 TEST_CASE("Hosts: what is not here is refused with what to do instead") {
   const TemporaryHome home;
   TaskDriver driver(home.path());
@@ -151,8 +201,12 @@ TEST_CASE("Hosts: what is not here is refused with what to do instead") {
         "SageMaker.ValidationException: ResourceConfig.InstanceCount: must be between 1 and 64, not 0");
   CHECK(refusal({{"ResourceConfig", {{"InstanceGroups", Json::array({Json::object()})}}}})
             .find("ResourceConfig.InstanceGroups: is not supported for programs") != std::string::npos);
-  const std::string mpi = refusal({{"HyperParameters", {{"sagemaker_mpi_enabled", "true"}}}});
-  CHECK(mpi.find("HyperParameters.sagemaker_mpi_enabled: that launcher is not here") != std::string::npos);
+  CHECK(refusal({{"HyperParameters", {{"sagemaker_parameter_server_enabled", "true"}}}})
+            .find("HyperParameters.sagemaker_parameter_server_enabled: that launcher is not here") !=
+        std::string::npos);
+  CHECK(refusal({{"HyperParameters", {{"sagemaker_mpi_num_of_processes_per_host", "many"}}}})
+            .find("sagemaker_mpi_num_of_processes_per_host: expected 1 to 128, not \"many\"") !=
+        std::string::npos);
   CHECK(refusal({{"InputDataConfig",
                   {{{"ChannelName", "train"},
                     {"DataSource",
