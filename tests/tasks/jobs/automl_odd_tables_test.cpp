@@ -15,7 +15,7 @@ using namespace millrace::tasks;
 
 namespace {
 
-const std::string kCreate = "sagemaker:createAutoMLJobV2.sync";
+const std::string kCreateOdd = "sagemaker:createAutoMLJobV2.sync";
 
 struct OddTables {
   TemporaryHome home;
@@ -39,7 +39,7 @@ struct OddTables {
          Json::array({{{"DataSource", {{"S3DataSource", {{"S3Uri", "s3://b/" + name + "/"}}}}}}})},
         {"AutoMLProblemTypeConfig", {{"TabularJobConfig", config}}},
         {"OutputDataConfig", {{"S3OutputPath", "s3://b/out"}}}};
-    return driver.run(kCreate, request.dump());
+    return driver.run(kCreateOdd, request.dump());
   }
   Json completed(const std::string& csv, Json more = Json::object(), const std::string& target = "y",
                  const char* algorithm = "xgboost") {

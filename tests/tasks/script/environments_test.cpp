@@ -16,7 +16,7 @@ using namespace millrace::tasks;
 
 namespace {
 
-const std::string kTrainSync = "sagemaker:createTrainingJob.sync";
+const std::string kProgramSync = "sagemaker:createTrainingJob.sync";
 const char* const kImportTiny =
     "import os, sys, tiny\n"
     "open(os.path.join(os.environ['SM_MODEL_DIR'], 'said'), 'w').write(tiny.WORD + ' ' + "
@@ -121,7 +121,7 @@ TEST_CASE("Environments: a job's requirements.txt is installed from wheels/ once
   TaskDriver driver(home.path());
   const auto run = [&](const std::string& name, const std::string& version) {
     return parse(
-        driver.run(kTrainSync, script_request(home, name, "train.py", code_with_wheel(version)).dump()));
+        driver.run(kProgramSync, script_request(home, name, "train.py", code_with_wheel(version)).dump()));
   };
   const auto statuses = [](const Json& job) {
     std::string text;
@@ -199,7 +199,7 @@ TEST_CASE("Environments: what is asked for and can't be had is said with pip's w
                      {{"train.py", "print('never')"}, {"requirements.txt", "tiny\nabsent-thing==9.1\n"}});
   request["EnableNetworkIsolation"] = true;
   home.write("objects/b/code-absent/wheels/" + wheel_name("tiny", "1.0"), wheel_of("tiny", "1.0", ""));
-  const std::string answer = driver.run(kTrainSync, request.dump());
+  const std::string answer = driver.run(kProgramSync, request.dump());
   const Json job = parse(answer.substr(answer.find('{')));
   CHECK(job["TrainingJobStatus"] == "Failed");
   const std::string reason = job["FailureReason"];
@@ -274,7 +274,7 @@ TEST_CASE("Environments: stopping a job ends it while its packages are installed
   auto files = endless_code(home);
   files.emplace_back("train.py", "");
   const auto key = TaskDriver::key(1);
-  driver.start(key, kTrainSync, script_request(home, "slow", "train.py", files).dump());
+  driver.start(key, kProgramSync, script_request(home, "slow", "train.py", files).dump());
   for (int i = 0; i < 3000 && !std::filesystem::exists(home.path("begun")); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK(driver.run("aws-sdk:sagemaker:stopTrainingJob", R"({"TrainingJobName":"slow"})") == "{}");
