@@ -195,7 +195,7 @@ class Links(PageCase):
         self.create()
         url = self.call("label", "sms", "--link", "--worker", "ann").stdout.strip()
         self.assertEqual(self.object_on(self.page(re.sub(r"^http://[^/]+", "", url)))[1], 0)
-        self.assertIn("none", self.call("label", "none", "--link", code=1).stderr)
+        self.assertIn("none", self.call("label", "none", "--link", code=2).stderr)
 
 
 if __name__ == "__main__":
