@@ -12,6 +12,7 @@ namespace {
 
 // Neighbours cost a distance for each pair of rows: rows times rows times features.
 constexpr double kNeighbourCostMax = 2e10;
+constexpr std::size_t kShownValue = 8, kShownMethods = 100;  // characters of a value in a description
 constexpr std::size_t kRoundsMax = 2000, kRoundsMin = 20;
 constexpr std::size_t kTreesMax = 20'000;  // of one fit: of many classes each round grows a tree for each
 constexpr const char* kPatience = "30";
@@ -198,7 +199,7 @@ std::string describe_member(const EnsembleMember& member) {
   const char* separator = " ";
   for (const auto& [name, value] : member.parameters) {
     if (std::ranges::find(kSelfEvident, name) != std::end(kSelfEvident)) continue;
-    out += separator + name + " " + value.substr(0, 8);
+    out += separator + name + " " + value.substr(0, name == "methods" ? kShownMethods : kShownValue);
     separator = ", ";
   }
   return out;
