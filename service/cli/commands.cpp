@@ -12,6 +12,7 @@ void add_history(CLI::App&, const Shared&, int&);
 void add_call(CLI::App&, const Shared&, int&);
 void add_eval(CLI::App&, const Shared&, int&);
 void add_features(CLI::App&, const Shared&, int&);
+void add_environments(CLI::App&, const Shared&, int&);
 void add_functions(CLI::App&, const Shared&, int&);
 void add_invoke(CLI::App&, const Shared&, int&);
 void add_objects(CLI::App&, const Shared&, int&);
@@ -71,6 +72,7 @@ std::span<const Command> commands() {
       {"eval", add_eval},
       {"features", add_features, true},
       {"functions", add_functions},
+      {"environments", add_environments},
       {"label", add_label, true},
       {"objects", add_objects},
       {"dead-letters", add_dead_letters},

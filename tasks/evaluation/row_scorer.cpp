@@ -85,6 +85,34 @@ Result<Matrix> RowScorer::predict(const Table& rows, TaskContext& context) const
   return out;
 }
 
+Result<CsvOptions> scored_rows_options(const RowScorer& scorer, const NamedUri& input,
+                                       const ObjectStore& objects) {
+  CsvOptions options;
+  const ChannelSource source = source_of(input);
+  if (source.format != ChannelSource::Format::Csv || source.named()) return options;
+  MR_TRY(uris, channel_objects(objects, source));
+  MR_TRY(line, channel_first_line(objects, source, uris.front()));
+  if (line.empty()) return options;
+  MR_TRY(looks, look_at_line(line, uris.front()));
+  const std::vector<std::string>& columns = scorer.columns();
+  CsvOptions spelled;
+  spelled.header = false, spelled.keep_spelling = true;
+  MR_TRY(cells, parse_csv(line, uris.front(), spelled));
+  const bool named = std::ranges::all_of(columns, [&](const std::string& name) {
+    return std::ranges::any_of(
+        cells.columns, [&](const Column& cell) { return !cell.texts.empty() && cell.texts[0] == name; });
+  });
+  if (looks.header || named) return options;
+  options.header = false;
+  if (looks.cells == columns.size() + 1) options.column_names = {scorer.target().name};
+  options.column_names.insert(options.column_names.end(), columns.begin(), columns.end());
+  if (looks.cells == options.column_names.size()) return options;
+  return invalid(
+      "input \"" + input.name + "\": " + uris.front() + " has no header and " + std::to_string(looks.cells) +
+          " cells a row, but the model takes " + std::to_string(columns.size()),
+      "without a header the target stands first and the model's columns behind it, in their order");
+}
+
 bool holds_features(const ObjectStore& objects, const NamedUri& input) {
   return objects.read(join_uri(input.uri, kPipelineObject)).has_value();
 }

@@ -9,11 +9,11 @@ namespace millrace::tasks {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr double kPower = 4;                // of the inverse error
-constexpr double kErrorFloor = 1e-6;        // in units of scale
-constexpr std::size_t kMissesWanted = 200;  // behind the quantiles of a step
-constexpr double kPriorMisses = 8;          // weight of the pooled miss against a series' own steps
-constexpr double kRangeFactor = 2;          // forecasts leave the range seen by at most so many of its widths
+constexpr double kPower = 4;                 // of the inverse error
+constexpr std::size_t kShortestHistory = 3;  // that a window of validation has before it
+constexpr double kErrorFloor = 1e-6;         // in units of scale
+constexpr std::size_t kMissesWanted = 200;   // behind the quantiles of a step
+constexpr double kRangeFactor = 2;  // forecasts leave the range seen by at most so many of its widths
 // Quantiles of the normal distribution in units of its mean absolute value, for when few misses were seen.
 constexpr double kNormalPerMiss = 1.2533141373155001;
 constexpr int kPriorSamples = 19;
@@ -28,45 +28,46 @@ double mean_absolute(History a, History b) {
   return sum / static_cast<double>(a.size());
 }
 
-double scale_of_history(History v, int season) {
-  std::size_t s = static_cast<std::size_t>(season);
-  if (v.size() <= s) s = 1;
-  double scale = v.size() > s ? mean_absolute(v.subspan(s), v.first(v.size() - s)) : 0;
-  if (!(scale > 0) && v.size() > 1) scale = mean_absolute(v.subspan(1), v.first(v.size() - 1));
-  if (!(scale > 0)) {
-    for (const double x : v) scale = std::max(scale, std::abs(x));
-    scale *= 1e-3;
-  }
-  return scale > 0 && std::isfinite(scale) ? scale : 1;
-}
-
-// Every method on one history, kept near the range seen.
-std::vector<Values> all_forecasts(const ForecastTask& task, History v) {
+// Every member on one history, kept near the range seen.
+std::vector<Values> all_forecasts(const ForecastTask& task, History v, const LagTrees& trees) {
   const auto [low, high] = std::ranges::minmax(v);
   const double margin = kRangeFactor * (high - low);
   std::vector<Values> out;
-  for (const ForecastMethod& method : forecast_methods()) {
-    Values forecast = method.forecast(task, v);
+  for (std::size_t m = 0; m < blend_members(); ++m) {
+    const bool local = m < forecast_methods().size();
+    // The model over all series has no name to ask for it by.
+    const bool used =
+        task.methods.empty() ||
+        (local && std::ranges::find(task.methods, forecast_methods()[m].name) != task.methods.end());
+    Values forecast = !used   ? Values()
+                      : local ? forecast_methods()[m].forecast(task, v)
+                              : trees.forecast(task, v);
     if (!std::ranges::all_of(forecast, [](double x) { return std::isfinite(x); })) forecast.clear();
     for (double& x : forecast) x = std::clamp(x, low - margin, high + margin);
     out.push_back(std::move(forecast));
   }
+  // None that was asked for applies to so short a history.
+  if (std::ranges::all_of(out, &Values::empty)) out[0] = forecast_methods()[0].forecast(task, v);
   return out;
 }
 
-// Where validation windows begin: a horizon, two and three before the end, as far as what is before them is
-// long enough; of a short series one shorter window.
+// Where validation windows begin, the last one first: a horizon, two and three before the end, as far as what
+// is before them is long enough; of shorter series they overlap; of very short ones they are shorter.
 std::vector<std::size_t> window_origins(std::size_t n, const ForecastTask& task) {
   const std::size_t h = static_cast<std::size_t>(task.horizon);
   const std::size_t s = task.seasons.empty() ? 1 : static_cast<std::size_t>(task.seasons.front());
   std::vector<std::size_t> origins;
-  for (std::size_t back = h; origins.size() < kForecastWindows && n >= back + 3 * std::max<std::size_t>(s, 4);
-       back += h)
-    origins.push_back(n - back);
-  if (origins.empty() && n >= h + 3)
-    origins.push_back(n - h);
-  else if (origins.empty() && n >= 4)
-    origins.push_back(n - n / 2);
+  if (n >= h + kShortestHistory) {
+    const std::size_t last = n - h;
+    const std::size_t least =
+        std::min(3 * std::max<std::size_t>(s, 4), std::max(kShortestHistory, last * 2 / 3));
+    const std::size_t step = std::clamp<std::size_t>((last - least) / (kForecastWindows - 1), 1, h);
+    for (std::size_t back = 0; origins.size() < kForecastWindows && last >= least + back; back += step)
+      origins.push_back(last - back);
+  } else if (n > kShortestHistory) {
+    origins.push_back(std::max(kShortestHistory, n - n / 4));
+    if (n / 2 >= kShortestHistory && n - n / 2 < origins.back()) origins.push_back(n - n / 2);
+  }
   return origins;
 }
 
@@ -99,13 +100,26 @@ double sample_quantile(const std::vector<double>& sorted, double level) {
 
 }  // namespace
 
-SeriesStudy study_series(const ForecastTask& task, History history) {
+std::size_t blend_members() {
+  return forecast_methods().size() + 1;
+}
+std::string_view blend_member(std::size_t member) {
+  return member < forecast_methods().size() ? forecast_methods()[member].name : "lag-trees";
+}
+
+std::optional<std::size_t> first_window(std::size_t length, const ForecastTask& task) {
+  const std::vector<std::size_t> origins = window_origins(length, task);
+  if (origins.empty()) return std::nullopt;
+  return origins.back();
+}
+
+SeriesStudy study_series(const ForecastTask& task, History history, const LagTrees& before) {
   SeriesStudy study;
   study.scale = scale_of_history(history, task.seasons.empty() ? 1 : task.seasons.front());
   for (const std::size_t origin : window_origins(history.size(), task)) {
     SeriesStudy::Window window;
     window.origin = origin;
-    window.forecasts = all_forecasts(task, history.first(origin));
+    window.forecasts = all_forecasts(task, history.first(origin), before);
     const std::size_t steps = std::min(history.size() - origin, static_cast<std::size_t>(task.horizon));
     for (Values& forecast : window.forecasts) {
       if (!forecast.empty()) forecast.resize(steps);
@@ -118,7 +132,7 @@ SeriesStudy study_series(const ForecastTask& task, History history) {
 }
 
 std::vector<double> method_weights(const SeriesStudy& study, const Pooled& pooled, int left_out) {
-  const std::size_t methods = forecast_methods().size();
+  const std::size_t methods = blend_members();
   std::vector<double> errors(methods, kNone), known;
   for (std::size_t m = 0; m < methods; ++m) {
     double sum = 0, count = 0;
@@ -177,7 +191,7 @@ std::vector<WindowResult> validate_blend(const SeriesStudy& study, const Pooled&
 }
 
 Pooled pool_errors(std::span<const SeriesStudy> studies) {
-  const std::size_t methods = forecast_methods().size();
+  const std::size_t methods = blend_members();
   Pooled pooled;
   pooled.errors.assign(methods, kNone);
   for (std::size_t m = 0; m < methods; ++m) {
@@ -199,34 +213,41 @@ double mean_miss(std::span<const WindowResult> results, double& count) {
   return sum;
 }
 
-double spread_of(std::span<const WindowResult> results, double scale, double pooled_miss) {
-  double count = 0;
-  const double sum = mean_miss(results, count);
-  return std::max((sum + kPriorMisses * pooled_miss * scale) / (count + kPriorMisses), 1e-12 * scale);
+// Over all results but `left_out`; the pooled miss weighs like `prior` steps.
+double spread_of(std::span<const WindowResult> results, double scale, double pooled_miss, double prior,
+                 std::size_t left_out = std::numeric_limits<std::size_t>::max()) {
+  double count = 0, sum = 0;
+  for (std::size_t r = 0; r < results.size(); ++r)
+    if (r != left_out) sum += mean_miss(results.subspan(r, 1), count);
+  return std::max((sum + prior * pooled_miss * scale) / (count + prior), 1e-12 * scale);
 }
 
 }  // namespace
 
 double blend_spread(std::span<const WindowResult> results, double scale, const Pooled& pooled) {
-  return spread_of(results, scale, pooled.miss);
+  return spread_of(results, scale, pooled.miss, static_cast<double>(pooled.quantiles.size()));
 }
 
-void pool_misses(Pooled& pooled, std::span<const std::vector<WindowResult>> results,
-                 std::span<const double> scales, int horizon) {
+double mean_scaled_miss(std::span<const std::vector<WindowResult>> results, std::span<const double> scales) {
   double sum = 0, count = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
     double steps = 0;
     const double misses = mean_miss(results[i], steps);
     if (steps > 0) sum += misses / steps / scales[i], ++count;
   }
-  pooled.miss = count > 0 ? sum / count : 1;
+  return count > 0 ? sum / count : 1;
+}
 
+void pool_misses(Pooled& pooled, std::span<const std::vector<WindowResult>> results,
+                 std::span<const double> scales, int horizon) {
+  pooled.miss = mean_scaled_miss(results, scales);
   const std::size_t steps = static_cast<std::size_t>(horizon);
   std::vector<std::vector<double>> by_step(steps);
   double products = 0, squares = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const double spread = spread_of(results[i], scales[i], pooled.miss);
-    for (const WindowResult& result : results[i]) {
+    for (std::size_t r = 0; r < results[i].size(); ++r) {
+      const WindowResult& result = results[i][r];
+      const double spread = spread_of(results[i], scales[i], pooled.miss, static_cast<double>(horizon), r);
       for (std::size_t h = 0; h < result.miss.size(); ++h) {
         const double miss = result.miss[h] / spread;
         by_step[h].push_back(miss);
@@ -278,11 +299,12 @@ double normal_probability(double x) {
   return 0.5 * std::erfc(-x / std::sqrt(2.0));
 }
 
-BlendedForecast forecast_series(const ForecastTask& task, History history, const Pooled& pooled) {
-  const SeriesStudy study = study_series(task, history);
+BlendedForecast forecast_series(const ForecastTask& task, History history, const Pooled& pooled,
+                                const GlobalModel& global) {
+  const SeriesStudy study = study_series(task, history, global.before);
   BlendedForecast out;
-  out.mean = blend_forecasts(all_forecasts(task, history), method_weights(study, pooled));
-  out.spread = spread_of(validate_blend(study, pooled, history), study.scale, pooled.miss);
+  out.mean = blend_forecasts(all_forecasts(task, history, global.after), method_weights(study, pooled));
+  out.spread = blend_spread(validate_blend(study, pooled, history), study.scale, pooled);
   out.not_negative = std::ranges::all_of(history, [](double x) { return x >= 0; });
   if (out.not_negative)
     for (double& x : out.mean) x = std::max(x, 0.0);

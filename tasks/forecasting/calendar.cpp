@@ -225,6 +225,25 @@ std::int64_t add_steps(std::int64_t start, std::int64_t steps, const Frequency& 
   return seconds_of(sys_days(at / moved)) + (start - seconds_of(day_of(start)));
 }
 
+CalendarPlace calendar_place(std::int64_t time, const Frequency& frequency) {
+  CalendarPlace place;
+  if (frequency.unit == TimeUnit::Step || frequency.unit >= TimeUnit::Month) return place;
+  const std::int64_t since_monday = floor_div(time, kDaySeconds) + 3;
+  if (frequency.unit != TimeUnit::Week)
+    place.weekday = static_cast<int>(since_monday - floor_div(since_monday, 7) * 7);
+  place.day_of_month = static_cast<int>(static_cast<unsigned>(year_month_day(day_of(time)).day()));
+  return place;
+}
+
+std::int64_t calendar_position(std::int64_t time, const Frequency& frequency) {
+  if (frequency.unit == TimeUnit::BusinessDay)
+    return floor_div(business_day_number(time).value_or(0), frequency.count);
+  if (const std::int64_t months = unit_months(frequency.unit); months > 0)
+    return floor_div(month_number(day_of(time)), months * frequency.count);
+  const std::int64_t monday = frequency.unit == TimeUnit::Step ? 0 : 3 * kDaySeconds;
+  return floor_div(time + monday, unit_seconds(frequency.unit) * frequency.count);
+}
+
 std::optional<Frequency> infer_frequency(const std::vector<std::int64_t>& times) {
   if (times.size() < 2) return Frequency{};
   std::map<std::int64_t, std::size_t> distances;

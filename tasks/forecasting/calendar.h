@@ -45,6 +45,15 @@ std::int64_t add_steps(std::int64_t start, std::int64_t steps, const Frequency& 
 // times; nothing when it is none of ours.
 std::optional<Frequency> infer_frequency(const std::vector<std::int64_t>& times);
 
+// Where a time stands in its week (0 is Monday) and its month (from 1); -1 where a step is longer than that.
+struct CalendarPlace {
+  int weekday = -1, day_of_month = -1;
+};
+CalendarPlace calendar_place(std::int64_t time, const Frequency& frequency);
+// Steps from an origin that all series share to the time, so that equal places of a day, a week or a year
+// are equal ones modulo a season.
+std::int64_t calendar_position(std::int64_t time, const Frequency& frequency);
+
 // Lengths of the seasons in steps, ascending: hours have 24 and 168, months 12, quarters 4, days 7 and 365.
 std::vector<int> seasons_of(const Frequency& frequency);
 

@@ -14,7 +14,9 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::string_view kForecastMagic = "MRFC";
-constexpr std::uint8_t kForecastVersion = 1;
+constexpr std::uint8_t kForecastVersion = 2;
+constexpr std::uint8_t kForecastFirstVersion = 1;  // without a model over all series, and with fewer methods
+constexpr std::size_t kFirstMethods = 17;
 constexpr std::int64_t kSamplesDefault = 100, kSamplesMax = 10'000;
 constexpr std::size_t kSampleValuesMax = 20'000'000;  // of one answer
 constexpr std::size_t kLevelsMax = 99;
@@ -73,7 +75,13 @@ Result<PreparedSeries> prepare_series(const TimeSeries& series, const ForecastSe
 }
 
 ForecastTask task_of_series(const ForecastSettings& settings, const PreparedSeries& series) {
-  return {settings.seasons, settings.horizon, series.features};
+  return {settings.seasons,
+          settings.horizon,
+          series.features,
+          settings.methods,
+          settings.frequency,
+          series.start,
+          calendar_position(series.start, settings.frequency)};
 }
 
 Result<ForecastModel::Configuration> ForecastModel::parse_configuration(const Json& json,
@@ -174,7 +182,7 @@ Result<std::vector<ForecastModel::Answered>> ForecastModel::forecast(const std::
     answered.item_id = instance.item_id;
     answered.start =
         add_steps(series.start, static_cast<std::int64_t>(series.values.size()), settings_.frequency);
-    answered.forecast = forecast_series(task_of_series(settings_, series), series.values, pooled_);
+    answered.forecast = forecast_series(task_of_series(settings_, series), series.values, pooled_, global_);
     answered.seed = hash64(std::string_view(reinterpret_cast<const char*>(series.values.data()),
                                             series.values.size() * sizeof(double)),
                            settings_.seed);
@@ -297,9 +305,14 @@ std::string ForecastModel::save() const {
   number(settings_.history_max), number(settings_.feature_count), number(settings_.seed);
   const std::vector<std::uint32_t> seasons(settings_.seasons.begin(), settings_.seasons.end());
   writer.put(std::span<const std::uint32_t>(seasons)).put(std::span<const double>(settings_.levels));
-  put_texts(writer, std::vector{settings_.columns.item, settings_.columns.time, settings_.columns.target});
+  // Names of methods follow those of the columns where there are some: a list as older models have it.
+  std::vector<std::string> columns = {settings_.columns.item, settings_.columns.time,
+                                      settings_.columns.target};
+  columns.insert(columns.end(), settings_.methods.begin(), settings_.methods.end());
+  put_texts(writer, columns);
   writer.put(std::span<const double>(pooled_.errors)).put(pooled_.miss).put(pooled_.correlation);
   for (const auto& levels : pooled_.quantiles) writer.put(std::span<const double>(levels));
+  global_.before.save(writer), global_.after.save(writer);
   std::vector<std::string> names;
   for (const auto& [name, series] : items_) names.push_back(name);
   put_texts(writer, names);
@@ -311,7 +324,12 @@ std::string ForecastModel::save() const {
 }
 
 Result<std::unique_ptr<const Model>> load_forecasting(std::string_view bytes) {
-  MR_TRY(reader, ModelReader::open("forecasting", kForecastMagic, kForecastVersion, bytes));
+  const auto open = [&](std::uint8_t version) {
+    return ModelReader::open("forecasting", kForecastMagic, version, bytes);
+  };
+  auto newest = open(kForecastVersion);
+  const bool first = !newest.has_value();
+  MR_TRY(reader, first ? open(kForecastFirstVersion) : std::move(newest));
   constexpr std::uint64_t kHorizonMax = 100'000, kCountMax = 1440;
   bool good = true;
   ForecastSettings settings;
@@ -328,12 +346,25 @@ Result<std::unique_ptr<const Model>> load_forecasting(std::string_view bytes) {
   settings.levels = reader.reals();
   const std::vector<std::string> columns = read_texts(reader, good);
   pooled.errors = reader.reals(), pooled.miss = reader.real(), pooled.correlation = reader.real();
-  good = good && columns.size() == 3 && settings.history_max >= 1 &&
-         pooled.errors.size() == forecast_methods().size() && std::isfinite(pooled.miss) &&
-         pooled.correlation >= 0 && pooled.correlation < 1;
+  for (std::size_t i = 3; i < columns.size(); ++i) {
+    good = good && is_forecast_method(columns[i]);
+    settings.methods.push_back(columns[i]);
+  }
+  if (first && pooled.errors.size() == kFirstMethods) pooled.errors.resize(blend_members(), std::nan(""));
+  good = good && columns.size() >= 3 && settings.history_max >= 1 &&
+         pooled.errors.size() == blend_members() && std::isfinite(pooled.miss) && pooled.correlation >= 0 &&
+         pooled.correlation < 1;
   for (std::uint64_t h = 0; good && h < horizon; ++h) {
     pooled.quantiles.push_back(reader.reals());
     good = pooled.quantiles.back().size() == kQuantileLevels;
+  }
+  GlobalModel global;
+  good = good && settings.feature_count <= kSeriesFeaturesMax;
+  if (good && !first) {
+    ForecastTask like{settings.seasons, static_cast<int>(horizon), {}};
+    like.features.resize(settings.feature_count);
+    global.before = LagTrees::load(reader, like, good);
+    if (good) global.after = LagTrees::load(reader, like, good);
   }
   ForecastModel::Items items;
   if (good) {
@@ -350,7 +381,8 @@ Result<std::unique_ptr<const Model>> load_forecasting(std::string_view bytes) {
   settings.frequency = {static_cast<TimeUnit>(unit), static_cast<std::int64_t>(count)};
   settings.horizon = static_cast<int>(horizon);
   settings.columns = {columns[0], columns[1], columns[2]};
-  return std::make_unique<ForecastModel>(std::move(settings), std::move(pooled), std::move(items));
+  return std::make_unique<ForecastModel>(std::move(settings), std::move(pooled), std::move(global),
+                                         std::move(items));
 }
 
 }  // namespace millrace::tasks

@@ -23,6 +23,7 @@ struct ForecastSettings {
   std::uint64_t seed = 0;         // of samples
   std::vector<double> levels;     // of an answer that does not ask for others
   SeriesColumns columns;
+  std::vector<std::string> methods = {};  // names of those that are blended; empty: all
 };
 
 // A series as the methods take it: gaps filled, not longer than history_max; the features of the same steps
@@ -40,8 +41,11 @@ ForecastTask task_of_series(const ForecastSettings& settings, const PreparedSeri
 class ForecastModel final : public OwnFormModel {
  public:
   using Items = std::map<std::string, PreparedSeries>;  // features are not kept
-  ForecastModel(ForecastSettings settings, Pooled pooled, Items items)
-      : settings_(std::move(settings)), pooled_(std::move(pooled)), items_(std::move(items)) {}
+  ForecastModel(ForecastSettings settings, Pooled pooled, GlobalModel global, Items items)
+      : settings_(std::move(settings)),
+        pooled_(std::move(pooled)),
+        global_(std::move(global)),
+        items_(std::move(items)) {}
 
   std::string_view algorithm() const override { return "forecasting"; }
   std::string save() const override;
@@ -63,6 +67,7 @@ class ForecastModel final : public OwnFormModel {
 
   const ForecastSettings settings_;
   const Pooled pooled_;
+  const GlobalModel global_;
   const Items items_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tasks/forecasting/accuracy.h"
 #include "tasks/forecasting/forecast_model.h"
@@ -19,6 +20,7 @@ using enum HyperParameterRule::Type;
 constexpr std::size_t kHistoryAuto = 1500;    // steps that the methods see at least, when there are so many
 constexpr std::size_t kSeasonsInHistory = 4;  // and so many of the longest season
 constexpr std::size_t kHistoryMax = 50'000;
+constexpr double kGlobalHelps = 0.998;  // of the blend's error without the model over all series
 constexpr int kSeasonMax = 100'000;
 constexpr std::size_t kSeriesAtOnce = 64;           // between reports, and a round of checkpoints
 constexpr std::size_t kItemValuesMax = 20'000'000;  // numbers of items that a model keeps
@@ -33,6 +35,8 @@ constexpr HyperParameterRule kForecastingRules[] = {
      "lengths of seasons in steps: 24,168; auto: by time_freq"},
     {"test_quantiles", Text, "[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9]", 0, 0, "", false,
      "levels of quantile losses"},
+    {"methods", Text, "auto", 0, 0, "auto", false,
+     "those that are blended, with commas between: theta,holt-winters; auto: all"},
     {"item_column", Text, "item_id", 0, 0, "", false, "of CSV: the column that names the series"},
     {"timestamp_column", Text, "timestamp", 0, 0, "", false, "of CSV: the column of times or step numbers"},
     {"epochs", Integer, "100", 1, 100'000, "", false, kNoEffect},
@@ -97,7 +101,25 @@ struct ParsedSettings {
   std::optional<Frequency> frequency;
   std::optional<std::vector<int>> seasons;
   std::vector<double> levels;
+  std::vector<std::string> methods;
 };
+
+Result<std::vector<std::string>> parse_methods(std::string_view text) {
+  std::vector<std::string> out;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    const std::string name(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!is_forecast_method(name)) {
+      std::string known;
+      for (const ForecastMethod& method : forecast_methods())
+        known += (known.empty() ? "" : ", ") + std::string(method.name);
+      return invalid("hyperparameter 'methods': there is no '" + name + "'", "there are " + known);
+    }
+    out.push_back(name);
+  }
+  return out;
+}
 
 Result<ParsedSettings> parse_settings(const HyperParameters& parameters) {
   const ParameterReader read(kForecastingRules, parameters);
@@ -122,6 +144,10 @@ Result<ParsedSettings> parse_settings(const HyperParameters& parameters) {
   }
   MR_TRY(levels, parse_number_list("test_quantiles", read.text("test_quantiles"), 0.001, 0.999));
   out.levels = std::move(levels);
+  if (!read.is_auto("methods")) {
+    MR_TRY(methods, parse_methods(read.text("methods")));
+    out.methods = std::move(methods);
+  }
   if (!read.is_auto("num_dynamic_feat") && read.text("num_dynamic_feat") != "ignore" &&
       !parse_real(read.text("num_dynamic_feat")))
     return invalid("hyperparameter 'num_dynamic_feat' is '" + std::string(read.text("num_dynamic_feat")) +
@@ -145,20 +171,24 @@ class ForecastFit {
   Result<Fitted> run(const ParsedSettings& parsed) {
     MR_DO(read_train(parsed));
     MR_DO(study());
-    pooled_ = pool_errors(studies_);
+    MR_DO(fit_global());
     validate();
     report("validation");
     if (data_.other) MR_DO(test(parsed));
     Fitted fitted;
     fitted.metrics = std::move(metrics_);
     fitted.rounds = 1;
-    fitted.model = std::make_unique<ForecastModel>(settings_, std::move(pooled_), kept_items());
+    fitted.model =
+        std::make_unique<ForecastModel>(settings_, std::move(pooled_), std::move(global_), kept_items());
     return fitted;
   }
 
  private:
   Status read_train(const ParsedSettings& parsed);
   Status study();
+  Status fit_global();
+  Result<LagTrees> fit_trees(bool before_windows);
+  double blend_error();
   void validate();
   Status test(const ParsedSettings& parsed);
   ForecastModel::Items kept_items();
@@ -195,6 +225,7 @@ class ForecastFit {
   std::vector<PreparedSeries> series_;  // with at least one value
   std::vector<SeriesStudy> studies_;
   Pooled pooled_;
+  GlobalModel global_;
   ForecastAccuracy accuracy_{{}};
   std::map<std::string, double> metrics_;
 };
@@ -207,6 +238,7 @@ Status ForecastFit::read_train(const ParsedSettings& parsed) {
   settings_.seasons = parsed.seasons.value_or(seasons_of(parsed.frequency.value_or(set.frequency)));
   settings_.horizon = static_cast<int>(read_.integer("prediction_length"));
   settings_.levels = parsed.levels;
+  settings_.methods = parsed.methods;
   settings_.seed = context_.seed;
   settings_.feature_count = set.series.front().features.size();
   const std::size_t longest =
@@ -232,9 +264,25 @@ Status ForecastFit::read_train(const ParsedSettings& parsed) {
   return {};
 }
 
+// On all values, or on those before a series' windows of validation. None when methods were asked for by
+// name.
+Result<LagTrees> ForecastFit::fit_trees(bool before_windows) {
+  std::vector<LagSeries> parts;
+  for (const PreparedSeries& series : series_) {
+    LagSeries part{task_of_series(settings_, series), series.values};
+    if (before_windows)
+      part.values = part.values.first(first_window(series.values.size(), part.task).value_or(0));
+    if (!part.values.empty()) parts.push_back(std::move(part));
+  }
+  if (parts.empty() || !settings_.methods.empty()) return LagTrees();
+  return LagTrees::fit(parts, context_.seed, team_, context_.cancelled);
+}
+
 // A checkpoint is written when it says a quarter more than the last one, or when that is long ago: what is
 // written in all stays in proportion to the data.
 Status ForecastFit::study() {
+  MR_TRY(before, fit_trees(true));
+  global_.before = std::move(before);
   studies_.resize(series_.size());
   StudyState kept;
   const auto fields = [&](FitState& state) { kept.fields(state); };
@@ -249,7 +297,8 @@ Status ForecastFit::study() {
     team_.each(count, [&](std::size_t piece, int) {
       if (cancelled()) return;
       const PreparedSeries& series = series_[begin + piece];
-      studies_[begin + piece] = study_series(task_of_series(settings_, series), series.values);
+      studies_[begin + piece] =
+          study_series(task_of_series(settings_, series), series.values, global_.before);
     });
     if (cancelled()) return forecast_cancelled();
     const std::size_t done = begin + count;
@@ -265,6 +314,45 @@ Status ForecastFit::study() {
                       written = kept.studied();
                     });
   }
+  return {};
+}
+
+// What the blend misses in validation with the members that the studies have.
+double ForecastFit::blend_error() {
+  pooled_ = pool_errors(studies_);
+  std::vector<std::vector<WindowResult>> results;
+  std::vector<double> scales;
+  for (std::size_t i = 0; i < series_.size(); ++i) {
+    results.push_back(validate_blend(studies_[i], pooled_, series_[i].values));
+    scales.push_back(studies_[i].scale);
+  }
+  return mean_scaled_miss(results, scales);
+}
+
+// The model over all series stays where it made validation better.
+Status ForecastFit::fit_global() {
+  const double with = blend_error();
+  if (global_.before.empty()) return {};
+  std::vector<std::pair<Values, double>> taken;
+  for (SeriesStudy& study : studies_)
+    for (SeriesStudy::Window& window : study.windows) {
+      taken.emplace_back(std::exchange(window.forecasts.back(), {}),
+                         std::exchange(window.errors.back(), std::nan("")));
+    }
+  const double without = blend_error();
+  if (with > kGlobalHelps * without) {
+    global_ = {};
+    return {};
+  }
+  auto next = taken.begin();
+  for (SeriesStudy& study : studies_)
+    for (SeriesStudy::Window& window : study.windows) {
+      window.forecasts.back() = std::move(next->first), window.errors.back() = next->second;
+      ++next;
+    }
+  pooled_ = pool_errors(studies_);
+  MR_TRY(after, fit_trees(false));
+  global_.after = std::move(after);
   return {};
 }
 
@@ -317,7 +405,8 @@ Status ForecastFit::test(const ParsedSettings& parsed) {
     team_.each(std::min(kSeriesAtOnce, histories.size() - begin), [&](std::size_t piece, int) {
       if (cancelled()) return;
       const PreparedSeries& series = histories[begin + piece];
-      forecasts[begin + piece] = forecast_series(task_of_series(settings_, series), series.values, pooled_);
+      forecasts[begin + piece] =
+          forecast_series(task_of_series(settings_, series), series.values, pooled_, global_);
     });
     if (cancelled()) return forecast_cancelled();
   }

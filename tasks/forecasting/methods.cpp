@@ -292,6 +292,37 @@ Values long_profile(const ForecastTask& task, History v) {
   return out;
 }
 
+// The median of the last values of each place in the season (of all of them without one): outliers and the
+// few sales among many zeros do not move it.
+Values recent_median(const ForecastTask& task, History v) {
+  constexpr std::size_t kCycles = 5, kValues = 28;
+  const std::size_t s = static_cast<std::size_t>(short_season(task)), n = v.size();
+  const std::size_t cycles = s > 1 ? std::min(n / s, kCycles) : std::min(n, kValues);
+  if (cycles < 3) return {};
+  Values out(static_cast<std::size_t>(task.horizon)), places(cycles);
+  for (std::size_t h = 0; h < out.size(); ++h) {
+    if (h >= s) {
+      out[h] = out[h - s];
+      continue;
+    }
+    for (std::size_t c = 0; c < cycles; ++c) places[c] = v[n - (c + 1) * s + h];
+    std::ranges::sort(places);
+    out[h] = (places[(cycles - 1) / 2] + places[cycles / 2]) / 2;
+  }
+  return out;
+}
+
+// A method on the logarithms: growth by shares, and effects of the season that grow with the level.
+template <class Method>
+Values on_logarithms(const ForecastTask& task, History v, Method&& method) {
+  if (v.size() < 4 || !positive(v)) return {};
+  Values logs(v.begin(), v.end());
+  for (double& x : logs) x = std::log(x);
+  Values out = deseasonalised(task, logs, method);
+  for (double& x : out) x = std::exp(x);
+  return out;
+}
+
 constexpr ForecastMethod kForecastMethods[] = {
     {"naive", [](const ForecastTask& task, History v) { return repeated(v.back(), task.horizon); }},
     {"seasonal-naive",
@@ -349,12 +380,28 @@ constexpr ForecastMethod kForecastMethods[] = {
     {"long-profile", long_profile},
     {"autoregression", forecast_autoregression},
     {"log-autoregression", forecast_log_autoregression},
+    {"log-holt",
+     [](const ForecastTask& task, History v) {
+       return on_logarithms(task, v, [&](History w) { return holt(w, task.horizon, 1); });
+     }},
+    {"log-damped",
+     [](const ForecastTask& task, History v) {
+       return on_logarithms(task, v, [&](History w) { return holt(w, task.horizon, kDamping); });
+     }},
+    {"log-theta",
+     [](const ForecastTask& task, History v) {
+       return on_logarithms(task, v, [&](History w) { return theta_line(w, task.horizon); });
+     }},
+    {"median", recent_median},
 };
 
 }  // namespace
 
 std::span<const ForecastMethod> forecast_methods() {
   return kForecastMethods;
+}
+bool is_forecast_method(std::string_view name) {
+  return std::ranges::find(kForecastMethods, name, &ForecastMethod::name) != std::end(kForecastMethods);
 }
 
 }  // namespace millrace::tasks

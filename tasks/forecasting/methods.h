@@ -7,8 +7,11 @@
 // 1985 (damped trend), Assimakopoulos and Nikolopoulos 2000 and Hyndman and Billah 2003 (Theta).
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
+
+#include "tasks/forecasting/calendar.h"
 
 namespace millrace::tasks {
 
@@ -16,8 +19,12 @@ struct ForecastTask {
   std::vector<int> seasons;
   int horizon = 1;
   // Features known of past and future, each at least history + horizon long, the history's first step first;
-  // only the autoregressions use them.
+  // only the autoregressions and the model over all series use them.
   std::vector<std::vector<double>> features = {};
+  std::vector<std::string> methods = {};  // names of those that are used; empty: all
+  // Of the history's first value; only the model over all series uses them.
+  Frequency frequency = {};
+  std::int64_t start = 0, position = 0;  // position: calendar_position(start)
 };
 
 using Values = std::vector<double>;
@@ -31,6 +38,7 @@ struct ForecastMethod {
 };
 // All of them; the order is part of saved models.
 std::span<const ForecastMethod> forecast_methods();
+bool is_forecast_method(std::string_view name);
 
 // The two that autoregression.cpp has: ridge regression on lags around the seasons, recent rows weighing
 // more, on the values or their logarithms; forecasts stay near the range seen.

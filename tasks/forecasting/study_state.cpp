@@ -42,7 +42,7 @@ class StudyReader {
     rest_ = rest_.subspan(1);
     return value;
   }
-  // A whole number up to what is left to read, or up to `most` when that is given.
+  // A whole number up to `most`; 0 when it is none.
   std::size_t count(std::size_t most) {
     const double value = number();
     whole_ = whole_ && value >= 0 && value <= static_cast<double>(most) && value == std::floor(value);
@@ -65,10 +65,10 @@ SeriesStudy read_study(StudyReader& in) {
   constexpr std::size_t kOriginMax = std::size_t{1} << 40;
   SeriesStudy study;
   study.scale = in.number();
-  study.windows.resize(in.count(kForecastWindows));
+  study.windows.resize(in.count(in.left()));
   for (SeriesStudy::Window& window : study.windows) {
     window.origin = in.count(kOriginMax);
-    const std::size_t methods = in.count(forecast_methods().size());
+    const std::size_t methods = in.count(in.left());
     for (std::size_t m = 0; m < methods; ++m) {
       window.errors.push_back(in.number());
       window.forecasts.push_back(in.values(in.count(in.left())));

@@ -34,6 +34,16 @@ Result<std::int64_t> step_setting(const Arguments& configuration,
   return otherwise;
 }
 
+std::string output_place(const std::string& path, const std::string& job) {
+  return join_uri(join_uri(path, job), "debug-output");
+}
+
+std::string output_object(const std::string& place, std::string_view collection, std::int64_t step) {
+  char name[32];
+  std::snprintf(name, sizeof name, "%012lld.json", static_cast<long long>(step));
+  return join_uri(join_uri(place, collection), name);
+}
+
 bool is_shown(std::string_view shown, std::string_view name) {
   const std::string between = "|" + std::string(shown) + "|";
   return !shown.empty() && between.find("|" + std::string(name) + "|") != std::string::npos;
@@ -84,7 +94,7 @@ Result<DebugOutput> DebugOutput::parse(const Json& request, std::string_view sho
   if (!Arguments(request).has("DebugHookConfig")) return out;
   MR_TRY(path, hook.text("S3OutputPath"));
   if (!parse_s3_uri(path)) return hook.wrong("S3OutputPath", "'" + path + "' is not an S3 URI");
-  out.place_ = join_uri(join_uri(path, text_at(request, {"TrainingJobName"})), "debug-output");
+  out.place_ = output_place(path, text_at(request, {"TrainingJobName"}));
   MR_TRY(configurations, hook.list("CollectionConfigurations"));
   if (configurations.size() > kCollectionsMax)
     return hook.wrong("CollectionConfigurations",
@@ -115,9 +125,21 @@ Status DebugOutput::save(std::int64_t step, std::span<const Tensor> tensors,
     for (const Tensor& tensor : tensors)
       if (collection.holds(tensor)) document["tensors"].push_back(to_json(tensor));
     if (document["tensors"].empty()) continue;
-    char name[32];
-    std::snprintf(name, sizeof name, "%012lld.json", static_cast<long long>(step));
-    MR_DO(objects.write(join_uri(join_uri(place_, collection.name), name), document.dump()));
+    MR_DO(objects.write(output_object(place_, collection.name, step), document.dump()));
+  }
+  return {};
+}
+
+std::string DebugOutput::saved_sha256(const Json& record, const Tensor& tensor, std::int64_t step,
+                                      const ObjectStore& objects) {
+  const std::string place = output_place(text_at(record, {"DebugHookConfig", "S3OutputPath"}),
+                                         text_at(record, {"TrainingJobName"}));
+  for (const std::string_view collection : {tensor.collection, kAllTensors}) {
+    const auto bytes = objects.read(output_object(place, collection, step));
+    const Json saved = bytes ? Json::parse(*bytes, nullptr, false) : Json();
+    if (!saved.is_object()) continue;
+    for (const Json& one : saved.value("tensors", Json::array()))
+      if (text_at(one, {"name"}) == tensor.name) return text_at(one, {"sha256"});
   }
   return {};
 }

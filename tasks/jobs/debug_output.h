@@ -38,6 +38,9 @@ class DebugOutput {
   bool wants(std::int64_t step) const;
   // The objects of a step's collections. The errors of ObjectStore::write.
   Status save(std::int64_t step, std::span<const Tensor> tensors, const ObjectStore& objects) const;
+  // The SHA-256 that the job of this record saved of a tensor; empty: it did not.
+  static std::string saved_sha256(const Json& record, const Tensor& tensor, std::int64_t step,
+                                  const ObjectStore& objects);
   // Collections that are asked for and that the algorithm does not show; to be said in the log.
   const std::vector<std::string>& unknown() const { return unknown_; }
 

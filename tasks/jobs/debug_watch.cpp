@@ -30,6 +30,10 @@ DebugWatch::DebugWatch(DebugRules rules, DebugOutput output, std::string task, c
   for (const std::string& name : output_.unknown())
     context_.log("DebugHookConfig: there are no tensors of the collection '" + name +
                  "'; nothing is saved of it");
+  rules_.look_up_others([this](const std::string& job, const Tensor& tensor, std::int64_t step) {
+    const auto record = context_.jobs().find(kTrainingJob.kind, job);
+    return record ? DebugOutput::saved_sha256(*record, tensor, step, context_.objects()) : std::string();
+  });
   begin();
   if (rules_.watches_time()) clock_.emplace([this] { watch_time(); });
 }

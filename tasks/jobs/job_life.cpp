@@ -66,7 +66,10 @@ Json first_record(const JobKind& kind, const Json& request, const std::string& n
   if (shows_secondary_status(kind)) record["SecondaryStatusTransitions"] = Json::array();
   if (kind.entity.kind == kAutoMLJob.kind) {
     record["AutoMLJobSecondaryStatus"] = "Starting";
-    if (record.contains("AutoMLProblemTypeConfig")) record["AutoMLProblemTypeConfigName"] = "Tabular";
+    // "TabularJobConfig" is Tabular.
+    if (const Json problems = record.value("AutoMLProblemTypeConfig", Json()); problems.is_object())
+      for (const auto& [key, config] : problems.items())
+        record["AutoMLProblemTypeConfigName"] = key.substr(0, key.rfind("JobConfig"));
   }
   record[kNotes] = Json{{"Request", request}};
   if (!call.caller.empty()) record[kNotes]["Caller"] = call.caller;

@@ -21,11 +21,12 @@ bool is_script(const Json& request) {
   return names_program(request) || text_at(request, {"AlgorithmSpecification", "TrainingImage"}) == "script";
 }
 
-// The values of every metric as they came; of many every second, fourth, … one.
+// The values of every metric as they came, of many every second, fourth, … one; and what all of them come to.
 class MetricCourse {
  public:
   void add(const MetricPoint& point) {
     Series& series = series_[point.name];
+    series.count_in(point.value);
     if (series.count++ % series.stride != 0) return;
     series.values.push_back(point.value);
     if (series.values.size() < kPointsMax) return;
@@ -36,7 +37,9 @@ class MetricCourse {
   Json document() const {
     Json document = Json::object();
     for (const auto& [name, series] : series_)
-      document[name] = {{"Stride", series.stride}, {"Values", series.values}};
+      document[name] = {{"Stride", series.stride},     {"Values", series.values}, {"Count", series.count},
+                        {"Min", series.min},           {"Max", series.max},       {"Avg", series.mean},
+                        {"StdDev", series.deviation()}};
     return document;
   }
 
@@ -45,6 +48,18 @@ class MetricCourse {
   struct Series {
     std::size_t count = 0, stride = 1;
     std::vector<double> values;
+    double min = 0, max = 0, mean = 0, squares = 0;  // squares: of the distances from the mean (Welford 1962)
+
+    void count_in(double value) {  // before `count` knows it
+      min = count == 0 ? value : std::min(min, value);
+      max = count == 0 ? value : std::max(max, value);
+      const double off = value - mean;
+      mean += off / static_cast<double>(count + 1);
+      squares += off * (value - mean);
+    }
+    double deviation() const {
+      return std::sqrt(squares / static_cast<double>(std::max<std::size_t>(count, 1)));
+    }
   };
   std::map<std::string, Series> series_;
 };

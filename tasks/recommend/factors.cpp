@@ -124,4 +124,30 @@ Result<Factors> alternate_least_squares(const PairMatrix& by_user, const PairMat
   return Factors{settings.factors, as_floats(users), as_floats(items)};
 }
 
+std::vector<double> shared_gram(const Factors& factors, double regularization) {
+  const Eigen::Index k = index_of(factors.count);
+  const Eigen::Index items = k == 0 ? 0 : static_cast<Eigen::Index>(factors.items.size()) / k;
+  const RowMatrix y = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
+                          factors.items.data(), items, k)
+                          .cast<double>();
+  RowMatrix gram = y.transpose() * y;
+  gram.diagonal().array() += regularization;
+  return {gram.data(), gram.data() + gram.size()};
+}
+
+std::vector<float> fold_in(const Factors& factors, std::span<const double> gram, double alpha,
+                           std::span<const std::pair<std::uint32_t, double>> values) {
+  const Eigen::Index k = index_of(factors.count);
+  Eigen::MatrixXd own = Eigen::Map<const RowMatrix>(gram.data(), k, k);
+  Eigen::VectorXd sum = Eigen::VectorXd::Zero(k);
+  for (const auto& [item, value] : values) {
+    const Eigen::VectorXd y =
+        Eigen::Map<const Eigen::VectorXf>(factors.items.data() + item * factors.count, k).cast<double>();
+    own.selfadjointView<Eigen::Lower>().rankUpdate(y, alpha * value);
+    sum += (1 + alpha * value) * y;
+  }
+  const Eigen::VectorXf x = own.selfadjointView<Eigen::Lower>().ldlt().solve(sum).cast<float>();
+  return {x.data(), x.data() + x.size()};
+}
+
 }  // namespace millrace::tasks

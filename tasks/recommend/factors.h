@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "base/random.h"
@@ -49,5 +50,12 @@ struct Factors {
 // Cancelled.
 Result<Factors> alternate_least_squares(const PairMatrix& by_user, const PairMatrix& by_item,
                                         const FactorSettings& settings, Random random);
+
+// The sum of y y' over the items' factors, with the regularization on its diagonal: (count, count).
+std::vector<double> shared_gram(const Factors& factors, double regularization);
+// Factors of a user who did things with items, when the items' stay as they are: one row of the above. `gram`
+// is shared_gram's; `values` are items and how often or how much, each item once.
+std::vector<float> fold_in(const Factors& factors, std::span<const double> gram, double alpha,
+                           std::span<const std::pair<std::uint32_t, double>> values);
 
 }  // namespace millrace::tasks

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "tasks/recommend/recommend_model.h"
 #include "tasks/training/hyperparameters.h"
@@ -18,7 +19,13 @@ constexpr std::size_t kCuts[] = {5, 10, 25};  // of the metrics
 constexpr std::uint64_t kTestUsersOf = 10;    // one user of so many
 constexpr std::size_t kTestUsersMax = 20'000;
 constexpr std::int64_t kFactorsImplicit = 32, kFactorsExplicit = 4;
-constexpr double kRegularizationImplicit = 0.1, kRegularizationExplicit = 1;
+constexpr double kRegularizationImplicit = 1, kRegularizationExplicit = 1;
+// Of events with regularization auto: tried from the middle one on upwards, else downwards, as long as what
+// was held back is found better.
+constexpr double kRegularizations[] = {0.1, 1, 5, 20, 60, 180, 600};
+constexpr std::size_t kRegularizationMiddle = 3;
+constexpr int kChoosingIterations = 8;
+constexpr std::size_t kChoosingUsers = 500;       // at least so many are asked about, of those there are
 constexpr double kExplicitFactorShrinkage = 0.3;  // regularization of factors of ratings
 
 constexpr HyperParameterRule kAlsRules[] = {
@@ -28,7 +35,7 @@ constexpr HyperParameterRule kAlsRules[] = {
      "numbers of a user and an item; auto: 32, explicit 4"},
     {"iterations", Integer, "15", 1, 1000, "", false, "of alternating least squares"},
     {"regularization", Real, "auto", 0, 1e6, "auto", false,
-     "auto: 0.1; explicit 1, times the usual shrinkage"},
+     "auto: by events held back, from 0.1 to 600; explicit 1, times the usual shrinkage"},
     {"alpha", Real, "10", 0, 1e6, "", false, "implicit: confidence of a pair is 1 + alpha * value"},
     {"context_columns", Text, "", 0, 0, "", false,
      "explicit: columns of the surroundings, with commas between"},
@@ -47,6 +54,17 @@ constexpr HyperParameterRule kSimilarityRules[] = {
     {"similarity", Choice, "cosine", 0, 0, "cosine|co-occurrence", false, "how items are compared"},
     {"neighbours", Integer, "100", 1, 10'000, "", false, "similar items that are kept of each"},
     {"shrinkage", Real, "10", 0, 1e6, "", false, "cosine: users in common that make half of it"},
+    {"event_value_threshold", Real, "-1e300", -1e300, 1e300, "", false, "events of less do not count"},
+    {"evaluate", Boolean, "true", 0, 0, "", false,
+     "hold events back for metrics when there is no channel test"},
+    {"user_column", Text, "USER_ID", 0, 0, "", false, "column of users"},
+    {"item_column", Text, "ITEM_ID", 0, 0, "", false, "column of items"},
+    {"timestamp_column", Text, "TIMESTAMP", 0, 0, "", false, "column of times, if there is one"},
+    {"value_column", Text, "EVENT_VALUE", 0, 0, "", false,
+     "column of values, if there is one; `target` names it, too"},
+};
+
+constexpr HyperParameterRule kPopularityRules[] = {
     {"event_value_threshold", Real, "-1e300", -1e300, 1e300, "", false, "events of less do not count"},
     {"evaluate", Boolean, "true", 0, 0, "", false,
      "hold events back for metrics when there is no channel test"},
@@ -87,7 +105,10 @@ class RecommendFit {
   Result<std::unique_ptr<const RecommendModel>> fit(const Interactions& interactions, bool report_progress);
   Status fit_ratings(const Interactions& interactions, RecommendState& state, bool report_progress);
   FactorSettings factor_settings(bool report_progress);
-  std::pair<Interactions, Truth> hold_back(const Interactions& interactions) const;
+  std::pair<Interactions, Truth> hold_back(const Interactions& interactions, std::uint64_t one_of) const;
+  Status choose_regularization(const Interactions& interactions);
+  Result<std::map<std::string, double>> ranking_metrics(const RecommendModel& model,
+                                                        const Truth& truth) const;
   Truth truth_of(const Interactions& test, const Interactions& train) const;
   Status evaluate(const RecommendModel& model, const Truth& truth, const std::string& part);
   Status test(const RecommendModel& model, const Interactions& train);
@@ -103,6 +124,8 @@ class RecommendFit {
   const FitContext& context_;
   InteractionColumns columns_;
   std::map<std::string, double> metrics_;
+  double regularization_ = kRegularizationImplicit;  // of events; chosen unless it is given
+  bool choosing_ = false;
 };
 
 Status RecommendFit::read_columns() {
@@ -141,7 +164,8 @@ FactorSettings RecommendFit::factor_settings(bool report_progress) {
       read_.integer_or("factors", explicit_values ? kFactorsExplicit : kFactorsImplicit));
   settings.iterations = static_cast<int>(read_.integer("iterations"));
   settings.regularization =
-      read_.real_or("regularization", explicit_values ? kRegularizationExplicit : kRegularizationImplicit);
+      read_.real_or("regularization", explicit_values ? kRegularizationExplicit : regularization_);
+  if (choosing_) settings.iterations = std::min(settings.iterations, kChoosingIterations);
   if (explicit_values) settings.regularization *= kExplicitFactorShrinkage;
   settings.alpha = explicit_values ? -1 : read_.real("alpha");
   settings.threads = context_.threads;
@@ -201,7 +225,8 @@ Result<std::unique_ptr<const RecommendModel>> RecommendFit::fit(const Interactio
     MR_TRY(factors, alternate_least_squares(by_user, transposed(by_user, state.items.size()), settings,
                                             Random(context_.seed).derive("factors")));
     state.factors = std::move(factors);
-  } else {
+    state.alpha = settings.alpha, state.regularization = settings.regularization;
+  } else if (algorithm_ == "item-similarity") {
     const Similarity kind =
         read_.text("similarity") == "cosine" ? Similarity::Cosine : Similarity::CoOccurrence;
     MR_TRY(neighbours,
@@ -210,13 +235,13 @@ Result<std::unique_ptr<const RecommendModel>> RecommendFit::fit(const Interactio
                          context_.cancelled));
     state.neighbours = std::move(neighbours);
   }
-  by_user.values.clear();
   state.seen = std::move(by_user);
   return std::make_unique<const RecommendModel>(std::move(state));
 }
 
-// A tenth of the users with two events or more loses the last tenth of them, at least one.
-std::pair<Interactions, Truth> RecommendFit::hold_back(const Interactions& interactions) const {
+// One of so many of the users with two events or more loses the last tenth of them, at least one.
+std::pair<Interactions, Truth> RecommendFit::hold_back(const Interactions& interactions,
+                                                       std::uint64_t one_of) const {
   std::vector<std::vector<std::size_t>> of_user(interactions.users.size());
   for (std::size_t i = 0; i < interactions.events.size(); ++i)
     of_user[interactions.events[i].user].push_back(i);
@@ -224,7 +249,7 @@ std::pair<Interactions, Truth> RecommendFit::hold_back(const Interactions& inter
   Truth truth;
   for (std::uint32_t user = 0; user < of_user.size() && truth.users.size() < kTestUsersMax; ++user) {
     std::vector<std::size_t>& events = of_user[user];
-    if (events.size() < 2 || hash64(interactions.users[user], context_.seed) % kTestUsersOf != 0) continue;
+    if (events.size() < 2 || hash64(interactions.users[user], context_.seed) % one_of != 0) continue;
     std::ranges::stable_sort(events, {}, [&](std::size_t i) { return interactions.events[i].time; });
     const std::size_t count = std::max<std::size_t>(1, events.size() / 10);
     std::set<std::uint32_t> items, before;
@@ -261,7 +286,8 @@ Truth RecommendFit::truth_of(const Interactions& test, const Interactions& train
   return truth;
 }
 
-Status RecommendFit::evaluate(const RecommendModel& model, const Truth& truth, const std::string& part) {
+Result<std::map<std::string, double>> RecommendFit::ranking_metrics(const RecommendModel& model,
+                                                                    const Truth& truth) const {
   double precision[std::size(kCuts)] = {}, gain[std::size(kCuts)] = {}, reciprocal = 0;
   std::set<std::uint32_t> recommended;
   std::size_t items = 0;
@@ -285,16 +311,57 @@ Status RecommendFit::evaluate(const RecommendModel& model, const Truth& truth, c
       precision[c] += hits / static_cast<double>(kCuts[c]), gain[c] += discounted / ideal;
     }
   }
+  std::map<std::string, double> out;
+  if (truth.users.empty()) return out;
   const double users = static_cast<double>(truth.users.size());
-  for (std::size_t c = 0; users > 0 && c < std::size(kCuts); ++c) {
+  for (std::size_t c = 0; c < std::size(kCuts); ++c) {
     const std::string cut = std::to_string(kCuts[c]);
-    report(part + ":precision_at_" + cut, precision[c] / users);
-    report(part + ":normalized_discounted_cumulative_gain_at_" + cut, gain[c] / users);
+    out["precision_at_" + cut] = precision[c] / users;
+    out["normalized_discounted_cumulative_gain_at_" + cut] = gain[c] / users;
   }
-  if (users > 0) {
-    report(part + ":mean_reciprocal_rank_at_25", reciprocal / users);
-    report(part + ":coverage", static_cast<double>(recommended.size()) / static_cast<double>(items));
+  out["mean_reciprocal_rank_at_25"] = reciprocal / users;
+  out["coverage"] = static_cast<double>(recommended.size()) / static_cast<double>(items);
+  return out;
+}
+
+Status RecommendFit::evaluate(const RecommendModel& model, const Truth& truth, const std::string& part) {
+  MR_TRY(metrics, ranking_metrics(model, truth));
+  for (const auto& [name, value] : metrics) report(part + ":" + name, value);
+  return {};
+}
+
+// How much the factors are held back decides between what all have in common and what only few show; by the
+// gain on the last events of users, it depends on the data by factors of a thousand.
+Status RecommendFit::choose_regularization(const Interactions& interactions) {
+  const auto [rest, truth] = hold_back(
+      interactions, std::clamp<std::uint64_t>(interactions.users.size() / kChoosingUsers, 1, kTestUsersOf));
+  if (truth.users.empty() || rest.events.empty()) return {};
+  choosing_ = true;
+  double best = -1;
+  const auto is_better = [&](std::size_t place) -> Result<bool> {
+    const double before = std::exchange(regularization_, kRegularizations[place]);
+    MR_TRY(model, fit(rest, false));
+    MR_TRY(metrics, ranking_metrics(*model, truth));
+    const double gain = metrics["normalized_discounted_cumulative_gain_at_25"];
+    if (!(gain > best)) {
+      regularization_ = before;
+      return false;
+    }
+    best = gain;
+    return true;
+  };
+  MR_DO(is_better(kRegularizationMiddle));
+  bool upwards = false;
+  for (std::size_t place = kRegularizationMiddle + 1; place < std::size(kRegularizations); ++place) {
+    MR_TRY(better, is_better(place));
+    if (!better) break;
+    upwards = true;
   }
+  for (std::size_t place = kRegularizationMiddle; !upwards && place-- > 0;) {
+    MR_TRY(better, is_better(place));
+    if (!better && best > 0) break;
+  }
+  choosing_ = false;
   return {};
 }
 
@@ -321,8 +388,9 @@ Result<Fitted> RecommendFit::run() {
   MR_DO(read_columns());
   MR_TRY(interactions, read_interactions(data_.train, columns_));
   MR_DO(check_values(interactions, "train"));
+  if (als() && !ratings() && read_.is_auto("regularization")) MR_DO(choose_regularization(interactions));
   if (!data_.other && !ratings() && read_.boolean("evaluate")) {
-    const auto [rest, truth] = hold_back(interactions);
+    const auto [rest, truth] = hold_back(interactions, kTestUsersOf);
     if (!truth.users.empty() && !rest.events.empty()) {
       MR_TRY(model, fit(rest, false));
       MR_DO(evaluate(*model, truth, "validation"));
@@ -360,8 +428,14 @@ Result<Fitted> fit_similarity(const HyperParameters& parameters, const ObjectCha
   return RecommendFit("item-similarity", kSimilarityRules, parameters, data, context).run();
 }
 
+Result<Fitted> fit_popularity(const HyperParameters& parameters, const ObjectChannels& data,
+                              const FitContext& context) {
+  return RecommendFit("popularity-count", kPopularityRules, parameters, data, context).run();
+}
+
 constexpr OwnForm kAlsForm{check_als, fit_als, "text/csv", "test"};
 constexpr OwnForm kSimilarityForm{check_similarity, fit_similarity, "text/csv", "test"};
+constexpr OwnForm kPopularityForm{check_similarity, fit_popularity, "text/csv", "test"};
 
 }  // namespace
 
@@ -382,6 +456,13 @@ std::span<const std::string_view> item_similarity_metrics() {
 }
 const OwnForm& item_similarity_form() {
   return kSimilarityForm;
+}
+
+std::span<const HyperParameterRule> popularity_count_rules() {
+  return kPopularityRules;
+}
+const OwnForm& popularity_count_form() {
+  return kPopularityForm;
 }
 
 }  // namespace millrace::tasks

@@ -1,9 +1,10 @@
 #pragma once
-// als and item-similarity: recommendations from what users did with items (interactions.h).
+// als, item-similarity and popularity-count: recommendations from what users did with items (interactions.h).
 //
 // als, predictor implicit: factors of users and items (factors.h) from events, each event or its EVENT_VALUE
 // making a pair surer; predictor explicit: EVENT_VALUE is a rating, predicted by effects (ratings.h) and
 // factors of what they leave. item-similarity: items go together that the same users have (similar.h).
+// popularity-count: what most events are of, a baseline (its metrics are item-similarity's).
 //
 // Metrics are Personalize's. Without a channel `test` a tenth of the users, drawn by the seed, is held back
 // with the last tenth of their events, the model is fitted without these and asked for 25 items, and then
@@ -26,7 +27,9 @@ const OwnForm& als_form();
 std::span<const HyperParameterRule> item_similarity_rules();
 std::span<const std::string_view> item_similarity_metrics();
 const OwnForm& item_similarity_form();
-// Either's model.
+std::span<const HyperParameterRule> popularity_count_rules();
+const OwnForm& popularity_count_form();
+// The model of any of them.
 Result<std::unique_ptr<const Model>> load_recommender(std::string_view bytes);
 
 }  // namespace millrace::tasks

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -13,7 +14,8 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::string_view kRecommendMagic = "MRRC";
-constexpr std::uint8_t kRecommendVersion = 1;
+constexpr std::uint8_t kRecommendVersion = 2, kRecommendFirstVersion = 1;  // the first knows no events
+constexpr std::size_t kEventsMax = 10'000;                                 // of a request
 constexpr std::int64_t kResultsDefault = 25, kResultsMax = 10'000;
 
 double dot(const float* a, const float* b, std::size_t count) {
@@ -48,8 +50,23 @@ struct RecommendModel::Ranked {
   bool ranking = false;
 };
 
-std::vector<double> RecommendModel::user_scores(std::int64_t user,
-                                                const std::vector<std::string>& context) const {
+RecommendModel::RecommendModel(RecommendState state)
+    : state_(std::move(state)),
+      gram_(state_.alpha >= 0 ? shared_gram(state_.factors, state_.regularization) : std::vector<double>()) {}
+
+// What the model knows of the user and the events together.
+RecommendModel::Events RecommendModel::with_seen(std::int64_t user, const Events& events) const {
+  std::map<std::uint32_t, double> sums(events.begin(), events.end());
+  if (user >= 0) {
+    const std::size_t place = static_cast<std::size_t>(user);
+    for (std::size_t at = state_.seen.begin[place]; at < state_.seen.begin[place + 1]; ++at)
+      sums[state_.seen.columns[at]] += state_.seen.values[at];
+  }
+  return {sums.begin(), sums.end()};
+}
+
+std::vector<double> RecommendModel::user_scores(std::int64_t user, const std::vector<std::string>& context,
+                                                const Events& events) const {
   const std::size_t items = state_.items.size(), k = state_.factors.count;
   if (state_.ratings) {
     std::vector<double> scores(items);
@@ -57,25 +74,26 @@ std::vector<double> RecommendModel::user_scores(std::int64_t user,
     for (std::size_t i = 0; i < items; ++i) scores[i] = pair_score(name, state_.items[i], context);
     return scores;
   }
-  if (user < 0) return state_.popularity;
-  const std::size_t place = static_cast<std::size_t>(user);
+  if ((user < 0 && events.empty()) || state_.algorithm == "popularity-count") return state_.popularity;
   std::vector<double> scores(items, 0.0);
   if (state_.algorithm == "als") {
-    for (std::size_t i = 0; i < items; ++i)
-      scores[i] = dot(state_.factors.users.data() + place * k, state_.factors.items.data() + i * k, k);
+    const std::vector<float> folded =
+        events.empty() ? std::vector<float>()
+                       : fold_in(state_.factors, gram_, state_.alpha, with_seen(user, events));
+    const float* of_user =
+        events.empty() ? state_.factors.users.data() + static_cast<std::size_t>(user) * k : folded.data();
+    for (std::size_t i = 0; i < items; ++i) scores[i] = dot(of_user, state_.factors.items.data() + i * k, k);
     return scores;
   }
-  for (std::size_t at = state_.seen.begin[place]; at < state_.seen.begin[place + 1]; ++at) {
-    const std::uint32_t item = state_.seen.columns[at];
+  for (const auto& [item, value] : with_seen(user, events))
     for (std::size_t n = state_.neighbours.begin[item]; n < state_.neighbours.begin[item + 1]; ++n)
       scores[state_.neighbours.items[n]] += static_cast<double>(state_.neighbours.similarities[n]);
-  }
   return scores;
 }
 
 std::vector<double> RecommendModel::item_scores(std::int64_t item) const {
   const std::size_t items = state_.items.size(), k = state_.factors.count;
-  if (item < 0) return state_.popularity;
+  if (item < 0 || state_.algorithm == "popularity-count") return state_.popularity;
   const std::size_t place = static_cast<std::size_t>(item);
   std::vector<double> scores(items, 0.0);
   if (state_.algorithm != "als") {
@@ -132,6 +150,43 @@ std::vector<bool> RecommendModel::unseen_items(std::int64_t user) const {
   return allowed;
 }
 
+// Items that the model does not know are left out: nothing is known of them.
+Result<RecommendModel::Events> RecommendModel::parse_events(const Json& list,
+                                                            const std::string& where) const {
+  if (!list.is_array()) return invalid(where + ": expected a list of events");
+  if (list.size() > kEventsMax)
+    return fail(ErrorCode::LimitExceeded, where + ": more than " + std::to_string(kEventsMax) + " events");
+  if (state_.ratings)
+    return invalid(where + ": a model of ratings takes no events", "train with predictor implicit");
+  if (state_.algorithm == "als" && state_.alpha < 0)
+    return invalid(where + ": the model is of an earlier version and takes no events", "train it again");
+  std::map<std::uint32_t, double> sums;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string at = where + "[" + std::to_string(i) + "]";
+    if (!list[i].is_object() || !list[i].contains("itemId"))
+      return invalid(at + ": expected an object with itemId", "write {\"itemId\": \"a\", \"eventValue\": 1}");
+    double value = 1;
+    std::string item;
+    for (const auto& [key, field] : list[i].items()) {
+      if (key == "itemId") {
+        MR_TRY(id, id_of(field, at + ".itemId"));
+        item = std::move(id);
+      } else if (key == "eventValue") {
+        if (!field.is_number() || !(field.get<double>() >= 0))
+          return invalid(at + ".eventValue: expected a number of at least 0, got " +
+                         field.dump().substr(0, 60));
+        value = field.get<double>();
+      } else if (key != "eventType" && key != "eventId" && key != "sentAt") {
+        return invalid(at + ": there is no field '" + key.substr(0, 60) + "'",
+                       "an event has itemId, eventValue, eventType, eventId and sentAt");
+      }
+    }
+    if (const std::int64_t place = place_of(state_.items, item); place >= 0)
+      sums[static_cast<std::uint32_t>(place)] += value;
+  }
+  return Events(sums.begin(), sums.end());
+}
+
 Result<RecommendModel::Ranked> RecommendModel::rank(const Json& request, const std::string& where) const {
   constexpr const char* kForm = "write {\"userId\": \"7\", \"numResults\": 10} or {\"itemId\": \"a\"}";
   if (!request.is_object()) return invalid(where + "expected an object", kForm);
@@ -139,6 +194,7 @@ Result<RecommendModel::Ranked> RecommendModel::rank(const Json& request, const s
   std::int64_t count = kResultsDefault;
   std::vector<std::string> include, exclude, listed, context(state_.columns.context.size());
   bool keep_seen = false, has_include = false;
+  Events events;
   for (const auto& [key, value] : request.items()) {
     if (key == "userId") {
       MR_TRY(id, id_of(value, where + key));
@@ -153,6 +209,9 @@ Result<RecommendModel::Ranked> RecommendModel::rank(const Json& request, const s
     } else if (key == "inputList") {
       MR_TRY(texts, text_list(value, where + key));
       listed = std::move(texts);
+    } else if (key == "eventList") {
+      MR_TRY(parsed, parse_events(value, where + key));
+      events = std::move(parsed);
     } else if (key == "context") {
       if (!value.is_object()) return invalid(where + "context: expected an object");
       for (const auto& [name, text] : value.items()) {
@@ -178,26 +237,37 @@ Result<RecommendModel::Ranked> RecommendModel::rank(const Json& request, const s
       }
     } else {
       return invalid(where + "there is no field '" + key.substr(0, 60) + "'",
-                     "a request has userId, itemId, numResults, inputList, filter and context");
+                     "a request has userId, itemId, numResults, inputList, eventList, filter and context");
     }
   }
   if (user.empty() == item.empty()) return invalid(where + "expected either userId or itemId", kForm);
+  if (user.empty() && request.contains("eventList"))
+    return invalid(where + "eventList: events are a user's: send userId");
   Ranked ranked;
   const std::int64_t user_place = place_of(state_.users, user), item_place = place_of(state_.items, item);
   if (!listed.empty()) {
     if (user.empty()) return invalid(where + "inputList: a list is ordered for a user: send userId");
     ranked.ranking = true;
-    for (const std::string& name : listed) ranked.listed.emplace_back(name, pair_score(user, name, context));
+    const std::vector<double> scores =
+        events.empty() ? std::vector<double>() : user_scores(user_place, context, events);
+    for (const std::string& name : listed) {
+      const std::int64_t place = place_of(state_.items, name);
+      ranked.listed.emplace_back(name, events.empty() ? pair_score(user, name, context)
+                                       : place < 0    ? 0
+                                                      : scores[static_cast<std::size_t>(place)]);
+    }
     std::ranges::stable_sort(ranked.listed, std::greater(), [](const auto& entry) { return entry.second; });
     return ranked;
   }
   if (!item.empty() && state_.algorithm == "als" && state_.factors.count == 0)
     return invalid(where + "itemId: the model has no factors to compare items by",
                    "train with factors of at least 1");
-  ranked.scores = user.empty() ? item_scores(item_place) : user_scores(user_place, context);
+  ranked.scores = user.empty() ? item_scores(item_place) : user_scores(user_place, context, events);
   std::vector<bool> allowed =
       keep_seen || user.empty() ? std::vector<bool>(state_.items.size(), true) : unseen_items(user_place);
   if (item_place >= 0) allowed[static_cast<std::size_t>(item_place)] = false;
+  if (!keep_seen)
+    for (const auto& event : events) allowed[event.first] = false;
   if (has_include) {
     std::vector<bool> wanted(allowed.size(), false);
     for (const std::string& name : include)
@@ -330,11 +400,17 @@ std::string RecommendModel::save() const {
     put_texts(writer, effect.levels);
     writer.put(std::span<const double>(effect.values));
   }
+  writer.put(s.alpha).put(s.regularization).put(std::span<const double>(s.seen.values));
   return std::move(writer).finish();
 }
 
 Result<std::unique_ptr<const Model>> load_recommender(std::string_view bytes) {
-  MR_TRY(reader, ModelReader::open("recommendation", kRecommendMagic, kRecommendVersion, bytes));
+  const auto open = [&](std::uint8_t version) {
+    return ModelReader::open("recommendation", kRecommendMagic, version, bytes);
+  };
+  auto newest = open(kRecommendVersion);
+  const bool knows_events = newest.has_value();
+  MR_TRY(reader, knows_events ? std::move(newest) : open(kRecommendFirstVersion));
   bool good = true;
   RecommendState s;
   const std::vector<std::string> names = read_texts(reader, good);
@@ -363,18 +439,25 @@ Result<std::unique_ptr<const Model>> load_recommender(std::string_view bytes) {
            finite_numbers(effect.values);
     s.effects.effects.push_back(std::move(effect));
   }
+  if (knows_events) {
+    s.alpha = reader.real(), s.regularization = reader.real(), s.seen.values = reader.reals();
+  } else {
+    s.seen.values.assign(s.seen.columns.size(), 1.0);
+  }
   if (good) {
     s.algorithm = names[0], s.columns.user = names[1], s.columns.item = names[2], s.columns.time = names[3],
     s.columns.value = names[4];
     const std::size_t users = s.users.size(), items = s.items.size();
-    const bool als = s.algorithm == "als";
-    good = (als || s.algorithm == "item-similarity") && std::ranges::is_sorted(s.users) &&
+    const bool als = s.algorithm == "als", similar = s.algorithm == "item-similarity";
+    good = (als || similar || s.algorithm == "popularity-count") && std::ranges::is_sorted(s.users) &&
            std::ranges::is_sorted(s.items) && users > 0 && items > 0 && s.seen.begin.size() == users + 1 &&
            s.seen.begin.back() == s.seen.columns.size() && below(s.seen.columns, items) &&
-           s.popularity.size() == items && finite_numbers(s.popularity) &&
+           s.seen.values.size() == s.seen.columns.size() && finite_numbers(s.seen.values) &&
+           std::isfinite(s.alpha) && (s.alpha < 0 || (als && !s.ratings)) && s.regularization >= 0 &&
+           std::isfinite(s.regularization) && s.popularity.size() == items && finite_numbers(s.popularity) &&
            s.factors.users.size() == (als ? users * s.factors.count : 0) &&
            s.factors.items.size() == (als ? items * s.factors.count : 0) && finite_numbers(s.factors.users) &&
-           finite_numbers(s.factors.items) && s.neighbours.begin.size() == (als ? 1 : items + 1) &&
+           finite_numbers(s.factors.items) && s.neighbours.begin.size() == (similar ? items + 1 : 1) &&
            s.neighbours.begin.back() == s.neighbours.items.size() &&
            s.neighbours.items.size() == s.neighbours.similarities.size() &&
            below(s.neighbours.items, items) && finite_numbers(s.neighbours.similarities) &&

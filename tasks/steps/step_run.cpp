@@ -126,7 +126,7 @@ void StepRun::guarded(const std::function<void()>& part) {
 Result<Json> StepRun::run(const std::function<Result<Json>()>& work) {
   const CpuScope scope(&meter_);
   began_ = context_.clock().uptime();
-  context_.used(0, resident_bytes());
+  context_.holds(resident_bytes());
   guarded([this] { describe(); });
   Result<std::optional<Json>> reused = std::optional<Json>();
   guarded([&] { reused = reuse(); });
@@ -137,7 +137,7 @@ Result<Json> StepRun::run(const std::function<Result<Json>()>& work) {
   }
   const Result<Json> result = *reused ? Result<Json>(**reused) : work();
   if (result && source_.empty()) guarded([&] { describe_results(*result); });
-  context_.used(0, resident_bytes());
+  context_.holds(resident_bytes());
   ended_ = context_.clock().uptime();
   return result;
 }

@@ -18,15 +18,27 @@ namespace {
 using enum HyperParameterRule::Type;
 
 constexpr std::size_t kTextsMax = 50'000'000, kLabelsMax = 100'000;
+// BlazingText's defaults are for millions of texts. Of fewer than so many a few passes of small steps learn
+// next to nothing, and rare words are most of what there is.
+constexpr std::size_t kFewTexts = 50'000;
+constexpr std::int64_t kEpochsFull = 5, kEpochsMost = 25, kTextsOfEpochs = 60'000;
+constexpr double kRateFull = 0.05, kRateFew = 0.2;
+constexpr std::int64_t kDimensionsFull = 100, kDimensionsFew = 16, kMinCountFull = 5, kMinCountFew = 1;
+constexpr std::size_t kLabelsOfFewDimensions = 16;
 constexpr std::size_t kExamplesBetweenChecks = 256;  // of whether to stop
 
 constexpr HyperParameterRule kBlazingtextRules[] = {
     {"mode", Choice, "", 0, 0, "supervised", true,
      "word vectors (skipgram, cbow, batch_skipgram) are not offered"},
-    {"epochs", Integer, "5", 1, 10'000, "", false, "passes over the texts"},
-    {"learning_rate", Real, "0.05", 1e-6, 100, "", false, "of the first step; it falls to 0"},
-    {"vector_dim", Integer, "100", 1, 10'000, "", false, "numbers of a feature's vector"},
-    {"min_count", Integer, "5", 0, 1e9, "", false, "words that come less often have no vector of their own"},
+    {"epochs", Integer, "auto", 1, 10'000, "auto", false,
+     "passes over the texts; auto: 5, and up to 25 of fewer than 12,000 texts"},
+    {"learning_rate", Real, "auto", 1e-6, 100, "auto", false,
+     "of the first step; it falls to 0; auto: 0.05, of fewer than 50,000 texts 0.2"},
+    {"vector_dim", Integer, "auto", 1, 10'000, "auto", false,
+     "numbers of a feature's vector; auto: 100, of fewer than 50,000 texts 16, or 32 with more than 16 "
+     "labels"},
+    {"min_count", Integer, "auto", 0, 1e9, "auto", false,
+     "words that come less often have no vector of their own; auto: 5, of fewer than 50,000 texts 1"},
     {"word_ngrams", Integer, "2", 1, 20, "", false, "words of the longest run"},
     {"buckets", Integer, "2000000", 1, 1e9, "", false, "numbers that the runs share"},
     {"subwords", Boolean, "True", 0, 0, "", false, "runs of characters, too"},
@@ -41,10 +53,6 @@ constexpr HyperParameterRule kBlazingtextRules[] = {
 };
 
 constexpr std::string_view kBlazingtextMetrics[] = {"validation:accuracy", "train:accuracy"};
-
-struct LabelledTexts {
-  std::vector<std::string> texts, labels;
-};
 
 Status take_fasttext_lines(const ObjectChannel::Object& object, LabelledTexts& out) {
   std::string_view rest = object.bytes;
@@ -72,7 +80,7 @@ Status take_fasttext_lines(const ObjectChannel::Object& object, LabelledTexts& o
 }
 
 Status take_csv_rows(const ObjectChannel::Object& object, const std::string& text_column, std::string target,
-                     LabelledTexts& out) {
+                     bool gaps, LabelledTexts& out) {
   CsvOptions options;
   options.header = false;
   MR_TRY(head, parse_csv(first_csv_record(object.bytes), object.name, options));
@@ -96,6 +104,7 @@ Status take_csv_rows(const ObjectChannel::Object& object, const std::string& tex
   for (std::size_t i = 0; i < table.rows; ++i) {
     std::string label = labels.texts[i];
     if (label.starts_with(kLabelPrefix)) label.erase(0, kLabelPrefix.size());
+    if (label.empty() && gaps) continue;
     if (label.empty())
       return invalid(object.name + ": row " + std::to_string(i + 1) + ", column '" + target +
                      "': the label is missing");
@@ -105,7 +114,7 @@ Status take_csv_rows(const ObjectChannel::Object& object, const std::string& tex
 }
 
 Result<LabelledTexts> read_texts_of(const ObjectChannel& channel, const std::string& text_column,
-                                    const std::string& target) {
+                                    const std::string& target, bool gaps) {
   LabelledTexts out;
   for (const ObjectChannel::Object& object : channel.objects) {
     const std::size_t at = object.bytes.find_first_not_of(" \t\r\n");
@@ -115,7 +124,7 @@ Result<LabelledTexts> read_texts_of(const ObjectChannel& channel, const std::str
     if (fasttext)
       MR_DO(take_fasttext_lines(object, out));
     else
-      MR_DO(take_csv_rows(object, text_column, target, out));
+      MR_DO(take_csv_rows(object, text_column, target, gaps, out));
     if (out.texts.size() > kTextsMax)
       return fail(ErrorCode::LimitExceeded,
                   channel.name + ": more than " + std::to_string(kTextsMax) + " texts");
@@ -141,11 +150,19 @@ class TextFit {
 
   Result<Fitted> run() {
     const std::string text_column(read_.text("text_column"));
-    MR_TRY(train, read_texts_of(data_.train, text_column, data_.target));
+    MR_TRY(train, read_texts_of(data_.train, text_column, data_.target, false));
     if (data_.other) {
-      MR_TRY(validation, read_texts_of(*data_.other, text_column, data_.target));
+      MR_TRY(validation, read_texts_of(*data_.other, text_column, data_.target, false));
       validation_ = std::move(validation);
     }
+    return fit(train);
+  }
+
+  Result<Fitted> fit(const LabelledTexts& train) {
+    few_ = train.texts.size() < kFewTexts;
+    epochs_ = read_.integer_or(
+        "epochs",
+        std::clamp(kTextsOfEpochs / static_cast<std::int64_t>(train.texts.size()), kEpochsFull, kEpochsMost));
     MR_DO(number_labels(train));
     MR_DO(number_features(train));
     start_weights();
@@ -176,6 +193,8 @@ class TextFit {
   std::vector<std::string> labels_;
   Corpus corpus_;
   std::size_t d_ = 0;
+  bool few_ = false;  // texts
+  std::int64_t epochs_ = 0;
   std::vector<float> vectors_, output_, mean_, gradient_, scores_;
   std::int64_t epochs_done_ = 0;
   double best_ = -1;
@@ -212,7 +231,7 @@ Status TextFit::number_features(const LabelledTexts& train) {
   std::unordered_map<std::uint64_t, std::int64_t> counts;  // only looked up
   for (const std::string& text : train.texts)
     for (const std::string& word : words_of(text, features_.normalize)) ++counts[word_key(word)];
-  const std::int64_t min_count = read_.integer("min_count");
+  const std::int64_t min_count = read_.integer_or("min_count", few_ ? kMinCountFew : kMinCountFull);
   std::unordered_map<std::uint64_t, std::uint32_t> places;
   for (std::size_t i = 0; i < train.texts.size(); ++i) {
     if (i % kExamplesBetweenChecks == 0 && cancelled())
@@ -232,7 +251,8 @@ Status TextFit::number_features(const LabelledTexts& train) {
 // Vectors begin at 0, so that a feature counts for what it has learnt; the labels' at random, so that they
 // differ.
 void TextFit::start_weights() {
-  d_ = static_cast<std::size_t>(read_.integer("vector_dim"));
+  const std::int64_t few = labels_.size() > kLabelsOfFewDimensions ? 2 * kDimensionsFew : kDimensionsFew;
+  d_ = static_cast<std::size_t>(read_.integer_or("vector_dim", few_ ? few : kDimensionsFull));
   vectors_.assign(corpus_.keys.size() * d_, 0.0f);
   output_.resize(labels_.size() * d_);
   Random random = random_.derive("output");
@@ -281,8 +301,8 @@ bool TextFit::step(std::size_t text, float rate) {
 
 Status TextFit::descend() {
   const std::size_t texts = corpus_.labels.size();
-  const std::int64_t epochs = read_.integer("epochs");
-  const double rate = read_.real("learning_rate"),
+  const std::int64_t epochs = epochs_;
+  const double rate = read_.real_or("learning_rate", few_ ? kRateFew : kRateFull),
                steps = static_cast<double>(texts) * static_cast<double>(epochs);
   std::vector<std::uint32_t> order(texts);
   std::iota(order.begin(), order.end(), 0u);
@@ -328,7 +348,6 @@ void TextFit::end_epoch(std::int64_t epoch, double accuracy) {
     if (context_.stop_early && context_.stop_early({name, value, epoch})) stop_ = true;
   };
   report("train:accuracy", accuracy);
-  const std::int64_t epochs = read_.integer("epochs");
   const bool early = read_.boolean("early_stopping");
   if (!validation_.texts.empty()) {
     const auto model = make_model();
@@ -351,7 +370,7 @@ void TextFit::end_epoch(std::int64_t epoch, double accuracy) {
   }
   if (!context_.progress) return;
   Progress progress;
-  progress.phase = "Training", progress.round = epoch + 1, progress.rounds = epochs;
+  progress.phase = "Training", progress.round = epoch + 1, progress.rounds = epochs_;
   context_.progress(progress);
 }
 
@@ -396,6 +415,17 @@ std::span<const std::string_view> blazingtext_metrics() {
 }
 const OwnForm& blazingtext_form() {
   return kTextForm;
+}
+
+Result<LabelledTexts> read_labelled_texts(const ObjectChannel& channel, const std::string& text_column,
+                                          const std::string& target, bool gaps) {
+  return read_texts_of(channel, text_column, target, gaps);
+}
+
+Result<Fitted> fit_labelled_texts(const HyperParameters& parameters, const LabelledTexts& train,
+                                  const FitContext& context) {
+  const ObjectChannels none;
+  return TextFit(parameters, none, context).fit(train);
 }
 
 }  // namespace millrace::tasks

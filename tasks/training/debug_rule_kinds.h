@@ -40,8 +40,8 @@ struct DebugRuleKind {
   // "gradients|weights": collections that on_tensors looks at unless the configuration names others; empty:
   // the configuration has to name some.
   std::string_view collections = {};
-  bool any_collections = false;  // the configuration may name others
-  bool report = false;           // finds nothing, writes a report of the model
+  bool compares_runs = false;  // with the tensors of another job
+  bool report = false;         // finds nothing, writes a report of the model
 };
 
 std::string rule_figure(double value);  // six significant digits

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/text.h"
 #include "tasks/arguments.h"
 #include "tasks/training/debug_rule_kinds.h"
 #include "tasks/training/hyperparameters.h"
@@ -146,8 +147,7 @@ std::vector<DebugRuleKind> all_rule_kinds() {
       {.name = "ExplodingTensor",
        .parameters = {{"only_nan", 0}},
        .on_metric = exploding,
-       .on_tensors = exploding_tensor,
-       .any_collections = true},
+       .on_tensors = exploding_tensor},
       {.name = "ClassImbalance", .parameters = {{"threshold_imbalance", 10}}, .on_data = imbalanced_classes},
       {.name = "TreeDepth", .parameters = {{"depth", 4}}, .on_trees = tree_depth},
       {.name = "FeatureImportanceOverweight",
@@ -177,6 +177,7 @@ constexpr std::string_view kOtherParameters[] = {"rule_to_invoke",
                                                  "mode",
                                                  "increment_step",
                                                  "use_loss_tensor",
+                                                 "other_trials",
                                                  "activation_inputs_regex",
                                                  "labels",
                                                  "predictions",
@@ -185,14 +186,8 @@ constexpr std::string_view kOtherParameters[] = {"rule_to_invoke",
 
 std::vector<std::string> parts_of(std::string_view text, char separator) {
   std::vector<std::string> out;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(separator), text.size());
-    std::string_view part = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    while (part.starts_with(' ')) part.remove_prefix(1);
-    while (part.ends_with(' ')) part.remove_suffix(1);
-    if (!part.empty()) out.emplace_back(part);
-  }
+  for (const std::string_view part : split(text, separator))
+    if (const std::string_view name = trimmed(part); !name.empty()) out.emplace_back(name);
   return out;
 }
 
@@ -244,7 +239,8 @@ Status choose_tensors(const Arguments& configuration, const std::map<std::string
                                  "it shows " + std::string(estimator->collections));
     return {};
   }
-  if (rule.collections.empty() && rule.patterns.empty() && metrics_too) rule.collections = shown;
+  const bool all = metrics_too || rule.kind->compares_runs;
+  if (rule.collections.empty() && rule.patterns.empty() && all) rule.collections = shown;
   if (rule.collections.empty() && rule.patterns.empty())
     return configuration.wrong("RuleParameters", rule_name + " needs collection_names or tensor_regex",
                                std::string(algorithm) + " shows " + std::string(estimator->collections));
@@ -350,6 +346,13 @@ Result<DebugRule> parse_rule(const Arguments& configuration, std::string_view al
     return configuration.wrong("RuleParameters", "TensorVariance needs max_threshold or min_threshold");
   if (kind->on_metric == loss_not_decreasing)
     rule.parameters["num_steps"] = std::max(1.0, rule.parameters["num_steps"]);
+  if (kind->compares_runs) {
+    const auto other = parameters.find("other_trials");
+    if (other == parameters.end() || trimmed(other->second).empty())
+      return configuration.wrong("RuleParameters", std::string(kind->name) + " needs other_trials",
+                                 "the name of a training job that saved tensors (DebugHookConfig)");
+    rule.other_trial = trimmed(other->second);
+  }
   MR_TRY(stops, stops_training(configuration, parameters));
   rule.stops = stops;
   return rule;
@@ -387,6 +390,15 @@ bool DebugRules::wants_tensors(std::int64_t step, bool begins_round) const {
     return rule.issue.empty() && rule.kind->on_tensors != nullptr &&
            (!rule.kind->collections.empty() || !rule.collections.empty() || !rule.patterns.empty());
   });
+}
+
+void DebugRules::look_up_others(OtherTensor look_up) {
+  for (DebugRule& rule : rules_) {
+    if (rule.other_trial.empty()) continue;
+    rule.other_sha256 = [look_up, job = rule.other_trial](const Tensor& tensor, std::int64_t step) {
+      return look_up(job, tensor, step);
+    };
+  }
 }
 
 std::vector<std::string> DebugRules::reports() const {

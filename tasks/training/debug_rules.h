@@ -12,6 +12,7 @@
 // Source: SageMaker developer guide, "List of Debugger built-in rules".
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -44,6 +45,8 @@ struct DebugRule {
   std::vector<NamePattern> patterns;
   std::map<std::string, std::vector<float>> remembered;  // of the step before, by name
   std::int64_t remembered_step = 0;
+  std::string other_trial;  // of SimilarAcrossRuns: the job to compare with
+  std::function<std::string(const Tensor&, std::int64_t step)> other_sha256;  // see look_up_others
 };
 
 class DebugRules {
@@ -59,6 +62,11 @@ class DebugRules {
   std::vector<std::string> reports() const;
   // A rule that was met before, by a run that was interrupted.
   void take_issue(std::size_t rule, std::string issue) { rules_[rule].issue = std::move(issue); }
+
+  // The SHA-256 that another job saved of a tensor in a step; empty: none. For SimilarAcrossRuns.
+  using OtherTensor =
+      std::function<std::string(const std::string& job, const Tensor& tensor, std::int64_t step)>;
+  void look_up_others(OtherTensor look_up);
 
   // What happens. Each returns the rules (their places) whose condition is met now for the first time.
   std::vector<std::size_t> on_metric(const MetricPoint& point);

@@ -31,7 +31,7 @@ double mean_over(std::span<const float> values, F&& f) {
   return count == 0 ? 0 : sum / static_cast<double>(count);
 }
 
-double variance_of(std::span<const float> values) {
+double tensor_variance_of(std::span<const float> values) {
   const double mean = mean_over(values, [](double x) { return x; });
   return mean_over(values, [&](double x) { return (x - mean) * (x - mean); });
 }
@@ -111,7 +111,7 @@ std::string poor_weight_initialization(DebugRule& rule, std::int64_t step,
           range < rule.parameters["distribution_range"])
         return "from the 5th to the 95th percentile of " + tensor->name + " it is " + rule_figure(range);
     } else {
-      const double variance = variance_of(tensor->values);
+      const double variance = tensor_variance_of(tensor->values);
       if (quietest.empty() || variance < least) least = variance, quietest = tensor->name;
       if (loudest.empty() || variance > most) most = variance, loudest = tensor->name;
     }
@@ -158,7 +158,7 @@ std::string all_zero(DebugRule& rule, std::int64_t, std::span<const Tensor* cons
 
 std::string tensor_variance(DebugRule& rule, std::int64_t, std::span<const Tensor* const> tensors) {
   for (const Tensor* tensor : tensors) {
-    const double variance = variance_of(tensor->values);
+    const double variance = tensor_variance_of(tensor->values);
     if (variance > rule.parameters["max_threshold"] || variance < rule.parameters["min_threshold"])
       return "the variance of " + tensor->name + " is " + rule_figure(variance);
   }
@@ -194,6 +194,17 @@ std::string unchanged_tensor(DebugRule& rule, std::int64_t step, std::span<const
     rule.remembered[tensor->name] = std::move(now);
   }
   return found;
+}
+
+// Tensors that are the same in two runs, bit for bit: the same seed, or weights that nothing changes.
+std::string similar_across_runs(DebugRule& rule, std::int64_t step, std::span<const Tensor* const> tensors) {
+  if (!rule.other_sha256) return {};
+  for (const Tensor* tensor : tensors) {
+    const std::string other = rule.other_sha256(*tensor, step);
+    if (!other.empty() && other == tensor_sha256(*tensor))
+      return tensor->name + " in step " + std::to_string(step) + " is that of " + rule.other_trial;
+  }
+  return {};
 }
 
 // The class with the largest share, or the label above one half.
@@ -277,18 +288,17 @@ std::span<const DebugRuleKind> tensor_rule_kinds() {
            {{"num_steps", kNotGiven}, {"large_threshold", 10}, {"small_threshold", 1e-8}, {"epsilon", 1e-9}},
        .on_tensors = weight_update_ratio,
        .collections = "weights"},
-      {.name = "AllZero",
-       .parameters = {{"threshold", 100}},
-       .on_tensors = all_zero,
-       .any_collections = true},
+      {.name = "AllZero", .parameters = {{"threshold", 100}}, .on_tensors = all_zero},
       {.name = "TensorVariance",
        .parameters = {{"max_threshold", kNotGiven}, {"min_threshold", kNotGiven}},
-       .on_tensors = tensor_variance,
-       .any_collections = true},
+       .on_tensors = tensor_variance},
       {.name = "UnchangedTensor",
        .parameters = {{"num_steps", 3}, {"rtol", 1e-5}, {"atol", 1e-8}, {"equal_nan", 0}},
-       .on_tensors = unchanged_tensor,
-       .any_collections = true},
+       .on_tensors = unchanged_tensor},
+      {.name = "SimilarAcrossRuns",
+       .parameters = {},
+       .on_tensors = similar_across_runs,
+       .compares_runs = true},
       {.name = "Confusion",
        .parameters = {{"category_no", kNotGiven}, {"min_diag", 0.9}, {"max_off_diag", 0.1}},
        .on_tensors = confusion,

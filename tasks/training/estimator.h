@@ -31,7 +31,13 @@ struct Dataset {
   std::vector<double> groups;              // (n,) or empty: the query that a row belongs to, of ranking
   std::vector<std::string> feature_names;  // (d,)
   std::string target_name;
-  std::int64_t first_row = 0;  // of a part: the number of its first row, for messages
+  std::int64_t first_row = 0;  // of a part: its first row, counted from 0 over the channel
+  // For messages: the objects that the rows are of, each with its first row, in order; may be empty.
+  struct Source {
+    std::string name;  // s3://…
+    std::int64_t first_row = 0;
+  };
+  std::vector<Source> sources = {};
 };
 
 struct MetricPoint {
@@ -74,6 +80,9 @@ struct AnswerForm {
   };
   std::string_view list = "predictions";
   std::vector<Field> fields = {{"score", Shape::Either}};
+  // Rows of JSON have a "predicted_label" as well: 1 for a score above a half; of several, the largest one's
+  // place.
+  bool label = false;
 };
 
 class RowStream;     // tasks/training/row_stream.h

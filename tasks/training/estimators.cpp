@@ -3,6 +3,7 @@
 #include "tasks/forecasting/forecasting.h"
 #include "tasks/recommend/recommend.h"
 #include "tasks/text/blazingtext.h"
+#include "tasks/text/text_ensemble.h"
 #include "tasks/training/ensemble/ensemble.h"
 #include "tasks/training/estimator.h"
 #include "tasks/training/factorization_machines.h"
@@ -117,6 +118,15 @@ std::span<const EstimatorKind> estimators() {
        .checkpoints = always_keeps_checkpoints,
        .task = "text-classification",
        .own_form = &blazingtext_form()},
+      {.name = "text-ensemble",
+       .summary = "Texts to labels by several models answering as one",
+       .rules = text_ensemble_rules(),
+       .metrics = text_ensemble_metrics(),
+       .default_metric = "validation:accuracy",
+       .make = nullptr,
+       .load = load_text_ensemble,
+       .task = "text-classification",
+       .own_form = &text_ensemble_form()},
       {.name = "als",
        .summary = "Recommendations by factors of users and items; ratings by effects and factors",
        .rules = als_rules(),
@@ -136,6 +146,15 @@ std::span<const EstimatorKind> estimators() {
        .load = load_recommender,
        .task = "recommendation",
        .own_form = &item_similarity_form()},
+      {.name = "popularity-count",
+       .summary = "Recommendations of what most events are of: a baseline",
+       .rules = popularity_count_rules(),
+       .metrics = item_similarity_metrics(),
+       .default_metric = "validation:normalized_discounted_cumulative_gain_at_25",
+       .make = nullptr,
+       .load = load_recommender,
+       .task = "recommendation",
+       .own_form = &popularity_count_form()},
   };
   return table;
 }

@@ -30,6 +30,7 @@ struct Assignment {
   std::vector<float> distance;         // (n,), squared
   double loss = 0;                     // weighted sum of them
   std::size_t changed = 0;             // rows that went to another centre than before
+  std::vector<double> sums;            // (k, d + 1): of each centre's rows, and of their weights
 };
 
 // Assigning rows to centres, and centres to the middle of their rows.
@@ -51,7 +52,7 @@ class LloydRows {
 
   Status assign(const Matrix& centres, Assignment& out);
   // The mean of each centre's rows; a centre without any takes the row that is farthest from its own.
-  Result<Matrix> means(const Matrix& centres, const Assignment& assignment);
+  Matrix means(const Matrix& centres, const Assignment& assignment) const;
   // By how much the loss would grow without each of the centres (the others staying where they are).
   Result<std::vector<double>> needed(const Matrix& centres);
 
@@ -69,42 +70,37 @@ Status LloydRows::assign(const Matrix& centres, Assignment& out) {
   const NearestCentre nearest(centres);
   const bool first = out.nearest.empty();
   if (first) out.nearest.resize(rows()), out.distance.resize(rows());
-  std::vector<double> losses(parts_.parts());
+  const std::size_t stride = d_ + 1, size = k_ * stride;
+  std::vector<double> losses(parts_.parts()), sums(parts_.parts() * size);
   std::vector<std::size_t> changes(parts_.parts());
   MR_DO(parts_.each(cancelled_, [&](std::size_t begin, std::size_t count, std::size_t part) {
     std::uint32_t found[RowParts::kBlockRows];
     nearest.find(MatrixView(data_.X).slice(begin, count), found, out.distance.data() + begin);
     for (std::size_t i = 0; i < count; ++i) {
+      const double w = weight(begin + i);
       changes[part] += first || out.nearest[begin + i] != found[i];
       out.nearest[begin + i] = found[i];
-      losses[part] += weight(begin + i) * static_cast<double>(out.distance[begin + i]);
+      losses[part] += w * static_cast<double>(out.distance[begin + i]);
+      double* sum = sums.data() + part * size + found[i] * stride;
+      const float* x = row(begin + i);
+      for (std::size_t j = 0; j < d_; ++j) sum[j] += w * static_cast<double>(x[j]);
+      sum[d_] += w;
     }
   }));
   out.loss = 0, out.changed = 0;
   for (std::size_t part = 0; part < losses.size(); ++part)
     out.loss += losses[part], out.changed += changes[part];
+  for (std::size_t s = size; s < sums.size(); ++s) sums[s % size] += sums[s];
+  sums.resize(size);
+  out.sums = std::move(sums);
   return {};
 }
 
-Result<Matrix> LloydRows::means(const Matrix& centres, const Assignment& assignment) {
-  const std::size_t stride = d_ + 1, size = k_ * stride;
-  std::vector<double> sums(parts_.parts() * size);
-  MR_DO(parts_.each(cancelled_, [&](std::size_t begin, std::size_t count, std::size_t part) {
-    for (std::size_t i = begin; i < begin + count; ++i) {
-      double* sum = sums.data() + part * size + assignment.nearest[i] * stride;
-      const double w = weight(i);
-      const float* x = row(i);
-      for (std::size_t j = 0; j < d_; ++j) sum[j] += w * static_cast<double>(x[j]);
-      sum[d_] += w;
-    }
-  }));
-  for (std::size_t part = 1; part < parts_.parts(); ++part) {
-    for (std::size_t s = 0; s < size; ++s) sums[s] += sums[part * size + s];
-  }
+Matrix LloydRows::means(const Matrix& centres, const Assignment& assignment) const {
   Matrix out = centres;
   std::vector<std::size_t> empty;
   for (std::size_t c = 0; c < k_; ++c) {
-    const double* sum = sums.data() + c * stride;
+    const double* sum = assignment.sums.data() + c * (d_ + 1);
     if (sum[d_] <= 0) empty.push_back(c);
     for (std::size_t j = 0; sum[d_] > 0 && j < d_; ++j) out.at(c, j) = static_cast<float>(sum[j] / sum[d_]);
   }
@@ -277,6 +273,7 @@ struct KmeansPlace {
   std::int64_t number = 0;   // of the trial or move
   std::int64_t in_vain = 0;  // moves
   std::vector<float> best;   // centres; empty: none yet
+  std::int64_t best_rounds = 0;
 };
 
 class KmeansFit {
@@ -304,14 +301,13 @@ class KmeansFit {
       }
       MR_DO(lloyd(trial, read_.real("local_lloyd_tol")));
       if (!best || trial.assignment.loss < best->assignment.loss) best = std::move(trial);
-      place_.best = best->centres.values;
+      keep(*best);
     }
     if (place_.stage == KmeansPlace::Trials) place_.stage = KmeansPlace::Moves, place_.number = 0;
     if (place_.stage == KmeansPlace::Moves && read_.is_auto("local_lloyd_num_trials"))
       MR_DO(move_centres(*best, random));
     if (!stopped_) {
       place_.stage = KmeansPlace::Final;
-      best->rounds = 0;
       take_resumed(*best);
       MR_DO(lloyd(*best, 0));
     }
@@ -324,7 +320,8 @@ class KmeansFit {
   // Of a checkpoint: where it was, and the run under way.
   void fields(FitState& state, LloydRun& run) {
     state.field(place_.stage), state.field(place_.number), state.field(place_.in_vain);
-    state.field(place_.best), state.field(rounds_), state.field(run.rounds), state.field(run.centres.values);
+    state.field(place_.best), state.field(place_.best_rounds), state.field(rounds_), state.field(run.rounds),
+        state.field(run.centres.values);
     const std::size_t size = k_ * train_.X.cols;
     state.require(run.centres.values.size() == size);
     state.require(place_.best.size() == size || (place_.best.empty() && place_.stage == KmeansPlace::Trials));
@@ -340,9 +337,11 @@ class KmeansFit {
     if (place_.best.empty()) return {};
     best.emplace();
     best->centres = Matrix(k_, train_.X.cols);
-    best->centres.values = place_.best;
+    best->centres.values = place_.best, best->rounds = place_.best_rounds;
     return rows_.assign(best->centres, best->assignment);
   }
+
+  void keep(const LloydRun& best) { place_.best = best.centres.values, place_.best_rounds = best.rounds; }
 
   // The run that a checkpoint was taken in, once.
   bool take_resumed(LloydRun& run) {
@@ -373,7 +372,8 @@ class KmeansFit {
       }
       MR_DO(lloyd(moved, read_.real("local_lloyd_tol")));
       if (moved.assignment.loss < best.assignment.loss * (1 - 1e-6)) {
-        best = std::move(moved), place_.in_vain = 0, place_.best = best.centres.values;
+        best = std::move(moved), place_.in_vain = 0;
+        keep(best);
       } else {
         ++place_.in_vain;
       }
@@ -407,15 +407,13 @@ class KmeansFit {
     return last;
   }
 
-  // Rounds until the loss falls by at most `tolerance` of itself; with 0 until no row moves.
+  // Rounds until the loss falls by at most `tolerance` of itself; with 0 until no row moves. No more than
+  // local_lloyd_max_iter, with those that the run has behind it.
   Status lloyd(LloydRun& run, double tolerance) {
     const std::int64_t limit = read_.integer("local_lloyd_max_iter");
     double before = run.rounds > 0 ? run.assignment.loss : std::numeric_limits<double>::infinity();
     while (run.rounds < limit && !stopped_) {
-      if (!run.assignment.nearest.empty()) {
-        MR_TRY(means, rows_.means(run.centres, run.assignment));
-        run.centres = std::move(means);
-      }
+      if (!run.assignment.nearest.empty()) run.centres = rows_.means(run.centres, run.assignment);
       MR_DO(rows_.assign(run.centres, run.assignment));
       ++run.rounds, ++rounds_;
       report(run.assignment.loss);

@@ -267,8 +267,10 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
     const std::int64_t round = done++;
     if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
     stop = !solver->round(parameters);
-    const double loss =
-        mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) + penalty_of(problem, parameters);
+    const std::optional<double> known = solver->loss();
+    const double loss = known ? *known
+                              : mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) +
+                                    penalty_of(problem, parameters);
     if (context.tensors && context.tensors->wants(round, true))
       show_parameters(*context.tensors, round, problem, parameters, loss);
     if (const Status finite = check_loss(loss, round); !finite) {

@@ -53,6 +53,8 @@ class Lbfgs final : public LinearSolver {
     return search(parameters, direction, steepest);
   }
 
+  std::optional<double> loss() const override { return value_; }
+
   void fields(FitState& state) override {
     std::uint64_t pairs = history_.size();
     gradient_.resize(problem_.size());

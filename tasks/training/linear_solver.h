@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/random.h"
@@ -84,6 +85,8 @@ class LinearSolver {
  public:
   virtual ~LinearSolver() = default;
   virtual bool round(Parameters& parameters) = 0;
+  // The mean loss with penalties at the parameters of the last round, of a solver that knows it.
+  virtual std::optional<double> loss() const { return std::nullopt; }
   virtual void fields(FitState& state) = 0;  // of a checkpoint; reading, before the first round
 };
 std::unique_ptr<LinearSolver> make_lbfgs(const LinearProblem& problem);

@@ -18,6 +18,7 @@ Result<bool> next_rows(RowStream& stream, RowBlock& block, Dataset& rows) {
   std::swap(rows.y, block.y);
   std::swap(rows.weights, block.weights);
   rows.first_row = block.first_row;
+  std::swap(rows.sources, block.sources);
   return true;
 }
 

@@ -42,6 +42,8 @@ struct TextPiece {
 struct CellPiece {
   std::unique_ptr<double[]> cells;
   std::size_t capacity = 0, rows = 0, bytes = 0;
+  std::size_t file = 0;
+  bool first_of_file = false;
   std::optional<Error> error;
 };
 
@@ -171,6 +173,7 @@ class StreamPass {
     const std::string& name = files_[text.file].name;
     std::string_view lines = text.lines();
     cells.bytes = lines.size();
+    cells.file = text.file, cells.first_of_file = text.first_of_file;
     if (text.first_of_file) {
       if (lines.starts_with(kByteOrderMark)) lines.remove_prefix(kByteOrderMark.size());
       std::size_t line = 1;
@@ -248,6 +251,7 @@ class CsvStream final : public ChannelStream {
       CellPiece* piece = pass_->cells().begin_read();
       if (piece == nullptr) return end_pass();
       if (piece->error) return fail(*piece->error);
+      if (piece->first_of_file) file_row_ = row_;
       if (piece->rows > 0) split(*piece, block);
       const bool rows = piece->rows > 0;
       row_ += static_cast<std::int64_t>(piece->rows), read_ += piece->bytes;
@@ -277,6 +281,7 @@ class CsvStream final : public ChannelStream {
   void split(const CellPiece& piece, RowBlock& block) const {
     const std::size_t n = piece.rows, d = features_.size(), stride = columns_.names.size();
     block.first_row = row_;
+    block.sources.assign(1, {files_[piece.file].name, file_row_});
     block.X.rows = n, block.X.cols = d;
     block.X.values.resize(n * d);
     block.y.resize(target_ ? n : 0);
@@ -299,6 +304,7 @@ class CsvStream final : public ChannelStream {
   std::optional<std::size_t> target_, weight_, group_;
   std::uint64_t bytes_ = 0, read_ = 0;
   std::int64_t row_ = 0, rows_ = 0, passes_ = 0;
+  std::int64_t file_row_ = 0;  // the first row of the object that is read
   double rows_expected_ = 0;
   Sha256 hash_;
   std::string digest_;

@@ -23,11 +23,12 @@ namespace millrace::tasks {
 class ObjectStore;
 
 struct RowBlock {
-  Matrix X;                     // (n, d)
-  std::vector<double> y;        // (n,) or empty
-  std::vector<double> weights;  // (n,) or empty
-  std::vector<double> groups;   // (n,) or empty
-  std::int64_t first_row = 0;   // of the channel, from 0
+  Matrix X;                                   // (n, d)
+  std::vector<double> y;                      // (n,) or empty
+  std::vector<double> weights;                // (n,) or empty
+  std::vector<double> groups;                 // (n,) or empty
+  std::int64_t first_row = 0;                 // of the channel, from 0
+  std::vector<Dataset::Source> sources = {};  // the one object that they are of
 };
 
 class RowStream {

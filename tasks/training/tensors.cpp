@@ -69,10 +69,13 @@ TensorSummary summarise(std::span<const float> values) {
   return out;
 }
 
+std::string tensor_sha256(const Tensor& tensor) {
+  return digest_hex(Digest::Sha256,
+                    {reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size_bytes()});
+}
+
 Json to_json(const Tensor& tensor) {
   const TensorSummary s = summarise(tensor.values);
-  const std::string_view bytes(reinterpret_cast<const char*>(tensor.values.data()),
-                               tensor.values.size_bytes());
   const std::size_t columns = std::max<std::size_t>(1, tensor.columns);
   return {{"name", tensor.name},
           {"shape", {tensor.values.size() / columns, columns}},
@@ -86,7 +89,7 @@ Json to_json(const Tensor& tensor) {
           {"std", s.deviation},
           {"abs_mean", s.mean_absolute},
           {"percentiles", s.percentiles},
-          {"sha256", digest_hex(Digest::Sha256, bytes)}};
+          {"sha256", tensor_sha256(tensor)}};
 }
 
 Result<NamePattern> NamePattern::compile(std::string_view pattern) {

@@ -43,8 +43,9 @@ struct TensorSummary {
 };
 inline constexpr std::size_t kPercentileValues = 100'000;
 TensorSummary summarise(std::span<const float> values);
+std::string tensor_sha256(const Tensor& tensor);  // of the bytes of its values
 // {"name", "shape", "count", "zeros", "nan", "inf", "min", "max", "mean", "std", "abs_mean", "percentiles",
-// "sha256"}: the last of all bytes.
+// "sha256"}.
 Json to_json(const Tensor& tensor);
 
 // Patterns of names, in Perl's syntax, which is Python's; they match at the beginning of a name, as re.match.

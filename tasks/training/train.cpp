@@ -214,19 +214,6 @@ FitContext fit_context(const TrainingSpec& spec, TaskContext& context, Follower&
   return fit;
 }
 
-Result<ObjectChannel> read_objects(const TrainingChannel& channel, TaskContext& context) {
-  MR_TRY(infos, context.objects().list(channel.uri));
-  MR_TRY(uri, parse_s3_uri(channel.uri));
-  ObjectChannel out{channel.name, channel.content_type, {}};
-  for (const ObjectInfo& info : infos) {
-    if (context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
-    const std::string name = S3Uri{uri.bucket, info.key}.text();
-    MR_TRY(bytes, context.objects().read(name));
-    out.objects.push_back({name, std::move(bytes)});
-  }
-  return out;
-}
-
 Json describe_objects(const TrainingChannel& channel, const ObjectChannel& data) {
   Sha256 hash;
   for (const ObjectChannel::Object& object : data.objects) hash.update(object.bytes);
@@ -238,11 +225,11 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
                                      const TrainHooks& hooks) {
   report(context, "Downloading", 0);
   ObjectChannels data;
-  MR_TRY(train, read_objects(spec.train, context));
+  MR_TRY(train, read_channel_objects(spec.train, context));
   data.train = std::move(train), data.target = spec.target;
   const std::optional<TrainingChannel>& other_channel = spec.test ? spec.test : spec.validation;
   if (other_channel) {
-    MR_TRY(other, read_objects(*other_channel, context));
+    MR_TRY(other, read_channel_objects(*other_channel, context));
     data.other = std::move(other);
   }
   report(context, "Training", 0.1);
@@ -277,6 +264,19 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
 }
 
 }  // namespace
+
+Result<ObjectChannel> read_channel_objects(const TrainingChannel& channel, TaskContext& context) {
+  MR_TRY(infos, context.objects().list(channel.uri));
+  MR_TRY(uri, parse_s3_uri(channel.uri));
+  ObjectChannel out{channel.name, channel.content_type, {}};
+  for (const ObjectInfo& info : infos) {
+    if (context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
+    const std::string name = S3Uri{uri.bucket, info.key}.text();
+    MR_TRY(bytes, context.objects().read(name));
+    out.objects.push_back({name, std::move(bytes)});
+  }
+  return out;
+}
 
 std::string_view task_of(const TrainingSpec& spec) {
   if (!spec.kind->task.empty()) return spec.kind->task;

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "tasks/task.h"
+#include "tasks/training/own_form.h"
 #include "tasks/training/tensors.h"
 #include "tasks/training/training_spec.h"
 
@@ -43,6 +44,9 @@ struct TrainHooks {
 
 // "binary", "multiclass", "regression", or what the algorithm says.
 std::string_view task_of(const TrainingSpec& spec);
+
+// The objects of a channel, of algorithms that read them themselves. NotFound, Cancelled.
+Result<ObjectChannel> read_channel_objects(const TrainingChannel& channel, TaskContext& context);
 
 // InvalidArgument (the data; channel, row and column are named), NotFound (no objects), Cancelled,
 // OutOfSpace.

@@ -51,14 +51,14 @@ Status check_queries(std::string_view channel, const Dataset& data) {
   std::set<double> ended;
   for (std::size_t i = 0, begin = 0; i < data.groups.size(); ++i) {
     const double query = data.groups[i];
-    const std::string row = at + "row " + std::to_string(i) + ": ";
-    if (!std::isfinite(query)) return invalid(row + "the query is missing");
+    const auto row = [&] { return at + row_place(data, i) + ": "; };
+    if (!std::isfinite(query)) return invalid(row() + "the query is missing");
     if (i > 0 && query != data.groups[i - 1]) ended.insert(data.groups[i - 1]), begin = i;
     if (i == begin && ended.contains(query))
-      return invalid(row + "query " + exact(query) + " comes again",
+      return invalid(row() + "query " + exact(query) + " comes again",
                      "sort the rows so that those of a query stand together");
     if (i - begin >= trees::kQueryRowsMost)
-      return fail(ErrorCode::LimitExceeded, row + "query " + exact(query) + " has more than " +
+      return fail(ErrorCode::LimitExceeded, row() + "query " + exact(query) + " has more than " +
                                                 std::to_string(trees::kQueryRowsMost) + " rows");
   }
   return {};
@@ -157,7 +157,7 @@ Status Xgboost::check_targets(std::string_view channel, const Dataset& data) con
   for (std::size_t i = 0; i < data.y.size(); ++i) {
     const std::string_view wrong = rules->wrong_target(data.y[i]);
     if (!wrong.empty()) {
-      return invalid(std::string(channel) + ": row " + std::to_string(i) + ": the target is " +
+      return invalid(std::string(channel) + ": " + row_place(data, i) + ": the target is " +
                      exact(data.y[i]) + ": a target of objective " + objective + " " + std::string(wrong));
     }
   }

@@ -23,6 +23,7 @@ Predictor::Predictor(const Ensemble& ensemble, std::size_t first, std::size_t la
   for (std::size_t t = first; t < last; ++t)
     append(ensemble.trees[t], ensemble.tree_output[t],
            ensemble.tree_weight.empty() ? 1 : ensemble.tree_weight[t]);
+  packed_ = PackedTrees(ensemble, first, last);
 }
 
 Predictor::Predictor(const Tree& tree) {
@@ -114,7 +115,7 @@ void Predictor::walk_rows(const float* const* rows, std::size_t count, std::size
   }
 }
 
-// `rows` has kBlockRows entries, the last repeated.
+// `rows` has kBlockRows entries, the last repeated, unless it is a single one.
 void Predictor::add_block(const float* const* rows, float* const* scores, std::size_t count, std::size_t cols,
                           std::size_t output_step) const {
   for (std::size_t r = 0; r < count && !sets_.empty(); ++r) {
@@ -124,6 +125,10 @@ void Predictor::add_block(const float* const* rows, float* const* scores, std::s
   if (!sets_.empty()) return;
   bool missing = false;
   for (std::size_t r = 0; r < count; ++r) missing |= has_missing(rows[r], cols);
+  if (packed_.usable()) {
+    for (std::size_t r = 0; r < count; ++r) packed_.add(rows[r], outputs_, scores[r], output_step);
+    return;
+  }
   std::uint32_t at[kBlockRows];
   if (count == 1) {
     for (std::size_t t = 0; t < roots_.size(); t += kLanes) {
@@ -144,7 +149,7 @@ void Predictor::add(MatrixView X, float* scores, std::size_t row_step, std::size
   float* out[kBlockRows];
   for (std::size_t i = 0; i < X.rows; i += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, X.rows - i);
-    for (std::size_t r = 0; r < kBlockRows; ++r) {
+    for (std::size_t r = 0; r < (count == 1 ? 1 : kBlockRows); ++r) {
       const std::size_t row = i + std::min(r, count - 1);
       rows[r] = X.data + row * X.cols, out[r] = scores + row * row_step;
     }

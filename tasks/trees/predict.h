@@ -1,13 +1,15 @@
 #pragma once
 // Predictor: an ensemble laid out for walking. Children of a node lie side by side and a leaf leads to
 // itself, so that a step needs no branch; many trees (of one row) or many rows (of one tree) are under way at
-// a time. Scores add the trees in their order, so every way gives the same bits. Immutable; any thread.
+// a time. Shallow trees are packed (packed_trees.h). Scores add the trees in their order, so every way gives
+// the same bits. Immutable; any thread.
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "tasks/numeric/matrix.h"
+#include "tasks/trees/packed_trees.h"
 #include "tasks/trees/tree.h"
 
 namespace millrace::tasks::trees {
@@ -51,6 +53,7 @@ class Predictor {
   std::vector<std::uint32_t> roots_;    // by tree
   std::vector<std::uint32_t> depths_;
   std::vector<std::uint32_t> outputs_;
+  PackedTrees packed_;                            // the same trees, where they are shallow
   std::vector<std::vector<std::uint32_t>> sets_;  // of categories; empty: all splits are numeric
   std::vector<std::int32_t> set_of_;              // with sets, by step: its own, or -1
 };

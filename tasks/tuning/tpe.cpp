@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t kStartupTrials = 10, kCandidates = 24, kFlatWeights = 25, kGammaMax = 25,
                       kJointTrials = 50;
-constexpr double kNegligible = 40;  // of logarithms: what is so much less adds nothing to a sum
+constexpr double kNegligible = 30;  // of logarithms: what is so much less adds nothing to a sum
+constexpr double kWholeTail = 9;  // deviations beyond which a normal distribution has nothing left in double
 
 double normal_cdf(double z) {
   return 0.5 * std::erfc(-z / std::numbers::sqrt2);
@@ -33,13 +34,18 @@ std::vector<double> observation_weights(std::size_t n) {
 // The kernels of one hyperparameter, one for each observation and the prior last.
 struct Axis {
   const ParameterRange* range = nullptr;
-  // Of numbers; log_mass of the kernel inside [0, 1], log_scale that and the width's logarithm.
-  std::vector<double> centre, width, log_mass, log_scale;
-  std::vector<std::vector<double>> probabilities;  // categories
+  // Of numbers; log_mass of the kernel inside [0, 1], log_scale that and the width's logarithm. Of categories
+  // the centre is the observed one, and none of the prior.
+  std::vector<double> centre, width, inverse_width, log_mass, log_scale;
+  double own = 1, other = 0;  // of categories: the shares of the observed one and of any other
 };
 
-double mass(double centre, double width, double low, double high) {
-  return normal_cdf((high - centre) / width) - normal_cdf((low - centre) / width);
+// Of a normal distribution between two places.
+double mass(double centre, double inverse_width, double low, double high) {
+  const double above = (high - centre) * inverse_width, below = (low - centre) * inverse_width;
+  if (above > kWholeTail && below < -kWholeTail) return 1;
+  if (above < -kWholeTail || below > kWholeTail) return 0;
+  return normal_cdf(above) - normal_cdf(below);
 }
 
 // Distance to the farther neighbour, of centres in [0, 1]; the outermost look inward only, once there are
@@ -77,9 +83,14 @@ Axis number_axis(const ParameterRange& range, const std::vector<double>& coordin
   const double least = 1 / std::min(100.0, 1 + kernels);  // the "magic clip"
   for (double& width : axis.width) width = std::clamp(width, least, 1.0);
   axis.width.back() = 1;
+  double last_width = 1, log_width = 0;  // neighbours often have the same
   for (std::size_t k = 0; k < axis.centre.size(); ++k) {
-    axis.log_mass.push_back(std::log(mass(axis.centre[k], axis.width[k], 0, 1)));
-    axis.log_scale.push_back(axis.log_mass.back() + std::log(axis.width[k]));
+    const double width = axis.width[k];
+    if (width != last_width) last_width = width, log_width = std::log(width);
+    axis.inverse_width.push_back(1 / width);
+    const double inside = mass(axis.centre[k], axis.inverse_width[k], 0, 1);
+    axis.log_mass.push_back(inside < 1 ? std::log(inside) : 0);
+    axis.log_scale.push_back(axis.log_mass.back() + log_width);
   }
   return axis;
 }
@@ -87,15 +98,11 @@ Axis number_axis(const ParameterRange& range, const std::vector<double>& coordin
 Axis category_axis(const ParameterRange& range, const std::vector<double>& coordinates) {
   Axis axis;
   axis.range = &range;
-  const std::size_t choices = range.values.size();
+  const double choices = static_cast<double>(range.values.size());
   const double prior = 1.0 / static_cast<double>(coordinates.size() + 1);
-  for (std::size_t k = 0; k <= coordinates.size(); ++k) {
-    std::vector<double> p(choices, prior);
-    if (k < coordinates.size()) p[static_cast<std::size_t>(coordinates[k])] += 1;
-    const double sum = std::accumulate(p.begin(), p.end(), 0.0);
-    for (double& x : p) x /= sum;
-    axis.probabilities.push_back(std::move(p));
-  }
+  axis.own = (1 + prior) / (1 + choices * prior), axis.other = prior / (1 + choices * prior);
+  axis.centre = coordinates;
+  axis.centre.push_back(-1);
   return axis;
 }
 
@@ -108,13 +115,15 @@ class Mixture {
     weights_.push_back(1);  // the prior's
     const double sum = std::accumulate(weights_.begin(), weights_.end(), 0.0);
     for (double& weight : weights_) weight /= sum;
-    for (const double weight : weights_) log_weights_.push_back(std::log(weight));
+    for (const double weight : weights_) base_.push_back(std::log(weight));
     for (const std::size_t dimension : dimensions) {
       std::vector<double> coordinates;
       for (const Observation* point : points) coordinates.push_back(point->point[dimension]);
       const ParameterRange& range = space[dimension];
       axes_.push_back(range.categorical() ? category_axis(range, coordinates)
                                           : number_axis(range, coordinates, dimensions.size()));
+      if (axes_.back().range->kind != ParameterRange::Kind::Integer && !range.categorical())
+        for (std::size_t k = 0; k < base_.size(); ++k) base_[k] -= axes_.back().log_scale[k];
     }
   }
 
@@ -123,7 +132,7 @@ class Mixture {
     Point point;
     for (const Axis& axis : axes_) {
       if (axis.range->categorical()) {
-        point.push_back(static_cast<double>(pick(axis.probabilities[kernel], random)));
+        point.push_back(static_cast<double>(pick(category_shares(axis, kernel), random)));
         continue;
       }
       double place =
@@ -134,10 +143,11 @@ class Mixture {
     return point;
   }
 
-  double log_density(const Point& point) const {
-    std::vector<double> terms = log_weights_;
+  // `terms` is room to work in.
+  double log_density(const Point& point, std::vector<double>& terms) const {
+    terms = base_;
     for (std::size_t a = 0; a < axes_.size(); ++a) add_log_density(axes_[a], point[a], terms);
-    const double largest = *std::ranges::max_element(terms);
+    const double largest = largest_of(terms);
     double sum = 0;
     for (const double term : terms)
       if (term > largest - kNegligible) sum += std::exp(term - largest);
@@ -154,27 +164,53 @@ class Mixture {
     return shares.size() - 1;
   }
 
+  static std::vector<double> category_shares(const Axis& axis, std::size_t kernel) {
+    const std::size_t choices = axis.range->values.size();
+    if (axis.centre[kernel] < 0) return std::vector<double>(choices, 1 / static_cast<double>(choices));
+    std::vector<double> shares(choices, axis.other);
+    shares[static_cast<std::size_t>(axis.centre[kernel])] = axis.own;
+    return shares;
+  }
+
+  // Four at a time: one after the other each would wait for the one before.
+  static double largest_of(const std::vector<double>& terms) {
+    double largest[4] = {terms[0], terms[0], terms[0], terms[0]};
+    std::size_t k = 0;
+    for (; k + 4 <= terms.size(); k += 4)
+      for (std::size_t j = 0; j < 4; ++j) largest[j] = terms[k + j] > largest[j] ? terms[k + j] : largest[j];
+    for (; k < terms.size(); ++k) largest[0] = std::max(largest[0], terms[k]);
+    return std::max(std::max(largest[0], largest[1]), std::max(largest[2], largest[3]));
+  }
+
   static void add_log_density(const Axis& axis, double coordinate, std::vector<double>& terms) {
+    const std::size_t n = terms.size();
     if (axis.range->categorical()) {
-      for (std::size_t k = 0; k < terms.size(); ++k)
-        terms[k] += std::log(axis.probabilities[k][static_cast<std::size_t>(coordinate)]);
+      const double own = std::log(axis.own), other = std::log(axis.other);
+      for (std::size_t k = 0; k + 1 < n; ++k) terms[k] += axis.centre[k] == coordinate ? own : other;
+      terms[n - 1] -= std::log(static_cast<double>(axis.range->values.size()));
       return;
     }
     if (axis.range->kind == ParameterRange::Kind::Integer) {
+      constexpr double kLeastMass = 1e-300;
+      const double least = std::log(kLeastMass);
       const auto [low, high] = cell_of(*axis.range, coordinate);
-      for (std::size_t k = 0; k < terms.size(); ++k) {
-        terms[k] +=
-            std::log(std::max(1e-300, mass(axis.centre[k], axis.width[k], low, high))) - axis.log_mass[k];
+      for (std::size_t k = 0; k < n; ++k) {
+        const double inside = mass(axis.centre[k], axis.inverse_width[k], low, high);
+        terms[k] += (inside > kLeastMass ? std::log(inside) : least) - axis.log_mass[k];
       }
       return;
     }
-    for (std::size_t k = 0; k < terms.size(); ++k) {
-      const double z = (coordinate - axis.centre[k]) / axis.width[k];
-      terms[k] += -0.5 * z * z - axis.log_scale[k];
+    const double* const centre = axis.centre.data();
+    const double* const inverse = axis.inverse_width.data();
+    double* const out = terms.data();
+    for (std::size_t k = 0; k < n; ++k) {
+      const double z = (coordinate - centre[k]) * inverse[k];
+      out[k] -= 0.5 * z * z;
     }
   }
 
-  std::vector<double> weights_, log_weights_;
+  std::vector<double> weights_;
+  std::vector<double> base_;  // by kernel: logarithms of the weight and of the scales of real numbers
   std::vector<Axis> axes_;
 };
 
@@ -202,10 +238,11 @@ Point best_candidate(const SearchSpace& space, std::span<const std::size_t> dime
                      Random& random) {
   const Mixture good(space, dimensions, sides.good), rest(space, dimensions, sides.rest);
   Point best;
+  std::vector<double> terms;
   double best_ratio = -std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < kCandidates; ++i) {
     Point candidate = good.draw(random);
-    const double ratio = good.log_density(candidate) - rest.log_density(candidate);
+    const double ratio = good.log_density(candidate, terms) - rest.log_density(candidate, terms);
     if (best.empty() || ratio > best_ratio) best = std::move(candidate), best_ratio = ratio;
   }
   return best;

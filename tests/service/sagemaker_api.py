@@ -704,6 +704,16 @@ class Experiments(SageMakerCase):
         self.assertEqual((shown["DisplayName"], shown["Source"]), ("first", {"SourceArn": ARN + "training-job/job-1", "SourceType": "SageMakerTrainingJob"}))
         self.assertEqual(shown["Parameters"]["num_round"], {"NumberValue": 5.0})
         self.assertEqual(shown["InputArtifacts"]["train"], {"Value": "s3://b/train", "MediaType": "text/csv"})
+        # Its course over the rounds, where the job itself reported it.
+        metric = shown["Metrics"][0]
+        self.assertEqual((metric["MetricName"], metric["Count"]), ("train:auc", 5))
+        self.assertTrue(metric["Min"] < metric["Avg"] < metric["Max"], metric)
+        query = {"MetricName": "train:auc", "ResourceArn": shown["TrialComponentArn"], "MetricStat": "Last", "Period": "IterationNumber"}
+        curve, last = self.metrics("POST", "/BatchGetMetrics", MetricQueries=[
+            query | {"XAxisType": "IterationNumber"}, query | {"XAxisType": "Timestamp"}])["MetricQueryResults"]
+        self.assertEqual(curve["XAxisValues"], [0, 1, 2, 3, 4])
+        self.assertEqual((min(curve["MetricValues"]), max(curve["MetricValues"]), curve["MetricValues"][-1]), (metric["Min"], metric["Max"], metric["Last"]))
+        self.assertEqual(last["MetricValues"], [metric["Last"]])
         self.assertEqual(shown["OutputArtifacts"]["SageMaker.ModelArtifact"]["Value"],
                          self.sm("DescribeTrainingJob", TrainingJobName="job-1")["ModelArtifacts"]["S3ModelArtifacts"])
         self.put("b/all.csv", "y,a,b\n" + rows(20))

@@ -72,6 +72,23 @@ class ReferenceXgboost {
     for (bst_ulong i = 0; i < dims; ++i) count *= shape[i];
     return {out, out + count};
   }
+  // Predictions of rows as they stand in memory, without a matrix of the library's own: its fastest way.
+  std::vector<float> predict_in_place(MatrixView X) const {
+    const std::string rows = R"({"data":[)" + std::to_string(reinterpret_cast<std::size_t>(X.data)) +
+                             R"(,true],"shape":[)" + std::to_string(X.rows) + "," + std::to_string(X.cols) +
+                             R"(],"typestr":"<f4","version":3})";
+    const bst_ulong* shape = nullptr;
+    bst_ulong dims = 0;
+    const float* out = nullptr;
+    must(XGBoosterPredictFromDense(
+        booster_, rows.c_str(),
+        R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true,"missing":NaN,"cache_id":0})",
+        nullptr, &shape, &dims, &out));
+    return {out, out + shape[0] * shape[1]};
+  }
+  void set(const char* name, const std::string& value) {
+    must(XGBoosterSetParam(booster_, name, value.c_str()));
+  }
   // "auc" of the data, as it prints it.
   double metric(const std::string& name, const Dataset& data) {
     const Matrix_ rows(data, feature_types);

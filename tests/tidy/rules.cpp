@@ -37,10 +37,13 @@ const std::vector<Direction>& directions() {
       {"tasks/table/", {"base/", "tasks/numeric/", "tasks/table/"}},
       {"tasks/artifacts/", {"base/", "tasks/table/", "tasks/artifacts/"}},
       {"tasks/processing/processors.", {"base/", "tasks/"}},
-      {"tasks/processing/", {MR_TASK_GROUND, "tasks/processing/", "tasks/evaluation/"}},
+      {"tasks/processing/", {MR_TASK_GROUND, "tasks/processing/", "tasks/evaluation/", "tasks/text/tfidf.h"}},
       {"tasks/evaluation/", {MR_TASK_GROUND, "tasks/evaluation/", "tasks/processing/", "tasks/training/"}},
       {"tasks/trees/", {MR_TASK_GROUND, "tasks/trees/"}},
-      {"tasks/forecasting/", {MR_TASK_GROUND, "tasks/forecasting/", "tasks/training/", "tasks/trees/team.h"}},
+      // The processor `series` stands there, too.
+      {"tasks/forecasting/run_series.",
+       {MR_TASK_GROUND, "tasks/forecasting/", "tasks/training/", "tasks/processing/"}},
+      {"tasks/forecasting/", {MR_TASK_GROUND, "tasks/forecasting/", "tasks/training/", "tasks/trees/"}},
       {"tasks/text/", {MR_TASK_GROUND, "tasks/text/", "tasks/training/"}},
       {"tasks/recommend/", {MR_TASK_GROUND, "tasks/recommend/", "tasks/training/", "tasks/trees/team.h"}},
       // The table of all algorithms.

@@ -16,36 +16,15 @@ constexpr std::string_view kEnsemble = "ensemble", kEnsembleMagic = "MREN";
 constexpr std::uint8_t kEnsembleVersion = 1;
 constexpr double kSelectionEdge = 1e-7;  // shares are kept this far from 0 and 1 when members are chosen
 
-// A member's answers as the ensemble's: one share of class 1, a column for each class, a target.
-Matrix adapted_answers(const EnsembleShape& shape, const EnsemblePart& part, Matrix given) {
-  const std::size_t k = shape.outputs();
-  if (shape.task == EnsembleTask::Regression) {
-    for (float& value : given.values)
-      value = static_cast<float>(static_cast<double>(value) * part.scale + part.centre);
-    return given;
-  }
-  if (given.cols == k) {
-    if (shape.task == EnsembleTask::Binary)
-      for (float& value : given.values) value = std::clamp(value, 0.0f, 1.0f);
-    return given;
-  }
-  // A classifier with a column for each class that it saw.
-  Matrix out(given.rows, k);
-  const std::size_t first = shape.task == EnsembleTask::Binary ? 1 : 0;
-  for (std::size_t i = 0; i < given.rows; ++i)
-    for (std::size_t c = 0; c < k && c + first < given.cols; ++c) out.at(i, c) = given.at(i, c + first);
-  return out;
-}
-
 Result<Matrix> fold_predictions(const EnsembleShape& shape, const EnsemblePart& part,
                                 const EnsemblePart::Fold& fold, MatrixView X) {
   if (!fold.rows) {
     MR_TRY(answers, fold.model->predict(X));
-    return adapted_answers(shape, part, std::move(answers));
+    return adapt_answers(shape, part, std::move(answers));
   }
   const Matrix rows = fold.rows->apply(X);
   MR_TRY(answers, fold.model->predict(rows));
-  return adapted_answers(shape, part, std::move(answers));
+  return adapt_answers(shape, part, std::move(answers));
 }
 
 // What selection makes small: the mean loss of sums / count.
@@ -108,6 +87,26 @@ Result<std::shared_ptr<const EnsemblePart>> read_part(ModelReader& in, const Ens
 }
 
 }  // namespace
+
+Matrix adapt_answers(const EnsembleShape& shape, const EnsemblePart& part, Matrix given) {
+  const std::size_t k = shape.outputs();
+  if (shape.task == EnsembleTask::Regression) {
+    for (float& value : given.values)
+      value = static_cast<float>(static_cast<double>(value) * part.scale + part.centre);
+    return given;
+  }
+  if (given.cols == k) {
+    if (shape.task == EnsembleTask::Binary)
+      for (float& value : given.values) value = std::clamp(value, 0.0f, 1.0f);
+    return given;
+  }
+  // A classifier with a column for each class that it saw.
+  Matrix out(given.rows, k);
+  const std::size_t first = shape.task == EnsembleTask::Binary ? 1 : 0;
+  for (std::size_t i = 0; i < given.rows; ++i)
+    for (std::size_t c = 0; c < k && c + first < given.cols; ++c) out.at(i, c) = given.at(i, c + first);
+  return out;
+}
 
 EnsembleModel::EnsembleModel(EnsembleShape shape, std::vector<std::shared_ptr<const EnsemblePart>> parts,
                              std::vector<double> weights)

@@ -159,6 +159,20 @@ TEST_CASE("training jobs: a rule about tensors stops mlp; tensors are saved; the
   const std::string loss = home.read("objects/b/debug/plain-2/debug-output/losses/000000000004.json");
   CHECK(Json::parse(loss)["tensors"][0]["name"] == "loss");
 
+  // The same run once more: nothing in it is different.
+  saving["TrainingJobName"] = "again";
+  saving["DebugRuleConfigurations"] = {
+      {{"RuleConfigurationName", "SimilarAcrossRuns"}, {"RuleParameters", {{"other_trials", "plain-2"}}}}};
+  saving["HyperParameters"]["seed"] = "4";
+  driver.run("sagemaker:createTrainingJob.sync", saving.dump());
+  CHECK(described(driver, "again")["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] ==
+        "NoIssuesFound");
+  saving["TrainingJobName"] = "once-more";
+  saving["DebugRuleConfigurations"][0]["RuleParameters"]["other_trials"] = "again";
+  driver.run("sagemaker:createTrainingJob.sync", saving.dump());
+  CHECK(described(driver, "once-more")["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] ==
+        "IssuesFound");
+
   Json bad = training_request("bad", "mlp",
                               {{"predictor_type", "regressor"},
                                {"hidden_layers", "16"},

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <filesystem>
@@ -186,6 +187,128 @@ TEST_CASE("recommendations: known items, filters, lists to order, unknown users 
   CHECK(refusal_of(model, "{\"userId\": \"a\"}\nx\n", "application/jsonlines") ==
         "line 2: the line is not JSON");
   CHECK(refusal_of(model, "USER_ID,ITEM\na,x\n", "text/csv") == "the body: there is no column 'ITEM_ID'");
+}
+
+TEST_CASE("recommendations: events since the training move them, of new users too") {
+  const std::string csv = tastes_csv(200, 1);
+  for (const std::string_view algorithm : {"als", "item-similarity"}) {
+    CAPTURE(algorithm);
+    const Fitted fitted = fitted_of(algorithm, csv, {{"evaluate", "false"}});
+    auto loaded = find_estimator(algorithm)->load(fitted.model->save());
+    REQUIRE(loaded.has_value());
+    const auto own = [&](const std::string& request) {  // of the five best, those with the second taste
+      const Json list = items_of(*fitted.model, request);
+      CHECK(list == items_of(**loaded, request));
+      int count = 0;
+      for (const Json& entry : list) count += std::stoi(entry["itemId"].get<std::string>().substr(1)) >= 10;
+      return count;
+    };
+    const std::string events = R"("numResults": 5, "eventList": [{"itemId": "i11", "eventType": "click"},
+        {"itemId": "i14", "eventValue": 2, "sentAt": 1764000000}, {"itemId": "i17"}, {"itemId": "none"}]})";
+    CHECK(own(R"({"userId": "new", )" + events) == 5);
+    CHECK(own(R"({"userId": "new", "numResults": 5, "eventList": [{"itemId": "i1"}, {"itemId": "i2"}]})") ==
+          0);
+    for (const Json& entry : items_of(*fitted.model, R"({"userId": "new", )" + events))
+      CHECK((entry["itemId"] != "i11" && entry["itemId"] != "i14"));
+    // Who only did what is not known gets what most events are of; without events nothing changes.
+    CHECK(items_of(*fitted.model, R"({"userId": "new", "eventList": [{"itemId": "none"}]})") ==
+          items_of(*fitted.model, R"({"userId": "new"})"));
+    CHECK(items_of(*fitted.model, R"({"userId": "u3", "eventList": []})") ==
+          items_of(*fitted.model, R"({"userId": "u3"})"));
+    const Json ranking = Json::parse(
+        answer_of(*fitted.model,
+                  R"({"userId": "new", "inputList": ["i5", "i15"], "eventList": [{"itemId": "i12"}]})",
+                  "application/json")
+            .body)["personalizedRanking"];
+    CHECK(ranking[0]["itemId"] == "i15");
+    CHECK(refusal_of(*fitted.model, R"({"userId": "u3", "eventList": [{"eventValue": 1}]})",
+                     "application/json") == "eventList[0]: expected an object with itemId");
+    CHECK(refusal_of(*fitted.model, R"({"userId": "u3", "eventList": [{"itemId": "i1", "eventValue": -1}]})",
+                     "application/json") ==
+          "eventList[0].eventValue: expected a number of at least 0, got -1");
+    CHECK(refusal_of(*fitted.model, R"({"itemId": "i3", "eventList": [{"itemId": "i1"}]})",
+                     "application/json") == "eventList: events are a user's: send userId");
+  }
+  const Fitted ratings = fitted_of("als", "USER_ID,ITEM_ID,EVENT_VALUE\na,x,1\na,y,2\nb,x,3\n",
+                                   {{"predictor", "explicit"}, {"factors", "0"}});
+  CHECK(refusal_of(*ratings.model, R"({"userId": "a", "eventList": [{"itemId": "x"}]})",
+                   "application/json") == "eventList: a model of ratings takes no events");
+}
+
+// Factors of a user by folding in are those that the training found for the same pairs, up to the last
+// iteration's change of the items.
+TEST_CASE("factors: a user folded in is the one trained") {
+  Random random(3);
+  std::vector<PairValue> pairs;
+  for (std::uint32_t u = 0; u < 30; ++u)
+    for (int k = 0; k < 6; ++k)
+      pairs.push_back({u, static_cast<std::uint32_t>((u % 2) * 8 + random.below(8)), 1});
+  const PairMatrix by_user = pair_matrix(30, pairs);
+  FactorSettings settings;
+  settings.factors = 3, settings.iterations = 100, settings.regularization = 2, settings.alpha = 5;
+  const auto factors = alternate_least_squares(by_user, transposed(by_user, 16), settings, Random(1));
+  REQUIRE(factors.has_value());
+  std::vector<std::pair<std::uint32_t, double>> of_first;
+  for (std::size_t at = by_user.begin[0]; at < by_user.begin[1]; ++at)
+    of_first.emplace_back(by_user.columns[at], by_user.values[at]);
+  const auto folded = fold_in(*factors, shared_gram(*factors, 2), 5, of_first);
+  REQUIRE(folded.size() == 3);
+  for (std::size_t j = 0; j < 3; ++j) CHECK(std::abs(folded[j] - factors->users[j]) < 1e-3);
+}
+
+namespace {
+
+struct PopularEvents {
+  std::string train, test;
+};
+// Users like items by four hidden factors, and popular ones; the last three events of each are the test.
+PopularEvents popular_events() {
+  Random random(7);
+  constexpr std::size_t kUsers = 400, kItems = 150, kHidden = 4, kEvents = 15;
+  std::vector<double> users(kUsers * kHidden), items(kItems * kHidden), popularity(kItems);
+  for (auto* values : {&users, &items, &popularity})
+    for (double& x : *values) x = random.normal();
+  PopularEvents out{"USER_ID,ITEM_ID,TIMESTAMP\n", "USER_ID,ITEM_ID,TIMESTAMP\n"};
+  for (std::size_t u = 0; u < kUsers; ++u) {
+    std::vector<std::pair<double, std::size_t>> scores;
+    for (std::size_t i = 0; i < kItems; ++i) {
+      double score = 1.5 * popularity[i] - std::log(-std::log(random.uniform() * 0.999 + 0.0005));
+      for (std::size_t j = 0; j < kHidden; ++j)
+        score += 0.75 * users[u * kHidden + j] * items[i * kHidden + j];
+      scores.emplace_back(-score, i);
+    }
+    std::ranges::sort(scores);
+    scores.resize(kEvents);
+    shuffle(scores, random);
+    for (std::size_t k = 0; k < kEvents; ++k)
+      (k + 3 < kEvents ? out.train : out.test) +=
+          "u" + std::to_string(u) + ",i" + std::to_string(scores[k].second) + "," + std::to_string(k) + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("als: the regularization that the data wants; popularity-count is what to be better than") {
+  const PopularEvents events = popular_events();
+  const auto gain = [&](std::string_view algorithm, HyperParameters parameters = {}) {
+    const Fitted fitted =
+        fitted_of(algorithm, events.train, std::move(parameters), {}, channel_of("test", events.test));
+    return fitted.metrics.at("test:normalized_discounted_cumulative_gain_at_10");
+  };
+  const double chosen = gain("als"), popular = gain("popularity-count"),
+               little = gain("als", {{"regularization", "0.1"}});
+  MESSAGE("NDCG at 10: chosen ", chosen, ", 0.1 ", little, ", popularity ", popular);
+  CHECK(chosen > 1.2 * little);
+  CHECK(chosen > 1.05 * popular);
+  const Fitted fitted = fitted_of("popularity-count", kSmall, {{"evaluate", "false"}});
+  auto loaded = find_estimator("popularity-count")->load(fitted.model->save());
+  REQUIRE(loaded.has_value());
+  const Json list = items_of(**loaded, "{\"userId\": \"d\"}");
+  REQUIRE(list.size() == 3);  // without w, which d has
+  CHECK(list[0] == Json{{"itemId", "x"}, {"score", 3.0 / 7}});
+  CHECK(list[1]["itemId"] == "y");
+  check_damage_is_refused("popularity-count", fitted.model->save());
 }
 
 TEST_CASE("recommendations: what is wrong is named with its file, row and column") {

@@ -160,6 +160,43 @@ TEST_CASE("blazingtext: what is wrong is named with its file, line and field") {
   CHECK(cancelled.error().code == ErrorCode::Cancelled);
 }
 
+// With BlazingText's own defaults, five passes of steps of 0.05 and words from five times on, 300 texts of
+// ten labels taught next to nothing.
+TEST_CASE("blazingtext: a few texts are enough without any hyperparameter") {
+  Random random(11);
+  const auto lines = [&random](std::size_t count) {
+    std::string out;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t label = i % 10;
+      out += "__label__l" + std::to_string(label);
+      for (int k = 0; k < 6; ++k) {
+        const bool own = random.uniform() < 0.4;
+        out += " w" + std::to_string(own ? 1000 + label * 20 + random.below(20) : random.below(300)) + "x";
+      }
+      out += "\n";
+    }
+    return out;
+  };
+  const std::string train = lines(300);
+  const auto accuracy = [&](const HyperParameters& parameters, std::string test) {
+    auto fitted = fit_own_form("blazingtext", parameters,
+                               {channel_of("train", train), channel_of("validation", test), ""});
+    REQUIRE_MESSAGE(fitted.has_value(), (fitted ? "" : fitted.error().message));
+    return fitted->metrics.at("validation:accuracy");
+  };
+  const std::string test = lines(300);
+  const double by_itself = accuracy({{"mode", "supervised"}}, test),
+               as_given = accuracy({{"mode", "supervised"},
+                                    {"epochs", "5"},
+                                    {"learning_rate", "0.05"},
+                                    {"vector_dim", "100"},
+                                    {"min_count", "5"}},
+                                   test);
+  MESSAGE("accuracy by itself ", by_itself, ", with BlazingText's defaults ", as_given);
+  CHECK(by_itself > as_given + 0.2);
+  CHECK(by_itself > 0.6);
+}
+
 // fastText on the same split, three runs: F1 0.9866, 0.9866, 0.9900; words' TF-IDF and logistic regression
 // 0.9622.
 TEST_CASE("blazingtext: accuracy on SMS spam") {

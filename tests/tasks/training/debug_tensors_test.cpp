@@ -235,6 +235,25 @@ TEST_CASE("debug rules: zeros, variances, a confusion matrix") {
         "of the rows of class 2 100 % are predicted as class 0");
 }
 
+TEST_CASE("debug rules: tensors that another run has, too") {
+  const Values values = {1, 2, 3};
+  const Tensor tensor{"weights", "layer0_weight", values, 1};
+  const auto found = [&](const std::string& hash) {
+    DebugRules rules = parsed_rules({tensor_rule("SimilarAcrossRuns", {{"other_trials", "before"}})});
+    CHECK(rules.on_tensors(1, {&tensor, 1}).empty());  // nobody says what the other has
+    rules.look_up_others([&](const std::string& job, const Tensor& of, std::int64_t step) {
+      return job == "before" && of.name == "layer0_weight" && step == 4 ? hash : std::string();
+    });
+    rules.on_tensors(3, {&tensor, 1});
+    rules.on_tensors(4, {&tensor, 1});
+    return rules.rules()[0].issue;
+  };
+  CHECK(found(tensor_sha256(tensor)) == "layer0_weight in step 4 is that of before");
+  CHECK(found("0000").empty());
+  CHECK(found("").empty());
+  CHECK(parse_refusal(tensor_rule("SimilarAcrossRuns")).find("needs other_trials") != std::string::npos);
+}
+
 TEST_CASE("debug rules: which tensors, and what is refused about them") {
   CHECK(parse_refusal(tensor_rule("AllZero")) ==
         "DebugRuleConfigurations[0].RuleParameters: AllZero needs collection_names or tensor_regex");

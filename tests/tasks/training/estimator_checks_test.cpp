@@ -416,7 +416,7 @@ TEST_CASE("estimators: shapes and values are checked at the door, with row and c
       bad.y.pop_back();
       CHECK(message_of(fit(c, bad)) == "train: 50 rows, but 49 targets");
       bad = good, bad.y[9] = std::nan("");
-      CHECK(message_of(fit(c, bad)) == "train: row 9: target 'y' is missing or not finite");
+      CHECK(message_of(fit(c, bad)) == "train: row 10: target 'y' is missing or not finite");
     }
     bad = good, bad.weights = {1, 2};
     const bool weights = needs_of(c).weights;
@@ -424,11 +424,11 @@ TEST_CASE("estimators: shapes and values are checked at the door, with row and c
           (weights ? "train: 50 rows, but 2 weights" : "train: the algorithm takes no weights"));
     bad = good, bad.weights.assign(50, 1), bad.weights[4] = -1;
     CHECK(message_of(fit(c, bad)) == (weights
-                                          ? "train: row 4: the weight is not a finite number of at least 0"
+                                          ? "train: row 5: the weight is not a finite number of at least 0"
                                           : "train: the algorithm takes no weights"));
     bad = good, bad.X.at(3, 1) = std::numeric_limits<float>::infinity();
     CHECK(message_of(fit(c, bad)) ==
-          "train: row 3, column 'x1': the value is infinite or too large for a float");
+          "train: row 4, column 'x1': the value is infinite or too large for a float");
     bad = Dataset(), bad.X = Matrix(0, 3);
     CHECK(message_of(fit(c, bad)) == "train: there are no rows");
     bad = good, bad.X = Matrix(50, 0);
@@ -442,7 +442,7 @@ TEST_CASE("estimators: shapes and values are checked at the door, with row and c
     if (has_target(c) && c.task != SampleTask::Regression) {
       bad = good, bad.y[5] = -1;
       CHECK(
-          message_of(fit(c, bad)).starts_with("train: row 5: the target is -1, expected a class from 0 to "));
+          message_of(fit(c, bad)).starts_with("train: row 6: the target is -1, expected a class from 0 to "));
     }
   });
 }
@@ -453,7 +453,7 @@ TEST_CASE("estimators: missing values are learned from or refused, never silentl
     for (std::size_t i = 0; i < 200; i += 3) data.X.at(i, 1) = std::nanf("");
     const auto fitted = fit(c, data);
     if (!c.takes_missing) {
-      CHECK(message_of(fitted) == "train: row 0, column 'x1': the value is missing");
+      CHECK(message_of(fitted) == "train: row 1, column 'x1': the value is missing");
       return;
     }
     REQUIRE(fitted.has_value());
@@ -693,7 +693,7 @@ TEST_CASE("estimators: a missing or infinite value in a row to score is refused 
       const auto p = fitted->model->predict(rows);
       if (needs_of(c).missing) continue;
       REQUIRE(!p);
-      CHECK(p.error().message == "row 7, feature 2: the value is missing or infinite");
+      CHECK(p.error().message == "row 8, feature 2: the value is missing or infinite");
     }
   });
 }

@@ -247,7 +247,8 @@ TEST_CASE("run_training: a target named anywhere, texts as classes, weights, col
   CHECK(card["features"] == Json{"a", "b"});
 
   put(context, "data/validation/x.csv", "label,b,a,w\nperhaps,1,2,1\n");
-  CHECK(error_of(json, context) == "validation: row 0: class 'perhaps' is not in the train channel");
+  CHECK(error_of(json, context) ==
+        "validation: s3://b/data/validation/x.csv: row 1: class 'perhaps' is not in the train channel");
   put(context, "data/validation/x.csv", "label,b,w\nyes,1,2\n");
   CHECK(error_of(json, context) == "validation: there is no column 'a', which train has");
   json["HyperParameters"]["target"] = "lable";
@@ -359,7 +360,15 @@ TEST_CASE("run_training: errors name channel, row and column") {
   CHECK(error_of(request(), context) ==
         "train: s3://b/data/train/part-2.csv:2: column \"x1\": \"red\" is not a number");
   put(context, "data/train/part-2.csv", "y,x0,x1,x2,x3\n5,2,3,4,5\n");
-  CHECK(error_of(request(), context) == "train: row 400: the target is 5, expected a class from 0 to 1");
+  CHECK(error_of(request(), context) ==
+        "train: s3://b/data/train/part-2.csv: row 1: the target is 5, expected a class from 0 to 1");
+  FakeContext semicolons;
+  put(semicolons, "data/train/a.csv", "y;x0;x1\n1;2;3\n0;2;3\n");
+  put(semicolons, "data/validation/a.csv", "y;x0;x1\n1;2;3\n0;2;3\n");
+  CHECK(error_of(request(), semicolons) ==
+        "train: s3://b/data/train/a.csv has one column, whose cells hold ';'");
+  put(context, "data/train/part-2.csv", "\x1f\x8b\x08 and so on");
+  CHECK(error_of(request(), context) == "s3://b/data/train/part-2.csv is compressed (Gzip)");
   Json json = request();
   json["HyperParameters"]["csv_weights"] = "1";
   put(context, "data/train/part-2.csv", "y,x0,x1,x2,x3\n1,-2,3,4,5\n");
