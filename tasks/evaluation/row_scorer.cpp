@@ -109,7 +109,8 @@ Result<CsvOptions> scored_rows_options(const RowScorer& scorer, const NamedUri& 
   if (looks.cells == options.column_names.size()) return options;
   return invalid(
       "input \"" + input.name + "\": " + uris.front() + " has no header and " + std::to_string(looks.cells) +
-          " cells a row, but the model takes " + std::to_string(columns.size()),
+          (looks.cells == 1 ? " cell" : " cells") + " a row, but the model takes " +
+          std::to_string(columns.size()),
       "without a header the target stands first and the model's columns behind it, in their order");
 }
 
