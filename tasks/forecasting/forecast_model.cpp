@@ -75,13 +75,9 @@ Result<PreparedSeries> prepare_series(const TimeSeries& series, const ForecastSe
 }
 
 ForecastTask task_of_series(const ForecastSettings& settings, const PreparedSeries& series) {
-  return {settings.seasons,
-          settings.horizon,
-          series.features,
-          settings.methods,
-          settings.frequency,
-          series.start,
-          calendar_position(series.start, settings.frequency)};
+  return {settings.seasons,   settings.horizon, series.features,
+          settings.frequency, series.start,     calendar_position(series.start, settings.frequency),
+          settings.methods};
 }
 
 Result<ForecastModel::Configuration> ForecastModel::parse_configuration(const Json& json,
