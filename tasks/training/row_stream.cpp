@@ -40,10 +40,10 @@ struct TextPiece {
 };
 
 struct CellPiece {
-  std::unique_ptr<double[]> cells;
-  std::size_t capacity = 0, rows = 0, bytes = 0;
   std::size_t file = 0;
   bool first_of_file = false;
+  std::unique_ptr<double[]> cells;
+  std::size_t capacity = 0, rows = 0, bytes = 0;
   std::optional<Error> error;
 };
 
@@ -250,8 +250,8 @@ class CsvStream final : public ChannelStream {
         return fail(ErrorCode::Cancelled, "reading was cancelled");
       CellPiece* piece = pass_->cells().begin_read();
       if (piece == nullptr) return end_pass();
-      if (piece->error) return fail(*piece->error);
       if (piece->first_of_file) file_row_ = row_;
+      if (piece->error) return fail(*piece->error);
       if (piece->rows > 0) split(*piece, block);
       const bool rows = piece->rows > 0;
       row_ += static_cast<std::int64_t>(piece->rows), read_ += piece->bytes;
