@@ -11,6 +11,8 @@ namespace millrace::tasks {
 
 namespace {
 
+constexpr std::int64_t kInstancesMost = 10'000;  // SageMaker's; how many become ranks is a setting
+
 Result<const EstimatorKind*> parse_algorithm(const Arguments& request) {
   MR_TRY(algorithm, request.object("AlgorithmSpecification"));
   const std::string_view field = algorithm.has("TrainingImage") ? "TrainingImage" : "AlgorithmName";
@@ -100,8 +102,8 @@ Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, T
   return {};
 }
 
-// Which objects, how they are compressed. One machine has all parts of what is ShardedByS3Key.
-Status parse_source(const Arguments& channel, const Arguments& s3, ChannelSource& out) {
+// Which objects, how they are compressed, how instances share them out.
+Status parse_source(const Arguments& channel, const Arguments& s3, ChannelSource& out, bool& sharded) {
   MR_TRY(type, s3.text_or("S3DataType", "S3Prefix"));
   const auto data = parse_data_type(type);
   if (!data) return s3.wrong("S3DataType", data.error().message);
@@ -112,6 +114,7 @@ Status parse_source(const Arguments& channel, const Arguments& s3, ChannelSource
                                                 : "only an AugmentedManifestFile has attributes");
   MR_TRY(shared, s3.text_or("S3DataDistributionType", "FullyReplicated"));
   MR_DO(s3.one_of("S3DataDistributionType", shared, "FullyReplicated|ShardedByS3Key"));
+  sharded = shared == "ShardedByS3Key";
   MR_TRY(compression, channel.text_or("CompressionType", "None"));
   const auto parsed = parse_compression(compression);
   if (!parsed) return channel.wrong("CompressionType", parsed.error().message);
@@ -149,7 +152,7 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
   MR_TRY(s3, source.object("S3DataSource"));
   MR_TRY(uri, s3.text("S3Uri"));
   if (const auto parsed = parse_s3_uri(uri); !parsed) return s3.wrong("S3Uri", parsed.error().message);
-  MR_DO(parse_source(channel, s3, result.source));
+  MR_DO(parse_source(channel, s3, result.source, result.sharded));
   result.source.uri = uri;
   if (kind.own_form != nullptr && !result.source.plain())
     return channel.wrong("DataSource", std::string(kind.name) +
@@ -191,6 +194,15 @@ Status parse_channels(const Arguments& request, TrainingSpec& spec) {
       other = std::move(channel);
   }
   if (spec.train.uri.empty()) return request.wrong("InputDataConfig", "a channel named train is required");
+  return {};
+}
+
+Status parse_resources(const Arguments& request, TrainingSpec& spec) {
+  MR_TRY(resources, request.object_or_empty("ResourceConfig"));
+  MR_TRY(instances, resources.integer_or("InstanceCount", 1));
+  if (instances < 1 || instances > kInstancesMost)
+    return resources.wrong("InstanceCount", "must be from 1 to " + std::to_string(kInstancesMost));
+  spec.instances = static_cast<int>(instances);
   return {};
 }
 
@@ -243,6 +255,7 @@ Result<TrainingSpec> parse_training_spec(const Json& request) {
     return output.wrong("S3OutputPath", parsed.error().message);
   spec.output_uri = path;
   MR_DO(parse_checkpoints(arguments, spec));
+  MR_DO(parse_resources(arguments, spec));
   return spec;
 }
 
