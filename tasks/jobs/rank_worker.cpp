@@ -103,14 +103,13 @@ Status train_rank(const RankPlace& place, RankVoice& voice, Collective& collecti
   MR_TRY(spec, parse_training_spec(job.request));
   RankContext context(job, voice);
   MR_TRY(result, run_training(spec, context, rank_hooks(job, voice, place.directory, collective)));
-  MR_DO(collective.barrier());  // nobody ends before all have what they need of it
   if (voice.rank() == 0)
     voice.say(Says::Result, Json{{"model_uri", result.model_uri},
                                  {"metrics", result.metrics},
                                  {"rounds", result.rounds},
                                  {"stopped_early", result.stopped_early}}
                                 .dump(-1, ' ', false, Json::error_handler_t::replace));
-  return {};
+  return collective.finish();
 }
 
 }  // namespace
@@ -120,12 +119,13 @@ Status run_rank(const RankPlace& place) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   auto transport = place.mpi ? ranks_of_mpi() : ranks_of_processes(place.directory, place.rank, place.ranks);
   RankVoice voice(transport ? (*transport)->rank() : place.rank);
-  const auto done = [&]() -> Status {
-    if (!transport) return fail(transport.error());
-    Collective collective(std::move(*transport));
-    return train_rank(place, voice, collective);
-  }();
-  if (!done) voice.say(Says::Error, to_text(done.error()));
+  if (!transport) {
+    voice.say(Says::Error, to_text(transport.error()));
+    return fail(transport.error());
+  }
+  Collective collective(std::move(*transport));
+  const Status done = train_rank(place, voice, collective);
+  if (!done) voice.say(Says::Error, to_text(done.error()));  // before the others learn that it is gone
   return done;
 }
 

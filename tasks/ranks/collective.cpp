@@ -146,4 +146,10 @@ Status Collective::barrier() {
   return sum({&nothing, 1});
 }
 
+Status Collective::finish() {
+  MR_DO(barrier());
+  transport_->finish();
+  return {};
+}
+
 }  // namespace millrace::tasks

@@ -38,6 +38,8 @@ class Collective {
   // The root's bytes everywhere.
   Status broadcast(std::string& bytes, int root = 0);
   Status barrier();
+  // The last call: a rank that goes without it is lost to the others.
+  Status finish();
 
  private:
   Status transfer(int to, std::string_view out, int from, std::span<char> in);

@@ -15,22 +15,22 @@ namespace {
 class MpiTransport final : public Transport {
  public:
   MpiTransport(const MpiModule& module, int rank, int size) : module_(module), rank_(rank), size_(size) {}
-  // After an error the others may wait for ever: MPI ends them.
-  ~MpiTransport() override { lost_ ? module_.abort() : module_.end(); }
+  // The others may wait for a rank that goes early, for ever: MPI ends them.
+  ~MpiTransport() override { finished_ ? module_.end() : module_.abort(); }
+  void finish() override { finished_ = true; }
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   Status transfer(int to, std::string_view out, int from, std::span<char> in) override {
     char why[256] = {};
     if (module_.transfer(to, out.data(), out.size(), from, in.data(), in.size(), why, sizeof why)) return {};
-    lost_ = true;
     return fail(ErrorCode::Unavailable, std::string("Open MPI: ") + why);
   }
 
  private:
   const MpiModule& module_;
   const int rank_, size_;
-  bool lost_ = false;
+  bool finished_ = false;
 };
 
 }  // namespace

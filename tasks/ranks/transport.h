@@ -26,6 +26,8 @@ class Transport {
   // Sends `out` to rank `to` while `in` comes from rank `from`; -1: nobody, and nothing. Unavailable names
   // the rank that is gone.
   virtual Status transfer(int to, std::string_view out, int from, std::span<char> in) = 0;
+  // All ranks are through: who goes now is not lost.
+  virtual void finish() {}
 };
 
 // Ranks that are threads of this process, for tests; by rank.

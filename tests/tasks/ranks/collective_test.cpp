@@ -62,7 +62,7 @@ Status check_collective(Collective& ranks) {
     MR_DO(ranks.broadcast(bytes, root));
     if (!bytes.empty()) return fail(ErrorCode::Internal, "broadcast of nothing");
   }
-  return ranks.barrier();
+  return ranks.finish();
 }
 
 void check_all(std::vector<std::unique_ptr<Transport>> transports) {
