@@ -149,6 +149,7 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.approvals = core.approvals.get();
   call.hashes = &core.hashes;
   call.cache = core.settings.cache;
+  call.ranks = core.settings.ranks;
   call.cents_per_hour = core.settings.cents_per_hour;
   return call;
 }

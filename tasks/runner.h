@@ -61,6 +61,7 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     // Jobs take over the result of an equal one that ended at most so long ago: "P30D", "on", "off". The tag
     // millrace:cache of a job says otherwise (tasks/steps/step_cache.h).
     std::string cache = "off";
+    RankSettings ranks = {};          // of training jobs of several instances
     std::int64_t cents_per_hour = 0;  // price of an hour of a job, for estimates; 0: none
     // Packages of programs: HOME/environments.
     EnvironmentSettings environments = {};

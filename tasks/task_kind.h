@@ -12,6 +12,7 @@
 #include "base/failure.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "tasks/ranks/rank_settings.h"
 #include "tasks/task.h"
 
 namespace millrace::tasks {
@@ -65,6 +66,7 @@ struct TaskCall {
   Approvals* approvals = nullptr;
   ContentHashes* hashes = nullptr;  // of the home's files; null: jobs keep no hashes
   std::string cache = {};           // what jobs without the tag millrace:cache do (steps/step_cache.h)
+  RankSettings ranks = {};          // of training jobs of several instances
   std::int64_t cents_per_hour = 0;  // of a job, for estimates; 0: no price
 };
 

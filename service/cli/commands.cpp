@@ -43,6 +43,7 @@ void add_backup(CLI::App&, const Shared&, int&);
 void add_restore(CLI::App&, const Shared&, int&);
 void add_ab(CLI::App&, const Shared&, int&);
 void add_vacuum(CLI::App&, const Shared&, int&);
+void add_rank_worker(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
@@ -87,6 +88,7 @@ std::span<const Command> commands() {
       {"backup", add_backup},
       {"restore", add_restore},
       {"vacuum", add_vacuum},
+      {"rank-worker", add_rank_worker},
   };
   return kCommands;
 }

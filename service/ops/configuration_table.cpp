@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "service/ops/configuration.h"
+#include "tasks/ranks/transport.h"
 
 namespace millrace::service {
 namespace {
@@ -236,6 +237,14 @@ constexpr Option kOptions[] = {
      "job's "
      "tag millrace:cache says otherwise",
      MR_OPTION_FIELD(tasks.cache), "cache"},
+    {"tasks.ranks_max", Integer, 1, tasks::kRanksMost, "ranks", "",
+     "of a training job: the largest ResourceConfig.InstanceCount of algorithms that train in ranks",
+     MR_OPTION_FIELD(tasks.ranks.most)},
+    {"tasks.ranks_launcher", Text, 0, kTexts, "", "",
+     "command that starts ranks on several machines, like mpirun --hostfile /etc/millrace-hosts; empty: "
+     "processes "
+     "of this machine",
+     MR_OPTION_FIELD(tasks.ranks.launcher)},
     {"tasks.cents_per_hour", Integer, 0, 1'000'000'000, "cents", "",
      "price of an hour of a job, for its estimated cost; 0: none", MR_OPTION_FIELD(tasks.cents_per_hour)},
     {"tasks.heartbeat_interval", Duration, 10, 1 * kHour, "", "",

@@ -10,6 +10,7 @@
 #include "tasks/jobs/debug_watch.h"
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
+#include "tasks/jobs/rank_job.h"
 #include "tasks/script/run_script.h"
 #include "tasks/script/train_script.h"
 #include "tasks/training/train.h"
@@ -131,7 +132,9 @@ namespace {
 Result<Json> train_unwatched(const Json& request, JobContext& context, const TrainHooks& hooks) {
   if (is_script(request)) return run_script_training(request, context, hooks);
   MR_TRY(spec, parse_training_spec(request));
-  MR_TRY(result, run_training(spec, context, hooks));
+  MR_TRY(ranks, rank_count(spec, hooks, context));
+  MR_TRY(result, ranks > 1 ? train_in_ranks(request, spec, ranks, context, hooks)
+                           : run_training(spec, context, hooks));
   Json fields = {{"ModelArtifacts", {{"S3ModelArtifacts", result.model_uri}}},
                  {"FinalMetricDataList", final_metrics(result.metrics, to_millis(context.clock().now()))}};
   if (result.stopped_early) fields[kStoppedEarly] = true;

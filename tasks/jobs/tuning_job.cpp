@@ -173,6 +173,7 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
   call.execution_arn = tuning.call().execution_arn;
   call.hashes = tuning.call().hashes;
   call.cache = cache;
+  call.ranks = tuning.call().ranks;
   call.cents_per_hour = tuning.call().cents_per_hour;
   MR_DO(ensure_job(kind, request, call));
   MR_TRY(record, finish_job(kind, trial.job_name, call));

@@ -233,9 +233,11 @@ Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSp
 static Result<std::optional<ChannelData>> read_numbers(const ObjectStore& objects, const TrainingSpec& spec,
                                                        const TrainingChannel& channel,
                                                        const ChannelData* like,
-                                                       const std::function<bool()>& cancelled) {
+                                                       const std::function<bool()>& cancelled,
+                                                       const RankRows* ranks = nullptr) {
   RowStreamOptions options;
   options.cancelled = cancelled;
+  options.ranks = ranks;
   MR_TRY(stream, open_row_stream(objects, spec, channel, std::move(options)));
   ChannelData result;
   Dataset& data = result.data = stream->head();
@@ -249,7 +251,7 @@ static Result<std::optional<ChannelData>> read_numbers(const ObjectStore& object
     MR_TRY(any, more);
     if (!any) break;
     if (data.X.rows == 0) {
-      const auto rows = static_cast<std::size_t>(stream->rows_expected() * 1.05);
+      const auto rows = ranks ? ranks->count() : static_cast<std::size_t>(stream->rows_expected() * 1.05);
       data.X.values.reserve(rows * block.X.cols);
       if (!no_target) data.y.reserve(rows);
     }
@@ -266,6 +268,15 @@ static Result<std::optional<ChannelData>> read_numbers(const ObjectStore& object
   if (no_target) data.target_name.clear();
   result.sha256 = stream->sha256();
   return std::optional(std::move(result));
+}
+
+Result<std::optional<ChannelData>> read_number_rows(const ObjectStore& objects, const TrainingSpec& spec,
+                                                    const TrainingChannel& channel, const RankRows& rows,
+                                                    const std::function<bool()>& cancelled) {
+  MR_TRY(read, read_numbers(objects, spec, channel, nullptr, cancelled, &rows));
+  if (read && read->data.X.rows != rows.count())
+    return fail(ErrorCode::DataLoss, channel.name + ": the objects changed while they were read");
+  return read;
 }
 
 Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec& spec,

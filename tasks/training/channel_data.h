@@ -12,6 +12,7 @@
 // Features must be numbers. Any thread.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,12 @@ struct ChannelColumns {
 };
 Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSpec& spec,
                                     const TrainingChannel& channel);
+
+// A rank's rows of a channel of numbers; nothing when some cell of them is none. DataLoss when the channel
+// has not as many rows as `rows` says.
+Result<std::optional<ChannelData>> read_number_rows(const ObjectStore& objects, const TrainingSpec& spec,
+                                                    const TrainingChannel& channel, const RankRows& rows,
+                                                    const std::function<bool()>& cancelled);
 
 // The channel's data. `like`: the train channel, for the others, whose columns and classes must be the same.
 // Errors name channel, row and column: InvalidArgument, NotFound, those of reading CSV; Cancelled.

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "tasks/numeric/matrix.h"
+#include "tasks/ranks/rank_rows.h"
 #include "tasks/task.h"
 
 namespace millrace::tasks {
@@ -64,6 +65,10 @@ struct FitContext {
   std::string_view resume_from;        // bytes of a checkpoint of the same job; empty: from the beginning
   std::string_view start_from;         // bytes of a model to train further; empty: none
   const TensorTap* tensors = nullptr;  // of algorithms that show them (tensors.h); null: nobody looks
+  // Of algorithms that say so: the fit is one of several that train one model together, each with its part of
+  // the rows (EstimatorKind::ranks). Null: alone. Rank 0 has the validation channel, the checkpoints and the
+  // callbacks; all end with the same model.
+  const RankRows* ranks = nullptr;
 };
 
 // How an answer names the numbers of a row: {"predictions":[{"score":0.91}]}; fields in the order of its
@@ -150,6 +155,13 @@ struct DataNeeds {
   bool groups = false;     // may take a column of queries
 };
 
+// What a rank of several has of the channel `train`.
+enum class RankUse {
+  None,  // the algorithm trains in one rank
+  Rows,  // its share of the rows
+  All    // all of them: work is shared out otherwise
+};
+
 // One row of the table in estimators.cpp.
 struct EstimatorKind {
   std::string_view name;  // "xgboost"
@@ -171,6 +183,11 @@ struct EstimatorKind {
   // Of an algorithm that reads its channels itself, whose `make` is null; else null.
   const OwnForm* own_form = nullptr;
   std::string_view file = "model.bin";  // the model's name in its archive
+  // With these hyperparameters; null: always one rank.
+  RankUse (*ranks)(const HyperParameters& parameters) = nullptr;
+  RankUse rank_use(const HyperParameters& parameters) const {
+    return ranks == nullptr ? RankUse::None : ranks(parameters);
+  }
 };
 std::span<const EstimatorKind> estimators();
 // By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.

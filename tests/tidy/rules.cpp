@@ -17,8 +17,9 @@ struct Direction {
 
 const std::vector<Direction>& directions() {
   // What every family of the task library may use.
-#define MR_TASK_GROUND \
-  "base/", "tasks/task.h", "tasks/arguments.h", "tasks/numeric/", "tasks/table/", "tasks/artifacts/"
+#define MR_TASK_GROUND                                                                            \
+  "base/", "tasks/task.h", "tasks/arguments.h", "tasks/numeric/", "tasks/ranks/", "tasks/table/", \
+      "tasks/artifacts/"
   static const std::vector<Direction> kDirections = {
       {"base/", {"base/"}},
       {"definitions/", {"base/", "definitions/"}},
@@ -36,6 +37,7 @@ const std::vector<Direction>& directions() {
       {"tasks/numeric/", {"base/", "tasks/numeric/"}},
       {"tasks/table/", {"base/", "tasks/numeric/", "tasks/table/"}},
       {"tasks/artifacts/", {"base/", "tasks/table/", "tasks/artifacts/"}},
+      {"tasks/ranks/", {"base/", "tasks/task.h", "tasks/ranks/"}},
       {"tasks/processing/processors.", {"base/", "tasks/"}},
       {"tasks/processing/", {MR_TASK_GROUND, "tasks/processing/", "tasks/evaluation/", "tasks/text/tfidf.h"}},
       {"tasks/evaluation/", {MR_TASK_GROUND, "tasks/evaluation/", "tasks/processing/", "tasks/training/"}},

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tasks/training/estimator.h"
+#include "tests/tasks/ranks/ranks_of_test.h"
 #include "tests/tasks/support/model_damage.h"
 #include "tests/tasks/training/sample_data.h"
 
@@ -318,6 +319,70 @@ TEST_CASE("estimators: every row of the table is in the battery") {
       }
     }
   }
+}
+
+// Ranks come to the bytes of one rank: on every one of them, with rows one behind another; of those whose
+// sums are exact whichever rows each has.
+TEST_CASE("estimators: any number of ranks trains the same model") {
+  each_case([](const Case& c) {
+    const EstimatorKind& kind = *find_estimator(c.algorithm);
+    if (kind.rank_use(c.parameters) == RankUse::None) return;
+    Dataset train = data_of(c, 1500, 5, 1);
+    const Dataset validation = data_of(c, 300, 5, 2);
+    if (needs_of(c).weights)
+      for (std::size_t i = 0; i < train.X.rows; ++i) train.weights.push_back(0.25 + double(i % 7) / 3);
+    if (c.takes_missing) train.X.at(700, 1) = train.X.at(3, 2) = std::numeric_limits<float>::quiet_NaN();
+    FitContext context;
+    context.seed = 5;
+    const auto alone = fit(c, train, if_validated(c, validation), context);
+    REQUIRE_MESSAGE(alone, (alone ? "" : alone.error().message));
+    const std::string bytes = alone->model->save();
+    for (const int ranks : {1, 2, 3}) {
+      for (const Sharding sharding : {Sharding::InOrder, Sharding::EveryThird}) {
+        const bool exact = c.algorithm == "xgboost" || kind.rank_use(c.parameters) == RankUse::All;
+        if (sharding == Sharding::EveryThird && !exact) continue;
+        CAPTURE(ranks);
+        context.threads = ranks == 2 ? 2 : 1;
+        auto fitted =
+            fit_on_ranks(kind, c.parameters, train, if_validated(c, validation), context, ranks, sharding);
+        for (const auto& of_rank : fitted) {
+          REQUIRE_MESSAGE(of_rank, (of_rank ? "" : of_rank.error().message));
+          CHECK(of_rank->model->save() == bytes);
+        }
+        CHECK(fitted[0]->metrics == alone->metrics);
+        CHECK(fitted[0]->rounds == alone->rounds);
+      }
+    }
+  });
+}
+
+// What one number of ranks kept, another goes on from.
+TEST_CASE("estimators: ranks go on from a checkpoint to the same model") {
+  each_case([](const Case& c) {
+    const EstimatorKind& kind = *find_estimator(c.algorithm);
+    if (kind.rank_use(c.parameters) == RankUse::None || !kind.checkpoints || !kind.checkpoints(c.parameters))
+      return;
+    const Dataset train = data_of(c, 900, 5, 1);
+    std::vector<std::string> kept;
+    FitContext context;
+    context.checkpoint_rounds = 2;
+    context.checkpoint = [&](std::string_view bytes) { kept.emplace_back(bytes); };
+    auto whole = fit_on_ranks(kind, c.parameters, train, nullptr, context, 2, Sharding::InOrder);
+    REQUIRE_MESSAGE(whole[0], (whole[0] ? "" : whole[0].error().message));
+    REQUIRE(!kept.empty());
+    FitContext resumed;
+    const std::string middle = kept[kept.size() / 2];
+    resumed.resume_from = middle;
+    for (const auto& of_rank :
+         fit_on_ranks(kind, c.parameters, train, nullptr, resumed, 3, Sharding::InOrder)) {
+      REQUIRE_MESSAGE(of_rank, (of_rank ? "" : of_rank.error().message));
+      CHECK(of_rank->model->save() == whole[0]->model->save());
+    }
+    resumed.resume_from = middle;
+    const auto alone = fit(c, train, nullptr, resumed);
+    REQUIRE(alone);
+    CHECK(alone->model->save() == whole[0]->model->save());
+  });
 }
 
 TEST_CASE("estimators: the fit finds the rule in the data") {
