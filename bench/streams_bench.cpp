@@ -2,12 +2,18 @@
 // to JSON text; then rows scored by a forest. One line a measure.
 //
 //   millrace_bench_streams [records] [folder]      200,000 in a folder of its own below the working directory
+//   millrace_bench_streams score FILE [shingle] [trees] [time_decay]      a number a line; their scores, a
+//   line
+//                                                                        each, and points/s on standard error
 
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 
 #include "base/encoding.h"
@@ -129,9 +135,32 @@ void score_rows(std::size_t fields, std::size_t shingle) {
               kRows / seconds_since(begin), fields, shingle, forest.save().size() / 1024);
 }
 
+// Scores of a stream that stands in a file; the rate is of this thread's processor time.
+int score_file(int argc, char** argv) {
+  ForestSettings settings;
+  const auto number = [&](int place, double otherwise) {
+    return argc > place ? std::atof(argv[place]) : otherwise;
+  };
+  settings.shingle = static_cast<std::size_t>(number(3, 1));
+  settings.trees = static_cast<std::size_t>(number(4, 50));
+  settings.time_decay = number(5, settings.time_decay);
+  StreamForest forest(settings);
+  std::ifstream file(argv[2]);
+  std::vector<double> values, scores;
+  for (double value = 0; file >> value;) values.push_back(value);
+  const std::clock_t begin = std::clock();
+  for (const double value : values) scores.push_back(forest.add({&value, 1}).score);
+  const double took_s = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  for (const double score : scores) std::printf("%.9g\n", score);
+  std::fprintf(stderr, "%zu points, %.0f points/s\n", values.size(),
+               static_cast<double>(values.size()) / took_s);
+  return values.empty() ? 1 : 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 2 && std::strcmp(argv[1], "score") == 0) return score_file(argc, argv);
   const int records = argc > 1 ? std::atoi(argv[1]) : 200'000;
   const std::string folder = argc > 2 ? argv[2] : "bench-streams";
   std::filesystem::remove_all(folder);

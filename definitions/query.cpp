@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "definitions/jsonata/jsonata.h"
 
 namespace millrace::definitions {
@@ -9,13 +10,6 @@ namespace {
 
 constexpr std::string_view kSchema = "SCHEMA_VALIDATION_FAILED";
 constexpr std::string_view kStates = "states";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
 
 // "array", "number", …: how messages call the type of a value.
 std::string_view type_of(JsonView value) {

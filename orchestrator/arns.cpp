@@ -1,5 +1,7 @@
 #include "orchestrator/arns.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 #include <cctype>
 #include <vector>
@@ -12,16 +14,6 @@ constexpr std::string_view kTypes[] = {"stateMachine", "execution", "express", "
 tl::unexpected<Error> wrong(std::string_view what, std::string_view about) {
   return invalid("Invalid Arn: '" + std::string(what) + ": " + std::string(about) + "'",
                  "an ARN of this service is arn:aws:states:REGION:ACCOUNT:TYPE:NAME");
-}
-
-std::vector<std::string_view> split(std::string_view text) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const std::size_t colon = text.find(':');
-    parts.push_back(text.substr(0, colon));
-    if (colon == std::string_view::npos) return parts;
-    text.remove_prefix(colon + 1);
-  }
 }
 
 }  // namespace
@@ -37,7 +29,7 @@ std::string StatesArn::unqualified() const {
 
 Result<StatesArn> parse_arn(std::string_view text) {
   if (!text.starts_with("arn:")) return wrong("Invalid ARN prefix", text);
-  const std::vector<std::string_view> parts = split(text);
+  const std::vector<std::string_view> parts = split(text, ':');
   if (parts.size() < 6 || parts[1].empty()) return wrong("Invalid ARN", text);
   if (parts[2] != "states") return wrong("Invalid service in ARN", text);
   if (std::find(std::begin(kTypes), std::end(kTypes), parts[5]) == std::end(kTypes))

@@ -117,6 +117,8 @@ Result<std::unique_ptr<Home>> Home::open(HomeOptions options) {
     settings.seed = draw_seed();
     if (!settings.functions.empty()) settings.functions = fs::absolute(settings.functions).string();
     settings.place = {options.engine.region, options.engine.account};
+    std::error_code unknown;
+    settings.ranks.program = fs::read_symlink("/proc/self/exe", unknown).string();
     settings.remote_keys = environment_keys();
     settings.link_secret = hmac_sha256(options.engine.token_secret, "links of approvals");
     settings.monitoring.check_expression = [](const std::string& text) -> Status {

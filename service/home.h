@@ -18,6 +18,7 @@
 //   HOME/objects.db    what is known of objects beside their bytes
 //   HOME/outcomes.db   requests of endpoints with an inference id, and what became of them
 //   HOME/functions/    local functions, a folder each
+//   HOME/environments/ packages of programs; may be deleted when no job runs
 //   HOME/integrations.json, connections.json, events.db, topics.db, notifications/: docs/integrations.md
 //   HOME/logs/         logs of jobs and functions
 

@@ -132,7 +132,7 @@ std::string run_arn(const Turn& turn, const definitions::Map& map) {
 }
 
 // The items that are in the state's input; of an object, its members.
-Outcome items_of(Turn& turn, FrameId id, const definitions::Map& map, const Payload& input) {
+Outcome distributed_items(Turn& turn, FrameId id, const definitions::Map& map, const Payload& input) {
   Outcome items =
       map.items ? apply_template(*map.items, input, turn, id) : apply_path(map.items_path, input, turn, id);
   if (!items || items->view().is_array() || items->view().is_object()) return items;
@@ -218,7 +218,7 @@ Step enter_distributed_map(Turn& turn, FrameId id, const definitions::Map& map) 
   Payload items;
   std::uint32_t length = 0;
   if (!map.reader) {
-    Outcome found = items_of(turn, id, map, *input);
+    Outcome found = distributed_items(turn, id, map, *input);
     if (!found) return fail_state(turn, id, found.error());
     items = std::move(*found);
     length = items.view().size();

@@ -84,6 +84,7 @@ struct RunnerCore {
   TaskLibraryRunner::RecordWritten schedule_written = {};  // loop thread only
   std::unique_ptr<Deployments> deployments = {};
   std::unique_ptr<AsyncInvocations> async = {};
+  std::unique_ptr<PythonEnvironments> environments = {};
 };
 
 namespace {
@@ -132,9 +133,11 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.stop_grace = core.settings.stop_grace;
   if (core.settings.job_log)
     call.log_line = [&core](std::string_view kind, std::string_view name, std::int64_t created_ms,
-                            std::string_view line) {
-      core.settings.job_log(kind, name, created_ms, core.clock.now(), line);
+                            std::string_view host, std::string_view line) {
+      core.settings.job_log(kind, name, created_ms, host, core.clock.now(), line);
     };
+  call.environments = core.environments.get();
+  call.script_processes_max = core.settings.script_processes_max;
   call.functions = core.functions.get();
   call.endpoints = core.endpoints.get();
   call.ids = &core.ids;
@@ -146,6 +149,7 @@ TaskCall make_call(RunnerCore& core, const Json& arguments, TaskContext& context
   call.approvals = core.approvals.get();
   call.hashes = &core.hashes;
   call.cache = core.settings.cache;
+  call.ranks = core.settings.ranks;
   call.cents_per_hour = core.settings.cents_per_hour;
   return call;
 }
@@ -304,6 +308,7 @@ void open_followers(const std::shared_ptr<RunnerCore>& shared, std::uint64_t see
   endpoints.account = core.settings.place.account;
   endpoints.capture.seed = mix(seed, 4);
   endpoints.logs = std::filesystem::path(core.settings.home) / "logs";
+  endpoints.environments = core.environments.get();
   endpoints.outcomes_path = core.settings.home + "/outcomes.db";
   core.endpoints = std::make_unique<EndpointHost>(*core.jobs, core.objects, core.clock, core.settings.metrics,
                                                   std::move(endpoints));
@@ -412,6 +417,8 @@ Result<std::unique_ptr<TaskLibraryRunner>> TaskLibraryRunner::open(Settings sett
       core->settings.home, ServicePlace{core->settings.place.region, core->settings.place.account}, clock,
       mix(seed, 3), core->settings.metric_store, core->settings.metrics);
   join_metrics(*core);
+  core->environments =
+      std::make_unique<PythonEnvironments>(home / "environments", core->settings.environments, clock);
   core->features = std::make_unique<FeatureService>((home / "features.db").string(), core->settings.features,
                                                     *core->jobs, core->objects, clock);
   core->labels =

@@ -20,6 +20,7 @@
 #include "tasks/jobs/jobs.h"
 #include "tasks/metrics/metric_store.h"
 #include "tasks/monitoring/schedules.h"
+#include "tasks/script/python_environments.h"
 
 namespace millrace::tasks {
 
@@ -60,10 +61,14 @@ class TaskLibraryRunner final : public orchestrator::TaskRunner {
     // Jobs take over the result of an equal one that ended at most so long ago: "P30D", "on", "off". The tag
     // millrace:cache of a job says otherwise (tasks/steps/step_cache.h).
     std::string cache = "off";
+    RankSettings ranks = {};          // of training jobs of several instances
     std::int64_t cents_per_hour = 0;  // price of an hour of a job, for estimates; 0: none
-    // Log lines of jobs, besides their files; may be empty. Any thread.
-    std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
-                       std::string_view line)>
+    // Packages of programs: HOME/environments.
+    EnvironmentSettings environments = {};
+    int script_processes_max = 4096;  // of one host of a program of the user's; 0: any number
+    // Log lines of jobs, besides their files; of which host ("": the first); may be empty. Any thread.
+    std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms,
+                       std::string_view host, Instant now, std::string_view line)>
         job_log = {};
   };
   // Runs a function on the loop thread, soon; callable from any thread.

@@ -25,9 +25,10 @@ struct Progress {
   std::int64_t rows = -1;  // rows done so far
   double rows_per_s = -1;
   std::int64_t round = -1, rounds = -1;
-  std::string metric;  // e.g. validation:auc
-  double value = 0;    // of that metric; only when `metric` is set
-  double eta_s = -1;   // seconds to go
+  std::string metric;        // e.g. validation:auc
+  double value = 0;          // of that metric; only when `metric` is set
+  double eta_s = -1;         // seconds to go
+  std::string message = {};  // the StatusMessage of a phase that begins
 };
 
 // What a running task may ask of its surroundings. Worker thread; outlives the call it is handed to.

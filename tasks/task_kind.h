@@ -12,6 +12,7 @@
 #include "base/failure.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "tasks/ranks/rank_settings.h"
 #include "tasks/task.h"
 
 namespace millrace::tasks {
@@ -26,6 +27,7 @@ class FunctionHost;
 class Integrations;
 class MetricSink;
 class LabelService;
+class PythonEnvironments;
 class RequestIds;
 struct LambdaPlace;
 struct MonitoringSurroundings;
@@ -45,22 +47,26 @@ struct TaskCall {
   // Runs the job of that kind and name later, on a thread of its own; false when too many are waiting.
   std::function<bool(std::string_view kind, std::string_view name)> run_later = {};
   Millis stop_grace{120'000};  // what a program of the user's has to end after SIGTERM
-  // Besides its file, a job's log lines: of which job, created when; may be empty. Any thread.
+  // Besides its file, a job's log lines: of which job, created when, on which host ("": the first); may be
+  // empty. Any thread.
   std::function<void(std::string_view kind, std::string_view name, std::int64_t created_ms,
-                     std::string_view line)>
+                     std::string_view host, std::string_view line)>
       log_line = {};
-  FunctionHost* functions = nullptr;     // of the home; null outside a runner
-  EndpointHost* endpoints = nullptr;     // of the home; null outside a runner
-  RequestIds* ids = nullptr;             // of requests, where the service would give one
-  Integrations* integrations = nullptr;  // of the home; null outside a runner
-  AlarmStates* alarms = nullptr;         // of the home; null outside a runner
-  MetricSink* metrics = nullptr;         // of the home; null outside a runner
-  const LambdaPlace* place = nullptr;    // where those functions say they live
+  PythonEnvironments* environments = nullptr;  // of programs' packages; null: programs have what is installed
+  int script_processes_max = 0;                // of a program of the user's; 0: any number
+  FunctionHost* functions = nullptr;           // of the home; null outside a runner
+  EndpointHost* endpoints = nullptr;           // of the home; null outside a runner
+  RequestIds* ids = nullptr;                   // of requests, where the service would give one
+  Integrations* integrations = nullptr;        // of the home; null outside a runner
+  AlarmStates* alarms = nullptr;               // of the home; null outside a runner
+  MetricSink* metrics = nullptr;               // of the home; null outside a runner
+  const LambdaPlace* place = nullptr;          // where those functions say they live
   // Null outside a runner.
   const MonitoringSurroundings* monitoring = nullptr;
   Approvals* approvals = nullptr;
   ContentHashes* hashes = nullptr;  // of the home's files; null: jobs keep no hashes
   std::string cache = {};           // what jobs without the tag millrace:cache do (steps/step_cache.h)
+  RankSettings ranks = {};          // of training jobs of several instances
   std::int64_t cents_per_hour = 0;  // of a job, for estimates; 0: no price
 };
 

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <span>
 
+#include "base/text.h"
 #include "triggers/schedule_expression.h"
 
 namespace millrace::triggers {
@@ -29,16 +30,6 @@ constexpr CronField kYears{"year", Cron::kFirstYear, Cron::kLastYear};
 tl::unexpected<Error> wrong_field(const CronField& field, std::string_view text, const std::string& why) {
   return invalid("the " + std::string(field.name) + " field '" + std::string(text) +
                  "' is not valid: " + why);
-}
-
-std::vector<std::string_view> split_at(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const std::size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
 }
 
 std::optional<int> digits_of(std::string_view text) {
@@ -104,7 +95,7 @@ Status add_range(const CronField& field, std::string_view part, Bits& bits, int 
 
 template <class Bits>
 Status read_list(const CronField& field, std::string_view text, Bits& bits, int base = 0) {
-  for (const std::string_view part : split_at(text, ',')) MR_DO(add_range(field, part, bits, base));
+  for (const std::string_view part : split(text, ',')) MR_DO(add_range(field, part, bits, base));
   return {};
 }
 
@@ -113,7 +104,7 @@ Status read_days(std::string_view text, Cron& cron) {
     cron.any_day = true;
     return {};
   }
-  for (const std::string_view part : split_at(text, ',')) {
+  for (const std::string_view part : split(text, ',')) {
     if (part == "L") {
       cron.before_last.push_back(0);
     } else if (part == "LW") {
@@ -137,7 +128,7 @@ Status read_weekdays(std::string_view text, Cron& cron) {
     cron.any_weekday = true;
     return {};
   }
-  for (const std::string_view part : split_at(text, ',')) {
+  for (const std::string_view part : split(text, ',')) {
     const std::size_t hash = part.find('#');
     if (part == "L") {
       cron.weekdays.set(7);
@@ -250,7 +241,7 @@ std::string day_words(const Cron& cron) {
 
 Result<Cron> parse_cron(std::string_view text) {
   std::vector<std::string_view> fields;
-  for (const std::string_view part : split_at(text, ' '))
+  for (const std::string_view part : split(text, ' '))
     if (!part.empty()) fields.push_back(part);
   if (fields.size() != 6)
     return invalid("cron() has " + std::to_string(fields.size()) +
@@ -304,7 +295,7 @@ std::bitset<32> days_of(const Cron& cron, std::chrono::year_month month) {
 
 std::string cron_words(const Cron& cron, std::string_view text) {
   std::vector<std::string_view> fields;
-  for (const std::string_view part : split_at(text, ' '))
+  for (const std::string_view part : split(text, ' '))
     if (!part.empty()) fields.push_back(part);
   const auto month = [](std::size_t i) { return std::string(kMonthWords[i - 1]); };
   const auto year = [](std::size_t i) { return std::to_string(i + Cron::kFirstYear); };

@@ -1,5 +1,7 @@
 #include "triggers/schedule_expression.h"
 
+#include "base/text.h"
+
 #include <charconv>
 
 namespace millrace::triggers {
@@ -15,12 +17,6 @@ struct RateUnit {
 };
 constexpr RateUnit kRateUnits[] = {{"second", 1}, {"minute", 60}, {"hour", 3600}, {"day", 86'400}};
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
-
 struct Rate {
   seconds every;
   std::string unit;
@@ -33,7 +29,7 @@ Result<Rate> parse_rate(std::string_view inside) {
   const auto [stop, code] = std::from_chars(inside.data(), end, count);
   if (code != std::errc() || stop != end || count < 1)
     return invalid("rate() begins with a whole number above 0: rate(5 minutes)");
-  std::string_view unit = blank == std::string_view::npos ? "" : trimmed(inside.substr(blank));
+  std::string_view unit = blank == std::string_view::npos ? "" : trimmed(inside.substr(blank), " ");
   if (unit.ends_with('s')) unit.remove_suffix(1);
   for (const RateUnit& known : kRateUnits) {
     if (known.name != unit) continue;
@@ -93,14 +89,14 @@ std::optional<Due> due_of(LocalSeconds wall, SystemSeconds after, const TimeZone
 }  // namespace
 
 Result<ScheduleExpression> ScheduleExpression::parse(std::string_view given) {
-  const std::string_view text = trimmed(given);
+  const std::string_view text = trimmed(given, " ");
   ScheduleExpression made;
   made.text_ = std::string(text);
   const std::size_t open = text.find('(');
   if (open == std::string_view::npos || !text.ends_with(')'))
     return invalid("'" + std::string(given) + "' is none of rate(…), cron(…) and at(…)");
   const std::string_view name = text.substr(0, open);
-  const std::string_view inside = trimmed(text.substr(open + 1, text.size() - open - 2));
+  const std::string_view inside = trimmed(text.substr(open + 1, text.size() - open - 2), " ");
   if (name == "rate") {
     MR_TRY(rate, parse_rate(inside));
     made.every_ = rate.every;

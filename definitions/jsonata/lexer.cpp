@@ -18,11 +18,11 @@ constexpr std::string_view kSingles = ".[]{}(),@#;:?+-*/%|=<>^&!~";
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v';
 }
-bool is_digit(char c) {
+bool is_decimal(char c) {
   return c >= '0' && c <= '9';
 }
-int hex_digit(char c) {
-  if (is_digit(c)) return c - '0';
+int hex_value(char c) {
+  if (is_decimal(c)) return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
@@ -31,7 +31,7 @@ std::optional<unsigned> four_hex_digits(std::string_view text) {
   if (text.size() < 4) return std::nullopt;
   unsigned value = 0;
   for (const char c : text.substr(0, 4)) {
-    const int digit = hex_digit(c);
+    const int digit = hex_value(c);
     if (digit < 0) return std::nullopt;
     value = value * 16 + static_cast<unsigned>(digit);
   }
@@ -50,22 +50,22 @@ void append_unit(std::string& out, unsigned unit) {
 // Whole text of a number: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?, without the sign.
 std::size_t number_length(std::string_view t) {
   std::size_t i = 0;
-  if (t.empty() || !is_digit(t[0])) return 0;
+  if (t.empty() || !is_decimal(t[0])) return 0;
   if (t[0] == '0') {
     i = 1;
   } else {
-    while (i < t.size() && is_digit(t[i])) ++i;
+    while (i < t.size() && is_decimal(t[i])) ++i;
   }
-  if (i + 1 < t.size() && t[i] == '.' && is_digit(t[i + 1])) {
+  if (i + 1 < t.size() && t[i] == '.' && is_decimal(t[i + 1])) {
     ++i;
-    while (i < t.size() && is_digit(t[i])) ++i;
+    while (i < t.size() && is_decimal(t[i])) ++i;
   }
   std::size_t e = i;
   if (e < t.size() && (t[e] == 'e' || t[e] == 'E')) {
     ++e;
     if (e < t.size() && (t[e] == '+' || t[e] == '-')) ++e;
-    if (e < t.size() && is_digit(t[e])) {
-      while (e < t.size() && is_digit(t[e])) ++e;
+    if (e < t.size() && is_decimal(t[e])) {
+      while (e < t.size() && is_decimal(t[e])) ++e;
       i = e;
     }
   }
@@ -107,7 +107,7 @@ tl::expected<Token, SyntaxError> Lexer::next(bool after_operand) {
     return token(TokenKind::Operator, kSingles.substr(single, 1));
   }
   if (c == '"' || c == '\'') return string();
-  if (is_digit(c)) return number();
+  if (is_decimal(c)) return number();
   if (c == '`') return quoted_name();
   return word();
 }

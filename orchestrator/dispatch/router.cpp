@@ -5,7 +5,7 @@
 namespace millrace::orchestrator {
 namespace {
 
-states::TaskAttempt attempt_of(const TaskKey& key) {
+states::TaskAttempt attempt_in(const TaskKey& key) {
   return {key.frame, key.visit, key.attempt};
 }
 
@@ -117,19 +117,19 @@ void Router::on_report(const TaskKey& key, TaskReport report) {
     return;
   }
   if (auto* submitted = std::get_if<Submitted>(&report)) {
-    deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_of(key), std::move(submitted->output)});
+    deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_in(key), std::move(submitted->output)});
     return;
   }
   if (std::holds_alternative<Exchanged>(report)) return;  // no execution asks for it
   Outcome& outcome = std::get<Outcome>(report);
   if (out.by_token && outcome) {
-    deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_of(key), std::move(*outcome)});
+    deliver_(key.execution, states::stimulus::TaskSubmitted{attempt_in(key), std::move(*outcome)});
     return;
   }
   if (out.timer != 0) loop_.cancel(out.timer);
   count_end(out, outcome ? &TaskSeries::succeeded : &TaskSeries::failed);
   out_.erase(it);
-  deliver_(key.execution, states::stimulus::TaskReported{attempt_of(key), std::move(outcome)});
+  deliver_(key.execution, states::stimulus::TaskReported{attempt_in(key), std::move(outcome)});
 }
 
 void Router::begin_heartbeat(const TaskKey& key, Out& out) {
@@ -153,7 +153,7 @@ void Router::watch_heartbeat(const TaskKey& key, Out& out) {
     router.count_end(it->second, &TaskSeries::heartbeat_timed_out);
     router.out_.erase(it);
     if (!activity) router.runner_.cancel(key);
-    router.deliver_(key.execution, states::stimulus::HeartbeatMissed{attempt_of(key)});
+    router.deliver_(key.execution, states::stimulus::HeartbeatMissed{attempt_in(key)});
   });
 }
 

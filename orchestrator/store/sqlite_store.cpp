@@ -27,7 +27,7 @@ constexpr char kExecutionColumns[] =
     "alias, "
     "redrives, redriven, started_by";
 
-tl::unexpected<Error> damaged(std::string what) {
+tl::unexpected<Error> damaged_store(std::string what) {
   return fail(ErrorCode::DataLoss, std::move(what),
               "restore the database from a backup; it is left as it is");
 }
@@ -39,7 +39,7 @@ Result<ExecutionRow> execution_at(const Statement& from) {
   const std::int64_t status = from.integer(3);
   if (status < 0 || status > static_cast<std::int64_t>(states::ExecutionStatus::Aborted) ||
       from.integer(8) < 0) {
-    return damaged("the row of execution " + std::to_string(from.integer(0)) + " is damaged");
+    return damaged_store("the row of execution " + std::to_string(from.integer(0)) + " is damaged");
   }
   ExecutionRow row;
   row.id = ExecutionId{as_unsigned(from.integer(0))};
@@ -245,7 +245,7 @@ class SqliteStore final : public Store {
 
  private:
   static tl::unexpected<Error> incomplete(ExecutionId id) {
-    return damaged("the history of execution " + std::to_string(id.value) + " has a gap");
+    return damaged_store("the history of execution " + std::to_string(id.value) + " has a gap");
   }
   static Error at_execution(Error error, ExecutionId id) {
     error.message = "execution " + std::to_string(id.value) + ": " + error.message;

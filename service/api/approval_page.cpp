@@ -20,25 +20,6 @@ constexpr std::string_view kPageStyle =
     "@media(prefers-color-scheme:dark){body{background:#171717;color:#eee}td{border-color:#444}"
     "td:first-child,p.small{color:#aaa}}";
 
-http::Response page_response(int status, const std::string& title, const std::string& body) {
-  http::Response response;
-  response.status = status;
-  response.content_type = "text/html; charset=utf-8";
-  response.headers = {
-      {"Cache-Control", "no-store"},
-      {"Content-Security-Policy",
-       "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"},
-      {"Referrer-Policy", "no-referrer"},
-      {"X-Content-Type-Options", "nosniff"},
-      {"X-Robots-Tag", "noindex"}};
-  response.body =
-      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>" +
-      escape_xml(title) + "</title><style>" + std::string(kPageStyle) + "</style></head><body><h1>" +
-      escape_xml(title) + "</h1>" + body + "</body></html>\n";
-  return response;
-}
-
 std::string fact(const std::string& name, const std::string& value) {
   return value.empty() ? "" : "<tr><td>" + escape_xml(name) + "</td><td>" + escape_xml(value) + "</td></tr>";
 }
@@ -70,6 +51,26 @@ std::string button(const char* value, const char* text, bool first) {
 
 }  // namespace
 
+http::Response people_page(int status, const std::string& title, const std::string& body,
+                           const std::string& head_more) {
+  http::Response response;
+  response.status = status;
+  response.content_type = "text/html; charset=utf-8";
+  response.headers = {
+      {"Cache-Control", "no-store"},
+      {"Content-Security-Policy",
+       "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"},
+      {"Referrer-Policy", "no-referrer"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"X-Robots-Tag", "noindex"}};
+  response.body =
+      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
+      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>" +
+      escape_xml(title) + "</title><style>" + std::string(kPageStyle) + "</style>" + head_more +
+      "</head><body><h1>" + escape_xml(title) + "</h1>" + body + "</body></html>\n";
+  return response;
+}
+
 http::Response approval_form(const ApprovalPage& page) {
   const Json& approval = page.approval;
   const std::string status = approval.value("Status", ""), text = approval.value("Text", "");
@@ -77,7 +78,7 @@ http::Response approval_form(const ApprovalPage& page) {
   std::string body = (text.empty() ? "" : "<p>" + escape_xml(text) + "</p>") + facts(approval);
   if (status != "Pending") {
     const std::string words = status == "Void" ? "Nobody waits for an answer any more." : status + ".";
-    return page_response(200, subject, "<p><strong>" + words + "</strong></p>" + body);
+    return people_page(200, subject, "<p><strong>" + words + "</strong></p>" + body);
   }
   body +=
       "<form method=\"post\"><input type=\"hidden\" name=\"token\" value=\"" + escape_xml(page.token) + "\">";
@@ -94,11 +95,11 @@ http::Response approval_form(const ApprovalPage& page) {
   body +=
       "</form><p class=\"small\">Your answer is recorded with your name and the time, and can be given "
       "once.</p>";
-  return page_response(200, subject, body);
+  return people_page(200, subject, body);
 }
 
 http::Response approval_note(int status, const std::string& title, const std::string& text) {
-  return page_response(status, title, "<p>" + escape_xml(text) + "</p>");
+  return people_page(status, title, "<p>" + escape_xml(text) + "</p>");
 }
 
 }  // namespace millrace::api

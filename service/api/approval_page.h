@@ -20,4 +20,8 @@ http::Response approval_form(const ApprovalPage& page);
 // A page that only says something: `title` and a sentence.
 http::Response approval_note(int status, const std::string& title, const std::string& text);
 
+// Any page for people: safe headers, the style of all of them. `body` and `head_more` are HTML.
+http::Response people_page(int status, const std::string& title, const std::string& body,
+                           const std::string& head_more = {});
+
 }  // namespace millrace::api

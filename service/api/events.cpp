@@ -44,7 +44,7 @@ void copy_with_times(JsonWriter& out, JsonView value) {
   out.end_object();
 }
 
-http::Response response_of(const Answer& answer, const std::string& id) {
+http::Response events_response(const Answer& answer, const std::string& id) {
   http::Response response;
   response.content_type = kEventsContentType;
   response.headers.push_back({"x-amzn-RequestId", id});
@@ -65,7 +65,7 @@ http::Response response_of(const Answer& answer, const std::string& id) {
 
 void EventsApi::handle(http::ExchangePtr exchange) {
   const std::string id = uuid_v4(random_);
-  const auto reply = [exchange, id](const Answer& answer) { exchange->respond(response_of(answer, id)); };
+  const auto reply = [exchange, id](const Answer& answer) { exchange->respond(events_response(answer, id)); };
   const http::Request& request = exchange->request();
   std::string_view operation = request.header("x-amz-target");
   operation.remove_prefix(std::min(kTarget.size(), operation.size()));

@@ -153,6 +153,7 @@ constexpr Member kCreateAutoMLJob[] = {{"AutoMLJobName", &kShortName, true},
                                        {"ProblemType", &kText},
                                        {"AutoMLJobObjective", &kAnyObject},
                                        {"AutoMLJobConfig", &kAnyObject},
+                                       {"ModelDeployConfig", &kAnyObject},
                                        {"RoleArn", &kText},
                                        {"Tags", &kTags}};
 constexpr Member kCreateAutoMLJobV2[] = {{"AutoMLJobName", &kShortName, true},
@@ -161,6 +162,8 @@ constexpr Member kCreateAutoMLJobV2[] = {{"AutoMLJobName", &kShortName, true},
                                          {"AutoMLProblemTypeConfig", &kAnyObject, true},
                                          {"AutoMLJobObjective", &kAnyObject},
                                          {"DataSplitConfig", &kAnyObject},
+                                         {"SecurityConfig", &kAnyObject},
+                                         {"ModelDeployConfig", &kAnyObject},
                                          {"RoleArn", &kText},
                                          {"Tags", &kTags}};
 constexpr Member kCreateModel[] = {{"ModelName", &kName, true},
@@ -433,7 +436,7 @@ constexpr Member kListJobRecords[] = {
     {"JobKind", &kText},    {"NameContains", &kText},   {"StatusEquals", &kText}, {"SortBy", &kText},
     {"SortOrder", &kOrder}, {"MaxResults", &kJobLimit}, {"NextToken", &kText}};
 constexpr Member kJobRecord[] = {{"JobName", &kNeededText, true}, {"JobKind", &kText}};
-bool is_group_name(std::string_view text) {
+bool is_feature_group_name(std::string_view text) {
   return text.find_first_not_of("-_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==
              std::string_view::npos &&
          !text.empty() && text.front() != '-' && text.front() != '_' && text.back() != '-' &&
@@ -447,8 +450,9 @@ constexpr std::string_view kOfflineStatuses[] = {"Active", "Blocked", "Disabled"
 constexpr std::string_view kFeatureGroupSorts[] = {"Name", "FeatureGroupStatus", "OfflineStoreStatus",
                                                    "CreationTime"};
 constexpr Shape kFeatureGroupNameShape{Kind::String, 1, 64, "^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}",
-                                       is_group_name};
-constexpr Shape kFeatureNameShape{Kind::String, 1, 64, "^[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}", is_group_name};
+                                       is_feature_group_name};
+constexpr Shape kFeatureNameShape{Kind::String, 1, 64, "^[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,63}",
+                                  is_feature_group_name};
 constexpr Shape kFeatureTypeShape{Kind::String, -1, -1, {}, nullptr, kFeatureTypes};
 constexpr Shape kCollectionTypeShape{Kind::String, -1, -1, {}, nullptr, kCollectionTypes};
 constexpr Shape kFeatureGroupStatusShape{Kind::String, -1, -1, {}, nullptr, kFeatureGroupStatuses};

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "base/text.h"
 
 namespace millrace::auth {
 namespace {
@@ -15,18 +16,8 @@ constexpr std::size_t kSignedHeadersMax = 128;
 tl::unexpected<Refusal> incomplete(std::string message) {
   return tl::unexpected<Refusal>(Refusal{Refusal::Kind::Incomplete, std::move(message)});
 }
-tl::unexpected<Refusal> wrong(std::string message) {
+tl::unexpected<Refusal> wrong_scope(std::string message) {
   return tl::unexpected<Refusal>(Refusal{Refusal::Kind::WrongScope, std::move(message)});
-}
-
-std::vector<std::string_view> split(std::string_view text, char at) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t end = text.find(at);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
 }
 
 // Each segment by itself: a "%2F" in a name stays different from a '/'. S3 encodes once, so what is encoded
@@ -116,8 +107,8 @@ tl::expected<void, Refusal> read_credential(SignedClaim& claim, std::string_view
         "keyid/date/region/service/term, got '" +
         std::string(credential) + "'");
   if (parts[4] != kTerminator)
-    return wrong("Credential should be scoped with a valid terminator: 'aws4_request', not '" +
-                 std::string(parts[4]) + "'.");
+    return wrong_scope("Credential should be scoped with a valid terminator: 'aws4_request', not '" +
+                       std::string(parts[4]) + "'.");
   claim.key_id = parts[0], claim.date = parts[1], claim.region = parts[2], claim.service = parts[3];
   return {};
 }
@@ -143,7 +134,7 @@ tl::expected<void, Refusal> read_time(SignedClaim& claim, std::string_view text)
   claim.time = text;
   claim.at = *at;
   if (claim.date != text.substr(0, 8))
-    return wrong(
+    return wrong_scope(
         "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" +
         claim.date + "' != '" + std::string(text.substr(0, 8)) + "', from '" + std::string(text) + "'.");
   return {};

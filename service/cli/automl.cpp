@@ -20,7 +20,9 @@ constexpr std::size_t kNameCharacters = 24;  // of a file's name in its job's
 
 struct AutoMLOptions {
   std::string file, target, validation, problem, objective, mode = "AUTO", name;
-  std::int64_t candidates = 0, seconds = 0, seed = 0;
+  std::string text;                   // the column of texts; empty: a table, or series
+  std::string time, item, frequency;  // columns of series and their step; empty: a table, or texts
+  std::int64_t candidates = 0, seconds = 0, seed = 0, horizon = 0;
 };
 
 // A name for the job: the file's, as names may be, and the time.
@@ -41,6 +43,24 @@ std::string default_name(const std::string& file, Instant now) {
   return (name.empty() ? "table" : name) + "-" + text;
 }
 
+// The member of AutoMLProblemTypeConfig, and what it says.
+std::pair<std::string, Json> problem_of(const AutoMLOptions& options) {
+  if (!options.text.empty())
+    return {"TextClassificationJobConfig",
+            {{"ContentColumn", options.text}, {"TargetLabelColumn", options.target}}};
+  if (!options.time.empty())
+    return {"TimeSeriesForecastingJobConfig",
+            {{"ForecastFrequency", options.frequency},
+             {"ForecastHorizon", options.horizon},
+             {"TimeSeriesConfig",
+              {{"TargetAttributeName", options.target},
+               {"TimestampAttributeName", options.time},
+               {"ItemIdentifierAttributeName", options.item}}}}};
+  Json tabular = {{"TargetAttributeName", options.target}, {"Mode", options.mode}};
+  if (!options.problem.empty()) tabular["ProblemType"] = options.problem;
+  return {"TabularJobConfig", std::move(tabular)};
+}
+
 Json request_of(const AutoMLOptions& options) {
   const std::string place = "s3://automl/" + options.name;
   Json channels = Json::array();
@@ -51,13 +71,12 @@ Json request_of(const AutoMLOptions& options) {
   };
   channel("training", place + "/data/train.csv");
   if (!options.validation.empty()) channel("validation", place + "/data/validation.csv");
-  Json tabular = {{"TargetAttributeName", options.target}, {"Mode", options.mode}};
-  if (!options.problem.empty()) tabular["ProblemType"] = options.problem;
-  if (options.candidates > 0) tabular["CompletionCriteria"]["MaxCandidates"] = options.candidates;
-  if (options.seconds > 0) tabular["CompletionCriteria"]["MaxAutoMLJobRuntimeInSeconds"] = options.seconds;
+  auto [kind, config] = problem_of(options);
+  if (options.candidates > 0) config["CompletionCriteria"]["MaxCandidates"] = options.candidates;
+  if (options.seconds > 0) config["CompletionCriteria"]["MaxAutoMLJobRuntimeInSeconds"] = options.seconds;
   Json request = {{"AutoMLJobName", options.name},
                   {"AutoMLJobInputDataConfig", channels},
-                  {"AutoMLProblemTypeConfig", {{"TabularJobConfig", tabular}}},
+                  {"AutoMLProblemTypeConfig", {{kind, config}}},
                   {"OutputDataConfig", {{"S3OutputPath", "s3://automl"}}},
                   {"RandomSeed", options.seed}};
   if (!options.objective.empty()) request["AutoMLJobObjective"]["MetricName"] = options.objective;
@@ -154,11 +173,11 @@ class AutoMLSession {
   std::optional<Error> error_;
 };
 
-double value_of(const Json& candidate) {
+double objective_value(const Json& candidate) {
   return candidate["FinalAutoMLJobObjectiveMetric"]["Value"].get<double>();
 }
 
-double deviation_of(const Json& candidate) {
+double objective_deviation(const Json& candidate) {
   const Json& objective = candidate["FinalAutoMLJobObjectiveMetric"];
   for (const Json& metric : candidate["CandidateProperties"]["CandidateMetrics"])
     if (metric["MetricName"] == objective["MetricName"]) return metric.value("StandardDeviation", 0.0);
@@ -173,13 +192,13 @@ void print_board(const Json& job, const Json& candidates, const tasks::ObjectSto
     if (candidate.contains("FinalAutoMLJobObjectiveMetric")) rows.push_back(candidate);
   const bool maximize = objective["Type"] == "Maximize";
   std::stable_sort(rows.begin(), rows.end(), [&](const Json& a, const Json& b) {
-    return maximize ? value_of(a) > value_of(b) : value_of(a) < value_of(b);
+    return maximize ? objective_value(a) > objective_value(b) : objective_value(a) < objective_value(b);
   });
   std::printf("  %-10s ± 95 %%      candidate\n", objective["StandardMetricName"].get<std::string>().c_str());
   for (const Json& row : rows) {
     std::printf("%s %-10s %-11s %s: %s\n", row["CandidateName"] == winner ? "*" : " ",
-                AutoMLSession::short_value(value_of(row)).c_str(),
-                AutoMLSession::short_value(1.96 * deviation_of(row)).c_str(),
+                AutoMLSession::short_value(objective_value(row)).c_str(),
+                AutoMLSession::short_value(1.96 * objective_deviation(row)).c_str(),
                 row["CandidateName"].get<std::string>().c_str(),
                 row.value("Description", "").substr(0, 160).c_str());
   }
@@ -227,8 +246,8 @@ Result<int> automl(AutoMLOptions options, const Shared& shared) {
 }  // namespace
 
 void add_automl(CLI::App& app, const Shared& shared, int& exit_code) {
-  CLI::App* command =
-      app.add_subcommand("automl", "Find a model for a table: candidates, leaderboard, workflow");
+  CLI::App* command = app.add_subcommand(
+      "automl", "Find a model for a table, for texts or for series: candidates, leaderboard, workflow");
   command->fallthrough();
   auto options = std::make_shared<AutoMLOptions>();
   command->add_option("FILE", options->file, "CSV with a header")->required();
@@ -240,11 +259,28 @@ void add_automl(CLI::App& app, const Shared& shared, int& exit_code) {
                       "F1, Accuracy, AUC, LogLoss, MSE, RMSE, …; default: by the problem");
   command->add_option("--mode", options->mode, "AUTO, ENSEMBLING or HYPERPARAMETER_TUNING")
       ->capture_default_str();
+  command->add_option("--text", options->text,
+                      "texts with labels: the column of texts; --target is the label's");
+  auto* time =
+      command->add_option("--time", options->time, "series: the column of times; --target is the value's");
+  auto* item =
+      command->add_option("--item", options->item, "series: the column that names them")->needs(time);
+  auto* frequency =
+      command
+          ->add_option("--frequency", options->frequency, "series: their step, 15min, 1H, 1D, 1W, 1M or 1Y")
+          ->needs(time);
+  auto* horizon =
+      command->add_option("--horizon", options->horizon, "series: how many steps to forecast")->needs(time);
+  time->needs(item)->needs(frequency)->needs(horizon)->excludes("--text");
   command->add_option("--candidates", options->candidates, "how many at most");
   command->add_option("--seconds", options->seconds, "how long at most");
   command->add_option("--seed", options->seed, "of a repeatable run")->capture_default_str();
   command->add_option("--name", options->name, "of the AutoML job; default: from the file and the time");
-  command->footer("Example:\n  millrace automl customers.csv --target bought --objective AUC --candidates 6");
+  command->footer(
+      "Examples:\n"
+      "  millrace automl customers.csv --target bought --objective AUC --candidates 6\n"
+      "  millrace automl messages.csv --text message --target kind\n"
+      "  millrace automl sales.csv --target sold --time day --item shop --frequency 1D --horizon 14");
   command->callback([options, &shared, &exit_code] {
     const auto code = automl(*options, shared);
     exit_code = code ? *code : report(code.error(), shared);

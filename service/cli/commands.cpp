@@ -12,6 +12,7 @@ void add_history(CLI::App&, const Shared&, int&);
 void add_call(CLI::App&, const Shared&, int&);
 void add_eval(CLI::App&, const Shared&, int&);
 void add_features(CLI::App&, const Shared&, int&);
+void add_environments(CLI::App&, const Shared&, int&);
 void add_functions(CLI::App&, const Shared&, int&);
 void add_invoke(CLI::App&, const Shared&, int&);
 void add_objects(CLI::App&, const Shared&, int&);
@@ -42,6 +43,7 @@ void add_backup(CLI::App&, const Shared&, int&);
 void add_restore(CLI::App&, const Shared&, int&);
 void add_ab(CLI::App&, const Shared&, int&);
 void add_vacuum(CLI::App&, const Shared&, int&);
+void add_rank_worker(CLI::App&, const Shared&, int&);
 
 std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
@@ -71,6 +73,7 @@ std::span<const Command> commands() {
       {"eval", add_eval},
       {"features", add_features, true},
       {"functions", add_functions},
+      {"environments", add_environments},
       {"label", add_label, true},
       {"objects", add_objects},
       {"dead-letters", add_dead_letters},
@@ -85,6 +88,7 @@ std::span<const Command> commands() {
       {"backup", add_backup},
       {"restore", add_restore},
       {"vacuum", add_vacuum},
+      {"rank-worker", add_rank_worker},
   };
   return kCommands;
 }

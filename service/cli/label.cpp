@@ -19,6 +19,8 @@ constexpr std::string_view kLabelKeys = "123456789abcdefghijklmnoprtuvwxyz";  //
 
 struct LabelOptions {
   std::string task, worker, file;
+  bool link = false;
+  std::int64_t hours = 168;
 };
 
 Result<Json> ask_labels(client::Access& access, std::string_view operation, const Json& input) {
@@ -65,7 +67,7 @@ void print_object(const Json& item, std::int64_t remaining) {
   const Json& object = item["Object"];
   std::printf("\n%lld to go\n", static_cast<long long>(remaining));
   for (const auto& [key, value] : object.items()) {
-    if (key == "source") continue;
+    if (key == "source" || key == "columns") continue;  // the columns are in the source
     std::printf("  %s: %s\n", key.c_str(),
                 value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
   }
@@ -173,9 +175,21 @@ Result<int> label_by_hand(client::Access& access, const LabelOptions& options) {
   }
 }
 
+Result<int> make_link(client::Access& access, const LabelOptions& options, const Shared& shared) {
+  Json input = {{"Task", options.task}, {"Hours", options.hours}};
+  if (!options.worker.empty()) input["Worker"] = options.worker;
+  MR_TRY(answer, ask_labels(access, "CreateLabelLink", input));
+  if (shared.json)
+    print_json(answer);
+  else
+    print_line(told(answer, "Url"));
+  return kSucceeded;
+}
+
 Result<int> label_objects(LabelOptions options, const Shared& shared) {
   MR_TRY(access, connect_existing(shared));
   if (options.task.empty()) return list_tasks(*access, shared);
+  if (options.link) return make_link(*access, options, shared);
   if (options.worker.empty()) {
     const char* user = std::getenv("USER");
     options.worker = user && *user ? user : "me";
@@ -193,6 +207,11 @@ void add_label(CLI::App& app, const Shared& shared, int& exit_code) {
   command->add_option("--worker", options->worker, "who labels; the user's name");
   command->add_option("--file", options->file,
                       "labels from a CSV file with the columns id and label instead");
+  command->add_flag(
+      "--link", options->link,
+      "print a link to a page on which people label, of a server that runs; without --worker the "
+      "page asks for a name");
+  command->add_option("--hours", options->hours, "how long the link works")->capture_default_str();
   command->footer(
       "Shows an object and asks for a key. Each answer is kept at once; when the last one is given the "
       "workflow goes "
@@ -200,7 +219,8 @@ void add_label(CLI::App& app, const Shared& shared, int& exit_code) {
       "Examples:\n"
       "  millrace label\n"
       "  millrace label sms-round-1 --worker ann\n"
-      "  millrace label sms-round-1 --file labels.csv");
+      "  millrace label sms-round-1 --file labels.csv\n"
+      "  millrace label sms-round-1 --link --worker ann@example.com");
   command->callback([options, &shared, &exit_code] {
     const auto code = label_objects(*options, shared);
     exit_code = code ? *code : report(code.error(), shared);

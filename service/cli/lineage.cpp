@@ -28,7 +28,7 @@ struct Found {
   Json edges = Json::array();
 };
 
-std::string text_member(const Json& object, const char* name) {
+std::string vertex_text(const Json& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
@@ -42,7 +42,7 @@ Result<Found> query(client::Access& access, const LineageOptions& options, const
   for (;;) {
     MR_TRY(page, ask_sagemaker(access, "QueryLineage", input));
     for (const Json& vertex : page["Vertices"]) {
-      const std::string arn = text_member(vertex, "Arn");
+      const std::string arn = vertex_text(vertex, "Arn");
       if (found.vertices.emplace(arn, vertex).second) found.order.push_back(arn);
     }
     for (const Json& edge : page["Edges"]) found.edges.push_back(edge);
@@ -53,9 +53,9 @@ Result<Found> query(client::Access& access, const LineageOptions& options, const
 
 // "Model  s3://…  sha256 12ab34cd", "SageMakerTrainingJob fraud-train  Completed  (execution …)".
 std::string vertex_line(const Json& vertex) {
-  const std::string type = text_member(vertex, "Type"), name = text_member(vertex, "Name"),
-                    source = text_member(vertex, "SourceUri"), hash = text_member(vertex, "Sha256"),
-                    status = text_member(vertex, "Status"), note = text_member(vertex, "Note");
+  const std::string type = vertex_text(vertex, "Type"), name = vertex_text(vertex, "Name"),
+                    source = vertex_text(vertex, "SourceUri"), hash = vertex_text(vertex, "Sha256"),
+                    status = vertex_text(vertex, "Status"), note = vertex_text(vertex, "Note");
   std::string line = type + "  " + (source.starts_with("s3://") || name.empty() ? source : name);
   if (!hash.empty()) line += "  sha256 " + hash.substr(0, 8);
   if (!status.empty()) line += "  " + status;
@@ -68,7 +68,7 @@ using Neighbours = std::map<std::string, std::vector<std::string>>;
 Neighbours neighbours_of(const Found& found, bool against) {
   Neighbours out;
   for (const Json& edge : found.edges) {
-    const std::string from = text_member(edge, "SourceArn"), to = text_member(edge, "DestinationArn");
+    const std::string from = vertex_text(edge, "SourceArn"), to = vertex_text(edge, "DestinationArn");
     if (found.vertices.contains(from) && found.vertices.contains(to))
       out[against ? to : from].push_back(against ? from : to);
   }
@@ -98,7 +98,7 @@ std::vector<std::string> starts_of(const Found& found) {
 }
 
 std::size_t colour_of(const Json& vertex) {
-  const std::string kind = text_member(vertex, "LineageType");
+  const std::string kind = vertex_text(vertex, "LineageType");
   return kind == "TrialComponent" ? 1 : kind == "Action" ? 3 : kind == "Context" ? 4 : 6;
 }
 
@@ -115,16 +115,16 @@ Status write_picture(const Found& found, const LineageOptions& options) {
   std::map<std::string, std::size_t> places;
   for (const std::string& arn : found.order) {
     const Json& vertex = found.vertices.at(arn);
-    const std::string name = text_member(vertex, "Name"), source = text_member(vertex, "SourceUri");
+    const std::string name = vertex_text(vertex, "Name"), source = vertex_text(vertex, "SourceUri");
     places[arn] = boxes.size();
     boxes.push_back({source.starts_with("s3://") ? place_title(source.substr(5)) : name,
-                     text_member(vertex, "Type"), vertex_line(vertex) + "\n" + arn, colour_of(vertex)});
+                     vertex_text(vertex, "Type"), vertex_line(vertex) + "\n" + arn, colour_of(vertex)});
   }
   std::vector<PlainWay> ways;
   std::set<std::pair<std::size_t, std::size_t>> known;
   for (const Json& edge : found.edges) {
-    const auto from = places.find(text_member(edge, "SourceArn")),
-               to = places.find(text_member(edge, "DestinationArn"));
+    const auto from = places.find(vertex_text(edge, "SourceArn")),
+               to = places.find(vertex_text(edge, "DestinationArn"));
     if (from == places.end() || to == places.end()) continue;
     if (known.insert({from->second, to->second}).second) ways.push_back({from->second, to->second});
   }

@@ -13,6 +13,7 @@
 #include "service/api/events.h"
 #include "service/api/feature_store.h"
 #include "service/api/kinesis.h"
+#include "service/api/label_links.h"
 #include "service/api/labels.h"
 #include "service/api/lambda.h"
 #include "service/api/logs.h"
@@ -150,6 +151,7 @@ class Serving {
         approvals_(home.tasks()->approvals(), home.engine(), service::draw_seed()),
         features_(home.tasks()->features(), configuration.engine.account, post(), service::draw_seed()),
         labels_(home.tasks()->labels(), post(), service::draw_seed()),
+        label_links_(home.tasks()->labels(), home.tasks()->approvals(), post(), service::draw_seed()),
         sts_(service::draw_seed()),
         s3_(home.path(), catalog, configuration.objects,
             api::S3Place{configuration.engine.region, configuration.engine.account}, post(), clock_,
@@ -260,6 +262,13 @@ class Serving {
     router_.add({"millrace", Protocol::AwsJson10, "", service::EventStreams::serves,
                  [this](ExchangePtr exchange, const Caller&) { events_.handle(std::move(exchange)); },
                  [](const http::Request&) { return demand("millrace:StreamEvents"); }});
+    router_.add(
+        {"millrace", Protocol::RestJson, "", api::LabelLinks::serves_pages,
+         [this](ExchangePtr exchange, const Caller&) { label_links_.handle_page(std::move(exchange)); },
+         nullptr, true});
+    router_.add({"millrace", Protocol::RestJson, api::LabelLinks::kTarget, api::LabelLinks::makes_links,
+                 [this](ExchangePtr exchange, const Caller&) { label_links_.make_link(std::move(exchange)); },
+                 api::LabelLinks::demands});
     router_.add({"millrace", Protocol::RestJson, api::LabelsApi::kTarget, api::LabelsApi::serves,
                  [this](ExchangePtr exchange, const Caller&) { labels_.handle(std::move(exchange)); },
                  api::LabelsApi::demands});
@@ -343,6 +352,7 @@ class Serving {
   api::ApprovalsApi approvals_;
   api::FeatureStoreApi features_;
   api::LabelsApi labels_;
+  api::LabelLinks label_links_;
   api::StsApi sts_;
   api::S3Api s3_;
   service::OperatorLog operator_log_;
@@ -444,8 +454,9 @@ Result<int> serve(const ServeFlags& flags, const Shared& shared) {
   };
   home_options.tasks.metrics = &metrics.registry();
   home_options.tasks.job_log = [&function_logs](std::string_view kind, std::string_view name,
-                                                std::int64_t created_ms, Instant now, std::string_view line) {
-    function_logs.write_job(kind, name, created_ms, now, line);
+                                                std::int64_t created_ms, std::string_view host, Instant now,
+                                                std::string_view line) {
+    function_logs.write_job(kind, name, created_ms, host, now, line);
   };
   MR_TRY(home, service::Home::open(std::move(home_options)));
   std::unique_ptr<service::LogStore> log_store;

@@ -1,5 +1,7 @@
 #include "service/client/credentials.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
@@ -8,20 +10,14 @@
 namespace millrace::client {
 namespace {
 
-std::string variable(const char* name) {
+std::string environment_value(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
 std::string credentials_file() {
-  std::string path = variable("AWS_SHARED_CREDENTIALS_FILE");
-  return path.empty() ? variable("HOME") + "/.aws/credentials" : path;
+  std::string path = environment_value("AWS_SHARED_CREDENTIALS_FILE");
+  return path.empty() ? environment_value("HOME") + "/.aws/credentials" : path;
 }
 
 std::optional<Credentials> credentials_of(const Profile& profile) {
@@ -70,10 +66,10 @@ std::vector<Profile> parse_profiles(std::string_view text) {
 Result<std::optional<Credentials>> find_credentials(const std::string& profile) {
   std::string wanted = profile;
   if (wanted.empty()) {
-    Credentials given{variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"),
-                      variable("AWS_SESSION_TOKEN")};
+    Credentials given{environment_value("AWS_ACCESS_KEY_ID"), environment_value("AWS_SECRET_ACCESS_KEY"),
+                      environment_value("AWS_SESSION_TOKEN")};
     if (!given.access_key.empty() && !given.secret_key.empty()) return std::optional(std::move(given));
-    wanted = variable("AWS_PROFILE");
+    wanted = environment_value("AWS_PROFILE");
   }
   const std::string file = credentials_file();
   std::ifstream in(file, std::ios::binary);
@@ -97,7 +93,7 @@ Result<std::optional<Credentials>> find_credentials(const std::string& profile) 
 
 std::string find_region(std::string_view host) {
   for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
-    if (std::string region = variable(name); !region.empty()) return region;
+    if (std::string region = environment_value(name); !region.empty()) return region;
   }
   if (host.ends_with(".amazonaws.com")) {  // service.region.amazonaws.com
     const std::size_t dot = host.find('.');

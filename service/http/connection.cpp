@@ -293,13 +293,12 @@ void Connection::read_one() {
   const RequestParser::State state = parser_.feed(input_, consumed);
   input_.erase(0, consumed);
   if (state == RequestParser::State::Refused) return refuse(parser_.refusal());
-  if (state == RequestParser::State::NeedMore) {
-    if (!continued_ && parser_.wants_continue()) {
-      continued_ = true;
-      send("HTTP/1.1 100 Continue\r\n\r\n");
-    }
-    return;
+  if ((state == RequestParser::State::NeedMore && !continued_ && parser_.wants_continue()) ||
+      (state == RequestParser::State::Done && parser_.wants_continue_of_nothing())) {
+    continued_ = true;
+    send("HTTP/1.1 100 Continue\r\n\r\n");
   }
+  if (state == RequestParser::State::NeedMore) return;
   in_request_ = false;
   receiving_ = body_open_ = state == RequestParser::State::Head;
   Request request = parser_.take();

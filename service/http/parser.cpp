@@ -121,8 +121,11 @@ class RequestParser::Impl {
   }
 
   bool wants_continue() const {
-    if (!parser_->is_header_done() || parser_->is_done()) return false;
-    return boost::beast::iequals(parser_->get()[beast::field::expect], "100-continue");
+    return parser_->is_header_done() && !parser_->is_done() && expects_continue();
+  }
+  bool wants_continue_of_nothing() const {
+    const auto length = parser_->content_length();
+    return parser_->is_done() && length && *length == 0 && expects_continue();
   }
 
   Request take() {
@@ -144,6 +147,10 @@ class RequestParser::Impl {
 
  private:
   using Message = beast::request<PlainBody>;
+
+  bool expects_continue() const {
+    return boost::beast::iequals(parser_->get()[beast::field::expect], "100-continue");
+  }
 
   static Request request_of(const Message& message) {
     Request request;
@@ -228,6 +235,9 @@ RequestParser::State RequestParser::feed(std::string_view bytes, std::size_t& co
 }
 bool RequestParser::wants_continue() const {
   return impl_->wants_continue();
+}
+bool RequestParser::wants_continue_of_nothing() const {
+  return impl_->wants_continue_of_nothing();
 }
 Request RequestParser::take() {
   return impl_->take();

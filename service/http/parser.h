@@ -47,6 +47,10 @@ class RequestParser {
   State feed(std::string_view bytes, std::size_t& consumed);
   // The header is complete and the client waits for "100 Continue" before it sends the body.
   bool wants_continue() const;
+  // The request is Done, has a body of no bytes, and asked for "100 Continue" nevertheless. S3 says it then,
+  // too, and AWS's Python client, which asks with every object, loses the connection's next answer without
+  // it.
+  bool wants_continue_of_nothing() const;
   Request take();           // the parser is new afterwards, unless the body follows
   std::string take_body();  // what was read of it since the last time
   void finish_body();       // after Done: the parser is new

@@ -105,7 +105,8 @@ Status check_empty(const fs::path& path, const char* what) {
 // Of the home's files those that are part of a backup besides the databases.
 bool is_kept(const std::string& name) {
   static constexpr std::string_view kLeft[] = {
-      "lock", "logs/", "backup.json", "serve.json", "objects/.uploads/", "scratch/Endpoint/"};
+      "lock",         "logs/", "backup.json", "serve.json", "objects/.uploads/", "scratch/Endpoint/",
+      "environments/"};
   for (const std::string_view left : kLeft) {
     if (name == left || (left.ends_with('/') && name.starts_with(left))) return false;
   }

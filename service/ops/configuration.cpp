@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/text.h"
 #include "definitions/diagnostics.h"
 #include "service/http/server.h"
 
@@ -35,16 +36,6 @@ std::span<const Suffix> suffixes_of(OptionKind kind) {
 
 bool is_number(OptionKind kind) {
   return kind == OptionKind::Integer || kind == OptionKind::Bytes || kind == OptionKind::Duration;
-}
-
-std::vector<std::string_view> split(std::string_view text, char at) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t end = text.find(at);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
 }
 
 // "64", "64 KiB", "1.5 s": a count of the kind's smallest unit.

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "service/ops/configuration.h"
+#include "tasks/ranks/transport.h"
 
 namespace millrace::service {
 namespace {
@@ -236,10 +237,41 @@ constexpr Option kOptions[] = {
      "job's "
      "tag millrace:cache says otherwise",
      MR_OPTION_FIELD(tasks.cache), "cache"},
+    {"tasks.ranks_max", Integer, 1, tasks::kRanksMost, "ranks", "",
+     "of a training job: the largest ResourceConfig.InstanceCount of algorithms that train in ranks",
+     MR_OPTION_FIELD(tasks.ranks.most)},
+    {"tasks.ranks_launcher", Text, 0, kTexts, "", "",
+     "command that starts ranks on several machines, like mpirun --hostfile /etc/millrace-hosts; empty: "
+     "processes "
+     "of this machine",
+     MR_OPTION_FIELD(tasks.ranks.launcher)},
     {"tasks.cents_per_hour", Integer, 0, 1'000'000'000, "cents", "",
      "price of an hour of a job, for its estimated cost; 0: none", MR_OPTION_FIELD(tasks.cents_per_hour)},
     {"tasks.heartbeat_interval", Duration, 10, 1 * kHour, "", "",
      "progress of a job is reported at most this often", MR_OPTION_FIELD(tasks.heartbeat_interval)},
+
+    {"tasks.script_processes_max", Integer, 0, 1'000'000, "processes", "",
+     "of a program of yours; one with more is ended; 0: any number",
+     MR_OPTION_FIELD(tasks.script_processes_max)},
+
+    {"environments.python", Text, 0, kTexts, "", "",
+     "the interpreter of programs with a requirements.txt, by name or path",
+     MR_OPTION_FIELD(tasks.environments.python)},
+    {"environments.index_url", Text, 0, kTexts, "", "",
+     "the package index that pip asks; empty: as pip is configured",
+     MR_OPTION_FIELD(tasks.environments.index_url)},
+    {"environments.pip_config", Text, 0, kTexts, "", "", "a pip.conf; empty: pip's own places",
+     MR_OPTION_FIELD(tasks.environments.pip_config)},
+    {"environments.offline", Flag, 0, 1, "", "", "no package index is asked",
+     MR_OPTION_FIELD(tasks.environments.offline)},
+    {"environments.prepare_max", Duration, 1 * kSecond, 24 * kHour, "", "", "to prepare one",
+     MR_OPTION_FIELD(tasks.environments.prepare_max)},
+    {"environments.count_max", Integer, 1, 1'000'000, "environments", "",
+     "that are kept; those unused for longest go", MR_OPTION_FIELD(tasks.environments.count_max)},
+    {"environments.bytes_max", Bytes, 1 * MiB, 1024 * 1024 * GiB, "", "", "of all together; likewise",
+     MR_OPTION_FIELD(tasks.environments.bytes_max)},
+    {"environments.unused_max", Duration, 1 * kMinute, 3650 * 24 * kHour, "", "", "then one goes",
+     MR_OPTION_FIELD(tasks.environments.unused_max)},
 
     {"endpoints.threads", Integer, 1, 1024, "threads", "",
      "that score requests of endpoints which are not quick", MR_OPTION_FIELD(tasks.endpoints.threads)},

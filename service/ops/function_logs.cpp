@@ -26,12 +26,13 @@ void FunctionLogs::write(const std::string& function, Instant now, std::string_v
 }
 
 void FunctionLogs::write_job(std::string_view kind, std::string_view name, std::int64_t created_ms,
-                             Instant now, std::string_view line) {
+                             std::string_view host, Instant now, std::string_view line) {
   const std::lock_guard lock(mutex_);
   if (!writer_) return;
   writer_->write({"/aws/sagemaker/" + std::string(kind) + "s",
-                  std::string(name) + "/algo-1-" + std::to_string(created_ms / 1000), now,
-                  std::string(line)});
+                  std::string(name) + "/" + (host.empty() ? "algo-1" : std::string(host)) + "-" +
+                      std::to_string(created_ms / 1000),
+                  now, std::string(line)});
 }
 
 }  // namespace millrace::service

@@ -20,8 +20,9 @@ class FunctionLogs {
   // Each line of `text` is an event of today's stream.
   void write(const std::string& function, Instant now, std::string_view text);
   // A line of a job that was created at `created_ms`: stream NAME/algo-1-SECONDS, the same after a restart.
-  void write_job(std::string_view kind, std::string_view name, std::int64_t created_ms, Instant now,
-                 std::string_view line);
+  // `host`: which of several ("algo-2"); empty: the first.
+  void write_job(std::string_view kind, std::string_view name, std::int64_t created_ms, std::string_view host,
+                 Instant now, std::string_view line);
 
  private:
   std::mutex mutex_;

@@ -9,7 +9,7 @@
 namespace millrace::streams {
 namespace {
 
-Json part_of(const Json& record, const char* name) {
+Json object_part(const Json& record, const char* name) {
   const auto found = record.find(name);
   return found != record.end() && found->is_object() ? *found : Json::object();
 }
@@ -144,8 +144,9 @@ Status read_mapping(ConsumerPlan& plan, const Json& record, const bus::BusPlace&
   plan.bisect = record.value("BisectBatchOnFunctionError", false);
   const Json types = record.value("FunctionResponseTypes", Json::array());
   plan.item_failures = std::find(types.begin(), types.end(), "ReportBatchItemFailures") != types.end();
-  plan.on_failure = text_part(part_of(part_of(record, "DestinationConfig"), "OnFailure"), "Destination");
-  return read_filters(plan, part_of(record, "FilterCriteria"));
+  plan.on_failure =
+      text_part(object_part(object_part(record, "DestinationConfig"), "OnFailure"), "Destination");
+  return read_filters(plan, object_part(record, "FilterCriteria"));
 }
 
 Status read_pipe(ConsumerPlan& plan, const Json& record, const bus::BusPlace& place) {
@@ -154,18 +155,19 @@ Status read_pipe(ConsumerPlan& plan, const Json& record, const bus::BusPlace& pl
   plan.arn = place.arn("pipes", "pipe/" + plan.name);
   plan.enabled = text_part(record, "DesiredState") != "STOPPED";
   MR_DO(read_source(plan, text_part(record, "Source")));
-  const Json parameters = part_of(record, "SourceParameters");
-  const Json of_source = part_of(parameters, plan.queue ? "SqsQueueParameters" : "KinesisStreamParameters");
+  const Json parameters = object_part(record, "SourceParameters");
+  const Json of_source =
+      object_part(parameters, plan.queue ? "SqsQueueParameters" : "KinesisStreamParameters");
   read_batching(plan, of_source, from_millis(number_part(record, "Created", 0)));
   plan.bisect = text_part(of_source, "OnPartialBatchItemFailure") == "AUTOMATIC_BISECT";
   plan.item_failures = plan.bisect;
-  plan.on_failure = text_part(part_of(of_source, "DeadLetterConfig"), "Arn");
+  plan.on_failure = text_part(object_part(of_source, "DeadLetterConfig"), "Arn");
   plan.enrichment = text_part(record, "Enrichment");
   plan.target = text_part(record, "Target");
-  const Json target = part_of(record, "TargetParameters");
-  plan.partition_key = text_part(part_of(target, "KinesisStreamParameters"), "PartitionKey");
-  plan.message_group = text_part(part_of(target, "SqsQueueParameters"), "MessageGroupId");
-  const std::string enriching = text_part(part_of(record, "EnrichmentParameters"), "InputTemplate");
+  const Json target = object_part(record, "TargetParameters");
+  plan.partition_key = text_part(object_part(target, "KinesisStreamParameters"), "PartitionKey");
+  plan.message_group = text_part(object_part(target, "SqsQueueParameters"), "MessageGroupId");
+  const std::string enriching = text_part(object_part(record, "EnrichmentParameters"), "InputTemplate");
   if (plan.enrichment == kForestArn) {
     if (plan.queue) return invalid("a forest needs the order of a stream; a queue has none");
     MR_TRY(forest, read_forest(enriching));
@@ -177,7 +179,7 @@ Status read_pipe(ConsumerPlan& plan, const Json& record, const bus::BusPlace& pl
   }
   MR_TRY(input, read_input_template(text_part(target, "InputTemplate")));
   plan.target_input = std::move(input);
-  return read_filters(plan, part_of(parameters, "FilterCriteria"));
+  return read_filters(plan, object_part(parameters, "FilterCriteria"));
 }
 
 Status read_delivery(ConsumerPlan& plan, const Json& record, const bus::BusPlace& place) {
@@ -191,19 +193,19 @@ Status read_delivery(ConsumerPlan& plan, const Json& record, const bus::BusPlace
     MR_DO(read_source(plan, stream));
     plan.from = from_millis(number_part(record, "Created", 0));
   }
-  const Json to = part_of(record, "Destination");
+  const Json to = object_part(record, "Destination");
   ObjectPlan objects;
   objects.bucket = resource_of_arn(text_part(to, "BucketARN"));
   objects.prefix = text_part(to, "Prefix");
   objects.extension = text_part(to, "FileExtension");
   objects.gzip = text_part(to, "CompressionFormat") == "GZIP";
-  for (const Json& processor : part_of(to, "ProcessingConfiguration").value("Processors", Json::array()))
+  for (const Json& processor : object_part(to, "ProcessingConfiguration").value("Processors", Json::array()))
     if (text_part(processor, "Type") == "AppendDelimiterToRecord") objects.newline = true;
   // What its objects are called is known but for the time; the root does not matter.
   MR_DO(tasks::ObjectStore("/nonexistent")
             .path_of("s3://" + objects.bucket + "/" + object_key(objects, plan.name, "", {})));
   plan.objects = std::move(objects);
-  const Json hints = part_of(to, "BufferingHints");
+  const Json hints = object_part(to, "BufferingHints");
   plan.batch_bytes = static_cast<std::size_t>(number_part(hints, "SizeInMBs", 5)) << 20;
   plan.batch_records = 1'000'000;
   plan.window = std::chrono::seconds(number_part(hints, "IntervalInSeconds", 300));

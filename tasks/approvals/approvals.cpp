@@ -268,8 +268,7 @@ bool Approvals::names_person(std::string_view recipient) {
   return is_mail_address(recipient);
 }
 
-Result<std::string> Approvals::page_url(const std::string& id, const std::string& recipient,
-                                        Instant expires) const {
+Result<std::string> Approvals::base_url() const {
   std::string base = settings_.base_url;
   if (base.empty()) {
     const std::lock_guard lock(mutex_);
@@ -279,6 +278,12 @@ Result<std::string> Approvals::page_url(const std::string& id, const std::string
     return fail(ErrorCode::Unavailable, "no server serves this home, so links would lead nowhere",
                 "start `millrace serve`, or set approvals.base_url in integrations.json");
   while (base.ends_with('/')) base.pop_back();
+  return base;
+}
+
+Result<std::string> Approvals::page_url(const std::string& id, const std::string& recipient,
+                                        Instant expires) const {
+  MR_TRY(base, base_url());
   return base + "/v1/approvals/" + id + "?token=" + sign(id, {recipient, expires});
 }
 

@@ -91,6 +91,10 @@ class Approvals {
   std::string sign(const std::string& id, const ApprovalLink& link) const;
   Result<ApprovalLink> verify(const std::string& id, std::string_view token) const;
 
+  Instant now() const { return clock_.now(); }
+  // What links begin with, "https://millrace.example.com". Unavailable: nothing serves this home.
+  Result<std::string> base_url() const;
+
   // Whether who has the link is who it was sent to: a mail address, not a channel.
   static bool names_person(std::string_view recipient);
 

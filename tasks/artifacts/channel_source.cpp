@@ -4,12 +4,16 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <cmath>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <utility>
 
 #include "base/encoding.h"
 #include "base/payload.h"
 #include "tasks/artifacts/read_table.h"
+#include "tasks/table/record_io.h"
 #include "tasks/table/record_lines.h"
 
 namespace millrace::tasks {
@@ -31,6 +35,10 @@ Result<T> one_of_names(std::string_view text, const std::pair<std::string_view, 
   }
   return invalid("'" + std::string(text.substr(0, 60)) + "' is not supported: expected one of " + expected);
 }
+
+constexpr const char* kPlainRemedy =
+    "set CompressionType to what the object is; None, or nothing, for plain text";
+constexpr const char* kCutRemedy = "write the object again";
 
 tl::unexpected<Error> too_large(std::string_view name) {
   return fail(ErrorCode::LimitExceeded, std::string(name) + " has more than 8 GiB of text",
@@ -59,11 +67,11 @@ Result<std::string> inflate_gzip(std::string_view bytes, std::string_view name) 
     out.resize(before + kInflatedPiece - stream.avail_out);
     ended = status == Z_STREAM_END;
     const bool stuck = status == Z_BUF_ERROR || (status == Z_OK && rest.empty() && stream.avail_out > 0);
-    if (stuck) return fail(ErrorCode::DataLoss, std::string(name) + " is cut: its gzip data has no end");
+    if (stuck) return invalid(std::string(name) + " is cut: its gzip data has no end", kCutRemedy);
     if (!ended && status != Z_OK)
-      return fail(ErrorCode::DataLoss,
-                  std::string(name) + " is not gzip data" +
-                      (stream.msg ? std::string(" (") + stream.msg + ")" : std::string()));
+      return invalid(std::string(name) + " is not gzip data" +
+                         (stream.msg ? std::string(" (") + stream.msg + ")" : std::string()),
+                     kPlainRemedy);
   }
   return out;
 }
@@ -81,12 +89,21 @@ Result<std::string> inflate_zstd(std::string_view bytes, std::string_view name) 
     status = ZSTD_decompressStream(context.get(), &piece, &in);
     out.resize(before + piece.pos);
     if (ZSTD_isError(status))
-      return fail(ErrorCode::DataLoss,
-                  std::string(name) + " is not zstd data (" + ZSTD_getErrorName(status) + ")");
+      return invalid(std::string(name) + " is not zstd data (" + ZSTD_getErrorName(status) + ")",
+                     kPlainRemedy);
     if (status > 0 && in.pos == in.size && piece.pos < piece.size)
-      return fail(ErrorCode::DataLoss, std::string(name) + " is cut: its zstd data has no end");
+      return invalid(std::string(name) + " is cut: its zstd data has no end", kCutRemedy);
   }
   return out;
+}
+
+// The first line that is not empty, without its end.
+std::string first_line_in(std::istream& text) {
+  std::string line;
+  while (line.empty() && std::getline(text, line)) {
+    if (line.ends_with('\r')) line.pop_back();
+  }
+  return line;
 }
 
 // The objects of a manifest: [{"prefix": "s3://bucket/folder/"}, "name", …].
@@ -174,7 +191,11 @@ Result<Table> json_lines_table(const ObjectStore& objects, const ChannelSource& 
   for (const std::string& uri : uris) {
     MR_TRY(text, channel_text(objects, source, uri));
     MR_TRY(part, parse_json_lines(text, uri, {{}, csv.cancelled}));
+    const std::size_t before = table.rows;
+    std::vector<Table::Part> parts = std::move(table.parts);
     MR_DO(append_table(table, std::move(part), uri));
+    parts.push_back({uri, before});
+    table.parts = std::move(parts);
   }
   return table;
 }
@@ -188,6 +209,17 @@ Result<Table> libsvm_rows(const ObjectStore& objects, const ChannelSource& sourc
   }
   if (rows.targets.empty()) return invalid(source.uri + " holds no rows");
   return libsvm_table(rows);
+}
+
+Result<Table> record_io_rows(const ObjectStore& objects, const ChannelSource& source, const CsvOptions& csv) {
+  MR_TRY(uris, channel_objects(objects, source));
+  RecordIoRows rows;
+  for (const std::string& uri : uris) {
+    MR_TRY(bytes, channel_text(objects, source, uri));
+    MR_DO(parse_record_io(bytes, uri, rows, csv.cancelled));
+  }
+  if (rows.rows == 0) return invalid(source.uri + " holds no rows");
+  return record_io_table(rows);
 }
 
 }  // namespace
@@ -211,13 +243,14 @@ Result<Format> parse_format(std::string_view text) {
       {"text/csv", Format::Csv},
       {"application/jsonlines", Format::JsonLines},
       {"text/libsvm", Format::Libsvm},
+      {"application/x-recordio-protobuf", Format::RecordIo},
       {"csv", Format::Csv},
       {"application/x-jsonlines", Format::JsonLines},
       {"application/jsonl", Format::JsonLines},
       {"jsonlines", Format::JsonLines},
       {"text/x-libsvm", Format::Libsvm},
       {"libsvm", Format::Libsvm}};
-  return one_of_names(text, kNames, 3);
+  return one_of_names(text, kNames, 4);
 }
 
 Result<std::vector<std::string>> channel_objects(const ObjectStore& objects, const ChannelSource& source) {
@@ -254,11 +287,50 @@ Result<std::string> decompress(Compression compression, std::string_view bytes, 
   return std::string(bytes);
 }
 
+Status check_not_compressed(std::string_view bytes, std::string_view name) {
+  constexpr std::string_view kGzip = "\x1f\x8b", kZstd = "\x28\xb5\x2f\xfd";
+  for (const auto& [magic, word] : {std::pair(kGzip, "Gzip"), std::pair(kZstd, "Zstd")}) {
+    if (bytes.starts_with(magic))
+      return invalid(std::string(name) + " is compressed (" + word + ")",
+                     "set CompressionType to " + std::string(word) +
+                         "; of a processing input it is called S3CompressionType");
+  }
+  return {};
+}
+
 Result<std::string> channel_text(const ObjectStore& objects, const ChannelSource& source,
                                  const std::string& uri) {
   MR_TRY(bytes, objects.read(uri));
-  if (source.compression == Compression::None) return bytes;
+  if (source.compression == Compression::None) {
+    MR_DO(check_not_compressed(bytes, uri));
+    return bytes;
+  }
   return decompress(source.compression, bytes, uri);
+}
+
+Result<std::string> channel_first_line(const ObjectStore& objects, const ChannelSource& source,
+                                       const std::string& uri) {
+  if (source.compression != Compression::None) {
+    MR_TRY(text, channel_text(objects, source, uri));
+    std::istringstream in(std::move(text));
+    return first_line_in(in);
+  }
+  MR_TRY(path, objects.path_of(uri));
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(ErrorCode::NotFound, "no object at " + uri);
+  std::string line = first_line_in(file);
+  MR_DO(check_not_compressed(line, uri));
+  return line;
+}
+
+Result<LineLooks> look_at_line(std::string_view line, std::string_view name) {
+  CsvOptions options;
+  options.header = false;
+  MR_TRY(cells, parse_csv(line, name, options));
+  const bool has_number = std::ranges::any_of(cells.columns, [](const Column& column) {
+    return column.type == Column::Type::Number && !column.numbers.empty() && !std::isnan(column.numbers[0]);
+  });
+  return LineLooks{!has_number, cells.columns.size()};
 }
 
 Result<Table> read_channel_table(const ObjectStore& objects, const ChannelSource& source,
@@ -266,6 +338,7 @@ Result<Table> read_channel_table(const ObjectStore& objects, const ChannelSource
   if (source.data == Data::AugmentedManifest) return augmented_table(objects, source, csv);
   if (source.format == Format::JsonLines) return json_lines_table(objects, source, csv);
   if (source.format == Format::Libsvm) return libsvm_rows(objects, source, csv);
+  if (source.format == Format::RecordIo) return record_io_rows(objects, source, csv);
   MR_TRY(uris, channel_objects(objects, source));
   return read_table_of(
       uris, [&](const std::string& uri) { return channel_text(objects, source, uri); }, csv);

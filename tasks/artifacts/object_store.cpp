@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 
+#include "base/encoding.h"
 #include "base/utf8.h"
 #include "tasks/artifacts/files.h"
 #include "tasks/artifacts/remote_store.h"
@@ -73,6 +75,22 @@ Status check_inside(const fs::path& path, const fs::path& root, std::string_view
   if (code) return invalid(std::string(uri) + ": " + code.message());
   if (!is_below(real, real_root / bucket)) return outside(uri);
   return {};
+}
+
+Result<SentObject> hash_of_file(const fs::path& path) {
+  constexpr std::size_t kPiece = 1 << 20;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(ErrorCode::DataLoss, "can't read " + path.string());
+  Sha256 hash;
+  SentObject out;
+  std::string piece(kPiece, '\0');
+  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())), in.gcount() > 0) {
+    const auto count = static_cast<std::size_t>(in.gcount());
+    hash.update(std::string_view(piece).substr(0, count));
+    out.bytes += count;
+  }
+  out.sha256 = hash.finish_hex();
+  return out;
 }
 
 }  // namespace
@@ -158,7 +176,11 @@ Status ObjectStore::write(std::string_view text, std::string_view bytes) const {
   MR_TRY(uri, parse_s3_uri(text));
   if (uri.key.empty() || uri.key.ends_with('/'))
     return invalid(uri.text() + " is a prefix; an object needs a name");
-  if (elsewhere(text)) return remote_->put(uri, bytes);
+  if (elsewhere(text)) {
+    MR_DO(remote_->put(uri, bytes));
+    sent_->add({uri.text(), digest_hex(Digest::Sha256, bytes), bytes.size()});
+    return {};
+  }
   MR_TRY(path, path_of(text));
   std::error_code code;
   if (fs::is_directory(path, code)) {
@@ -195,7 +217,11 @@ Status ObjectStore::write_by(std::string_view text,
       (std::string(kUnfinishedPrefix) + std::to_string(::getpid()) + "-" + std::to_string(serial++));
   const auto done = [&]() -> Status {
     MR_DO(fill(scratch / "object"));
-    return remote_->put(uri, scratch / "object");
+    MR_TRY(sent, hash_of_file(scratch / "object"));
+    MR_DO(remote_->put(uri, scratch / "object"));
+    sent.uri = uri.text();
+    sent_->add(std::move(sent));
+    return {};
   }();
   std::error_code ignored;
   fs::remove_all(scratch, ignored);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "tasks/artifacts/sent_objects.h"
 
 namespace millrace::tasks {
 
@@ -35,7 +36,7 @@ class RemoteStore;
 class ObjectStore {
  public:
   explicit ObjectStore(std::filesystem::path root, std::shared_ptr<const RemoteStore> remote = nullptr)
-      : root_(std::move(root)), remote_(std::move(remote)) {}
+      : root_(std::move(root)), remote_(std::move(remote)), sent_(std::make_shared<SentObjects>()) {}
 
   // The file behind an object (of a prefix: the directory), existing or not. Directories are not made. In
   // another store: a copy of the object, to be read only; NotFound, and InvalidArgument for a prefix.
@@ -52,6 +53,8 @@ class ObjectStore {
   // ArchiveWriter and replace_file do): the object's own here, a temporary one for another store, then sent.
   Status write_by(std::string_view uri,
                   const std::function<Status(const std::filesystem::path&)>& fill) const;
+  // What was written into another store.
+  const SentObjects& sent() const { return *sent_; }
   // The object of that name and everything below name + "/" (not its neighbours "name2"); nothing there is no
   // error.
   Status remove_prefix(std::string_view uri) const;
@@ -59,6 +62,7 @@ class ObjectStore {
  private:
   std::filesystem::path root_;
   std::shared_ptr<const RemoteStore> remote_;  // null: there is none
+  std::shared_ptr<SentObjects> sent_;
 };
 
 // Joins an S3 prefix and a name with exactly one '/'.

@@ -37,8 +37,10 @@ Result<Table> read_all(const std::vector<std::string>& uris,
     MR_TRY(part, parse_csv(bytes, name, part_options));
     if (i == 0) {
       table = std::move(part);
+      table.parts = {{name, 0}};
       continue;
     }
+    table.parts.push_back({name, table.rows});
     if (table.names() != part.names()) {
       return invalid(name + ": " + difference(table.names(), part.names()),
                      "objects of one channel have the same columns as " + uris[0]);

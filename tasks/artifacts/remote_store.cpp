@@ -39,7 +39,7 @@ tl::unexpected<Error> remote_refusal(const S3Uri& uri, const RemoteBucket& bucke
   return fail(ErrorCode::Internal, message);
 }
 
-std::uint64_t number_in(std::string_view text) {
+std::uint64_t header_number(std::string_view text) {
   return std::strtoull(std::string(text).c_str(), nullptr, 10);
 }
 
@@ -78,7 +78,7 @@ Result<std::vector<ObjectInfo>> RemoteStore::list(const S3Uri& uri, bool hidden)
       return fail(ErrorCode::DataLoss, uri.text() + ": the list of objects is no XML of S3");
     for (const XmlNode& node : xml->children) {
       if (node.name != "Contents") continue;
-      ObjectInfo info{std::string(node.text_of("Key")), number_in(node.text_of("Size"))};
+      ObjectInfo info{std::string(node.text_of("Key")), header_number(node.text_of("Size"))};
       const std::string_view last = std::string_view(info.key).substr(info.key.rfind('/') + 1);
       if (last.empty() || (!hidden && (last.starts_with('_') || last.starts_with('.')))) continue;
       if (!parse_s3_uri("s3://" + uri.bucket + "/" + info.key)) continue;

@@ -16,7 +16,7 @@ namespace millrace::tasks {
 namespace {
 
 constexpr double kIdentifierShare = 0.98, kManyMissing = 0.5, kSmallClass = 0.05, kLeakingShare = 0.95,
-                 kLeakingR2 = 0.98, kWordsOfText = 3;
+                 kLeakingR2 = 0.98, kWordsOfText = 3, kNumbersShare = 0.9, kRowsOfTextClass = 2;
 constexpr std::size_t kTextFeatures = 200, kHashFeatures = 32, kLeakBins = 64;
 
 std::string whole_percent(double share) {
@@ -45,6 +45,57 @@ double mean_words(const Column& column) {
   return cells > 0 ? words / cells : 0;
 }
 
+// A number as people write it for people, with its separators: "1,234.5", "$12", "5 %", "12".
+enum class Written { No, Plain, Separated };
+Written how_written(std::string_view cell) {
+  while (cell.starts_with(' ')) cell.remove_prefix(1);
+  while (cell.ends_with(' ')) cell.remove_suffix(1);
+  bool marked = false;
+  const auto drop_front = [&](std::string_view mark) {
+    if (!cell.starts_with(mark)) return;
+    cell.remove_prefix(mark.size()), marked = true;
+  };
+  const bool minus = cell.starts_with('-');
+  if (minus) cell.remove_prefix(1);
+  for (const char* mark : {"$", "\u20ac", "\u00a3"}) drop_front(mark);
+  if (cell.ends_with('%')) {
+    cell.remove_suffix(1), marked = true;
+    while (cell.ends_with(' ')) cell.remove_suffix(1);
+  }
+  std::string digits;
+  const std::size_t comma = cell.find(',');
+  if (comma != std::string_view::npos) {
+    // Groups of three behind the first: 1,234,567.
+    const std::size_t whole = std::min(cell.find('.'), cell.size());
+    if (comma == 0 || comma > 3 || whole < comma || (whole - comma) % 4 != 0) return Written::No;
+    for (std::size_t i = 0; i < cell.size(); ++i) {
+      const bool expected = i < whole && i >= comma && (i - comma) % 4 == 0;
+      if ((cell[i] == ',') != expected) return Written::No;
+      if (cell[i] != ',') digits += cell[i];
+    }
+    marked = true;
+  } else {
+    digits = cell;
+  }
+  if (digits.empty() || digits.find_first_not_of("0123456789.eE+-") != std::string::npos ||
+      !parse_real(digits))
+    return Written::No;
+  return marked ? Written::Separated : Written::Plain;
+}
+
+// Whether a column of texts is one of numbers with separators; what has a comma must be one then.
+bool has_separators(const Column& column) {
+  if (column.type != Column::Type::Text) return false;
+  double present = 0, numbers = 0, separated = 0;
+  for (std::size_t i = 0; i < column.texts.size(); ++i) {
+    if (is_missing(column, i)) continue;
+    const Written written = how_written(column.texts[i]);
+    if (written == Written::No && column.texts[i].find(',') != std::string::npos) return false;
+    present += 1, numbers += written != Written::No, separated += written == Written::Separated;
+  }
+  return separated > 0 && numbers >= kNumbersShare * present;
+}
+
 // Why a column is no feature; empty when it may be one.
 std::string why_left_out(const Column& column, const ColumnProfile& profile) {
   if (profile.present() == 0) return "no cell has a value";
@@ -65,7 +116,7 @@ ColumnRole role_of(const Column& column, const ColumnProfile& profile) {
   if (profile.numeric()) return ColumnRole::Number;
   if (profile.kind() == "date") return ColumnRole::Date;
   const double numbers = profile.integral() + profile.fractional();
-  if (numbers >= 0.9 * profile.present()) return ColumnRole::MixedNumber;
+  if (numbers >= kNumbersShare * profile.present()) return ColumnRole::MixedNumber;
   if (profile.kind() == "text" && mean_words(column) >= kWordsOfText) return ColumnRole::Text;
   return profile.distinct().estimate() > static_cast<double>(kCodesMax) ? ColumnRole::Hash
                                                                         : ColumnRole::Category;
@@ -80,11 +131,13 @@ Result<ColumnRole> role_by_type(const std::string& name, const std::string& type
                  "use numeric, categorical, text or datetime");
 }
 
-// SQL for the cell as a number; nothing where it is none.
-std::string number_expression(std::string_view column) {
+// SQL for the cell as a number; nothing where it is none. `separators`: without them.
+std::string number_expression(std::string_view column, bool separators) {
+  std::string cell = quoted_sql_name(column);
+  for (const char* mark : {",", "$", "\u20ac", "\u00a3", "%", " "})
+    if (separators) cell = "replace(" + cell + ", '" + mark + "', '')";
   std::string sql =
       "CASE WHEN trim(@) GLOB '*[0-9]*' AND trim(@) NOT GLOB '*[^0-9.eE+-]*' THEN CAST(@ AS REAL) END";
-  const std::string cell = quoted_sql_name(column);
   for (std::size_t at = sql.find('@'); at != std::string::npos; at = sql.find('@', at + cell.size()))
     sql.replace(at, 1, cell);
   return sql;
@@ -202,10 +255,18 @@ Status decide_problem(const Column& target, const ColumnProfile& profile, const 
   if (out.problem == Problem::Regression) {
     if (!profile.numeric() || target.type != Column::Type::Number)
       return invalid("the target \"" + target.name + "\" of a Regression is text" +
-                     (target.first_text.empty() ? "" : " (" + target.first_text + ")"));
+                         (target.first_text.empty() ? "" : " (" + target.first_text + ")"),
+                     has_separators(target) ? "write its numbers without separators and units: 1234.5" : "");
     if (profile.infinite() > 0) return invalid("the target \"" + target.name + "\" has infinite values");
     return {};
   }
+  if (target.type == Column::Type::Text && distinct * kRowsOfTextClass > profile.present())
+    return invalid("the target \"" + target.name + "\" is text with " +
+                       std::to_string(std::llround(distinct)) + " different values in " +
+                       std::to_string(std::llround(profile.present())) +
+                       " rows: too few rows of each to learn from",
+                   has_separators(target) ? "write its numbers without separators and units: 1234.5"
+                                          : "is it the right column?");
   if (distinct > 10'000)
     return invalid("the target \"" + target.name + "\" has more than 10000 classes; is it the right column?");
   // Spelling does not count where `prepare` reads numbers: 1 and 1.0 are one class.
@@ -224,6 +285,10 @@ Status decide_problem(const Column& target, const ColumnProfile& profile, const 
                        " classes, but the problem type is BinaryClassification",
                    "use MulticlassClassification");
   if (out.problem == Problem::Classes && out.classes.size() == 2) out.problem = Problem::Binary;
+  for (std::size_t c = 0; out.problem == Problem::Binary && c < out.classes.size(); ++c)
+    if (out.class_rows[c] < 2)
+      return invalid("the target \"" + target.name + "\": the class \"" + out.classes[c] + "\" has 1 row",
+                     "two are needed, one to learn from and one to judge by");
   return {};
 }
 
@@ -250,14 +315,17 @@ Status analyse_columns(const Table& table, const std::vector<double>& y, const A
     if (column.name == settings.target) continue;
     if (settings.cancelled && settings.cancelled()) return fail(ErrorCode::Cancelled, "the job was stopped");
     const ColumnProfile profile = profiled(column);
-    AnalysedColumn entry{column.name, role_of(column, profile), "", profile.to_json()};
+    AnalysedColumn entry{column.name, role_of(column, profile), "", has_separators(column),
+                         profile.to_json()};
+    if (entry.separators) entry.role = ColumnRole::MixedNumber;
     const bool listed = settings.features.empty() ||
                         std::ranges::find(settings.features, column.name) != settings.features.end();
     const auto type = settings.types.find(column.name);
     if (type != settings.types.end()) {
       MR_TRY(role, role_by_type(column.name, type->second));
       entry.role = role == ColumnRole::Number && !profile.numeric() ? ColumnRole::MixedNumber : role;
-    } else {
+      entry.separators = entry.separators && entry.role == ColumnRole::MixedNumber;
+    } else if (!entry.separators) {
       entry.reason = why_left_out(column, profile);
     }
     if (!listed) entry.reason = "not among FeatureAttributeNames";
@@ -278,7 +346,10 @@ Status analyse_columns(const Table& table, const std::vector<double>& y, const A
       out.remarks.push_back(
           {"warning", column.name, whole_percent(1 - profile.completeness()) + " of the cells are missing"});
     if (entry.role == ColumnRole::MixedNumber)
-      out.remarks.push_back({"warning", column.name, "text among numbers: it counts as missing"});
+      out.remarks.push_back(
+          entry.separators
+              ? DataRemark{"note", column.name, "numbers with separators or units: read without them"}
+              : DataRemark{"warning", column.name, "text among numbers: it counts as missing"});
     const double share = alone_predicts(column, y, out);
     if (share >= (out.problem == Problem::Regression ? kLeakingR2 : kLeakingShare))
       out.remarks.push_back({"warning", column.name,
@@ -292,9 +363,10 @@ Status analyse_columns(const Table& table, const std::vector<double>& y, const A
 }  // namespace
 
 std::string_view problem_name(Problem problem) {
-  return problem == Problem::Binary    ? "BinaryClassification"
-         : problem == Problem::Classes ? "MulticlassClassification"
-                                       : "Regression";
+  return problem == Problem::Binary       ? "BinaryClassification"
+         : problem == Problem::Classes    ? "MulticlassClassification"
+         : problem == Problem::Regression ? "Regression"
+                                          : "TimeSeriesForecasting";
 }
 
 std::size_t DataAnalysis::features() const {
@@ -323,8 +395,9 @@ Json DataAnalysis::prepare_settings() const {
   };
   add(ColumnRole::LeftOut, {{"step", "drop"}});
   Json mixed = Json::object();
-  for (const Json& name : named(ColumnRole::MixedNumber))
-    mixed[name.get<std::string>()] = number_expression(name.get<std::string>());
+  for (const AnalysedColumn& column : columns)
+    if (column.role == ColumnRole::MixedNumber)
+      mixed[column.name] = number_expression(column.name, column.separators);
   if (!mixed.empty()) steps.push_back({{"step", "sql"}, {"expressions", mixed}});
   add(ColumnRole::Category, {{"step", "ordinal"}});
   add(ColumnRole::Hash, {{"step", "hash"}, {"features", kHashFeatures}});

@@ -9,7 +9,7 @@
 // without values or with one value, copies of others, identifiers (texts that are nearly all different; whole
 // numbers that count rows, or are all different and called …id). A column that predicts the target nearly by
 // itself (seven eighths of the rows say how, the others are predicted) is kept and reported: it may say what
-// is not known yet when a prediction is needed.
+// is not known yet when a prediction is needed. Numbers written as 1,234.5, $12 or 5 % are numbers.
 
 #include <functional>
 #include <map>
@@ -26,16 +26,18 @@ namespace millrace::tasks {
 inline constexpr std::size_t kAutoMLRowsMin = 20;
 inline constexpr std::size_t kNumberClassesMax = 20, kRowsOfClass = 20, kCodesMax = 1000;
 
-enum class Problem { Binary, Classes, Regression };
-std::string_view problem_name(Problem problem);  // BinaryClassification, MulticlassClassification, Regression
+enum class Problem { Binary, Classes, Regression, Forecasting };
+// BinaryClassification, MulticlassClassification, Regression, TimeSeriesForecasting
+std::string_view problem_name(Problem problem);
 
 enum class ColumnRole { Number, MixedNumber, Category, Hash, Text, Date, LeftOut };
 
 struct AnalysedColumn {
   std::string name;
   ColumnRole role = ColumnRole::Number;
-  std::string reason;  // why it is left out
-  Json profile;        // an entry of profile.json
+  std::string reason;       // why it is left out
+  bool separators = false;  // numbers written like 1,234 or $12 or 5 %
+  Json profile;             // an entry of profile.json
 };
 
 // What people should read: "warning" or "note", the column or empty.

@@ -12,12 +12,20 @@ namespace {
 
 // Neighbours cost a distance for each pair of rows: rows times rows times features.
 constexpr double kNeighbourCostMax = 2e10;
-constexpr const char* kRounds = "2000";
+constexpr std::size_t kShownValue = 8, kShownMethods = 100;  // characters of a value in a description
+constexpr std::size_t kRoundsMax = 2000, kRoundsMin = 20;
+constexpr std::size_t kTreesMax = 20'000;  // of one fit: of many classes each round grows a tree for each
 constexpr const char* kPatience = "30";
+constexpr std::size_t kEpochsByRows = 8192;
 
 // Boosted trees end where the held-out rows stop getting better.
-EnsembleMember boosted(HyperParameters parameters) {
-  parameters.emplace("num_round", kRounds);
+EnsembleMember boosted(const CandidateSetting& setting, HyperParameters parameters) {
+  const std::size_t trees =
+      setting.problem == Problem::Classes ? std::max<std::size_t>(setting.classes, 2) : 1;
+  const std::size_t rounds = std::clamp(kTreesMax / trees, kRoundsMin, kRoundsMax);
+  // So few rounds have to go further each.
+  if (rounds < kRoundsMax / 10) parameters["eta"] = "0.3";
+  parameters.emplace("num_round", std::to_string(rounds));
   parameters.emplace("early_stopping_rounds", kPatience);
   return {"xgboost", std::move(parameters), std::nullopt};
 }
@@ -31,37 +39,38 @@ EnsembleMember forest(std::string_view algorithm, const CandidateSetting& settin
   return {std::string(algorithm), std::move(parameters), std::nullopt};
 }
 
-EnsembleMember network(HyperParameters parameters) {
-  parameters.emplace("epochs", "60");
+// Of few rows mlp knows how many epochs they need.
+EnsembleMember network(const CandidateSetting& setting, HyperParameters parameters) {
+  if (setting.rows > kEpochsByRows) parameters.emplace("epochs", "60");
   parameters.emplace("early_stopping_patience", "8");
   return {"mlp", std::move(parameters), std::nullopt};
 }
 
 std::vector<EnsembleMember> candidate_rows(const CandidateSetting& setting) {
   return {
-      boosted({{"eta", "0.1"}, {"max_depth", "6"}}),
+      boosted(setting, {{"eta", "0.1"}, {"max_depth", "6"}}),
       {"linear-learner", {{"epochs", "100"}, {"wd", "0.0001"}}, std::nullopt},
-      network({{"hidden_layers", "128,64"}}),
-      boosted({{"eta", "0.05"},
-               {"max_depth", "4"},
-               {"subsample", "0.8"},
-               {"colsample_bytree", "0.7"},
-               {"min_child_weight", "3"},
-               {"lambda", "2"}}),
+      network(setting, {{"hidden_layers", "128,64"}}),
+      boosted(setting, {{"eta", "0.05"},
+                        {"max_depth", "4"},
+                        {"subsample", "0.8"},
+                        {"colsample_bytree", "0.7"},
+                        {"min_child_weight", "3"},
+                        {"lambda", "2"}}),
       forest("extra-trees", setting, {}),
       {"knn",
        {{"k", setting.rows < 200                   ? "5"
               : setting.problem == Problem::Binary ? "30"
                                                    : "10"}},
        std::nullopt},
-      boosted({{"eta", "0.05"},
-               {"max_depth", "8"},
-               {"subsample", "0.7"},
-               {"colsample_bytree", "0.6"},
-               {"min_child_weight", "5"},
-               {"lambda", "5"}}),
+      boosted(setting, {{"eta", "0.05"},
+                        {"max_depth", "8"},
+                        {"subsample", "0.7"},
+                        {"colsample_bytree", "0.6"},
+                        {"min_child_weight", "5"},
+                        {"lambda", "5"}}),
       forest("random-forest", setting, {}),
-      network({{"hidden_layers", "256,128"}, {"dropout", "0.2"}, {"mini_batch_size", "256"}}),
+      network(setting, {{"hidden_layers", "256,128"}, {"dropout", "0.2"}}),
   };
 }
 
@@ -139,8 +148,8 @@ EnsembleMember member_of(const CandidateSetting& setting, const SearchSpace& spa
   HyperParameters parameters;
   for (const auto& [name, value] : values)
     if (name != kAlgorithmRange) parameters[name.substr(algorithm.size() + 1)] = value;
-  if (algorithm == "xgboost") return boosted(std::move(parameters));
-  if (algorithm == "mlp") return network(std::move(parameters));
+  if (algorithm == "xgboost") return boosted(setting, std::move(parameters));
+  if (algorithm == "mlp") return network(setting, std::move(parameters));
   if (algorithm.ends_with("-trees") || algorithm.ends_with("-forest"))
     return forest(algorithm, setting, std::move(parameters));
   if (algorithm == "linear-learner") parameters["epochs"] = "100";
@@ -154,7 +163,7 @@ std::vector<EnsembleMember> first_candidates(const CandidateSetting& setting) {
   for (EnsembleMember& member : candidate_rows(setting))
     if (wanted(setting, member.algorithm)) out.push_back(std::move(member));
   // Neighbours alone where they cost too much: something has to be there.
-  if (out.empty()) out.push_back(boosted({{"eta", "0.1"}, {"max_depth", "6"}}));
+  if (out.empty()) out.push_back(boosted(setting, {{"eta", "0.1"}, {"max_depth", "6"}}));
   return out;
 }
 
@@ -192,7 +201,7 @@ std::string describe_member(const EnsembleMember& member) {
   const char* separator = " ";
   for (const auto& [name, value] : member.parameters) {
     if (std::ranges::find(kSelfEvident, name) != std::end(kSelfEvident)) continue;
-    out += separator + name + " " + value.substr(0, 8);
+    out += separator + name + " " + value.substr(0, name == "methods" ? kShownMethods : kShownValue);
     separator = ", ";
   }
   return out;

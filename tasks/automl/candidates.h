@@ -20,7 +20,7 @@ namespace millrace::tasks {
 // What the choice of candidates depends on.
 struct CandidateSetting {
   Problem problem = Problem::Binary;
-  std::size_t rows = 0, features = 0;
+  std::size_t rows = 0, features = 0, classes = 2;
   std::vector<std::string> algorithms;  // as AutoMLSpec has them; empty: all
   std::uint64_t seed = 0;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "tasks/arguments.h"
 #include "tasks/artifacts/object_store.h"
 #include "tasks/automl/candidates.h"
 #include "tasks/evaluation/html_report.h"
@@ -35,16 +36,6 @@ std::string members_text(const Candidate& candidate) {
     out += describe_member(member);
   }
   return out;
-}
-
-// "validation:f1" by the name that an objective has, else ours.
-std::string standard_name(Problem problem, std::string_view metric) {
-  for (const char* name : {"F1", "Accuracy", "BalancedAccuracy", "AUC", "Precision", "Recall", "LogLoss",
-                           "F1macro", "PrecisionMacro", "RecallMacro", "MSE", "RMSE", "MAE", "R2"}) {
-    const auto objective = objective_for(name, problem);
-    if (objective && objective->metric == metric) return name;
-  }
-  return std::string(metric.substr(metric.rfind(':') + 1));
 }
 
 // A text with the execution's name in it.
@@ -109,9 +100,10 @@ class WorkflowParts {
 }  // namespace
 
 std::string_view BoardRules::loss_metric() const {
-  return problem == Problem::Binary    ? "validation:logloss"
-         : problem == Problem::Classes ? "validation:mlogloss"
-                                       : "validation:rmse";
+  return problem == Problem::Binary       ? "validation:logloss"
+         : problem == Problem::Classes    ? "validation:mlogloss"
+         : problem == Problem::Regression ? "validation:rmse"
+                                          : "test:mean_wQuantileLoss";
 }
 
 std::vector<std::size_t> rank_candidates(const BoardRules& rules, const std::vector<Candidate>& candidates) {
@@ -168,11 +160,11 @@ Json candidate_document(const BoardRules& rules, const Candidate& candidate) {
                                           {"StandardMetricName", rules.objective.name},
                                           {"Value", value}};
   out["InferenceContainers"] = Json::array(
-      {{{"Image", "ensemble"}, {"ModelDataUrl", candidate.model_uri}, {"Environment", Json::object()}}});
+      {{{"Image", rules.image}, {"ModelDataUrl", candidate.model_uri}, {"Environment", Json::object()}}});
   Json metrics = Json::array();
   for (const auto& [name, metric] : candidate.metrics) {
     Json entry = {{"MetricName", name},
-                  {"StandardMetricName", standard_name(rules.problem, name)},
+                  {"StandardMetricName", standard_metric_name(rules.problem, name)},
                   {"Value", metric},
                   {"Set", "Validation"}};
     if (candidate.deviations.contains(name)) entry["StandardDeviation"] = candidate.deviations.at(name);
@@ -195,12 +187,16 @@ std::string leaderboard_page(const AutoMLSpec& spec, const BoardRules& rules,
   }
   page.figures(figures);
   page.paragraph(
-      "All figures are of rows that the models which answered had not seen. The interval holds the true "
-      "value of "
-      "the same model 95 times in 100; candidates whose intervals overlap much may well be equally good.");
+      rules.problem == Problem::Forecasting
+          ? "All figures are of the last " + std::to_string(spec.forecast.horizon) +
+                " steps of each series, forecast from what is before them. Then the winner is trained "
+                "on all steps."
+          : "All figures are of rows that the models which answered had not seen. The interval holds "
+            "the true value of the same model 95 times in 100; candidates whose intervals overlap much "
+            "may well be equally good.");
   const bool loss_too = rules.loss_metric() != rules.objective.metric;
   std::vector<std::string> head = {"rank", "candidate", objective, "95 % interval"};
-  if (loss_too) head.emplace_back(standard_name(rules.problem, rules.loss_metric()));
+  if (loss_too) head.emplace_back(standard_metric_name(rules.problem, rules.loss_metric()));
   head.insert(head.end(), {"seconds", "what"});
   std::vector<HtmlReport::Row> rows;
   std::vector<std::pair<std::string, double>> bars;
@@ -234,28 +230,35 @@ std::string leaderboard_page(const AutoMLSpec& spec, const BoardRules& rules,
 
 Json winning_workflow(const WinningJobs& jobs, const std::string& place, std::string_view comment) {
   WorkflowParts parts(join_uri(place, ""));
-  const auto output_of = [](const Json& request) {
-    return request["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"].get<std::string>();
+  struct Step {
+    const char* name;
+    const char* operation;
+    const char* name_field;
+    const char* suffix;
+    const Json& request;
   };
-  Json states = Json::object();
-  const std::string prepared = output_of(jobs.prepare);
-  if (!jobs.split.is_null()) {
-    const std::string raw = output_of(jobs.split);
-    parts.moves(raw, "raw");
-    parts.moves(join_uri(raw, "train"), "raw/train");
-    parts.moves(join_uri(raw, "validation"), "raw/validation");
+  const Step all[] = {{"Split", "createProcessingJob.sync", "ProcessingJobName", "-split", jobs.split},
+                      {"Prepare", "createProcessingJob.sync", "ProcessingJobName", "-prepare", jobs.prepare},
+                      {"Train", "createTrainingJob.sync", "TrainingJobName", "-train", jobs.train}};
+  // What a job writes is below the execution's own place, and so is what the next one reads of it.
+  for (const auto& [request, folder] : {std::pair(&jobs.split, "raw"), {&jobs.prepare, "prepared"}}) {
+    if (request->is_null()) continue;
+    const std::string uri = (*request)["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"];
+    parts.moves(uri, folder);
+    for (const char* part : {"train", "validation", "all"})
+      parts.moves(join_uri(uri, part), std::string(folder) + "/" + part);
   }
-  parts.moves(prepared, "prepared");
-  parts.moves(join_uri(prepared, "train"), "prepared/train");
-  parts.moves(join_uri(prepared, "validation"), "prepared/validation");
   parts.moves(jobs.train["OutputDataConfig"]["S3OutputPath"].get<std::string>(), "models");
-  if (!jobs.split.is_null()) {
-    states["Split"] = parts.state(jobs.split, "createProcessingJob.sync", "ProcessingJobName", "-split");
-    states["Split"].update({{"ResultPath", nullptr}, {"Next", "Prepare"}});
+  Json states = Json::object();
+  std::string begin, before;
+  for (const Step& step : all) {
+    if (step.request.is_null()) continue;
+    if (begin.empty()) begin = step.name;
+    if (!before.empty()) states[before]["Next"] = step.name;
+    states[step.name] = parts.state(step.request, step.operation, step.name_field, step.suffix);
+    if (&step.request != &jobs.train) states[step.name]["ResultPath"] = nullptr;
+    before = step.name;
   }
-  states["Prepare"] = parts.state(jobs.prepare, "createProcessingJob.sync", "ProcessingJobName", "-prepare");
-  states["Prepare"].update({{"ResultPath", nullptr}, {"Next", "Train"}});
-  states["Train"] = parts.state(jobs.train, "createTrainingJob.sync", "TrainingJobName", "-train");
   states["Train"].update(
       {{"ResultSelector",
         {{"model.$", "$.ModelArtifacts.S3ModelArtifacts"}, {"metrics.$", "$.FinalMetricDataList"}}},
@@ -264,12 +267,12 @@ Json winning_workflow(const WinningJobs& jobs, const std::string& place, std::st
                      {"Resource", "arn:aws:states:::sagemaker:createModel"},
                      {"Parameters",
                       {{"ModelName.$", "$$.Execution.Name"},
-                       {"PrimaryContainer", {{"Image", "ensemble"}, {"ModelDataUrl.$", "$.model"}}}}},
+                       {"PrimaryContainer",
+                        {{"Image", text_at(jobs.train, {"AlgorithmSpecification", "TrainingImage"})},
+                         {"ModelDataUrl.$", "$.model"}}}}},
                      {"ResultPath", "$.created"},
                      {"End", true}};
-  return {{"Comment", comment},
-          {"StartAt", jobs.split.is_null() ? "Prepare" : "Split"},
-          {"States", std::move(states)}};
+  return {{"Comment", comment}, {"StartAt", begin}, {"States", std::move(states)}};
 }
 
 }  // namespace millrace::tasks

@@ -32,9 +32,10 @@ struct Candidate {
 struct BoardRules {
   Problem problem = Problem::Binary;
   ObjectiveMetric objective;
-  std::string prepare_job;  // their first step; empty: none yet
+  std::string prepare_job;         // their first step; empty: none, or none yet
+  std::string image = "ensemble";  // of their containers
 
-  std::string_view loss_metric() const;  // validation:logloss, mlogloss or rmse
+  std::string_view loss_metric() const;  // validation:logloss, mlogloss or rmse; of series the quantile loss
 };
 
 // Completed candidates from the best by the objective to the worst, equals by the loss and then their order.
@@ -51,8 +52,8 @@ std::string leaderboard_page(const AutoMLSpec& spec, const BoardRules& rules,
 
 // The job requests behind a candidate.
 struct WinningJobs {
-  Json split;  // null: none
-  Json prepare, train;
+  Json split, prepare;  // null: none
+  Json train;
 };
 // A workflow in Amazon States Language of the same jobs, with names of its own in every execution, and
 // createModel at the end. `place`: below which it writes.

@@ -34,6 +34,7 @@
 
 namespace millrace::tasks {
 
+class PythonEnvironments;
 class ServingLine;
 struct ServedEndpoint;
 struct ServedVariant;
@@ -81,6 +82,7 @@ class EndpointHost {
     Millis script_idle_max{300'000};  // then a worker beyond the least number ends
     ModelShelf::Settings models = {};
     std::filesystem::path logs;  // of programs: below it, Endpoint/NAME/VARIANT.log; empty: none
+    PythonEnvironments* environments = nullptr;  // of programs' packages; null: they have what is installed
   };
   // Borrowed; the registry may be null.
   EndpointHost(const Jobs& jobs, const ObjectStore& objects, const Clock& clock, metrics::Registry* registry,

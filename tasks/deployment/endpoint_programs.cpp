@@ -73,6 +73,7 @@ Result<std::shared_ptr<ScriptModel>> EndpointHost::script_of(const std::string& 
   place.scratch =
       jobs_.scratch_path(kEndpoint.kind, std::to_string(::getpid()) + "-" + std::to_string(++last_script_));
   if (!settings_.logs.empty()) place.log = settings_.logs / kEndpoint.kind / endpoint / (variant + ".log");
+  place.environments = settings_.environments;
   MR_TRY(model, ScriptModel::make(objects_, ScriptContainer::from_json(container), script, std::move(place),
                                   clock_));
   Script& kept = scripts_[key];

@@ -6,6 +6,7 @@
 #include "tasks/deployment/script_model.h"
 #include "tasks/jobs/entities.h"
 #include "tasks/registry/model_packages.h"
+#include "tasks/steps/step_record.h"
 
 namespace millrace::tasks {
 namespace {
@@ -88,7 +89,18 @@ Result<std::vector<std::string>> model_uris(const Jobs& jobs, std::string_view m
 Outcome create_model(TaskCall& call) {
   const auto name = checked_model_name(call);
   if (!name) return sagemaker_failure(name.error());
-  return create_entity(kModel, *name, call.arguments, call);
+  Json fields = call.arguments;
+  std::vector<std::string> uris;
+  Json containers = fields.value("Containers", Json::array());
+  if (fields.contains("PrimaryContainer")) containers.push_back(fields["PrimaryContainer"]);
+  for (const Json& container : containers) {
+    uris.push_back(text_at(container, {"ModelDataUrl"}));
+    uris.push_back(text_at(container, {"ModelDataSource", "S3DataSource", "S3Uri"}));
+  }
+  std::erase(uris, "");
+  if (call.hashes)  // for lineage: who made what is served
+    fields[kNotes] = {{kContents, contents_now(uris, {call.context.objects(), *call.hashes, {}})}};
+  return create_entity(kModel, *name, std::move(fields), call);
 }
 
 }  // namespace millrace::tasks

@@ -6,6 +6,7 @@
 
 #include "base/payload.h"
 #include "tasks/table/number_scan.h"
+#include "tasks/table/record_io.h"
 #include "tasks/table/request_rows.h"
 #include "tasks/table/table.h"
 #include "tasks/training/own_form.h"
@@ -14,9 +15,10 @@ namespace millrace::tasks {
 namespace {
 
 constexpr std::string_view kCsv = "text/csv", kJson = "application/json", kLines = "application/jsonlines",
-                           kLibsvm = "text/libsvm";
-constexpr std::string_view kRowTypes[] = {kCsv,    kJson,          kLines, "application/x-ndjson",
-                                          kLibsvm, "text/x-libsvm"};
+                           kLibsvm = "text/libsvm", kRecordIo = "application/x-recordio-protobuf";
+constexpr std::string_view kRowTypes[] = {kCsv,    kJson,           kLines,   "application/x-ndjson",
+                                          kLibsvm, "text/x-libsvm", kRecordIo};
+constexpr float kUnsaid = std::numeric_limits<float>::quiet_NaN();
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -157,8 +159,8 @@ Result<std::size_t> first_libsvm_index(const std::vector<LibsvmCell>& cells, std
   return zero ? 0 : 1;
 }
 
-// What is not said is 0, as in training.
-Result<Matrix> libsvm_rows_of(std::string_view body, std::size_t columns) {
+// `unsaid`: the value of what is not said.
+Result<Matrix> libsvm_rows_of(std::string_view body, std::size_t columns, float unsaid) {
   std::vector<LibsvmCell> cells;
   std::size_t rows = 0;
   while (!body.empty()) {
@@ -170,6 +172,7 @@ Result<Matrix> libsvm_rows_of(std::string_view body, std::size_t columns) {
   if (rows == 0) return invalid("Invalid data format. The request has no rows");
   MR_TRY(first, first_libsvm_index(cells, columns));
   Matrix X(rows, columns);
+  std::fill(X.values.begin(), X.values.end(), unsaid);
   for (const LibsvmCell& cell : cells) X.at(cell.row - 1, cell.index - first) = cell.value;
   return X;
 }
@@ -180,7 +183,21 @@ Result<Answer> answer_of(const ServingChain& chain, std::string_view content_typ
     if (!chain.takes_features())
       return invalid("text/libsvm has no texts, but the model prepares its columns itself",
                      "send text/csv or application/json");
-    MR_TRY(X, libsvm_rows_of(body, columns));
+    MR_TRY(X, libsvm_rows_of(body, columns, chain.takes_missing() ? kUnsaid : 0.0f));
+    return chain.answer(X);
+  }
+  if (is_media_type(content_type, kRecordIo)) {
+    if (!chain.takes_features())
+      return invalid("records of RecordIO have no texts, but the model prepares its columns itself",
+                     "send text/csv or application/json");
+    RecordIoRows rows;
+    MR_DO(parse_record_io(body, "the request", rows));
+    if (rows.features != columns)
+      return invalid("Input data has " + std::to_string(rows.features) + " while the model expects " +
+                     std::to_string(columns));
+    Matrix X(rows.rows, columns);
+    std::transform(rows.values.begin(), rows.values.end(), X.values.begin(),
+                   [](double value) { return static_cast<float>(value); });
     return chain.answer(X);
   }
   if (chain.takes_features()) {

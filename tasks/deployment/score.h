@@ -20,8 +20,9 @@ struct ScoredRows {
 // of its own says so itself.
 bool can_read(const ServingChain& chain, std::string_view content_type);
 
-// `content_type`: those of request_rows.h and text/libsvm ("[label] 0:1.5 3:2"; what is not there is 0, as in
-// training). `accept`: text/csv, application/json ({"predictions":[{"score":…}]}) or
+// `content_type`: those of request_rows.h and text/libsvm ("[label] 0:1.5 3:2"; what is not there is
+// missing, or 0 for a model that takes no missing values, as in training) and
+// application/x-recordio-protobuf. `accept`: text/csv, application/json ({"predictions":[{"score":…}]}) or
 // application/jsonlines; empty or */*: as the request's. One row of output a row of input. Models that answer
 // in a form of their own get the request as it is. InvalidArgument for what is wrong with the rows, with the
 // columns that were found and expected; the model's own errors.

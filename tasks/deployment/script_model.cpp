@@ -9,6 +9,7 @@
 #include "tasks/arguments.h"
 #include "tasks/deployment/script_driver.h"
 #include "tasks/script/environment.h"
+#include "tasks/script/free_port.h"
 #include "tasks/script/process.h"
 
 namespace millrace::tasks {
@@ -122,9 +123,9 @@ ScriptModel::ScriptModel(ScriptContainer container, ScriptLimits limits, Place p
     : container_(std::move(container)),
       limits_(limits),
       place_(std::move(place)),
-      opt_ml_(std::move(opt_ml)),
       clock_(clock),
-      log_(std::make_unique<ScriptLog>(place_.log)) {}
+      log_(std::make_unique<ScriptLog>(place_.log)),
+      opt_ml_(std::move(opt_ml)) {}
 
 ScriptModel::~ScriptModel() {
   workers_.clear();
@@ -136,8 +137,26 @@ tl::unexpected<Error> ScriptModel::program_failed(const std::string& what) const
                                        (last.empty() ? "" : "; its last lines: " + last));
 }
 
+// Of requirements.txt, once; other starts wait for it. Not in make(), which many endpoints wait for.
+Status ScriptModel::prepare_packages() {
+  const std::lock_guard lock(packages_mutex_);
+  if (packages_asked_ || !place_.environments) return {};
+  PythonEnvironments::Request request;
+  MR_TRY(code, opt_ml_.real("/opt/ml/code"));
+  request.code = code;
+  request.variables = container_.environment;
+  request.cancelled = [this] { return closing_.load(); };
+  request.log = [this](std::string_view line) { log_->add(line, clock_.now()); };
+  MR_TRY(prepared, place_.environments->prepare(request));
+  packages_ = std::move(prepared);
+  if (packages_) opt_ml_.show(packages_->path(), packages_->path());
+  packages_asked_ = true;
+  return {};
+}
+
 // Blocks until it answers /ping.
 Result<ScriptWorkerPtr> ScriptModel::start_worker() {
+  MR_DO(prepare_packages());
   MR_TRY(port, free_port());
   MR_TRY(code, opt_ml_.real("/opt/ml/code"));
   ProcessSpec spec;
@@ -148,7 +167,9 @@ Result<ScriptWorkerPtr> ScriptModel::start_worker() {
     std::replace(module.begin(), module.end(), '/', '.');
     arguments = {"python3", "-c", std::string(script_driver()), module};
   }
-  spec.arguments = opt_ml_.command(arguments, false);
+  if (packages_) arguments[0] = packages_->program(arguments[0]);
+  MR_TRY(command, opt_ml_.command(arguments, false));
+  spec.arguments = std::move(command);
   // The driver's text speaks of /opt/ml, too; it must come as it is.
   if (is_module(container_.program)) spec.arguments[spec.arguments.size() - 2] = script_driver();
   std::map<std::string, std::string> variables = inherited_variables();
@@ -160,6 +181,7 @@ Result<ScriptWorkerPtr> ScriptModel::start_worker() {
   for (const auto& [name, value] : container_.environment)
     if (name != "SAGEMAKER_SUBMIT_DIRECTORY") variables[name] = opt_ml_.seen(value);
   variables["SAGEMAKER_BIND_TO_PORT"] = std::to_string(port);
+  if (packages_) packages_->enter(variables);
   for (const auto& [name, value] : variables) spec.environment.push_back(name + "=" + value);
   spec.directory = code.string();
   spec.memory_bytes_max = limits_.memory_bytes_max;

@@ -30,6 +30,7 @@
 #include "tasks/artifacts/object_store.h"
 #include "tasks/deployment/script_worker.h"
 #include "tasks/script/opt_ml.h"
+#include "tasks/script/python_environments.h"
 
 namespace millrace::tasks {
 
@@ -65,6 +66,9 @@ class ScriptModel {
     std::filesystem::path scratch;  // a directory of its own, which need not
                                     // exist; removed in the end
     std::filesystem::path log;      // what it prints; empty: only the last lines are kept
+    // Of the packages its requirements.txt asks for, prepared by the first start; null: it has what is
+    // installed.
+    PythonEnvironments* environments = nullptr;
   };
   // Brings model and code; starts nothing. NotFound, InvalidArgument. The clock
   // is borrowed.
@@ -94,6 +98,7 @@ class ScriptModel {
   ScriptModel(ScriptContainer container, ScriptLimits limits, Place place, OptMl opt_ml, const Clock& clock);
 
   Result<ScriptWorkerPtr> start_worker();
+  Status prepare_packages();
   Result<ScriptWorkerPtr> acquire(std::unique_lock<std::mutex>& lock);
   Result<ScriptWorkerPtr> add_worker(std::unique_lock<std::mutex>& lock);
   ScriptWorkerPtr free_worker();
@@ -105,9 +110,12 @@ class ScriptModel {
   const ScriptContainer container_;
   const ScriptLimits limits_;
   const Place place_;
-  const OptMl opt_ml_;
   const Clock& clock_;
   const std::unique_ptr<ScriptLog> log_;
+  std::mutex packages_mutex_;  // over what follows, up to mutex_
+  OptMl opt_ml_;               // constant behind the first start
+  bool packages_asked_ = false;
+  std::optional<PreparedEnvironment> packages_;
   mutable std::mutex mutex_;  // over what follows
   std::condition_variable changed_;
   std::list<ScriptWorkerPtr> workers_;

@@ -89,8 +89,4 @@ class ScriptWorker {
 
 inline constexpr std::size_t kScriptAnswerBytesMax = 32u << 20;
 
-// A port of this machine that nobody has now. Whoever loses the race for it ends and is started again with
-// another. Unavailable.
-Result<int> free_port();
-
 }  // namespace millrace::tasks

@@ -72,6 +72,14 @@ std::pair<std::size_t, bool> field_columns(const Answer& answer, const AnswerFor
   return {left, left != 1 || field.shape == AnswerForm::Shape::List};
 }
 
+std::size_t predicted_label(const Matrix& scores, std::size_t row) {
+  if (scores.cols == 1) return scores.at(row, 0) > 0.5f ? 1 : 0;
+  std::size_t best = 0;
+  for (std::size_t j = 1; j < scores.cols; ++j)
+    if (scores.at(row, j) > scores.at(row, best)) best = j;
+  return best;
+}
+
 // {"score":…}; a number that is none has no JSON form and becomes null.
 void append_json_row(std::string& out, const Answer& answer, std::size_t row) {
   std::size_t at = 0;
@@ -90,6 +98,7 @@ void append_json_row(std::string& out, const Answer& answer, std::size_t row) {
     }
     if (list) out += ']';
   }
+  if (answer.form.label) out += ",\"predicted_label\":" + std::to_string(predicted_label(answer.values, row));
   out += '}';
 }
 
@@ -111,6 +120,11 @@ Result<Table> as_rows(const Matrix& outputs, const std::vector<std::string>& col
 }
 
 }  // namespace
+
+bool ServingChain::takes_missing() const {
+  const EstimatorKind* kind = find_estimator(models.front()->model().algorithm());
+  return kind != nullptr && kind->needs.missing;
+}
 
 Result<Answer> ServingChain::answer(const Table& rows) const {
   MR_TRY(scores, models.front()->predict(rows));

@@ -26,6 +26,8 @@ struct ServingChain {
   const std::vector<std::string>& input_columns() const { return models.front()->input_columns(); }
   // Rows that are features already need no table.
   bool takes_features() const { return !models.front()->has_pipeline(); }
+  // The first of them learnt from rows with missing values.
+  bool takes_missing() const;
   Result<Answer> answer(const Table& rows) const;
   Result<Answer> answer(MatrixView features) const;  // of a chain that takes them
   // The model when it answers requests in a form of its own, which it does alone; else null.

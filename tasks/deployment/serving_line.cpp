@@ -26,7 +26,8 @@ tl::expected<LineAnswer, LineFailure> by_models(const ServingChain& chain, const
     return tl::unexpected<LineFailure>(
         {LineFailure::Kind::Model, 415,
          "content type \"" + std::string(request.content_type) +
-             "\" is not supported (use text/csv, application/json, application/jsonlines or text/libsvm)"});
+             "\" is not supported (use text/csv, application/json, application/jsonlines, text/libsvm or "
+             "application/x-recordio-protobuf)"});
   // What a program comes next reads is in the form of the request, as long as nobody says another.
   auto scored =
       score_rows(chain, request.content_type, request.body, last ? request.accept : std::string_view());

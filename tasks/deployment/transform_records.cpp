@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/text.h"
 #include "tasks/artifacts/files.h"
 
 namespace millrace::tasks {
@@ -20,12 +21,6 @@ std::optional<long> whole_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
 }
 
 }  // namespace
@@ -75,7 +70,7 @@ Result<RecordBatch> RecordReader::next(std::size_t records_max) {
 
 Result<ColumnFilter> ColumnFilter::parse(std::string_view name, std::string_view text) {
   ColumnFilter filter;
-  const std::string_view path = trimmed(text);
+  const std::string_view path = trimmed(text, " ");
   const auto refuse = [&] {
     return invalid(std::string(name) + ": \"" + std::string(text) + "\" is not supported",
                    "use $, $[2], $[1:], $[:-1] or $[0,-1]");
@@ -84,14 +79,15 @@ Result<ColumnFilter> ColumnFilter::parse(std::string_view name, std::string_view
   if (path.substr(0, 2) != "$[" || path.back() != ']') return refuse();
   std::string_view inside = path.substr(2, path.size() - 3);
   if (const std::size_t colon = inside.find(':'); colon != std::string_view::npos) {
-    const std::string_view from = trimmed(inside.substr(0, colon)), to = trimmed(inside.substr(colon + 1));
+    const std::string_view from = trimmed(inside.substr(0, colon), " "),
+                           to = trimmed(inside.substr(colon + 1), " ");
     filter.slice_ = Slice{whole_number(from), whole_number(to)};
     if ((!from.empty() && !filter.slice_->from) || (!to.empty() && !filter.slice_->to)) return refuse();
     return filter;
   }
   for (;;) {
     const std::size_t comma = inside.find(',');
-    const auto position = whole_number(trimmed(inside.substr(0, comma)));
+    const auto position = whole_number(trimmed(inside.substr(0, comma), " "));
     if (!position) return refuse();
     filter.picks_.push_back(*position);
     if (comma == std::string_view::npos) return filter;

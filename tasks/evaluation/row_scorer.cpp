@@ -85,6 +85,38 @@ Result<Matrix> RowScorer::predict(const Table& rows, TaskContext& context) const
   return out;
 }
 
+Result<CsvOptions> scored_rows_options(const RowScorer& scorer, const NamedUri& input,
+                                       const ObjectStore& objects) {
+  CsvOptions options;
+  const ChannelSource source = source_of(input);
+  if (source.format != ChannelSource::Format::Csv || source.named()) return options;
+  const auto uris = channel_objects(objects, source);
+  if (!uris) return options;  // whoever reads the rows says what is wrong with them
+  const std::string& first = uris->front();
+  const auto line = channel_first_line(objects, source, first);
+  if (!line || line->empty()) return options;
+  const auto looks = look_at_line(*line, first);
+  if (!looks) return options;
+  const std::vector<std::string>& columns = scorer.columns();
+  CsvOptions spelled;
+  spelled.header = false, spelled.keep_spelling = true;
+  MR_TRY(cells, parse_csv(*line, first, spelled));
+  const bool named = std::ranges::all_of(columns, [&](const std::string& name) {
+    return std::ranges::any_of(
+        cells.columns, [&](const Column& cell) { return !cell.texts.empty() && cell.texts[0] == name; });
+  });
+  if (looks->header || named) return options;
+  options.header = false;
+  if (looks->cells == columns.size() + 1) options.column_names = {scorer.target().name};
+  options.column_names.insert(options.column_names.end(), columns.begin(), columns.end());
+  if (looks->cells == options.column_names.size()) return options;
+  return invalid(
+      "input \"" + input.name + "\": " + first + " has no header and " + std::to_string(looks->cells) +
+          (looks->cells == 1 ? " cell" : " cells") + " a row, but the model takes " +
+          std::to_string(columns.size()),
+      "without a header the target stands first and the model's columns behind it, in their order");
+}
+
 bool holds_features(const ObjectStore& objects, const NamedUri& input) {
   return objects.read(join_uri(input.uri, kPipelineObject)).has_value();
 }

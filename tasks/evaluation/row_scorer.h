@@ -49,6 +49,12 @@ class RowScorer {
   std::vector<std::string> columns_, features_;
 };
 
+// How to read rows that the model is to be looked at with: with a header, or as SageMaker's algorithms take
+// them, where the target stands first and the model's columns behind it (or these alone). InvalidArgument
+// when there is no header and the number of cells is neither.
+Result<CsvOptions> scored_rows_options(const RowScorer& scorer, const NamedUri& input,
+                                       const ObjectStore& objects);
+
 // True when `prepare` left its pipeline beside the rows of this channel: they are features.
 bool holds_features(const ObjectStore& objects, const NamedUri& input);
 

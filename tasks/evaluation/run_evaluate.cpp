@@ -37,9 +37,8 @@ struct EvaluateSettings {
   std::size_t k = 10;
 };
 
-// `prepared`: the rows hold features already, not raw columns.
-Result<ScoredChannel> score(const std::string& uri, const Table& rows, bool prepared, TaskContext& context) {
-  MR_TRY(scorer, RowScorer::load(context.objects(), uri, prepared));
+Result<ScoredChannel> score(const RowScorer& scorer, const std::string& uri, const Table& rows,
+                            TaskContext& context) {
   ScoredChannel out;
   out.settings.task = scorer.task();
   if (std::find(std::begin(kJudgedTasks), std::end(kJudgedTasks), scorer.task()) == std::end(kJudgedTasks)) {
@@ -148,9 +147,11 @@ Result<Json> choose_threshold(const ProcessingInputs& inputs, const ScoredChanne
   const NamedUri* validation = inputs.input("validation");
   std::pair<double, double> best;
   if (validation != nullptr) {
-    MR_TRY(rows, read_channel(*validation, context, 0.3));
-    MR_TRY(scored,
-           score(inputs.input("model")->uri, rows, holds_features(context.objects(), *validation), context));
+    const std::string& uri = inputs.input("model")->uri;
+    MR_TRY(scorer, RowScorer::load(context.objects(), uri, holds_features(context.objects(), *validation)));
+    MR_TRY(options, scored_rows_options(scorer, *validation, context.objects()));
+    MR_TRY(rows, read_channel(*validation, context, 0.3, std::move(options)));
+    MR_TRY(scored, score(scorer, uri, rows, context));
     MR_TRY(found,
            BinaryScores(scored.labels, first_outputs(scored.predictions)).choose_threshold(*settings.rule));
     best = found;
@@ -272,14 +273,19 @@ Status check_evaluate(const ProcessingInputs& inputs) {
 Result<Json> run_evaluate(const ProcessingInputs& inputs, TaskContext& context) {
   MR_DO(check_evaluate(inputs));
   MR_TRY(settings, read_evaluate_settings(inputs.settings, context.seed()));
-  MR_TRY(rows, read_channel(*inputs.input("test"), context, 0.2));
+  const NamedUri& test = *inputs.input("test");
   if (!settings.cluster_column.empty()) {
+    MR_TRY(rows, read_channel(test, context, 0.2));
     MR_TRY(clusters, evaluate_clusters(rows, settings, context));
     MR_DO(write_evaluation(inputs, clusters, context));
     return std::move(clusters.report);
   }
-  const bool prepared = holds_features(context.objects(), *inputs.input("test"));
-  MR_TRY(scored, score(inputs.input("model")->uri, rows, prepared, context));
+  const bool prepared = holds_features(context.objects(), test);
+  const std::string& model_uri = inputs.input("model")->uri;
+  MR_TRY(scorer, RowScorer::load(context.objects(), model_uri, prepared));
+  MR_TRY(options, scored_rows_options(scorer, test, context.objects()));
+  MR_TRY(rows, read_channel(test, context, 0.2, std::move(options)));
+  MR_TRY(scored, score(scorer, model_uri, rows, context));
   EvaluationSettings& evaluation_settings = settings.evaluation;
   evaluation_settings.task = scored.settings.task;
   evaluation_settings.classes = scored.settings.classes;
@@ -293,12 +299,15 @@ Result<Json> run_evaluate(const ProcessingInputs& inputs, TaskContext& context) 
   MR_TRY(evaluation, evaluate(scored.labels, scored.predictions, evaluation_settings));
   if (!chosen.is_null()) evaluation.report["binary_classification_metrics"]["chosen_threshold"] = chosen;
   if (const NamedUri* champion = inputs.input("champion")) {
-    MR_TRY(other, score(champion->uri, rows, prepared, context));
+    MR_TRY(other_scorer, RowScorer::load(context.objects(), champion->uri, prepared));
+    MR_TRY(other, score(other_scorer, champion->uri, rows, context));
     if (other.settings.task != scored.settings.task || other.labels != scored.labels) {
       return invalid("champion and model do not predict the same target");
     }
     MR_TRY(comparison, compare(scored.labels, scored.predictions, other.predictions, evaluation_settings));
     evaluation.report["comparison"] = std::move(comparison);
+    if (scored.settings.task == "binary")
+      draw_beside_champion(scored.labels, scored.predictions, other.predictions, evaluation);
   }
   MR_DO(add_slices(rows, scored, settings, evaluation));
   MR_DO(add_ranking(rows, scored, settings, evaluation));

@@ -69,6 +69,15 @@ std::string page(double width, double height, std::string_view title) {
 
 std::vector<double> Axis::ticks() const {
   std::vector<double> out;
+  if (log && high - low >= 1.5 && high - low < 4) {
+    for (double e = std::floor(low); e <= high; ++e) {
+      for (const double digit : {1.0, 2.0, 5.0}) {
+        const double place = e + std::log10(digit);
+        if (place >= low - 1e-9 && place <= high + 1e-9) out.push_back(digit * std::pow(10, e));
+      }
+    }
+    return out;
+  }
   if (log && high - low >= 1.5) {
     const double step = std::ceil((high - low) / 8);
     for (double e = std::ceil(low - 1e-9); e <= high + 1e-9; e += step) out.push_back(std::pow(10, e));

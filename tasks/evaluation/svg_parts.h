@@ -35,8 +35,8 @@ struct Axis {
   }
   double scaled(double value) const { return log ? std::log10(value) : value; }
   double at(double value) const { return from + (scaled(value) - low) / (high - low) * (to - from); }
-  // Steps of 1, 2 or 5 times a power of ten; whole decades on a logarithmic axis, unless it has fewer than
-  // two of them.
+  // Steps of 1, 2 or 5 times a power of ten. On a logarithmic axis whole decades; with fewer than four of
+  // them also their doubles and fives, and steps as on any axis where it is shorter than one and a half.
   std::vector<double> ticks() const;
 };
 

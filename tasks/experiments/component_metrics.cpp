@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "tasks/arguments.h"
 #include "tasks/experiments/experiments.h"
+#include "tasks/experiments/job_components.h"
 #include "tasks/jobs/entities.h"
 #include "tasks/jobs/listing.h"
 
@@ -81,6 +82,27 @@ std::int64_t period_ms(const std::string& period) {
   return period == "FiveMinute" ? 300'000 : 60'000;
 }
 
+// What the job behind the component reported by round; its last value has a time of its own.
+std::vector<Jobs::MetricValue> reported_by_job(const Jobs& jobs, const Json& component,
+                                               const std::string& metric, bool by_step) {
+  std::vector<Jobs::MetricValue> values;
+  const auto add = [&](const Json& value, std::optional<std::int64_t> step, std::int64_t time_ms) {
+    if (value.is_number()) values.push_back({metric, time_ms, step, value.get<double>()});
+  };
+  if (by_step) {
+    const Json course = job_course(jobs, component).value(metric, Json::object());
+    const auto stride = course.value("Stride", std::int64_t{1});
+    std::int64_t step = 0;
+    for (const Json& value : course.value("Values", Json::array())) add(value, step++ * stride, 0);
+    return values;
+  }
+  const Json notes = component.value(kNotes, Json::object());
+  for (const Json& one : notes.value("FinalMetrics", Json::array()))
+    if (text_in(one, "MetricName") == metric && one.contains("Value"))
+      add(one["Value"], std::nullopt, one.value("Timestamp", std::int64_t{0}));
+  return values;
+}
+
 Result<Json> queried(const Jobs& jobs, const Arguments& query) {
   MR_TRY(metric, query.text("MetricName"));
   MR_TRY(arn, query.text("ResourceArn"));
@@ -95,9 +117,10 @@ Result<Json> queried(const Jobs& jobs, const Arguments& query) {
   std::string name = name_of(kTrialComponent, arn);
   if (const EntityKind* job = entity_of_arn(arn); job && job->kind != kTrialComponent.kind)
     name = name_of(*job, arn) + "-aws-" + std::string(job->arn_type);
-  MR_DO(jobs.find(kTrialComponent.kind, name));
+  MR_TRY(component, jobs.find(kTrialComponent.kind, name));
   MR_TRY(values, jobs.metrics(name, metric));
   const bool by_step = axis == "IterationNumber";
+  if (values.empty()) values = reported_by_job(jobs, component, metric, by_step);
   std::map<std::int64_t, MetricBucket> buckets;
   std::int64_t next_step = 0;
   for (const Jobs::MetricValue& value : values) {

@@ -171,4 +171,14 @@ Status keep_job_component(Jobs& jobs, const Jobs::Change& change) {
   return {};
 }
 
+Json job_course(const Jobs& jobs, const Json& component) {
+  const std::string arn = text_at(component, {"Source", "SourceArn"});
+  const EntityKind* kind = entity_of_arn(arn);
+  if (kind == nullptr || kind->kind != kTrainingJob.kind) return Json::object();
+  const auto job = jobs.find(kind->kind, name_of(*kind, arn));
+  if (!job) return Json::object();  // deleted
+  const Json notes = job->value(kNotes, Json::object());
+  return notes.value(kCourse, Json::object());
+}
+
 }  // namespace millrace::tasks

@@ -21,4 +21,8 @@ Status ensure_experiment_config(Jobs& jobs, const Json& request, std::int64_t no
 // Brings the component of a job to what the job's change says; nothing for other records. May be repeated.
 Status keep_job_component(Jobs& jobs, const Jobs::Change& change);
 
+// How the metrics of the training job behind a component went, by name: {"Stride", "Values", "Count", "Min",
+// "Max", "Avg", "StdDev"}; an empty object when there is no such job.
+Json job_course(const Jobs& jobs, const Json& component);
+
 }  // namespace millrace::tasks

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "tasks/arguments.h"
 #include "tasks/experiments/experiments.h"
+#include "tasks/experiments/job_components.h"
 #include "tasks/jobs/entities.h"
 #include "tasks/jobs/listing.h"
 #include "tasks/jobs/tags.h"
@@ -213,7 +214,9 @@ Result<Json> component_document(const Jobs& jobs, const Json& record) {
   }
   // What the job itself reported at its end, unless a series of that name says more.
   const Json notes = record.value(kNotes, Json::object());
-  for (const Json& final_metric : notes.value("FinalMetrics", Json::array())) {
+  const Json finals = notes.value("FinalMetrics", Json::array());
+  const Json course = finals.empty() ? Json::object() : job_course(jobs, record);
+  for (const Json& final_metric : finals) {
     const std::string name = text_in(final_metric, "MetricName");
     const bool there = std::any_of(summaries.begin(), summaries.end(),
                                    [&](const Jobs::MetricSummary& s) { return s.metric == name; });
@@ -228,6 +231,9 @@ Result<Json> component_document(const Jobs& jobs, const Json& record) {
                        {"Count", 1},
                        {"Avg", value},
                        {"StdDev", 0.0}});
+    const Json all = course.value(name, Json::object());  // of all rounds
+    for (const char* member : {"Max", "Min", "Count", "Avg", "StdDev"})
+      if (all.contains(member)) metrics.back()[member] = all[member];
   }
   if (!metrics.empty()) document["Metrics"] = std::move(metrics);
   return document;

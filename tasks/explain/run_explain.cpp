@@ -61,7 +61,8 @@ std::vector<std::string> output_labels(const RowScorer& scorer, const ExplainSet
 
 Result<Baseline> baseline_of(const ExplainJob& job, const ShapSettings& shap) {
   if (const NamedUri* input = job.inputs.input("baseline")) {
-    MR_TRY(table, read_channel(*input, job.context, 0.3));
+    MR_TRY(options, scored_rows_options(job.scorer, *input, job.context.objects()));
+    MR_TRY(table, read_channel(*input, job.context, 0.3, std::move(options)));
     if (table.rows > kBaselineRowsMax)
       return invalid("input \"baseline\" has " + std::to_string(table.rows) + " rows, more than " +
                      std::to_string(kBaselineRowsMax));
@@ -299,6 +300,10 @@ Result<Json> run_explain(const ProcessingInputs& inputs, TaskContext& context) {
   MR_TRY(dataset, dataset_input(inputs, "explain"));
   MR_TRY(model, analysed_model(inputs, context));
   MR_TRY(scorer, RowScorer::load(context.objects(), model, holds_features(context.objects(), *dataset)));
+  if (options.header) {
+    MR_TRY(found, scored_rows_options(scorer, *dataset, context.objects()));
+    options = std::move(found);
+  }
   MR_TRY(data, read_channel(*dataset, context, 0.3, options));
   MR_DO(scorer.check_columns(data));
   MR_TRY(features, only_columns(data, scorer.columns()));

@@ -46,7 +46,7 @@ std::optional<std::int64_t> time_member(JsonView line, std::string_view name) {
   return to_millis(*time) * 1000 + micros;
 }
 
-std::string text_of_value(JsonView value) {
+std::string cell_of(JsonView value) {
   if (!value || value.is_null()) return {};
   return value.is_string() ? value.string() : std::string(value.text());
 }
@@ -55,9 +55,9 @@ Result<OfflineRecord> record_in(const FeatureGroup& group, JsonView line) {
   if (!line.is_object()) return invalid("no object: " + std::string(line.text().substr(0, 40)));
   OfflineRecord record;
   record.line = line;
-  record.id = record_id(group, text_of_value(line.find(group.identifier_feature().name)));
-  MR_TRY(time, read_event_time(group.event_time_feature(),
-                               text_of_value(line.find(group.event_time_feature().name))));
+  record.id = record_id(group, cell_of(line.find(group.identifier_feature().name)));
+  MR_TRY(time,
+         read_event_time(group.event_time_feature(), cell_of(line.find(group.event_time_feature().name))));
   record.time_us = time;
   const auto invoked = time_member(line, kInvocationTime), written = time_member(line, kWriteTime);
   if (!invoked || !written) return invalid("no time: " + std::string(invoked ? kWriteTime : kInvocationTime));
@@ -166,10 +166,10 @@ std::string answer_of_line(const FeatureGroup& group, JsonView line) {
     out.begin_object().key("FeatureName").string(feature.name);
     if (value.is_array()) {
       out.key("ValueAsStringList").begin_array();
-      for (const JsonView one : value.elements()) out.string(text_of_value(one));
+      for (const JsonView one : value.elements()) out.string(cell_of(one));
       out.end_array();
     } else {
-      out.key("ValueAsString").string(text_of_value(value));
+      out.key("ValueAsString").string(cell_of(value));
     }
     out.end_object();
   }

@@ -34,12 +34,18 @@ std::vector<Values> all_forecasts(const ForecastTask& task, History v, const Lag
   const double margin = kRangeFactor * (high - low);
   std::vector<Values> out;
   for (std::size_t m = 0; m < blend_members(); ++m) {
-    Values forecast =
-        m < forecast_methods().size() ? forecast_methods()[m].forecast(task, v) : trees.forecast(task, v);
+    const bool single = m < forecast_methods().size();
+    const std::string_view name = single ? forecast_methods()[m].name : kLagTreesMethod;
+    const bool used = task.methods.empty() || std::ranges::find(task.methods, name) != task.methods.end();
+    Values forecast = !used    ? Values()
+                      : single ? forecast_methods()[m].forecast(task, v)
+                               : trees.forecast(task, v);
     if (!std::ranges::all_of(forecast, [](double x) { return std::isfinite(x); })) forecast.clear();
     for (double& x : forecast) x = std::clamp(x, low - margin, high + margin);
     out.push_back(std::move(forecast));
   }
+  // None that was asked for applies to so short a history.
+  if (std::ranges::all_of(out, &Values::empty)) out[0] = forecast_methods()[0].forecast(task, v);
   return out;
 }
 

@@ -76,7 +76,8 @@ Result<PreparedSeries> prepare_series(const TimeSeries& series, const ForecastSe
 
 ForecastTask task_of_series(const ForecastSettings& settings, const PreparedSeries& series) {
   return {settings.seasons,   settings.horizon, series.features,
-          settings.frequency, series.start,     calendar_position(series.start, settings.frequency)};
+          settings.frequency, series.start,     calendar_position(series.start, settings.frequency),
+          settings.methods};
 }
 
 Result<ForecastModel::Configuration> ForecastModel::parse_configuration(const Json& json,
@@ -300,7 +301,11 @@ std::string ForecastModel::save() const {
   number(settings_.history_max), number(settings_.feature_count), number(settings_.seed);
   const std::vector<std::uint32_t> seasons(settings_.seasons.begin(), settings_.seasons.end());
   writer.put(std::span<const std::uint32_t>(seasons)).put(std::span<const double>(settings_.levels));
-  put_texts(writer, std::vector{settings_.columns.item, settings_.columns.time, settings_.columns.target});
+  // Names of methods follow those of the columns where there are some: a list as older models have it.
+  std::vector<std::string> columns = {settings_.columns.item, settings_.columns.time,
+                                      settings_.columns.target};
+  columns.insert(columns.end(), settings_.methods.begin(), settings_.methods.end());
+  put_texts(writer, columns);
   writer.put(std::span<const double>(pooled_.errors)).put(pooled_.miss).put(pooled_.correlation);
   for (const auto& levels : pooled_.quantiles) writer.put(std::span<const double>(levels));
   global_.before.save(writer), global_.after.save(writer);
@@ -335,10 +340,15 @@ Result<std::unique_ptr<const Model>> load_forecasting(std::string_view bytes) {
     settings.seasons.push_back(static_cast<int>(season));
   }
   settings.levels = reader.reals();
+  good = good && std::ranges::all_of(settings.levels, [](double level) { return level > 0 && level < 1; });
   const std::vector<std::string> columns = read_texts(reader, good);
   pooled.errors = reader.reals(), pooled.miss = reader.real(), pooled.correlation = reader.real();
+  for (std::size_t i = 3; i < columns.size(); ++i) {
+    good = good && is_forecast_method(columns[i]);
+    settings.methods.push_back(columns[i]);
+  }
   if (first && pooled.errors.size() == kFirstMethods) pooled.errors.resize(blend_members(), std::nan(""));
-  good = good && columns.size() == 3 && settings.history_max >= 1 &&
+  good = good && columns.size() >= 3 && settings.history_max >= 1 &&
          pooled.errors.size() == blend_members() && std::isfinite(pooled.miss) && pooled.correlation >= 0 &&
          pooled.correlation < 1;
   for (std::uint64_t h = 0; good && h < horizon; ++h) {

@@ -23,6 +23,7 @@ struct ForecastSettings {
   std::uint64_t seed = 0;         // of samples
   std::vector<double> levels;     // of an answer that does not ask for others
   SeriesColumns columns;
+  std::vector<std::string> methods = {};  // names of those that are blended; empty: all
 };
 
 // A series as the methods take it: gaps filled, not longer than history_max; the features of the same steps

@@ -7,6 +7,8 @@
 
 #include "tasks/forecasting/accuracy.h"
 #include "tasks/forecasting/forecast_model.h"
+#include "tasks/forecasting/study_state.h"
+#include "tasks/training/fit_state.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/trees/team.h"
 
@@ -20,7 +22,7 @@ constexpr std::size_t kSeasonsInHistory = 4;  // and so many of the longest seas
 constexpr std::size_t kHistoryMax = 50'000;
 constexpr double kGlobalHelps = 0.99;  // of the blend's error without the model over all series
 constexpr int kSeasonMax = 100'000;
-constexpr std::size_t kSeriesAtOnce = 64;           // between reports
+constexpr std::size_t kSeriesAtOnce = 64;           // between reports, and a round of checkpoints
 constexpr std::size_t kItemValuesMax = 20'000'000;  // numbers of items that a model keeps
 constexpr std::string_view kNoEffect = "of DeepAR's network; without effect here";
 
@@ -33,6 +35,8 @@ constexpr HyperParameterRule kForecastingRules[] = {
      "lengths of seasons in steps: 24,168; auto: by time_freq"},
     {"test_quantiles", Text, "[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9]", 0, 0, "", false,
      "levels of quantile losses"},
+    {"methods", Text, "auto", 0, 0, "auto", false,
+     "those that are blended, with commas between: theta,holt-winters; auto: all"},
     {"item_column", Text, "item_id", 0, 0, "", false, "of CSV: the column that names the series"},
     {"timestamp_column", Text, "timestamp", 0, 0, "", false, "of CSV: the column of times or step numbers"},
     {"epochs", Integer, "100", 1, 100'000, "", false, kNoEffect},
@@ -97,7 +101,25 @@ struct ParsedSettings {
   std::optional<Frequency> frequency;
   std::optional<std::vector<int>> seasons;
   std::vector<double> levels;
+  std::vector<std::string> methods;
 };
+
+Result<std::vector<std::string>> parse_methods(std::string_view text) {
+  std::vector<std::string> out;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    const std::string name(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (!is_forecast_method(name)) {
+      std::string known;
+      for (const ForecastMethod& method : forecast_methods()) known += std::string(method.name) + ", ";
+      return invalid("hyperparameter 'methods': there is no '" + name + "'",
+                     "there are " + known + std::string(kLagTreesMethod));
+    }
+    out.push_back(name);
+  }
+  return out;
+}
 
 Result<ParsedSettings> parse_settings(const HyperParameters& parameters) {
   const ParameterReader read(kForecastingRules, parameters);
@@ -122,6 +144,10 @@ Result<ParsedSettings> parse_settings(const HyperParameters& parameters) {
   }
   MR_TRY(levels, parse_number_list("test_quantiles", read.text("test_quantiles"), 0.001, 0.999));
   out.levels = std::move(levels);
+  if (!read.is_auto("methods")) {
+    MR_TRY(methods, parse_methods(read.text("methods")));
+    out.methods = std::move(methods);
+  }
   if (!read.is_auto("num_dynamic_feat") && read.text("num_dynamic_feat") != "ignore" &&
       !parse_real(read.text("num_dynamic_feat")))
     return invalid("hyperparameter 'num_dynamic_feat' is '" + std::string(read.text("num_dynamic_feat")) +
@@ -212,6 +238,7 @@ Status ForecastFit::read_train(const ParsedSettings& parsed) {
   settings_.seasons = parsed.seasons.value_or(seasons_of(parsed.frequency.value_or(set.frequency)));
   settings_.horizon = static_cast<int>(read_.integer("prediction_length"));
   settings_.levels = parsed.levels;
+  settings_.methods = parsed.methods;
   settings_.seed = context_.seed;
   settings_.feature_count = set.series.front().features.size();
   const std::size_t longest =
@@ -246,15 +273,27 @@ Result<LagTrees> ForecastFit::fit_trees(bool before_windows) {
       part.values = part.values.first(first_window(series.values.size(), part.task).value_or(0));
     if (!part.values.empty()) parts.push_back(std::move(part));
   }
-  if (parts.empty()) return LagTrees();
+  const bool used = settings_.methods.empty() ||
+                    std::ranges::find(settings_.methods, kLagTreesMethod) != settings_.methods.end();
+  if (parts.empty() || !used) return LagTrees();
   return LagTrees::fit(parts, context_.seed, team_, context_.cancelled);
 }
 
+// A checkpoint is written when it says a quarter more than the last one, or when that is long ago: what is
+// written in all stays in proportion to the data.
 Status ForecastFit::study() {
   MR_TRY(before, fit_trees(true));
   global_.before = std::move(before);
   studies_.resize(series_.size());
-  for (std::size_t begin = 0; begin < series_.size(); begin += kSeriesAtOnce) {
+  StudyState kept;
+  const auto fields = [&](FitState& state) { kept.fields(state); };
+  MR_TRY(resumed, resume_fit(context_, "forecasting", fields));
+  std::size_t first = 0, written = 0;
+  if (resumed) {
+    MR_DO(kept.unpack(studies_));
+    first = written = kept.studied();
+  }
+  for (std::size_t begin = first; begin < series_.size(); begin += kSeriesAtOnce) {
     const std::size_t count = std::min(kSeriesAtOnce, series_.size() - begin);
     team_.each(count, [&](std::size_t piece, int) {
       if (cancelled()) return;
@@ -263,7 +302,18 @@ Status ForecastFit::study() {
           study_series(task_of_series(settings_, series), series.values, global_.before);
     });
     if (cancelled()) return forecast_cancelled();
-    progress(begin + count, series_.size());
+    const std::size_t done = begin + count;
+    progress(done, series_.size());
+    const bool overdue = context_.checkpoint_overdue && context_.checkpoint_overdue();
+    if (!context_.checkpoint || done == series_.size()) continue;
+    if (done < written + (written + 3) / 4 && !overdue) continue;
+    kept.pack(std::span(studies_).first(done));
+    if (kept.studied() <= written) continue;  // no more of them fit into a checkpoint
+    keep_checkpoint(context_, "forecasting", static_cast<std::int64_t>(done / kSeriesAtOnce),
+                    [&](FitState& state) {
+                      kept.fields(state);
+                      written = kept.studied();
+                    });
   }
   return {};
 }

@@ -392,5 +392,9 @@ constexpr ForecastMethod kForecastMethods[] = {
 std::span<const ForecastMethod> forecast_methods() {
   return kForecastMethods;
 }
+bool is_forecast_method(std::string_view name) {
+  return name == kLagTreesMethod ||
+         std::ranges::find(kForecastMethods, name, &ForecastMethod::name) != std::end(kForecastMethods);
+}
 
 }  // namespace millrace::tasks

@@ -7,6 +7,7 @@
 // 1985 (damped trend), Assimakopoulos and Nikolopoulos 2000 and Hyndman and Billah 2003 (Theta).
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct ForecastTask {
   // Of the history's first value; only the model over all series uses them.
   Frequency frequency = {};
   std::int64_t start = 0, position = 0;  // position: calendar_position(start)
+  std::vector<std::string> methods = {};  // names of those that are used; empty: all
 };
 
 using Values = std::vector<double>;
@@ -36,6 +38,10 @@ struct ForecastMethod {
 };
 // All of them; the order is part of saved models.
 std::span<const ForecastMethod> forecast_methods();
+// Of the model over all series, which follows them in a blend (lag_trees.h).
+inline constexpr std::string_view kLagTreesMethod = "lag-trees";
+// Whether a blend may have it: one of them, or that.
+bool is_forecast_method(std::string_view name);
 
 // The two that autoregression.cpp has: ridge regression on lags around the seasons, recent rows weighing
 // more, on the values or their logarithms; forecasts stay near the range seen.

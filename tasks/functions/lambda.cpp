@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
+#include "base/text.h"
 
 namespace millrace::tasks {
 namespace {
@@ -31,11 +32,6 @@ bool is_qualifier(std::string_view text) {
          (!text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
            return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
          }));
-}
-
-std::string text_member(JsonView object, std::string_view key) {
-  const JsonView value = object.find(key);
-  return value && value.is_string() ? value.string() : "";
 }
 
 // The metadata of the optimized integration: what AWS's HTTP answer would have carried.

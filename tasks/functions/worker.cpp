@@ -1,5 +1,7 @@
 #include "tasks/functions/worker.h"
 
+#include "tasks/script/process.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -28,13 +30,6 @@ struct SpawnSettings {
     ::posix_spawnattr_destroy(&attributes);
   }
 };
-
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
 
 // Where a program is: as the shell would find it. Empty when nowhere.
 std::string find_program(const std::string& program) {
@@ -145,7 +140,7 @@ Status Worker::start(const Function& function, const Start& start) {
   arguments[0] = program;
   arguments = wrapped(std::move(arguments), function.memory_mb);
   environment.insert(environment.end(), start.environment.begin(), start.environment.end());
-  const std::vector<char*> argv = pointers(arguments), envp = pointers(environment);
+  const std::vector<char*> argv = c_strings(arguments), envp = c_strings(environment);
   const int error =
       ::posix_spawn(&pid_, argv[0], &settings.actions, &settings.attributes, argv.data(), envp.data());
   if (error == 0) return {};

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "tasks/arguments.h"
+#include "tasks/automl/automl_book.h"
 #include "tasks/automl/automl_run.h"
-#include "tasks/automl/leaderboard.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/jobs/listing.h"
 
@@ -21,7 +21,7 @@ Status check_automl(const Json& request, TaskContext&) {
 Result<Json> work_automl(const Json& request, JobContext& context) {
   MR_TRY(spec, parse_automl_spec(request));
   MR_TRY(record, context.jobs().find(kAutoMLJob.kind, spec.job_name));
-  return run_automl(std::move(spec), context, record.value("CreationTime", std::int64_t{0}));
+  return run_automl(spec, context, record.value("CreationTime", std::int64_t{0}));
 }
 
 // The candidates that ended, and the one that is being trained.

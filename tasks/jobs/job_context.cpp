@@ -1,5 +1,7 @@
 #include "tasks/jobs/job_context.h"
 
+#include <cmath>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/cpu_meter.h"
@@ -12,6 +14,15 @@ namespace {
 // Each write of a record is a synced transaction, so progress reaches the disk at most this often.
 constexpr Millis kRecordInterval{1000};
 constexpr Millis kMemoryInterval{50};  // between looks at what the process holds
+
+// How far it is, as the message of the secondary status that lasts.
+void tell_progress(const Progress& progress, Json& record) {
+  const std::string words = progress_words(progress);
+  if (words.empty() || !record.contains("SecondaryStatusTransitions")) return;
+  Json& transitions = record["SecondaryStatusTransitions"];
+  if (!transitions.empty() && !transitions.back().contains("EndTime"))
+    transitions.back()["StatusMessage"] = words;
+}
 
 }  // namespace
 
@@ -46,10 +57,15 @@ bool JobContext::cancelled() const {
 }
 
 void JobContext::log(std::string_view line) {
-  if (call_.log_line) call_.log_line(kind_, name_, created_ms_, line);
+  log_of({}, line);
+}
+
+void JobContext::log_of(std::string_view host, std::string_view line) {
+  if (call_.log_line) call_.log_line(kind_, name_, created_ms_, host, line);
   const std::lock_guard lock(mutex_);
   if (!log_) return;
-  const std::string text = format_rfc3339(clock().now()) + " " + std::string(line) + "\n";
+  const std::string who = host.empty() ? std::string() : "[" + std::string(host) + "] ";
+  const std::string text = format_rfc3339(clock().now()) + " " + who + std::string(line) + "\n";
   std::fwrite(text.data(), 1, text.size(), log_);
   std::fflush(log_);  // people follow it while the job runs
 }
@@ -79,6 +95,11 @@ void JobContext::set_provenance(const Json& record) {
 void JobContext::used(double cpu_seconds, std::int64_t memory_bytes) {
   const std::lock_guard lock(mutex_);
   cpu_seconds_ += cpu_seconds;
+  program_memory_peak_ = std::max(program_memory_peak_, memory_bytes);
+}
+
+void JobContext::holds(std::int64_t memory_bytes) {
+  const std::lock_guard lock(mutex_);
   memory_peak_ = std::max(memory_peak_, memory_bytes);
 }
 
@@ -89,20 +110,36 @@ double JobContext::program_cpu_seconds() const {
 
 std::int64_t JobContext::memory_peak_bytes() const {
   const std::lock_guard lock(mutex_);
-  return memory_peak_;
+  return program_memory_peak_ > 0 ? program_memory_peak_ : memory_peak_;
 }
 
 void JobContext::write_record(const Progress& progress, bool new_phase) {
   const std::int64_t now = to_millis(clock().now());
   const auto written = jobs().modify(kind_, name_, [&](Json& record) -> Status {
+    if (!new_phase) tell_progress(progress, record);
     record[kNotes]["Progress"] = to_json(progress);
     record["LastModifiedTime"] = now;
     if (new_phase && record.contains("SecondaryStatusTransitions"))
-      begin_secondary_status(record, progress.phase, "", now);
+      begin_secondary_status(record, progress.phase, progress.message, now);
     return {};
   });
   if (!written)
     outer_.log("progress of " + kind_ + " " + name_ + " was not recorded: " + written.error().message);
+}
+
+std::string progress_words(const Progress& progress) {
+  std::string words;
+  const auto add = [&](const char* format, double value, const std::string& before = {}) {
+    char text[48];
+    std::snprintf(text, sizeof text, format, value);
+    words.append(words.empty() ? "" : ", ").append(before).append(text);
+  };
+  if (progress.round >= 0) add("round %.0f", static_cast<double>(progress.round));
+  if (progress.round >= 0 && progress.rounds >= 0) words += " of " + std::to_string(progress.rounds);
+  if (progress.rows >= 0) add("%.0f rows", static_cast<double>(progress.rows));
+  if (!progress.metric.empty()) add(" %.6g", progress.value, progress.metric);
+  if (progress.eta_s >= 0) add("about %.0f s left", std::ceil(progress.eta_s));
+  return words;
 }
 
 Json to_json(const Progress& progress) {

@@ -26,6 +26,8 @@ class JobContext final : public TaskContext {
   bool cancelled() const override;
   void progress(const Progress& progress) override;
   void log(std::string_view line) override;
+  // A line of one host of several ("algo-2"), which has a stream of its own; of none: log().
+  void log_of(std::string_view host, std::string_view line);
   ObjectStore& objects() override { return outer_.objects(); }
   Jobs& jobs() override { return outer_.jobs(); }
   const Clock& clock() const override { return outer_.clock(); }
@@ -47,8 +49,9 @@ class JobContext final : public TaskContext {
   void set_provenance(const Json& record);  // before the work begins
   // What a program used, and what this process holds now; any thread.
   void used(double cpu_seconds, std::int64_t memory_bytes);
+  void holds(std::int64_t memory_bytes);
   double program_cpu_seconds() const;
-  std::int64_t memory_peak_bytes() const;
+  std::int64_t memory_peak_bytes() const;  // of the program; of a job without one: of this process while it ran
 
  private:
   void write_record(const Progress& progress, bool new_phase);
@@ -65,12 +68,15 @@ class JobContext final : public TaskContext {
   std::string phase_;
   Millis written_{-1'000'000}, sampled_{-1'000'000};
   double cpu_seconds_ = 0;
-  std::int64_t memory_peak_ = 0;
+  std::int64_t memory_peak_ = 0, program_memory_peak_ = 0;
   std::unique_ptr<const Json> provenance_;  // constant while the work runs
 };
 
 // The members of a progress report that are known: {"phase":…,"fraction":…,"rows":…,"rowsPerSecond":…,…}.
 Json to_json(const Progress& progress);
+// "round 124 of 200, validation:auc 0.9312, about 2 s left": the StatusMessage of a secondary status while it
+// lasts. Empty when there is nothing to say.
+std::string progress_words(const Progress& progress);
 // Ends the last secondary status and begins another, in a record with SecondaryStatusTransitions.
 void begin_secondary_status(Json& record, const std::string& status, const std::string& message,
                             std::int64_t now_ms);

@@ -66,7 +66,10 @@ Json first_record(const JobKind& kind, const Json& request, const std::string& n
   if (shows_secondary_status(kind)) record["SecondaryStatusTransitions"] = Json::array();
   if (kind.entity.kind == kAutoMLJob.kind) {
     record["AutoMLJobSecondaryStatus"] = "Starting";
-    if (record.contains("AutoMLProblemTypeConfig")) record["AutoMLProblemTypeConfigName"] = "Tabular";
+    // "TabularJobConfig" is Tabular.
+    if (const Json problems = record.value("AutoMLProblemTypeConfig", Json()); problems.is_object())
+      for (const auto& [key, config] : problems.items())
+        record["AutoMLProblemTypeConfigName"] = key.substr(0, key.rfind("JobConfig"));
   }
   record[kNotes] = Json{{"Request", request}};
   if (!call.caller.empty()) record[kNotes]["Caller"] = call.caller;
@@ -162,9 +165,11 @@ Result<Json> end_record(const JobKind& kind, const std::string& name, const Endi
 // With the claim in hand: the work and its record.
 Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::Claim& claim, TaskCall& call) {
   Jobs& jobs = call.context.jobs();
+  bool first_run = false;
   MR_TRY(record, jobs.modify(kind.entity.kind, name, [&](Json& r) -> Status {
     if (finished(kind, r)) return {};
     const std::string field = time_prefix(kind) + "StartTime";
+    first_run = !r.contains(field);
     const bool shown = kind.entity.kind != kTuningJob.kind && kind.entity.kind != kAutoMLJob.kind;
     const std::int64_t now = to_millis(call.context.clock().now());
     if (shown && !r.contains(field)) {
@@ -185,7 +190,7 @@ Result<Json> work_on(const JobKind& kind, const std::string& name, const Jobs::C
   JobContext context(call, claim, std::string(kind.entity.kind), name, std::chrono::seconds(runtime_max_s),
                      record.value("CreationTime", std::int64_t{0}));
   context.log(std::string(kind.entity.kind) + " " + name + " begins");
-  StepRun step(kind, name, request, record, context);
+  StepRun step(kind, name, request, record, first_run, context);
   const Result<Json> worked = step.run([&] { return guarded_work(kind, request, context); });
   if (!worked && context.suspended()) {
     context.log("the engine goes down; the job continues when it is back");

@@ -6,6 +6,7 @@
 #include "tasks/jobs/job_context.h"
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/monitoring/monitoring_metrics.h"
+#include "tasks/processing/channels.h"
 #include "tasks/processing/processors.h"
 #include "tasks/script/train_script.h"
 
@@ -19,6 +20,14 @@ std::string processor_names() {
   return names;
 }
 
+// ": did you mean "profile"?"; empty when none is near.
+std::string nearest_processor(const std::string& image) {
+  for (const Processor& processor : processors())
+    if (!nearest_name(image, {processor.name}).empty())
+      return ": did you mean \"" + std::string(processor.name) + "\"?";
+  return {};
+}
+
 // Null: a program of the user's. InvalidArgument for an image that is neither.
 Result<const Processor*> processor_for(const Json& request) {
   MR_TRY(application, Arguments(request).object("AppSpecification"));
@@ -28,7 +37,7 @@ Result<const Processor*> processor_for(const Json& request) {
   if (!entrypoint.empty()) return nullptr;
   if (!processor)
     return application.wrong(
-        "ImageUri", "\"" + image + "\" is not built in",
+        "ImageUri", "\"" + image + "\" is not built in" + nearest_processor(image),
         "built in are " + processor_names() + "; for a program of your own give ContainerEntrypoint");
   return processor;
 }

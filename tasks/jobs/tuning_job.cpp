@@ -8,6 +8,7 @@
 #include "tasks/jobs/job_kinds.h"
 #include "tasks/jobs/listing.h"
 #include "tasks/steps/step_cache.h"
+#include "tasks/tuning/results.h"
 #include "tasks/tuning/tune.h"
 
 namespace millrace::tasks {
@@ -167,9 +168,12 @@ Result<TrialOutcome> run_trial(const TuningSpec& spec, const Trial& trial, Json 
   call.suspended = tuning.call().suspended;
   call.stop_grace = tuning.call().stop_grace;
   call.log_line = tuning.call().log_line;
+  call.environments = tuning.call().environments;
+  call.script_processes_max = tuning.call().script_processes_max;
   call.execution_arn = tuning.call().execution_arn;
   call.hashes = tuning.call().hashes;
   call.cache = cache;
+  call.ranks = tuning.call().ranks;
   call.cents_per_hour = tuning.call().cents_per_hour;
   MR_DO(ensure_job(kind, request, call));
   MR_TRY(record, finish_job(kind, trial.job_name, call));
@@ -240,6 +244,30 @@ Status check_tuning(const Json& request, TaskContext& context) {
   return {};
 }
 
+// What Describe… says of the trials that there are; `best`: the name of the best one, or empty.
+Result<Json> tuning_fields(const TuningSpec& spec, const std::string& best, JobContext& context) {
+  MR_TRY(records, trial_records(context.jobs(), spec));
+  Json fields = counters(spec, records);
+  if (best.empty()) return fields;
+  fields["TuningResultsS3Uri"] = spec.results_uri();
+  MR_TRY(record, context.jobs().find(kTrainingJob.kind, best));
+  fields["BestTrainingJob"] = trial_summary(spec, record);
+  return fields;
+}
+
+// Of a job that was stopped: the best of the trials that had ended, with their leaderboard and charts.
+Result<Json> stopped_tuning(const TuningSpec& spec, JobContext& context) {
+  MR_TRY(records, trial_records(context.jobs(), spec));
+  std::vector<TrialRecord> trials = finished_trials(spec, records);
+  std::erase_if(trials,
+                [&](const TrialRecord& trial) { return !trial.outcome.metrics.contains(spec.metric); });
+  const auto best = best_of(spec, trials);
+  if (best) MR_DO(write_results(spec, trials, context.objects(), spec.results_uri()));
+  MR_TRY(fields, tuning_fields(spec, best ? trials[*best].trial.job_name : "", context));
+  fields[kStoppedEarly] = true;
+  return fields;
+}
+
 Result<Json> work_tuning(const Json& request, JobContext& context) {
   MR_TRY(spec, parse_tuning_spec(request));
   MR_TRY(earlier, trial_records(context.jobs(), spec));
@@ -248,13 +276,15 @@ Result<Json> work_tuning(const Json& request, JobContext& context) {
     return run_trial(spec, trial, trial_request, hooks, policy.text, context);
   };
   MR_TRY(experience, experience_of(context.jobs(), spec));
-  MR_TRY(result, run_tuning(spec, finished_trials(spec, earlier), run, context, experience));
-  MR_TRY(records, trial_records(context.jobs(), spec));
-  Json fields = counters(spec, records);
-  fields["TuningResultsS3Uri"] = result.results_uri;
-  if (!result.best) return fields;
-  MR_TRY(best, context.jobs().find(kTrainingJob.kind, result.trials[*result.best].trial.job_name));
-  fields["BestTrainingJob"] = trial_summary(spec, best);
+  MR_TRY(record, context.jobs().find(kTuningJob.kind, spec.job_name));
+  const Instant begin = from_millis(record.value("CreationTime", std::int64_t{0}));
+  const auto result = run_tuning(spec, finished_trials(spec, earlier), run, context, experience, begin);
+  const bool stopped = !result && result.error().code == ErrorCode::Cancelled && !context.suspended();
+  if (stopped) return stopped_tuning(spec, context);
+  if (!result) return fail(result.error());
+  MR_TRY(fields,
+         tuning_fields(spec, result->best ? result->trials[*result->best].trial.job_name : "", context));
+  fields["TuningResultsS3Uri"] = result->results_uri;
   return fields;
 }
 

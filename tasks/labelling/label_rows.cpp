@@ -15,9 +15,10 @@ Result<LabelRows> LabelRows::open(Database& database) {
   const std::pair<Statement*, const char*> statements[] = {
       {&rows.add_, "INSERT OR REPLACE INTO objects(job, id, line) VALUES(?1, ?2, ?3)"},
       {&rows.next_,
-       "SELECT id, line FROM objects AS o WHERE job = ?1 AND "
+       "SELECT id, line FROM objects AS o WHERE job = ?1 AND id > ?5 AND "
        "(SELECT count(*) FROM votes WHERE job = ?1 AND id = o.id) < ?2 AND "
        "NOT EXISTS (SELECT 1 FROM votes WHERE job = ?1 AND id = o.id AND worker = ?3) ORDER BY id LIMIT ?4"},
+      {&rows.line_, "SELECT line FROM objects WHERE job = ?1 AND id = ?2"},
       {&rows.object_, "SELECT 1 FROM objects WHERE job = ?1 AND id = ?2"},
       {&rows.others_, "SELECT count(*) FROM votes WHERE job = ?1 AND id = ?2 AND worker <> ?3"},
       {&rows.vote_,
@@ -49,9 +50,9 @@ Status LabelRows::add_object(std::int64_t job, std::int64_t id, std::string_view
 }
 
 Result<std::vector<LabelObject>> LabelRows::next(std::int64_t job, int workers, std::string_view worker,
-                                                 std::int64_t limit) {
+                                                 std::int64_t limit, std::int64_t after) {
   std::vector<LabelObject> objects;
-  next_.bind(1, job).bind(2, std::int64_t{workers}).bind(3, worker).bind(4, limit);
+  next_.bind(1, job).bind(2, std::int64_t{workers}).bind(3, worker).bind(4, limit).bind(5, after);
   for (;;) {
     MR_TRY(row, next_.step());
     if (!row) break;
@@ -59,6 +60,15 @@ Result<std::vector<LabelObject>> LabelRows::next(std::int64_t job, int workers, 
   }
   next_.reset();
   return objects;
+}
+
+Result<std::optional<LabelObject>> LabelRows::object(std::int64_t job, std::int64_t id) {
+  line_.bind(1, job).bind(2, id);
+  MR_TRY(there, line_.step());
+  std::optional<LabelObject> found;
+  if (there) found = LabelObject{id, std::string(line_.text(0))};
+  line_.reset();
+  return found;
 }
 
 Result<bool> LabelRows::vote(std::int64_t job, int workers, std::int64_t id, std::string_view worker,

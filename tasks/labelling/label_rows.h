@@ -29,9 +29,11 @@ class LabelRows {
   static Result<LabelRows> open(Database& database);
 
   Status add_object(std::int64_t job, std::int64_t id, std::string_view line);
-  // Objects that fewer than `workers` have labelled, and `worker` has not, in their order.
+  // Objects that fewer than `workers` have labelled, and `worker` has not, in their order, behind the one
+  // named.
   Result<std::vector<LabelObject>> next(std::int64_t job, int workers, std::string_view worker,
-                                        std::int64_t limit);
+                                        std::int64_t limit, std::int64_t after = -1);
+  Result<std::optional<LabelObject>> object(std::int64_t job, std::int64_t id);
   // False: there is no such object, or enough others have labelled it. Who says something again changes his
   // mind.
   Result<bool> vote(std::int64_t job, int workers, std::int64_t id, std::string_view worker,
@@ -44,7 +46,8 @@ class LabelRows {
   Status keep_only(const std::vector<std::int64_t>& jobs);
 
  private:
-  Statement add_, next_, object_, others_, vote_, all_, labelled_, votes_, jobs_, drop_objects_, drop_votes_;
+  Statement add_, next_, line_, object_, others_, vote_, all_, labelled_, votes_, jobs_, drop_objects_,
+      drop_votes_;
 };
 
 }  // namespace millrace::tasks

@@ -131,6 +131,13 @@ Result<std::string> manifest_line(const Table& pool, std::size_t row, const Sele
     out.key("row").number(static_cast<std::int64_t>(row));
   else
     out.key(settings.id_column).string(key);
+  // The same once more, for pages that show rows as such.
+  if (settings.text_column.empty()) {
+    out.key("columns").begin_object();
+    for (const Column& column : pool.columns)
+      if (!is_missing(column, row)) out.key(column.name).string(column.texts[row]);
+    out.end_object();
+  }
   return std::string(out.end_object().finish().text());
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
@@ -21,6 +22,9 @@ namespace {
 constexpr std::int64_t kTasksMax = 10'000, kItemsMax = 1000, kItemsUsual = 10;
 constexpr std::size_t kVotesPutMax = 1000;  // in one request
 constexpr std::size_t kWorkerBytesMax = 256;
+// An object that is on somebody's page is nobody else's for so long.
+constexpr Millis kReservedFor{300'000};
+constexpr std::size_t kReservedMax = 10'000;
 const Instant kNever = from_millis(253'402'300'799'000);
 
 std::string member_text(JsonView input, std::string_view name) {
@@ -70,6 +74,16 @@ struct LabelStore::State {
   LabelRows rows;
   std::unique_ptr<GroupStore> group;
 
+  // Who looks at what; the store's thread alone. Forgotten by a restart: then two people may see one object.
+  struct Reserved {
+    std::int64_t job = 0, id = 0;
+    std::string worker;
+    Instant until;
+  };
+  std::vector<Reserved> reserved;
+  Result<std::vector<LabelObject>> reserve(const LabelJob& job, const std::string& worker, std::int64_t after,
+                                           Instant now, std::int64_t& waiting);
+
   Result<LabelJob> find(const std::string& name) const;
   std::vector<LabelJob> all_jobs(bool unfinished) const;
   void submit(std::function<Status(GroupStore::Turn&)> work, std::function<void(const Status&)> done);
@@ -81,7 +95,7 @@ struct LabelStore::State {
   void stop_later(const std::string& name, Reply reply);
 
   ServiceAnswer list(JsonView input);
-  ServiceAnswer items(JsonView input);
+  ServiceAnswer items(JsonView input, Instant now);
   ServiceAnswer put(JsonView input, Instant now);
 };
 
@@ -254,7 +268,38 @@ ServiceAnswer LabelStore::State::list(JsonView) {
   return to_payload(Json{{"Tasks", std::move(tasks)}});
 }
 
-ServiceAnswer LabelStore::State::items(JsonView input) {
+// The first object that nobody else looks at, which is the worker's from now on. `waiting`: how many others
+// look at.
+Result<std::vector<LabelObject>> LabelStore::State::reserve(const LabelJob& job, const std::string& worker,
+                                                            std::int64_t after, Instant now,
+                                                            std::int64_t& waiting) {
+  std::erase_if(reserved, [&](const Reserved& r) {
+    return r.until <= now || (r.job == job.number && r.worker == worker);
+  });
+  std::map<std::int64_t, int> looked_at;
+  for (const Reserved& r : reserved)
+    if (r.job == job.number) ++looked_at[r.id];
+  const auto limit = static_cast<std::int64_t>(looked_at.size()) + 1;
+  std::vector<std::int64_t> begins = {after};
+  if (after >= 0) begins.push_back(-1);  // what was skipped comes again
+  for (const std::int64_t begin : begins) {
+    MR_TRY(found, rows.next(job.number, job.workers, worker, limit, begin));
+    waiting = 0;
+    for (LabelObject& object : found) {
+      const auto others = looked_at.find(object.id);
+      if (others != looked_at.end() && others->second >= job.workers) {
+        ++waiting;
+        continue;
+      }
+      if (reserved.size() < kReservedMax)
+        reserved.push_back({job.number, object.id, worker, now + kReservedFor});
+      return std::vector<LabelObject>{std::move(object)};
+    }
+  }
+  return std::vector<LabelObject>();
+}
+
+ServiceAnswer LabelStore::State::items(JsonView input, Instant now) {
   const auto job = find(member_text(input, "Task"));
   if (!job) return label_refusal(job.error());
   const JsonView asked = input.find("Limit");
@@ -265,7 +310,25 @@ ServiceAnswer LabelStore::State::items(JsonView input) {
   Json answer = task_summary(*job, counts);
   answer["Items"] = Json::array();
   if (!in_progress(*job)) return to_payload(answer);
-  MR_TRY(objects_left, rows.next(job->number, job->workers, member_text(input, "Worker"), limit));
+  const std::string worker = member_text(input, "Worker");
+  const auto number = [&](const char* name) {
+    const JsonView value = input.find(name);
+    return value && value.is_number() ? value.integer() : std::nullopt;
+  };
+  const JsonView reserving = input.find("Reserve");
+  std::vector<LabelObject> objects_left;
+  if (const auto id = number("Id")) {
+    MR_TRY(object, rows.object(job->number, *id));
+    if (object) objects_left.push_back(std::move(*object));
+  } else if (reserving && to_json(reserving) == true) {
+    std::int64_t waiting = 0;
+    MR_TRY(mine, reserve(*job, worker, number("After").value_or(-1), now, waiting));
+    objects_left = std::move(mine);
+    answer["Waiting"] = waiting;
+  } else {
+    MR_TRY(next, rows.next(job->number, job->workers, worker, limit, number("After").value_or(-1)));
+    objects_left = std::move(next);
+  }
   for (const LabelObject& object : objects_left) {
     const auto line = Payload::parse(object.line);
     if (line) answer["Items"].push_back({{"Id", object.id}, {"Object", to_json(line->view())}});
@@ -376,7 +439,7 @@ void LabelStore::call(ServiceCall call, ServiceReply reply) {
   const auto run = [&state](const ServiceCall& asked, GroupStore::Turn& turn) -> CarriedOut {
     const JsonView input = asked.input.view();
     if (asked.operation == "ListLabelTasks") return {state.list(input)};
-    if (asked.operation == "GetLabelItems") return {state.items(input)};
+    if (asked.operation == "GetLabelItems") return {state.items(input, turn.now)};
     if (asked.operation == "PutLabels") return {state.put(input, turn.now)};
     return {service_error("UnknownOperationException", "there is no operation '" + asked.operation + "' here",
                           404)};

@@ -36,7 +36,8 @@ class LabelStore {
   void create(Create create, Reply reply);
   void stop(Payload request, Reply reply);
 
-  // ListLabelTasks {}; GetLabelItems {Task, Worker, Limit}; PutLabels {Task, Worker, Labels: [{Id, Label}]}.
+  // ListLabelTasks {}; GetLabelItems {Task, Worker, Limit, After: behind that object, Id: that one, Reserve:
+  // true, one that nobody else looks at}; PutLabels {Task, Worker, Labels: [{Id, Label}]}.
   static bool has(std::string_view operation);
   void call(ServiceCall call, ServiceReply reply);
 

@@ -168,28 +168,64 @@ class Builder {
     return last;
   }
 
-  // The content that a job had left or read there by then; else the place as such.
+  // What an entity names: the content that was there when it was made, where its record says (kContents);
+  // else what a job had left or read there by then; else the place as such.
+  std::size_t named_by(const Json& record, const std::string& type, const std::string& uri,
+                       std::int64_t time_ms) {
+    const auto notes = record.find(kNotes);
+    const Json contents = notes == record.end() ? Json() : notes->value(kContents, Json());
+    if (!contents.is_object() || !contents.contains(uri)) return latest(type, uri, time_ms);
+    const Stuff stuff = stuff_of(contents.at(uri));
+    const std::size_t vertex = artifact(type, {"", uri, stuff.sha256, stuff.files}, time_ms);
+    connect_makers(vertex, stuff.files, time_ms);
+    return vertex;
+  }
+
   std::size_t latest(const std::string& type, const std::string& uri, std::int64_t time_ms) {
     const std::string plain = plain_uri(uri);
     if (const Seen* seen = at_time(places_[plain], time_ms)) return seen->vertex;
-    if (const Seen* seen = at_time(files_[plain], time_ms)) {
-      const Json files = Json::array({Json{{"Uri", uri}, {"Sha256", seen->sha256}}});
-      const std::size_t vertex = artifact(type, {"", uri, digest_of_files(uri, files), files}, time_ms);
-      graph_.connect(seen->vertex, vertex, kDerived, time_ms);
-      return vertex;
-    }
-    const std::size_t vertex = artifact(type, {"", uri, "", Json()}, time_ms);
+    const std::map<std::string, Seen> inside = files_at(plain, time_ms);
+    Json files = Json::array();
+    for (const auto& [file, seen] : inside) files.push_back({{"Uri", file}, {"Sha256", seen.sha256}});
+    const std::string sha256 = files.empty() ? "" : digest_of_files(uri, files);
+    const std::size_t vertex = artifact(type, {"", uri, sha256, files}, time_ms);
     link_by_place(vertex, uri, time_ms);
     return vertex;
   }
 
-  // A part or a whole of something that a job made, where no hashes say more.
+  // The files of a place (or the file itself) that jobs had left by then, each as its last writer left it.
+  std::map<std::string, Seen> files_at(const std::string& plain, std::int64_t time_ms) const {
+    std::map<std::string, Seen> out;
+    const auto take = [&](const auto& entry) {
+      if (const Seen* seen = at_time(entry.second, time_ms)) out.emplace(entry.first, *seen);
+    };
+    if (const auto whole = files_.find(plain); whole != files_.end()) take(*whole);
+    const std::string folder = plain + "/";
+    for (auto at = files_.lower_bound(folder); at != files_.end() && at->first.starts_with(folder); ++at)
+      take(*at);
+    return out;
+  }
+
+  // Who made these very bytes at these places.
+  void connect_makers(std::size_t vertex, const Json& files, std::int64_t time_ms) {
+    if (!files.is_array()) return;
+    for (const Json& file : files) {
+      const auto maker = made_.find({text_in(file, "Uri"), text_in(file, "Sha256")});
+      if (maker != made_.end() && maker->second != vertex)
+        graph_.connect(maker->second, vertex, kDerived, time_ms);
+    }
+  }
+
+  // Where no hashes of what was read say more: the last writers of the files inside, and makers of whose
+  // files nothing is known.
   void link_by_place(std::size_t vertex, const std::string& uri, std::int64_t time_ms) {
     const std::string plain = plain_uri(uri);
-    for (const auto& [place, makers] : made_places_) {
+    for (const auto& [file, seen] : files_at(plain, time_ms))
+      if (seen.vertex != vertex) graph_.connect(seen.vertex, vertex, kDerived, time_ms);
+    for (const auto& [place, makers] : unhashed_places_) {
       const bool inside = plain.starts_with(place + "/"), around = place.starts_with(plain + "/");
-      const Seen* maker = inside || around ? at_time(makers, time_ms) : nullptr;
-      if (maker) graph_.connect(maker->vertex, vertex, kDerived, time_ms);
+      const Seen* maker = inside || around || place == plain ? at_time(makers, time_ms) : nullptr;
+      if (maker && maker->vertex != vertex) graph_.connect(maker->vertex, vertex, kDerived, time_ms);
     }
   }
 
@@ -207,10 +243,7 @@ class Builder {
         link_by_place(vertex, input.uri, time_ms);
         continue;
       }
-      for (const Json& file : input.files) {
-        const auto maker = made_.find({text_in(file, "Uri"), text_in(file, "Sha256")});
-        if (maker != made_.end()) graph_.connect(maker->second, vertex, kDerived, time_ms);
-      }
+      connect_makers(vertex, input.files, time_ms);
     }
     add_image_and_code(job, step, time_ms);
   }
@@ -267,14 +300,15 @@ class Builder {
     for (const Stuff& output : outputs) {
       const std::size_t vertex = artifact(model.empty() ? "DataSet" : "Model", output, time_ms);
       places_[plain_uri(output.uri)].push_back({time_ms, vertex});
-      made_places_[plain_uri(output.uri)].push_back({time_ms, vertex});
+      if (!output.files.is_array()) unhashed_places_[plain_uri(output.uri)].push_back({time_ms, vertex});
       // A result that was taken over where it lay is the work of the job that made it.
       if (source.empty() || !makers_.contains(vertex)) {
         graph_.connect(job.vertex, vertex, kProduced, time_ms);
         makers_.insert({vertex, job.vertex});
       }
       if (output.files.is_array())
-        for (const Json& file : output.files) made_[{text_in(file, "Uri"), text_in(file, "Sha256")}] = vertex;
+        for (const Json& file : output.files)
+          keep_file(text_in(file, "Uri"), text_in(file, "Sha256"), vertex, time_ms);
     }
   }
 
@@ -361,9 +395,10 @@ class Builder {
     const Json inference = record.value("InferenceSpecification", Json::object());
     for (const Json& container : inference.value("Containers", Json::array())) {
       const std::string uri = text_in(container, "ModelDataUrl");
-      if (!uri.empty()) graph_.connect(latest("Model", uri, created), vertex, kContributed, created);
+      if (!uri.empty())
+        graph_.connect(named_by(record, "Model", uri, created), vertex, kContributed, created);
     }
-    add_reports(record.value("ModelMetrics", Json()), vertex, created);
+    add_reports(record, record.value("ModelMetrics", Json()), vertex, created);
     const std::string group = text_in(record, "ModelPackageGroupName");
     if (!group.empty()) graph_.connect(vertex, group_context(group, created), kAssociated, created);
     std::size_t number = 0;
@@ -390,14 +425,14 @@ class Builder {
   }
 
   // Evaluations and baselines that a package names.
-  void add_reports(const Json& value, std::size_t package, std::int64_t created) {
+  void add_reports(const Json& record, const Json& value, std::size_t package, std::int64_t created) {
     if (value.is_object()) {
       const std::string uri = text_in(value, "S3Uri");
       if (uri.starts_with("s3://"))
-        graph_.connect(latest("DataSet", uri, created), package, kContributed, created);
+        graph_.connect(named_by(record, "DataSet", uri, created), package, kContributed, created);
     }
     if (value.is_object() || value.is_array())
-      for (const Json& member : value) add_reports(member, package, created);
+      for (const Json& member : value) add_reports(record, member, package, created);
   }
 
   Status add_models() {
@@ -420,7 +455,7 @@ class Builder {
             if (graph_.vertices()[from].type == "ModelPackage")
               graph_.connect(from, vertex, kContributed, created);
         } else if (!uri.empty()) {
-          graph_.connect(latest("Model", uri, created), vertex, kContributed, created);
+          graph_.connect(named_by(record, "Model", uri, created), vertex, kContributed, created);
         }
       }
       // Batch transforms read the model by its name.
@@ -513,7 +548,8 @@ class Builder {
   std::vector<JobRecord> jobs_read_;  // does not move once moments_ are made
   std::vector<Moment> moments_;
   std::map<std::pair<std::string, std::string>, std::size_t> made_;  // file and its hash: in which artifact
-  std::map<std::string, std::vector<Seen>> places_, made_places_, files_;  // by URI, without a slash behind
+  std::map<std::string, std::vector<Seen>> places_, unhashed_places_,
+      files_;  // by URI, without a slash behind
   std::map<std::size_t, std::size_t> makers_;
   std::set<std::string> by_alias_;  // models that name their package by an alias
 };

@@ -79,12 +79,28 @@ std::set<std::string> unneeded_columns(const std::vector<FittedStep>& steps) {
   return unneeded;
 }
 
+// "yes" or 1: a class as its cells are written.
+Result<std::string> positive_class(const Arguments& arguments) {
+  const Json value = arguments.json().value("positive", Json());
+  if (value.is_number()) return format_number(value.get<double>());
+  return arguments.text_or("positive", "");
+}
+
+constexpr std::size_t kTextColumnsNamed = 10;  // in a message
+
 Status check_features(const Table& table) {
+  std::string texts;
+  std::size_t count = 0;
   for (const Column& column : table.columns) {
     if (column.type == Column::Type::Number) continue;
-    return invalid("column \"" + column.name + "\" is still text after the last step",
-                   "add a step one_hot, ordinal, target or hash for it, or drop it");
+    if (count++ < kTextColumnsNamed)
+      texts.append(texts.empty() ? "" : ", ").append("\"" + column.name + "\"");
   }
+  if (count > kTextColumnsNamed) texts += ", …";
+  if (count > 0)
+    return invalid((count == 1 ? "column " : std::to_string(count) + " columns, ") + texts +
+                       (count == 1 ? " is" : ", are") + " still text after the last step",
+                   "add a step for each: one_hot, ordinal, target, hash, dates, tfidf or drop");
   return table.columns.empty() ? Status(invalid("no column is left after the last step")) : Status();
 }
 
@@ -200,7 +216,7 @@ Result<FittedTable> fit_pipeline(const Table& training, const Json& settings, st
   MR_DO(check_setting_names(
       settings, {"target", "target_type", "positive", "steps", "seed", "filter", "balance"}, "prepare"));
   MR_TRY(target_name, arguments.text_or("target", ""));
-  MR_TRY(positive, arguments.text_or("positive", ""));
+  MR_TRY(positive, positive_class(arguments));
   const Json steps = arguments.has("steps") ? settings["steps"] : default_steps();
   if (!steps.is_array()) return arguments.wrong("steps", "expected a list of steps");
   if (training.rows == 0) return invalid("the training data has no rows");

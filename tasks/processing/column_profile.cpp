@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/utf8.h"
@@ -9,8 +11,13 @@
 namespace millrace::tasks {
 namespace {
 
-constexpr std::size_t kTopShown = 20, kHistogramBins = 20;
+constexpr std::size_t kTopShown = 20, kHistogramBins = 20, kTimesShown = 30;
 constexpr double kCategoriesMax = 100;  // a text with fewer distinct values is a category
+
+// 4000, not 4000.0.
+Json row_count(double count) {
+  return static_cast<std::int64_t>(std::llround(count));
+}
 
 // 2024-02-29, perhaps with a time behind it.
 bool looks_like_date(std::string_view text) {
@@ -58,8 +65,14 @@ void ColumnProfile::add_text(std::string_view text) {
   length_min_ = texts_ == 0 ? length : std::min(length_min_, length);
   length_max_ = texts_ == 0 ? length : std::max(length_max_, length);
   length_sum_ += length;
-  dates_ += looks_like_date(text);
   ++texts_;
+  if (!looks_like_date(text)) return;
+  if (++dates_ == 1) earliest_ = latest_ = text;
+  if (text < earliest_) earliest_ = text;
+  if (text > latest_) latest_ = text;
+  const auto digit = [&](std::size_t i) { return text[i] - '0'; };
+  const int year = digit(0) * 1000 + digit(1) * 100 + digit(2) * 10 + digit(3);
+  ++months_[12 * year + std::clamp(digit(5) * 10 + digit(6), 1, 12) - 1];
 }
 
 void ColumnProfile::add(const Column& piece) {
@@ -121,15 +134,36 @@ ColumnProfile::Histogram ColumnProfile::histogram(std::size_t bins) const {
   return out;
 }
 
+std::vector<std::pair<std::string, double>> ColumnProfile::by_time(std::size_t most) const {
+  std::vector<std::pair<std::string, double>> out;
+  if (months_.empty()) return out;
+  const int first = months_.begin()->first, last = months_.rbegin()->first;
+  const bool months = static_cast<std::size_t>(last - first) < most;
+  for (int m = first; months && m <= last; ++m) {
+    char name[32];
+    std::snprintf(name, sizeof name, "%04d-%02d", m / 12, m % 12 + 1);
+    const auto found = months_.find(m);
+    out.emplace_back(name, found == months_.end() ? 0 : found->second);
+  }
+  if (months) return out;
+  for (const auto& [m, rows] : months_) {
+    while (out.size() <= static_cast<std::size_t>(m / 12 - first / 12))
+      out.emplace_back(std::to_string(first / 12 + static_cast<int>(out.size())), 0);
+    out.back().second += rows;
+  }
+  return out;
+}
+
 Json ColumnProfile::to_json() const {
   Json out = {{"name", name_},
               {"kind", kind()},
               {"inferred_type", inferred_type()},
-              {"missing", missing_},
+              {"missing", row_count(missing_)},
               {"completeness", completeness()},
-              {"distinct", distinct_.estimate()},
+              {"distinct", row_count(distinct_.estimate())},
               {"distinct_is_exact", distinct_.exact()}};
-  if (texts_ > 0 && integral_ + fractional_ > 0) out["numbers_among_text"] = integral_ + fractional_;
+  if (texts_ > 0 && integral_ + fractional_ > 0)
+    out["numbers_among_text"] = row_count(integral_ + fractional_);
   if (numbers_ > 0 && texts_ < integral_ + fractional_) {
     const WeightedValues values = quantiles_.values();
     out["mean"] = mean_;
@@ -137,9 +171,9 @@ Json ColumnProfile::to_json() const {
     out["std_dev"] = std_dev();
     out["min"] = min_;
     out["max"] = max_;
-    out["zeros"] = zeros_;
-    out["negative"] = negative_;
-    if (infinite_ > 0) out["infinite"] = infinite_;
+    out["zeros"] = row_count(zeros_);
+    out["negative"] = row_count(negative_);
+    if (infinite_ > 0) out["infinite"] = row_count(infinite_);
     for (const auto& [name, q] : {std::pair{"0.01", 0.01},
                                   {"0.05", 0.05},
                                   {"0.25", 0.25},
@@ -150,13 +184,19 @@ Json ColumnProfile::to_json() const {
       out["quantiles"][name] = weighted_quantile(values, q);
     out["quantiles_are_exact"] = quantiles_.exact();
     const Histogram bins = histogram(kHistogramBins);
-    out["histogram"] = {{"edges", bins.edges}, {"counts", bins.counts}};
+    out["histogram"] = {{"edges", bins.edges}, {"counts", Json::array()}};
+    for (const double count : bins.counts) out["histogram"]["counts"].push_back(row_count(count));
   } else if (texts_ > 0) {
     out["length"] = {{"min", length_min_}, {"mean", length_sum_ / texts_}, {"max", length_max_}};
   }
+  if (kind() == "date") {
+    out["earliest"] = earliest_;
+    out["latest"] = latest_;
+    for (const auto& [time, count] : by_time(kTimesShown)) out["by_time"][time] = row_count(count);
+  }
   out["top"] = Json::array();
   for (const auto& [value, count] : frequent_.top(kTopShown))
-    out["top"].push_back({{"value", value}, {"count", count}});
+    out["top"].push_back({{"value", value}, {"count", row_count(count)}});
   if (!frequent_.exact()) out["top_counts_are_low_by_at_most"] = frequent_.error();
   out["remarks"] = remarks();
   return out;

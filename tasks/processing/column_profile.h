@@ -2,7 +2,9 @@
 // ColumnProfile: what there is to say about a column after one look at each cell, in bounded memory. Used by
 // the processors `profile` and `monitor`. One thread.
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -44,6 +46,12 @@ class ColumnProfile {
   const FrequentValues& frequent() const { return frequent_; }
   double infinite() const { return infinite_; }
 
+  // Of a column of dates: the first and the last as written, and rows by month ("2024-02") or, where these
+  // would be more than `most`, by year, those without rows too.
+  const std::string& earliest() const { return earliest_; }
+  const std::string& latest() const { return latest_; }
+  std::vector<std::pair<std::string, double>> by_time(std::size_t most) const;
+
   // Counts of numbers in `bins` ranges of equal width between min and max; estimates when the sketch is.
   struct Histogram {
     std::vector<double> edges, counts;
@@ -62,6 +70,8 @@ class ColumnProfile {
   double missing_ = 0, integral_ = 0, fractional_ = 0, texts_ = 0, dates_ = 0, zeros_ = 0, negative_ = 0,
          infinite_ = 0;
   double mean_ = 0, squares_ = 0, sum_ = 0, min_ = 0, max_ = 0, numbers_ = 0;
+  std::string earliest_, latest_;
+  std::map<int, double> months_;  // of dates: 12 * year + month - 1; at most 10,000 years
   double length_sum_ = 0, length_min_ = 0, length_max_ = 0;
   QuantileSketch quantiles_;
   DistinctCount distinct_;

@@ -9,6 +9,7 @@
 #include "tasks/explain/run_explain.h"
 #include "tasks/features/feature_ingest.h"
 #include "tasks/features/feature_join.h"
+#include "tasks/forecasting/run_series.h"
 #include "tasks/labelling/label_apply.h"
 #include "tasks/labelling/label_select.h"
 #include "tasks/monitor/analyzer.h"
@@ -161,6 +162,8 @@ std::span<const Processor> processors() {
       {"sagemaker-model-monitor-analyzer",
        "what an endpoint was asked in a span of time against a baseline: data, quality, bias, attributions",
        check_analyzer, run_analyzer},
+      {"series", "rows of many series on a regular grid of times, with and without their last steps",
+       check_series, run_series},
       {"split", "cuts rows into train, validation and test: random, ordered, stratified or by key",
        check_split, run_split},
   };

@@ -12,7 +12,7 @@
 namespace millrace::tasks {
 namespace {
 
-constexpr std::size_t kChartBins = 30, kChartTop = 12, kChartColumnsMax = 200;
+constexpr std::size_t kChartBins = 30, kChartTop = 12, kChartColumnsMax = 200, kDayLength = 10;
 
 // {"name", "type", "required", …}: what a program may rely on.
 Json schema_entry(const ColumnProfile& column) {
@@ -37,6 +37,7 @@ std::string chart_of(const ColumnProfile& column) {
       bars.points.emplace_back((bins.edges[b] + bins.edges[b + 1]) / 2, bins.counts[b]);
     return draw_chart({column.name(), "value", "rows", {std::move(bars)}});
   }
+  if (column.kind() == "date") return draw_bars(column.name(), "rows", column.by_time(kChartBins));
   return draw_bars(column.name(), "rows", column.frequent().top(kChartTop));
 }
 
@@ -51,7 +52,7 @@ std::string profile_page(const std::vector<ColumnProfile>& columns, double rows)
   page.heading("Columns");
   std::vector<HtmlReport::Row> table;
   for (const ColumnProfile& column : columns) {
-    const bool numbers = column.numeric();
+    const bool numbers = column.numeric(), dates = column.kind() == "date";
     const auto number = [&](double value) { return numbers ? short_number(value) : std::string(); };
     std::string remarks;
     for (const std::string& remark : column.remarks()) remarks += (remarks.empty() ? "" : "; ") + remark;
@@ -59,9 +60,10 @@ std::string profile_page(const std::vector<ColumnProfile>& columns, double rows)
         (column.distinct().exact() ? "" : "~") + format_number(column.distinct().estimate());
     const WeightedValues values = column.quantiles().values();
     table.push_back({{column.name(), std::string(column.kind()), percent(1 - column.completeness()), distinct,
-                      number(column.mean()), number(column.std_dev()), number(column.min()),
+                      number(column.mean()), number(column.std_dev()),
+                      dates ? column.earliest().substr(0, kDayLength) : number(column.min()),
                       numbers && !values.empty() ? short_number(weighted_quantile(values, 0.5)) : "",
-                      number(column.max()), remarks},
+                      dates ? column.latest().substr(0, kDayLength) : number(column.max()), remarks},
                      !remarks.empty()});
   }
   page.table({"column", "kind", "missing", "distinct", "mean", "std", "min", "median", "max", "remarks"},
@@ -100,8 +102,9 @@ Result<Json> run_profile(const ProcessingInputs& inputs, TaskContext& context) {
     rows += static_cast<double>(piece.rows);
     return {};
   }));
-  Json profile = {{"rows", rows}, {"columns", Json::array()}}, schema = {{"columns", Json::array()}};
-  Json summary = {{"rows", rows}, {"columns", columns.size()}, {"remarks", Json::object()}};
+  const auto count = static_cast<std::int64_t>(rows);
+  Json profile = {{"rows", count}, {"columns", Json::array()}}, schema = {{"columns", Json::array()}};
+  Json summary = {{"rows", count}, {"columns", columns.size()}, {"remarks", Json::object()}};
   for (const ColumnProfile& column : columns) {
     profile["columns"].push_back(column.to_json());
     schema["columns"].push_back(schema_entry(column));

@@ -6,6 +6,7 @@
 #include "tasks/arguments.h"
 #include "tasks/jobs/entities.h"
 #include "tasks/registry/package_aliases.h"
+#include "tasks/steps/step_record.h"
 
 namespace millrace::tasks {
 namespace {
@@ -81,6 +82,16 @@ Result<Json> package_fields(const Arguments& arguments, const TaskCall& call) {
   fields["ModelPackageStatus"] = "Completed";
   fields["ApprovalHistory"] = Json::array({approval_entry(approval, why, call)});
   return fields;
+}
+
+// Models and reports that the request names, wherever in it.
+void collect_named_places(const Json& value, std::vector<std::string>& uris) {
+  for (const char* member : {"ModelDataUrl", "S3Uri"}) {
+    const std::string uri = value.is_object() ? text_at(value, {member}) : "";
+    if (uri.starts_with("s3://")) uris.push_back(uri);
+  }
+  if (value.is_object() || value.is_array())
+    for (const Json& member : value) collect_named_places(member, uris);
 }
 
 struct NewPackage {
@@ -204,6 +215,11 @@ Outcome create_model_package(TaskCall& call) {
   auto package = new_package(call);
   if (!package) return sagemaker_failure(package.error());
   const bool versioned = package->fields.contains("ModelPackageVersion");
+  if (call.hashes) {  // for lineage: who made what is registered here
+    std::vector<std::string> uris;
+    collect_named_places(package->fields, uris);
+    package->fields[kNotes] = {{kContents, contents_now(uris, {call.context.objects(), *call.hashes, {}})}};
+  }
   Outcome made = create_entity(kModelPackage, package->name, std::move(package->fields), call);
   // The number belongs to this attempt or token alone, so a record that is there already is what was asked
   // for.

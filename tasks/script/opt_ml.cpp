@@ -6,6 +6,7 @@
 #include "base/encoding.h"
 #include "tasks/artifacts/files.h"
 #include "tasks/script/process.h"
+#include "tasks/script/sandbox.h"
 
 namespace millrace::tasks {
 namespace {
@@ -37,20 +38,44 @@ std::string relative_key(const std::string& key, const std::string& prefix) {
                                                                  : key.substr(directory);
 }
 
-// SIGTERM is for the program: bubblewrap itself would end at once and take it down without grace.
-std::vector<std::string> mounting(const fs::path& root, bool without_network) {
+void add_bind(std::vector<std::string>& arguments, const char* how, const fs::path& from,
+              const fs::path& to) {
+  arguments.insert(arguments.end(), {how, from.string(), to.string()});
+}
+
+// A place for /opt/ml where this machine has none, without making one: /opt with what is in it, anew.
+void add_place(std::vector<std::string>& arguments) {
+  std::error_code code;
+  if (fs::is_directory(kRoot, code)) return;
+  arguments.insert(arguments.end(), {"--tmpfs", "/opt"});
+  for (const auto& entry : fs::directory_iterator("/opt", code)) {
+    if (entry.is_symlink(code))
+      add_bind(arguments, "--symlink", fs::read_symlink(entry.path(), code), entry.path());
+    else
+      add_bind(arguments, "--dev-bind", entry.path(), entry.path());
+  }
+}
+
+// SIGTERM is for the program: bubblewrap itself would end at once and take it down without grace. With
+// processes of its own nothing that a program leaves behind outlives it, also what has left its group.
+std::vector<std::string> mounting(const fs::path& root, const std::vector<OptMl::Shown>& shown,
+                                  bool own_processes, bool without_network) {
   std::vector<std::string> arguments = {
-      "/usr/bin/env",     "--ignore-signal=TERM", "bwrap", "--dev-bind", "/", "/", "--bind", root.string(),
-      std::string(kRoot), "--die-with-parent"};
+      "/usr/bin/env", "--ignore-signal=TERM", "bwrap", "--dev-bind", "/", "/"};
+  add_place(arguments);
+  add_bind(arguments, "--bind", root, kRoot);
+  for (const OptMl::Shown& one : shown) add_bind(arguments, "--ro-bind", one.from, one.to);
+  arguments.push_back("--die-with-parent");
   if (without_network) arguments.push_back("--unshare-net");
-  arguments.insert(arguments.end(), {"--", "/usr/bin/env", "--default-signal=TERM"});
+  add_own_processes(arguments, own_processes);
+  arguments.insert(arguments.end(), {"/usr/bin/env", "--default-signal=TERM"});
   return arguments;
 }
 
 // bubblewrap may be missing, or not allowed to make namespaces: only trying tells.
-bool can_mount(const fs::path& root) {
+bool can_mount(const fs::path& root, bool own_processes) {
   ProcessSpec spec;
-  spec.arguments = mounting(root, false);
+  spec.arguments = mounting(root, {}, own_processes, false);
   spec.arguments.push_back("true");
   const char* path = std::getenv("PATH");
   spec.environment = {std::string("PATH=") + (path ? path : "/usr/bin:/bin")};
@@ -67,7 +92,8 @@ Result<OptMl> OptMl::make(const fs::path& root) {
   for (const char* name : {"input/config", "input/data", "model", "output/data", "code", "processing", "tmp"})
     MR_DO(make_directory(root / name));
   OptMl made(fs::absolute(root));
-  made.mounted_ = can_mount(made.root_);
+  made.own_processes_ = can_mount(made.root_, true);
+  made.mounted_ = made.own_processes_ || can_mount(made.root_, false);
   return made;
 }
 
@@ -101,23 +127,34 @@ std::string OptMl::seen(std::string_view text) const {
   return result;
 }
 
-std::vector<std::string> OptMl::command(const std::vector<std::string>& arguments,
-                                        bool without_network) const {
+Result<std::vector<std::string>> OptMl::command(const std::vector<std::string>& arguments,
+                                                bool cut_off) const {
   std::vector<std::string> result;
-  if (mounted_) result = mounting(root_, without_network);
+  if (mounted_) {
+    result = mounting(root_, shown_, own_processes_, cut_off);
+  } else if (cut_off) {
+    MR_TRY(prefix, without_network());
+    result = std::move(prefix);
+  }
   for (const std::string& argument : arguments) result.push_back(seen(argument));
   return result;
+}
+
+bool OptMl::show(const fs::path& from, const fs::path& to) {
+  if (mounted_) shown_.push_back({from, to});
+  return mounted_;
 }
 
 Status OptMl::write_config(std::string_view name, const Json& document) const {
   return replace_file(root_ / "input/config" / std::string(name), to_payload(document).text());
 }
 
-Status OptMl::bring(const ObjectStore& objects, std::string_view uri, const fs::path& directory,
-                    bool linked) const {
+Status OptMl::bring(const ObjectStore& objects, std::string_view uri, const fs::path& directory, bool linked,
+                    Share share) const {
   MR_TRY(parsed, parse_s3_uri(uri));
   MR_TRY(list, objects.list(uri, true));
-  for (const ObjectInfo& object : list) {
+  for (std::size_t i = share.part; i < list.size(); i += share.parts) {
+    const ObjectInfo& object = list[i];
     MR_TRY(source, objects.path_of("s3://" + parsed.bucket + "/" + object.key));
     const fs::path target = directory / relative_key(object.key, parsed.key);
     MR_DO(make_directory(target.parent_path()));

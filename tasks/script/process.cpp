@@ -8,15 +8,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <optional>
+#include <sstream>
 
 namespace millrace::tasks {
 namespace {
 
 using Steady = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kLookEvery{500};  // at what a group uses
 
 struct Descriptor {
   int value = -1;
@@ -40,13 +47,6 @@ struct SpawnSettings {
     ::posix_spawnattr_destroy(&attributes);
   }
 };
-
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
 
 // posix_spawn can't set limits, so a shell does and gives way to the program. setpriv (util-linux) asks the
 // kernel to end the program if this process dies without having had time to.
@@ -83,7 +83,7 @@ Result<pid_t> spawn(const ProcessSpec& spec, int output) {
   ::posix_spawnattr_setflags(&settings.attributes,
                              POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   const std::vector<std::string> arguments = wrapped(spec);
-  const std::vector<char*> argv = pointers(arguments), envp = pointers(spec.environment);
+  const std::vector<char*> argv = c_strings(arguments), envp = c_strings(spec.environment);
   pid_t pid = 0;
   const int error =
       ::posix_spawnp(&pid, argv[0], &settings.actions, &settings.attributes, argv.data(), envp.data());
@@ -137,6 +137,60 @@ bool has_ended(pid_t pid) {
          info.si_pid == pid;
 }
 
+// The processes of a group, and what they hold of the memory. Looking costs a few milliseconds.
+struct GroupUse {
+  std::vector<std::string> processes;  // their numbers
+  std::int64_t resident_bytes = 0;     // what they share counts for each
+};
+
+GroupUse look_at_group(pid_t group) {
+  GroupUse use;
+  const std::int64_t page = ::sysconf(_SC_PAGESIZE);
+  std::error_code code;
+  for (std::filesystem::directory_iterator walk("/proc", code); !code && walk != std::filesystem::end(walk);
+       walk.increment(code)) {
+    const std::string name = walk->path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream file("/proc/" + name + "/stat");
+    std::string line;
+    if (!std::getline(file, line)) continue;
+    // pid (name, which may hold anything) state ppid pgrp …; rss is the 24th of all
+    const std::size_t behind = line.rfind(')');
+    if (behind == std::string::npos) continue;
+    std::istringstream fields(line.substr(behind + 1));
+    std::string field;
+    long long value = 0;
+    fields >> field >> value >> value;
+    if (value != group || field == "Z") continue;
+    use.processes.push_back(name);
+    for (int i = 6; i <= 24 && fields >> value; ++i) {
+    }
+    use.resident_bytes += value * page;
+  }
+  return use;
+}
+
+// What is shared counted once. Costs more; of processes that can't be asked (they have just ended) nothing.
+std::int64_t proportional_bytes(const GroupUse& use) {
+  std::int64_t kilobytes = 0;
+  for (const std::string& process : use.processes) {
+    std::ifstream file("/proc/" + process + "/smaps_rollup");
+    for (std::string line; std::getline(file, line);)
+      if (line.rfind("Pss:", 0) == 0) kilobytes += std::atoll(line.c_str() + 4);
+  }
+  return kilobytes * 1024;
+}
+
+// Empty: within its limits.
+std::string beyond_limits(const ProcessSpec& spec, const GroupUse& use) {
+  const auto memory_max = static_cast<std::int64_t>(spec.memory_bytes_max);
+  if (spec.processes_max > 0 && use.processes.size() > static_cast<std::size_t>(spec.processes_max))
+    return "more than " + std::to_string(spec.processes_max) + " processes";
+  if (memory_max > 0 && use.resident_bytes > memory_max && proportional_bytes(use) > memory_max)
+    return "more than " + std::to_string(spec.memory_bytes_max / 1'000'000) + " MB of memory together";
+  return {};
+}
+
 ProcessEnd reap(pid_t pid) {
   int status = 0;
   rusage usage{};
@@ -155,6 +209,13 @@ ProcessEnd reap(pid_t pid) {
 
 }  // namespace
 
+std::vector<char*> c_strings(const std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (const std::string& text : texts) result.push_back(const_cast<char*>(text.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
 Result<ProcessEnd> run_process(const ProcessSpec& spec, const ProcessWatch& watch) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
@@ -165,11 +226,22 @@ Result<ProcessEnd> run_process(const ProcessSpec& spec, const ProcessWatch& watc
   Lines lines(spec.line_bytes_max, watch.line);
   std::optional<Steady::time_point> stop_at;
   bool killed = false, open = true;
+  const bool limited = spec.processes_max > 0 || spec.memory_bytes_max > 0;
+  auto looked = Steady::now();
+  std::string limit;
+  std::int64_t resident_peak = 0;
   while (!has_ended(pid)) {
     if (open)
       open = read_some(reader.value, Millis(100), lines);
     else
       ::poll(nullptr, 0, 20);
+    if (limited && limit.empty() && Steady::now() - looked >= kLookEvery) {
+      looked = Steady::now();
+      const GroupUse use = look_at_group(pid);
+      resident_peak = std::max(resident_peak, use.resident_bytes);
+      limit = beyond_limits(spec, use);
+      if (!limit.empty()) ::kill(-pid, SIGKILL);
+    }
     if (!watch.cancelled || !watch.cancelled()) continue;
     if (!stop_at) {
       stop_at = Steady::now();
@@ -187,6 +259,8 @@ Result<ProcessEnd> run_process(const ProcessSpec& spec, const ProcessWatch& watc
   lines.flush_rest();
   ProcessEnd end = reap(pid);
   end.stopped = stop_at.has_value();
+  end.limit = std::move(limit);
+  end.memory_peak_bytes = std::max(end.memory_peak_bytes, resident_peak);
   return end;
 }
 

@@ -3,6 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "tasks/arguments.h"
+#include "tasks/artifacts/archive.h"
+#include "tasks/artifacts/files.h"
+#include "tasks/script/hosts.h"
 #include "tasks/script/run_script.h"
 #include "tasks/script/train_script.h"
 
@@ -13,6 +16,7 @@ namespace fs = std::filesystem;
 
 struct Place {
   std::string name, uri, local;
+  bool sharded = false;  // every host has its part of the objects
 };
 
 Result<std::vector<Place>> input_places(const Arguments& arguments) {
@@ -28,7 +32,8 @@ Result<std::vector<Place>> input_places(const Arguments& arguments) {
     MR_DO(s3_input.one_of("S3DataType", type, "S3Prefix"));
     MR_TRY(compression, s3_input.text_or("S3CompressionType", "None"));
     MR_DO(s3_input.one_of("S3CompressionType", compression, "None"));
-    places.push_back({name, uri, local});
+    MR_TRY(halves, share_of(s3_input, 0, 2));
+    places.push_back({name, uri, local, halves.parts > 1});
   }
   return places;
 }
@@ -46,6 +51,12 @@ Result<std::vector<Place>> output_places(const Arguments& arguments) {
     places.push_back({name, uri, local});
   }
   return places;
+}
+
+Result<HostPlan> processing_hosts(const Arguments& arguments) {
+  MR_TRY(resources, arguments.object_or_empty("ProcessingResources"));
+  MR_TRY(cluster, resources.object_or_empty("ClusterConfig"));
+  return read_hosts(cluster);
 }
 
 Result<ScriptRun> processing_run(const Arguments& arguments, const std::string& job) {
@@ -92,36 +103,101 @@ Status check_script_processing(const Json& request) {
       if (place.local.rfind("/opt/ml/", 0) != 0)
         return invalid(place.name + ": LocalPath \"" + place.local + "\" is not below /opt/ml");
   MR_DO(processing_run(arguments, ""));
+  MR_DO(processing_hosts(arguments));
   return {};
 }
+
+namespace {
+
+// The configuration of a container, where SageMaker has it, and where a training job's would be.
+Status write_processing_config(const OptMl& opt_ml, const Json& request, const Json& resources) {
+  MR_DO(opt_ml.write_config("processingjobconfig.json", request));
+  MR_DO(opt_ml.write_config("resourceconfig.json", resources));
+  MR_TRY(directory, opt_ml.real("/opt/ml/config"));
+  MR_DO(replace_file(directory / "processingjobconfig.json", to_payload(request).text()));
+  return replace_file(directory / "resourceconfig.json", to_payload(resources).text());
+}
+
+// Where requirements.txt may be: the SDK's FrameworkProcessor brings the code as sourcedir.tar.gz, which its
+// runproc.sh unpacks (and finds everything installed); else the directory of the first argument that is a
+// file below /opt/ml; empty when none is.
+Result<fs::path> find_code(const ScriptRun& run, const OptMl& opt_ml, const std::vector<Place>& inputs) {
+  std::error_code code;
+  for (const Place& input : inputs) {
+    MR_TRY(directory, opt_ml.real(input.local));
+    const fs::path packed = directory / "sourcedir.tar.gz";
+    if (!fs::is_regular_file(packed, code)) continue;
+    MR_TRY(unpacked, opt_ml.real("/opt/ml/tmp/sourcedir"));
+    fs::create_directories(unpacked, code);
+    const Status extracted = extract_archive(packed, unpacked);
+    if (!extracted)
+      return invalid(input.name + ": sourcedir.tar.gz can't be unpacked: " + extracted.error().message);
+    return unpacked;
+  }
+  for (const std::string& argument : run.arguments) {
+    const auto file = opt_ml.real(argument);
+    if (file && fs::is_regular_file(*file, code)) return file->parent_path();
+  }
+  return fs::path();
+}
+
+Result<Host> make_host(const ScriptRun& run, const HostPlan& plan, std::size_t at, OptMl opt_ml,
+                       const Json& request, JobContext& context) {
+  const Arguments arguments(request);
+  MR_TRY(inputs, input_places(arguments));
+  MR_TRY(outputs, output_places(arguments));
+  MR_TRY(metrics, OutputMetrics::compile(Json::array()));
+  for (const Place& input : inputs) {
+    MR_TRY(directory, directory_of(input, opt_ml));
+    const OptMl::Share share = input.sharded ? OptMl::Share{at, plan.count()} : OptMl::Share{};
+    MR_DO(opt_ml.bring(context.objects(), input.uri, directory, false, share));
+    if (context.cancelled()) return fail(ErrorCode::Cancelled, "stopped while bringing the data");
+  }
+  for (const Place& output : outputs) MR_DO(directory_of(output, opt_ml));
+  MR_DO(write_processing_config(opt_ml, request, resource_config(plan, at)));
+  ScriptRun own = run;
+  add_host_variables(plan, at, own.environment);
+  return Host{plan.names[at], std::move(opt_ml), std::move(own), std::move(metrics)};
+}
+
+}  // namespace
 
 Result<Json> run_script_processing(const Json& request, JobContext& context) {
   const Arguments arguments(request);
   MR_TRY(inputs, input_places(arguments));
   MR_TRY(outputs, output_places(arguments));
   MR_TRY(run, processing_run(arguments, context.name()));
-  MR_TRY(metrics, OutputMetrics::compile(Json::array()));
-  MR_TRY(opt_ml, OptMl::make(context.scratch()));
+  MR_TRY(plan, processing_hosts(arguments));
+  const HostsFolder folder{context.scratch()};
+  MR_TRY(opt_mls, make_opt_mls(plan, context.scratch()));
   Progress progress;
   progress.phase = "Downloading";
   context.progress(progress);
-  for (const Place& input : inputs) {
-    MR_TRY(directory, directory_of(input, opt_ml));
-    MR_DO(opt_ml.bring(context.objects(), input.uri, directory, false));
-    if (context.cancelled()) return fail(ErrorCode::Cancelled, "stopped while bringing the data");
+  std::vector<Host> hosts;
+  for (std::size_t i = 0; i < plan.count(); ++i) {
+    MR_TRY(host, make_host(run, plan, i, std::move(opt_mls[i]), request, context));
+    hosts.push_back(std::move(host));
   }
-  for (const Place& output : outputs) MR_DO(directory_of(output, opt_ml));
-  MR_DO(opt_ml.write_config("processingjobconfig.json", request));
-  MR_DO(run_script(run, opt_ml, metrics, context));
+  std::optional<PreparedEnvironment> packages;
+  MR_TRY(code, find_code(run, hosts.front().opt_ml, inputs));
+  if (!code.empty()) {
+    MR_TRY(prepared, prepare_environment(code, run, "Preparing", context));
+    packages = std::move(prepared);
+    if (packages) use_environment(hosts, *packages);
+  }
+  MR_DO(run_hosts(hosts, {}, context));
   progress.phase = "Uploading";
   context.progress(progress);
   for (const Place& output : outputs) {
-    MR_TRY(directory, opt_ml.real(output.local));
-    MR_DO(opt_ml.take(context.objects(), directory, output.uri));
+    MR_TRY(left, gather(hosts, output.local, context));
+    MR_DO(take_gathered(left, hosts, output.local, output.uri, context));
   }
   Json fields = Json::object();
-  const std::string message = opt_ml.note("/opt/ml/output/message");
-  if (!message.empty()) fields["ExitMessage"] = message;
+  for (const Host& host : hosts) {
+    const std::string message = host.opt_ml.note("/opt/ml/output/message");
+    if (message.empty() || fields.contains("ExitMessage")) continue;
+    fields["ExitMessage"] = message;
+  }
   return fields;
 }
 

@@ -186,14 +186,18 @@ Result<Json> describe_step(const EntityKind& kind, const StepPlan& plan, const S
   return step;
 }
 
-Result<Json> describe_outputs(const StepPlan& plan, std::int64_t begun_ms, const StepTools& tools,
+Result<Json> describe_outputs(const StepPlan& plan, const StepBegin& begin, const StepTools& tools,
                               bool& whole) {
   Json outputs = Json::array();
   whole = true;
   for (const StepPlace& place : plan.outputs) {
-    // In another store nobody knows which of the objects are this job's.
     if (tools.objects.elsewhere(place.source.uri)) {
-      whole = false;
+      const auto sent = tools.objects.sent().since(begin.sent.value_or(0), place.source.uri);
+      whole = whole && begin.sent && sent && sent->size() <= kOutputFilesKept;
+      std::vector<Content> contents;
+      for (const SentObject& object : sent ? *sent : std::vector<SentObject>())
+        contents.push_back({name_inside(place, object.uri), object.uri, {object.sha256, object.bytes}});
+      if (sent) outputs.push_back(place_document(place, contents, kOutputFilesKept));
       continue;
     }
     auto listed = uris_of_place(place, tools.objects);
@@ -210,13 +214,34 @@ Result<Json> describe_outputs(const StepPlan& plan, std::int64_t begun_ms, const
       const auto written = fs::last_write_time(*path, error);
       const auto wall = fs::file_time_type::clock::to_sys(written);
       constexpr std::int64_t kTick = 20;
-      return error || std::chrono::floor<Millis>(wall).time_since_epoch().count() < begun_ms - kTick;
+      return error || std::chrono::floor<Millis>(wall).time_since_epoch().count() < begin.time_ms - kTick;
     });
     MR_TRY(contents, contents_of(place, uris, tools));
     whole = whole && contents.size() <= kOutputFilesKept;
     outputs.push_back(place_document(place, contents, kOutputFilesKept));
   }
   return outputs;
+}
+
+Json contents_now(const std::vector<std::string>& uris, const StepTools& tools) {
+  Json out = Json::object();
+  for (const std::string& uri : uris) {
+    StepPlace place;
+    place.source.uri = uri;
+    if (!parse_s3_uri(uri) || tools.objects.elsewhere(uri)) continue;
+    const auto listed = tools.objects.list(uri, true);
+    if (!listed || listed->size() > kInputFilesKept) continue;
+    std::uint64_t bytes = 0;
+    for (const ObjectInfo& info : *listed) bytes += info.bytes;
+    if (bytes > kContentsBytesMax) continue;
+    const auto files = uris_of_place(place, tools.objects);
+    const auto contents =
+        files ? contents_of(place, *files, tools) : Result<std::vector<Content>>(fail(files.error()));
+    if (!contents) continue;
+    const Json document = place_document(place, *contents, kInputFilesKept);
+    out[uri] = {{"Sha256", document["Sha256"]}, {"Files", document.value("Files", Json::array())}};
+  }
+  return out;
 }
 
 std::string hash_now(const std::string& uri, const StepTools& tools) {

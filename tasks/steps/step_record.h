@@ -54,10 +54,23 @@ struct StepTools {
 };
 // The members of a step that are known before the work, with its Key. NotFound when an input is not there.
 Result<Json> describe_step(const EntityKind& kind, const StepPlan& plan, const StepTools& tools);
-// Outputs: of what lies in these places that was written since `begun_ms`. `whole` false: more files than
-// kOutputFilesKept, or some in another store.
-Result<Json> describe_outputs(const StepPlan& plan, std::int64_t begun_ms, const StepTools& tools,
+// When a job's work began.
+struct StepBegin {
+  std::int64_t time_ms = 0;
+  // What had been sent to other stores by then (SentObjects::count); nothing: an earlier run of the job may
+  // have sent something, too.
+  std::optional<std::uint64_t> sent;
+};
+// Outputs: of what lies in these places that was written since the beginning; in another store what went
+// through here since then. `whole` false: more files than kOutputFilesKept, or perhaps more in another store.
+Result<Json> describe_outputs(const StepPlan& plan, const StepBegin& begin, const StepTools& tools,
                               bool& whole);
+// What lies now where these URIs point, for the record of an entity that names them (below kNotes/kContents):
+// {uri: {"Sha256", "Files": [{Uri, Sha256, Bytes}]}}. Left out: what is not there, lies in another store, has
+// more than kInputFilesKept files or is larger than kContentsBytesMax.
+inline constexpr const char* kContents = "Contents";
+inline constexpr std::uint64_t kContentsBytesMax = 256 << 20;
+Json contents_now(const std::vector<std::string>& uris, const StepTools& tools);
 // The hash of an output file as it is now; empty when it is not there.
 std::string hash_now(const std::string& uri, const StepTools& tools);
 

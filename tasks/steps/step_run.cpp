@@ -30,14 +30,14 @@ bool same_bytes(const StepPlan& plan, const Json& before, const Json& now) {
 }  // namespace
 
 StepRun::StepRun(const JobKind& kind, const std::string& name, const Json& request, const Json& record,
-                 JobContext& context)
+                 bool first_run, JobContext& context)
     : kind_(kind),
       name_(name),
       request_(request),
       context_(context),
-      begun_ms_(
-          record.value(std::string(kind.entity.kind.substr(0, kind.entity.kind.size() - 3)) + "StartTime",
-                       record.value("CreationTime", std::int64_t{0}))) {}
+      begin_{record.value(std::string(kind.entity.kind.substr(0, kind.entity.kind.size() - 3)) + "StartTime",
+                          record.value("CreationTime", std::int64_t{0})),
+             first_run ? std::optional(context.objects().sent().count()) : std::nullopt} {}
 
 StepTools StepRun::tools() const {
   return {context_.objects(), *context_.call().hashes, [this] { return context_.cancelled(); }};
@@ -103,7 +103,7 @@ void StepRun::describe_results(const Json& fields) {
     return;
   }
   bool whole = false;
-  auto outputs = describe_outputs(*plan_, begun_ms_, tools(), whole);
+  auto outputs = describe_outputs(*plan_, begin_, tools(), whole);
   if (!outputs) return;
   results_ = {{"Fields", Json::array()}};
   for (const auto& [name, value] : fields.items())
@@ -126,7 +126,7 @@ void StepRun::guarded(const std::function<void()>& part) {
 Result<Json> StepRun::run(const std::function<Result<Json>()>& work) {
   const CpuScope scope(&meter_);
   began_ = context_.clock().uptime();
-  context_.used(0, resident_bytes());
+  context_.holds(resident_bytes());
   guarded([this] { describe(); });
   Result<std::optional<Json>> reused = std::optional<Json>();
   guarded([&] { reused = reuse(); });
@@ -137,7 +137,7 @@ Result<Json> StepRun::run(const std::function<Result<Json>()>& work) {
   }
   const Result<Json> result = *reused ? Result<Json>(**reused) : work();
   if (result && source_.empty()) guarded([&] { describe_results(*result); });
-  context_.used(0, resident_bytes());
+  context_.holds(resident_bytes());
   ended_ = context_.clock().uptime();
   return result;
 }

@@ -17,9 +17,9 @@ namespace millrace::tasks {
 
 class StepRun {
  public:
-  // `record`: as it is when the work begins; all are borrowed.
+  // `record`: as it is when the work begins; all are borrowed. `first_run`: no other was interrupted before.
   StepRun(const JobKind& kind, const std::string& name, const Json& request, const Json& record,
-          JobContext& context);
+          bool first_run, JobContext& context);
 
   // The result of the work, or of an equal job's that the cache found.
   Result<Json> run(const std::function<Result<Json>()>& work);
@@ -40,7 +40,7 @@ class StepRun {
   const std::string& name_;
   const Json& request_;
   JobContext& context_;
-  const std::int64_t begun_ms_;  // the job, not this run of it
+  StepBegin begin_;  // the job, not this run of it
   std::optional<StepPlan> plan_;
   Json step_;           // null: what the request names can't be hashed
   Json cache_;          // Policy, Result, Why, Source

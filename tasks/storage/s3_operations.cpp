@@ -33,7 +33,7 @@ tl::unexpected<Failure> s3_failure(TaskCall& call, std::string_view code, int st
 }
 
 // What the store says, in S3's words.
-tl::unexpected<Failure> refused(TaskCall& call, const Error& error) {
+tl::unexpected<Failure> s3_refused(TaskCall& call, const Error& error) {
   switch (error.code) {
     case ErrorCode::NotFound:
       return s3_failure(call, "NoSuchKeyException", 404, "The specified key does not exist.");
@@ -45,9 +45,9 @@ tl::unexpected<Failure> refused(TaskCall& call, const Error& error) {
   }
 }
 
-#define S3_TRY(name, ...)                                          \
-  auto name##_result = (__VA_ARGS__);                              \
-  if (!name##_result) return refused(call, name##_result.error()); \
+#define S3_TRY(name, ...)                                             \
+  auto name##_result = (__VA_ARGS__);                                 \
+  if (!name##_result) return s3_refused(call, name##_result.error()); \
   auto name = std::move(*name##_result)
 
 struct Stored {
@@ -175,8 +175,8 @@ std::optional<tl::unexpected<Failure>> broken_condition(TaskCall& call, const st
     return s3_failure(call, "S3Exception", 501,
                       "A header you provided implies functionality that is not implemented");
   const auto there = call.context.objects().read(uri);
-  if (!there && there.error().code != ErrorCode::NotFound) return refused(call, there.error());
-  if (!there && !match.empty()) return refused(call, there.error());
+  if (!there && there.error().code != ErrorCode::NotFound) return s3_refused(call, there.error());
+  if (!there && !match.empty()) return s3_refused(call, there.error());
   const bool same = there && (match == etag_of(*there) || "\"" + match + "\"" == etag_of(*there));
   if ((there && !none_match.empty()) || (!match.empty() && !same))
     return s3_failure(call, "S3Exception", 412,
@@ -241,7 +241,7 @@ Outcome s3_put_object(TaskCall& call) {
   const std::lock_guard lock(lock_of(uri));
   if (auto broken = broken_condition(call, uri, none_match, match)) return *std::move(broken);
   const auto written = call.context.objects().write(uri, body);
-  if (!written) return refused(call, written.error());
+  if (!written) return s3_refused(call, written.error());
   Json answer;
   answer["ETag"] = etag_of(body);
   answer["ServerSideEncryption"] = "AES256";
@@ -267,7 +267,7 @@ Outcome s3_delete_object(TaskCall& call) {
   S3_TRY(bucket, arguments.text("Bucket"));
   S3_TRY(key, arguments.text("Key"));
   const auto removed = call.context.objects().remove_prefix("s3://" + bucket + "/" + key);
-  if (!removed) return refused(call, removed.error());
+  if (!removed) return s3_refused(call, removed.error());
   return Payload::empty_object();
 }
 
@@ -285,7 +285,7 @@ Outcome s3_copy_object(TaskCall& call) {
   if (!object) return tl::unexpected<Failure>(object.error());
   S3_TRY(body, call.context.objects().read("s3://" + from));
   const auto written = call.context.objects().write("s3://" + bucket + "/" + key, body);
-  if (!written) return refused(call, written.error());
+  if (!written) return s3_refused(call, written.error());
   Json answer;
   answer["CopyObjectResult"] = {{"ETag", etag_of(body)},
                                 {"LastModified", s3_time(call.context.clock().now())}};
@@ -315,7 +315,7 @@ Outcome s3_list_objects(TaskCall& call) {
   const std::string above =
       prefix.substr(0, prefix.rfind('/') == std::string::npos ? 0 : prefix.rfind('/') + 1);
   auto objects = call.context.objects().list("s3://" + bucket + "/" + above, true);
-  if (!objects && objects.error().code != ErrorCode::NotFound) return refused(call, objects.error());
+  if (!objects && objects.error().code != ErrorCode::NotFound) return s3_refused(call, objects.error());
   const Page page =
       page_of(objects.value_or(std::vector<ObjectInfo>()), bucket, prefix, delimiter, *after, max, call);
   Json answer;
@@ -347,7 +347,7 @@ Outcome s3_list_objects_v1(TaskCall& call) {
                       "Argument maxKeys must be an integer between 0 and 2147483647");
   max = std::min(max, kKeysMax);
   auto objects = call.context.objects().list("s3://" + bucket + "/", true);
-  if (!objects && objects.error().code != ErrorCode::NotFound) return refused(call, objects.error());
+  if (!objects && objects.error().code != ErrorCode::NotFound) return s3_refused(call, objects.error());
   const Page page =
       page_of(objects.value_or(std::vector<ObjectInfo>()), bucket, prefix, delimiter, marker, max, call);
   Json answer;

@@ -28,6 +28,12 @@ struct Column {
 struct Table {
   std::vector<Column> columns;  // all of the same length
   std::size_t rows = 0;
+  // Of a table that was read, for messages: the objects behind it, each with its first row; may be empty.
+  struct Part {
+    std::string name;
+    std::size_t first_row = 0;
+  };
+  std::vector<Part> parts = {};
 
   const Column* find(std::string_view name) const;
   Column* find(std::string_view name);

@@ -54,10 +54,6 @@ constexpr HyperParameterRule kBlazingtextRules[] = {
 
 constexpr std::string_view kBlazingtextMetrics[] = {"validation:accuracy", "train:accuracy"};
 
-struct LabelledTexts {
-  std::vector<std::string> texts, labels;
-};
-
 Status take_fasttext_lines(const ObjectChannel::Object& object, LabelledTexts& out) {
   std::string_view rest = object.bytes;
   for (std::size_t number = 1; !rest.empty(); ++number) {
@@ -84,7 +80,7 @@ Status take_fasttext_lines(const ObjectChannel::Object& object, LabelledTexts& o
 }
 
 Status take_csv_rows(const ObjectChannel::Object& object, const std::string& text_column, std::string target,
-                     LabelledTexts& out) {
+                     bool gaps, LabelledTexts& out) {
   CsvOptions options;
   options.header = false;
   MR_TRY(head, parse_csv(first_csv_record(object.bytes), object.name, options));
@@ -108,6 +104,7 @@ Status take_csv_rows(const ObjectChannel::Object& object, const std::string& tex
   for (std::size_t i = 0; i < table.rows; ++i) {
     std::string label = labels.texts[i];
     if (label.starts_with(kLabelPrefix)) label.erase(0, kLabelPrefix.size());
+    if (label.empty() && gaps) continue;
     if (label.empty())
       return invalid(object.name + ": row " + std::to_string(i + 1) + ", column '" + target +
                      "': the label is missing");
@@ -117,7 +114,7 @@ Status take_csv_rows(const ObjectChannel::Object& object, const std::string& tex
 }
 
 Result<LabelledTexts> read_texts_of(const ObjectChannel& channel, const std::string& text_column,
-                                    const std::string& target) {
+                                    const std::string& target, bool gaps) {
   LabelledTexts out;
   for (const ObjectChannel::Object& object : channel.objects) {
     const std::size_t at = object.bytes.find_first_not_of(" \t\r\n");
@@ -127,7 +124,7 @@ Result<LabelledTexts> read_texts_of(const ObjectChannel& channel, const std::str
     if (fasttext)
       MR_DO(take_fasttext_lines(object, out));
     else
-      MR_DO(take_csv_rows(object, text_column, target, out));
+      MR_DO(take_csv_rows(object, text_column, target, gaps, out));
     if (out.texts.size() > kTextsMax)
       return fail(ErrorCode::LimitExceeded,
                   channel.name + ": more than " + std::to_string(kTextsMax) + " texts");
@@ -153,11 +150,15 @@ class TextFit {
 
   Result<Fitted> run() {
     const std::string text_column(read_.text("text_column"));
-    MR_TRY(train, read_texts_of(data_.train, text_column, data_.target));
+    MR_TRY(train, read_texts_of(data_.train, text_column, data_.target, false));
     if (data_.other) {
-      MR_TRY(validation, read_texts_of(*data_.other, text_column, data_.target));
+      MR_TRY(validation, read_texts_of(*data_.other, text_column, data_.target, false));
       validation_ = std::move(validation);
     }
+    return fit(train);
+  }
+
+  Result<Fitted> fit(const LabelledTexts& train) {
     few_ = train.texts.size() < kFewTexts;
     epochs_ = read_.integer_or(
         "epochs",
@@ -414,6 +415,17 @@ std::span<const std::string_view> blazingtext_metrics() {
 }
 const OwnForm& blazingtext_form() {
   return kTextForm;
+}
+
+Result<LabelledTexts> read_labelled_texts(const ObjectChannel& channel, const std::string& text_column,
+                                          const std::string& target, bool gaps) {
+  return read_texts_of(channel, text_column, target, gaps);
+}
+
+Result<Fitted> fit_labelled_texts(const HyperParameters& parameters, const LabelledTexts& train,
+                                  const FitContext& context) {
+  const ObjectChannels none;
+  return TextFit(parameters, none, context).fit(train);
 }
 
 }  // namespace millrace::tasks

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kTextMagic = "MRBT";
 constexpr std::uint8_t kTextVersion = 1;
+constexpr std::size_t kTextsAtOnce = 1024;
 
 // k as a request writes it.
 Result<std::size_t> label_count(const Json& value, const std::string& where) {
@@ -90,30 +91,40 @@ std::vector<double> TextModel::probabilities(std::string_view text) const {
   return scores;
 }
 
+Result<std::vector<std::vector<double>>> TextModel::shares(std::span<const std::string> texts) const {
+  std::vector<std::vector<double>> out;
+  for (const std::string& text : texts) out.push_back(probabilities(text));
+  return out;
+}
+
 // The k likeliest labels; of equal ones the first by name.
-Json TextModel::classify(std::string_view text, std::size_t k) const {
-  const std::vector<double> shares = probabilities(text);
+Json TextClassifier::likeliest(const std::vector<double>& shares, std::size_t k) const {
   std::vector<std::size_t> order(shares.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, std::greater(), [&](std::size_t c) { return shares[c]; });
   order.resize(std::min(k, order.size()));
   Json out = {{"label", Json::array()}, {"prob", Json::array()}};
   for (const std::size_t c : order) {
-    out["label"].push_back(std::string(kLabelPrefix) + labels_[c]);
+    out["label"].push_back(std::string(label_prefix()) + labels()[c]);
     out["prob"].push_back(shares[c]);
   }
   return out;
 }
 
-Result<OwnAnswer> TextModel::answer_texts(const std::vector<std::string>& texts, std::size_t k,
-                                          std::string_view types, const OwnRequest& request) const {
+Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& texts, std::size_t k,
+                                               std::string_view types, const OwnRequest& request) const {
   MR_TRY(type, choose_answer_type(request.accept, types));
   Json list = Json::array();
   std::string lines;
+  std::vector<std::vector<double>> block;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (i % 1024 == 0 && request.cancelled && request.cancelled())
-      return fail(ErrorCode::Cancelled, "stopped");
-    Json classified = classify(texts[i], k);
+    const std::size_t at = i % kTextsAtOnce;
+    if (at == 0) {
+      if (request.cancelled && request.cancelled()) return fail(ErrorCode::Cancelled, "stopped");
+      MR_TRY(answered, shares(std::span(texts).subspan(i, std::min(kTextsAtOnce, texts.size() - i))));
+      block = std::move(answered);
+    }
+    Json classified = likeliest(block[at], k);
     if (type == "application/json") {
       list.push_back(std::move(classified));
     } else if (type == "application/jsonlines") {
@@ -131,7 +142,7 @@ Result<OwnAnswer> TextModel::answer_texts(const std::vector<std::string>& texts,
   return OwnAnswer{type == "application/json" ? list.dump() : lines, type};
 }
 
-Result<OwnAnswer> TextModel::answer_json(const OwnRequest& request) const {
+Result<OwnAnswer> TextClassifier::answer_json(const OwnRequest& request) const {
   const Json body = Json::parse(request.body, nullptr, false);
   const char* remedy = "write {\"instances\": [\"a text\", …], \"configuration\": {\"k\": 1}}";
   if (!body.is_object()) return invalid("the body is not a JSON object", remedy);
@@ -152,7 +163,7 @@ Result<OwnAnswer> TextModel::answer_json(const OwnRequest& request) const {
   return answer_texts(texts, k, "application/json|application/jsonlines|text/csv", request);
 }
 
-Result<OwnAnswer> TextModel::answer_lines(const OwnRequest& request) const {
+Result<OwnAnswer> TextClassifier::answer_lines(const OwnRequest& request) const {
   std::vector<std::string> texts;
   std::size_t k = 0, number = 0;
   for (const std::string& line : lines_of(request.body)) {
@@ -169,7 +180,7 @@ Result<OwnAnswer> TextModel::answer_lines(const OwnRequest& request) const {
   return answer_texts(texts, k, "application/jsonlines|application/json|text/csv", request);
 }
 
-Result<OwnAnswer> TextModel::answer(const OwnRequest& request) const {
+Result<OwnAnswer> TextClassifier::answer(const OwnRequest& request) const {
   const std::string type = media_type(request.content_type);
   if (type == "application/json") return answer_json(request);
   if (type == "application/jsonlines") return answer_lines(request);
@@ -178,7 +189,7 @@ Result<OwnAnswer> TextModel::answer(const OwnRequest& request) const {
   if (type != "text/csv")
     return invalid("ContentType \"" + std::string(request.content_type) + "\" is not supported",
                    "use application/json, application/jsonlines, text/csv or text/plain");
-  MR_TRY(texts, texts_of_csv(request.body, text_column_));
+  MR_TRY(texts, texts_of_csv(request.body, column()));
   return answer_texts(texts, 1, kTypes, request);
 }
 

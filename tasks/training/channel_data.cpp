@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <optional>
 #include <set>
-#include <sstream>
 
 #include "base/encoding.h"
 #include "tasks/artifacts/channel_source.h"
 #include "tasks/table/record_lines.h"
+#include "tasks/training/dataset_checks.h"
 #include "tasks/training/row_stream.h"
 
 namespace millrace::tasks {
@@ -24,43 +23,17 @@ struct FirstLine {
   std::string object;  // whose it is
 };
 
-// The first line that is not empty, without its end; empty: there is none.
-std::string first_line_in(std::istream& text) {
-  std::string line;
-  while (line.empty() && std::getline(text, line)) {
-    if (line.ends_with('\r')) line.pop_back();
-  }
-  return line;
-}
-
-Result<std::string> first_line_of(const ObjectStore& objects, const ChannelSource& source,
-                                  const std::string& uri) {
-  if (source.compression != ChannelSource::Compression::None) {
-    MR_TRY(text, channel_text(objects, source, uri));
-    std::istringstream in(std::move(text));
-    return first_line_in(in);
-  }
-  MR_TRY(path, objects.path_of(uri));
-  std::ifstream file(path, std::ios::binary);
-  return first_line_in(file);
-}
-
 Result<FirstLine> read_first_line(const ObjectStore& objects, const TrainingChannel& channel) {
   MR_TRY(uris, channel_objects(objects, channel.source));
   const std::string& name = uris.front();
-  MR_TRY(line, first_line_of(objects, channel.source, name));
+  MR_TRY(line, channel_first_line(objects, channel.source, name));
   FirstLine first;
   if (line.empty()) return invalid(channel.name + ": " + name + " holds no rows");
   first.text = line, first.object = name;
-  CsvOptions options;
-  options.header = false;
-  MR_TRY(cells, parse_csv(line, name, options));
-  first.cells = cells.columns.size();
-  const bool has_number = std::ranges::any_of(cells.columns, [](const Column& column) {
-    return column.type == Column::Type::Number && !column.numbers.empty() && !std::isnan(column.numbers[0]);
-  });
+  MR_TRY(looks, look_at_line(line, name));
+  first.cells = looks.cells;
   first.header = channel.header == TrainingChannel::Header::Unknown
-                     ? !has_number
+                     ? looks.header
                      : channel.header == TrainingChannel::Header::Present;
   return first;
 }
@@ -138,12 +111,14 @@ Result<std::vector<double>> number_column(const TrainingChannel& channel, const 
   while (row + 1 < column.texts.size() && column.missing[row]) ++row;
   return invalid(channel.name + ": column '" + column.name + "' (" + std::string(role) + ") holds text: '" +
                      (column.texts.empty() ? "" : column.texts[row].substr(0, 60)) + "' in row " +
-                     std::to_string(row),
+                     std::to_string(row + 1),
                  kRemedy);
 }
 
+// `data` has the places of the rows.
 Result<std::vector<double>> target_column(const TrainingChannel& channel, const Column& column,
-                                          const ChannelData* like, std::vector<std::string>& classes) {
+                                          const Dataset& data, const ChannelData* like,
+                                          std::vector<std::string>& classes) {
   const bool texts = column.type == Column::Type::Text;
   const bool compared = like != nullptr && !like->data.y.empty();
   if (compared && texts != !like->classes.empty()) {
@@ -154,7 +129,7 @@ Result<std::vector<double>> target_column(const TrainingChannel& channel, const 
   std::set<std::string> distinct;
   for (std::size_t i = 0; i < column.texts.size(); ++i) {
     if (column.missing[i])
-      return invalid(channel.name + ": row " + std::to_string(i) + ": target '" + column.name +
+      return invalid(channel.name + ": " + row_place(data, i) + ": target '" + column.name +
                          "' is missing or not finite",
                      "drop rows without a target");
     if (!compared) distinct.insert(column.texts[i]);
@@ -168,7 +143,7 @@ Result<std::vector<double>> target_column(const TrainingChannel& channel, const 
   for (std::size_t i = 0; i < column.texts.size(); ++i) {
     const auto found = std::ranges::lower_bound(classes, column.texts[i]);
     if (found == classes.end() || *found != column.texts[i]) {
-      return invalid(channel.name + ": row " + std::to_string(i) + ": class '" + column.texts[i] +
+      return invalid(channel.name + ": " + row_place(data, i) + ": class '" + column.texts[i] +
                      "' is not in the train channel");
     }
     y.push_back(static_cast<double>(found - classes.begin()));
@@ -176,9 +151,43 @@ Result<std::vector<double>> target_column(const TrainingChannel& channel, const 
   return y;
 }
 
+// What a form says in its own way: labels that nobody asked for, and values that are not there.
+Status fit_to_algorithm(const TrainingSpec& spec, const TrainingChannel& channel, Table& table) {
+  using Format = ChannelSource::Format;
+  if (channel.source.format == Format::RecordIo) {
+    const bool labels = !table.columns.empty() && table.columns[0].name == "target";
+    if (!labels && spec.has_target(channel))
+      return invalid(channel.name + ": its records have no label",
+                     std::string(spec.kind->name) + " learns from labelled rows");
+    if (labels && !spec.has_target(channel)) table.columns.erase(table.columns.begin());
+  }
+  if (channel.source.format == Format::Libsvm && !spec.kind->needs.missing) {
+    for (Column& column : table.columns)
+      for (double& value : column.numbers) value = std::isnan(value) ? 0.0 : value;
+  }
+  return {};
+}
+
+// Of a table of one column: what its cells are separated by instead, where it looks so.
+Status check_separator(const TrainingChannel& channel, const Table& table) {
+  if (channel.source.format != ChannelSource::Format::Csv || table.columns.size() != 1) return {};
+  const Column& only = table.columns[0];
+  const std::string cell = only.name + (only.texts.empty() ? "" : only.texts[0]);
+  for (const auto& [separator, word] :
+       {std::pair(';', "';'"), std::pair('\t', "tabs"), std::pair('|', "'|'")}) {
+    if (cell.find(separator) == std::string::npos) continue;
+    return invalid(channel.name + ": " + (table.parts.empty() ? channel.uri : table.parts[0].name) +
+                       " has one column, whose cells hold " + word,
+                   "cells of CSV are separated by commas");
+  }
+  return {};
+}
+
 Result<Dataset> make_dataset(const TrainingChannel& channel, const Table& table, const Roles& roles,
                              const ChannelData* like) {
   Dataset data;
+  for (const Table::Part& part : table.parts)
+    data.sources.push_back({part.name, static_cast<std::int64_t>(part.first_row)});
   if (like != nullptr) {
     data.feature_names = like->data.feature_names;
   } else {
@@ -224,9 +233,11 @@ Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSp
 static Result<std::optional<ChannelData>> read_numbers(const ObjectStore& objects, const TrainingSpec& spec,
                                                        const TrainingChannel& channel,
                                                        const ChannelData* like,
-                                                       const std::function<bool()>& cancelled) {
+                                                       const std::function<bool()>& cancelled,
+                                                       const RankRows* ranks = nullptr) {
   RowStreamOptions options;
   options.cancelled = cancelled;
+  options.ranks = ranks;
   MR_TRY(stream, open_row_stream(objects, spec, channel, std::move(options)));
   ChannelData result;
   Dataset& data = result.data = stream->head();
@@ -240,11 +251,15 @@ static Result<std::optional<ChannelData>> read_numbers(const ObjectStore& object
     MR_TRY(any, more);
     if (!any) break;
     if (data.X.rows == 0) {
-      const auto rows = static_cast<std::size_t>(stream->rows_expected() * 1.05);
+      const auto rows = ranks ? ranks->count() : static_cast<std::size_t>(stream->rows_expected() * 1.05);
       data.X.values.reserve(rows * block.X.cols);
       if (!no_target) data.y.reserve(rows);
     }
     data.X.cols = block.X.cols, data.X.rows += block.X.rows;
+    for (Dataset::Source& source : block.sources) {
+      if (data.sources.empty() || data.sources.back().first_row != source.first_row)
+        data.sources.push_back(std::move(source));
+    }
     data.X.values.insert(data.X.values.end(), block.X.values.begin(), block.X.values.end());
     if (!no_target) data.y.insert(data.y.end(), block.y.begin(), block.y.end());
     data.weights.insert(data.weights.end(), block.weights.begin(), block.weights.end());
@@ -253,6 +268,15 @@ static Result<std::optional<ChannelData>> read_numbers(const ObjectStore& object
   if (no_target) data.target_name.clear();
   result.sha256 = stream->sha256();
   return std::optional(std::move(result));
+}
+
+Result<std::optional<ChannelData>> read_number_rows(const ObjectStore& objects, const TrainingSpec& spec,
+                                                    const TrainingChannel& channel, const RankRows& rows,
+                                                    const std::function<bool()>& cancelled) {
+  MR_TRY(read, read_numbers(objects, spec, channel, nullptr, cancelled, &rows));
+  if (read && read->data.X.rows != rows.count())
+    return fail(ErrorCode::DataLoss, channel.name + ": the objects changed while they were read");
+  return read;
 }
 
 Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec& spec,
@@ -271,15 +295,17 @@ Result<ChannelData> read_channel(const ObjectStore& objects, const TrainingSpec&
     if (!first.header) options.column_names = names_without_header(spec, channel, first.cells);
   }
   MR_TRY(table, read_channel_table(objects, channel.source, options));
+  MR_DO(fit_to_algorithm(spec, channel, table));
   if (table.rows == 0)
     return invalid(channel.name + ": there are no rows", "the first line was taken as the header");
+  MR_DO(check_separator(channel, table));
   MR_TRY(roles, roles_of(spec, channel, table, options.header));
   ChannelData result;
   MR_TRY(data, make_dataset(channel, table, roles, like));
   result.data = std::move(data);
   if (!roles.target.empty() && spec.kind->needs.target != TargetUse::None) {
     result.data.target_name = roles.target;
-    MR_TRY(y, target_column(channel, *table.find(roles.target), like, result.classes));
+    MR_TRY(y, target_column(channel, *table.find(roles.target), result.data, like, result.classes));
     result.data.y = std::move(y);
   }
   if (!roles.weight.empty()) {

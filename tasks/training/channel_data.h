@@ -7,9 +7,12 @@
 // type says, a first line in which no cell is a number is a header. With an algorithm that needs no target
 // the first column is one only when the content type says label_size=1 (of randomcutforest's channel `test`:
 // unless it says 0) or the job names it, where it is there; it is no feature then. A target of texts is
-// numbered by the sorted classes of the train channel. Features must be numbers. Any thread.
+// numbered by the sorted classes of the train channel. What text/libsvm does not say is missing, or 0 for an
+// algorithm that takes no missing values; labels of RecordIO that an algorithm has no use for are left.
+// Features must be numbers. Any thread.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +36,12 @@ struct ChannelColumns {
 };
 Result<ChannelColumns> read_columns(const ObjectStore& objects, const TrainingSpec& spec,
                                     const TrainingChannel& channel);
+
+// A rank's rows of a channel of numbers; nothing when some cell of them is none. DataLoss when the channel
+// has not as many rows as `rows` says.
+Result<std::optional<ChannelData>> read_number_rows(const ObjectStore& objects, const TrainingSpec& spec,
+                                                    const TrainingChannel& channel, const RankRows& rows,
+                                                    const std::function<bool()>& cancelled);
 
 // The channel's data. `like`: the train channel, for the others, whose columns and classes must be the same.
 // Errors name channel, row and column: InvalidArgument, NotFound, those of reading CSV; Cancelled.

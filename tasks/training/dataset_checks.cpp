@@ -1,14 +1,11 @@
 #include "tasks/training/dataset_checks.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace millrace::tasks {
 
 namespace {
-
-std::string row_name(const Dataset& data, std::size_t i) {
-  return "row " + std::to_string(data.first_row + static_cast<std::int64_t>(i));
-}
 
 std::string column_name(const Dataset& data, std::size_t j) {
   return data.feature_names.empty() ? std::to_string(j) : "'" + data.feature_names[j] + "'";
@@ -45,12 +42,12 @@ Status check_targets(const std::string& at, const Dataset& data) {
   double total = 0;
   for (std::size_t i = 0; i < data.X.rows; ++i) {
     if (!data.y.empty() && !std::isfinite(data.y[i])) {
-      return invalid(at + row_name(data, i) + ": " + target + " is missing or not finite",
+      return invalid(at + row_place(data, i) + ": " + target + " is missing or not finite",
                      "drop rows without a target");
     }
     if (data.weights.empty()) continue;
     if (!std::isfinite(data.weights[i]) || data.weights[i] < 0) {
-      return invalid(at + row_name(data, i) + ": the weight is not a finite number of at least 0");
+      return invalid(at + row_place(data, i) + ": the weight is not a finite number of at least 0");
     }
     total += data.weights[i];
   }
@@ -59,6 +56,14 @@ Status check_targets(const std::string& at, const Dataset& data) {
 }
 
 }  // namespace
+
+std::string row_place(const Dataset& data, std::size_t i) {
+  const std::int64_t row = data.first_row + static_cast<std::int64_t>(i);
+  const auto behind = std::ranges::upper_bound(data.sources, row, {}, &Dataset::Source::first_row);
+  if (behind == data.sources.begin()) return "row " + std::to_string(row + 1);
+  const Dataset::Source& source = *std::prev(behind);
+  return source.name + ": row " + std::to_string(row - source.first_row + 1);
+}
 
 std::string counted(std::size_t n, std::string_view noun) {
   return std::to_string(n) + " " + std::string(noun) + (n == 1 ? "" : "s");
@@ -76,7 +81,7 @@ Status check_dataset(std::string_view channel, const Dataset& data, const DataNe
     const float value = data.X.values[k];
     if (std::isfinite(value) || (std::isnan(value) && needs.missing)) continue;
     const std::string where =
-        at + row_name(data, k / data.X.cols) + ", column " + column_name(data, k % data.X.cols);
+        at + row_place(data, k / data.X.cols) + ", column " + column_name(data, k % data.X.cols);
     if (std::isnan(value)) {
       return invalid(where + ": the value is missing",
                      "fill missing values first, e.g. with an impute step of `prepare`");
@@ -113,7 +118,7 @@ Status check_classes(std::string_view channel, const Dataset& data, std::int64_t
     std::string text = std::to_string(y);
     while (text.ends_with('0')) text.pop_back();
     if (text.ends_with('.')) text.pop_back();
-    return invalid(std::string(channel) + ": " + row_name(data, i) + ": the target is " + text +
+    return invalid(std::string(channel) + ": " + row_place(data, i) + ": the target is " + text +
                        ", expected a class from 0 to " + std::to_string(classes - 1),
                    std::string(remedy));
   }
@@ -136,7 +141,7 @@ Status check_whole_rows(std::string_view algorithm, MatrixView X, std::size_t d)
   MR_DO(check_features(algorithm, X, d));
   for (std::size_t i = 0; i < X.rows * d; ++i) {
     if (std::isfinite(X.data[i])) continue;
-    return invalid("row " + std::to_string(i / d) + ", feature " + std::to_string(i % d) +
+    return invalid("row " + std::to_string(i / d + 1) + ", feature " + std::to_string(i % d) +
                        ": the value is missing or infinite",
                    std::string(algorithm) + " needs every value: fill missing ones first");
   }

@@ -12,9 +12,14 @@ namespace millrace::tasks {
 
 enum class MissingValues { Allowed, Refused };
 
-// InvalidArgument; messages name the channel ("train"), row (from 0) and column: "train: row 3, column 'age':
-// infinity …". Checked: X is (n, d) with n >= 1, d >= 1; y, weights and feature_names fit; y finite; weights
-// finite, >= 0, not all 0; X without infinities, and without NaN when `missing` says so.
+// Where a row of the data is: "s3://shop/train/a.csv: row 3", or "row 3" where it is not known of which
+// object. Rows count from 1, without the header.
+std::string row_place(const Dataset& data, std::size_t i);
+
+// InvalidArgument; messages name the channel ("train"), row and column: "train: s3://shop/train/a.csv: row 3,
+// column 'age': the value is missing". Checked: X is (n, d) with n >= 1, d >= 1; y, weights and feature_names
+// fit; y finite; weights finite, >= 0, not all 0; X without infinities, and without NaN when `missing` says
+// so.
 Status check_dataset(std::string_view channel, const Dataset& data, MissingValues missing);
 // The same by what an algorithm declares: y may also be empty unless a target is required, and weights that
 // it does not take are refused.

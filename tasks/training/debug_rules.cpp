@@ -5,37 +5,24 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/text.h"
 #include "tasks/arguments.h"
+#include "tasks/training/debug_rule_kinds.h"
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/xgboost.h"
 #include "tasks/trees/explain.h"
 
 namespace millrace::tasks {
 
-struct DebugRuleParameter {
-  std::string_view name;
-  double value;  // unless it is given
-};
-
-// What a rule looks at; each of them says what is wrong, or nothing.
-struct DebugRuleKind {
-  std::string_view name;
-  std::vector<DebugRuleParameter> parameters;
-  std::string (*on_metric)(DebugRule& rule, const MetricPoint& point) = nullptr;
-  std::string (*on_data)(const DebugRule& rule, const Dataset& train, std::string_view task) = nullptr;
-  std::string (*on_trees)(const DebugRule& rule, const trees::Ensemble& ensemble) = nullptr;
-  std::string (*on_silence)(const DebugRule& rule, Millis since) = nullptr;
-};
-
 namespace {
 
 constexpr std::string_view kTrainPrefix = "train:", kValidationPrefix = "validation:";
-constexpr std::size_t kRulesMax = 20;  // of a job, as on AWS
+constexpr std::size_t kRulesMax = 20;         // of a job, as on AWS
+constexpr std::int64_t kFirstSteps = 10;      // that rules look at each of
+constexpr std::size_t kNamePatternsMax = 50;  // of a rule
 
 std::string figure(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
+  return rule_figure(value);
 }
 
 bool is_loss(const MetricPoint& point) {
@@ -146,8 +133,8 @@ std::string stalled(const DebugRule& rule, Millis since) {
   return "nothing was reported for " + figure(seconds) + " s";
 }
 
-const std::vector<DebugRuleKind>& rule_kinds() {
-  static const std::vector<DebugRuleKind> kKinds = {
+std::vector<DebugRuleKind> all_rule_kinds() {
+  std::vector<DebugRuleKind> kinds = {
       {.name = "LossNotDecreasing",
        .parameters = {{"num_steps", 10}, {"diff_percent", 0.1}},
        .on_metric = loss_not_decreasing},
@@ -157,23 +144,119 @@ const std::vector<DebugRuleKind>& rule_kinds() {
       {.name = "Overtraining",
        .parameters = {{"patience_train", 5}, {"patience_validation", 10}, {"delta", 0.01}},
        .on_metric = overtraining},
-      {.name = "ExplodingTensor", .parameters = {{"only_nan", 0}}, .on_metric = exploding},
+      {.name = "ExplodingTensor",
+       .parameters = {{"only_nan", 0}},
+       .on_metric = exploding,
+       .on_tensors = exploding_tensor},
       {.name = "ClassImbalance", .parameters = {{"threshold_imbalance", 10}}, .on_data = imbalanced_classes},
       {.name = "TreeDepth", .parameters = {{"depth", 4}}, .on_trees = tree_depth},
       {.name = "FeatureImportanceOverweight",
        .parameters = {{"threshold", 0.8}, {"nfeatures", 3}},
        .on_trees = importance_overweight},
       {.name = "StalledTrainingRule", .parameters = {{"threshold", 1800}}, .on_silence = stalled},
+      {.name = "CreateXgboostReport", .parameters = {}, .report = true},
   };
+  kinds.insert(kinds.end(), tensor_rule_kinds().begin(), tensor_rule_kinds().end());
+  return kinds;
+}
+
+const std::vector<DebugRuleKind>& rule_kinds() {
+  static const std::vector<DebugRuleKind> kKinds = all_rule_kinds();
   return kKinds;
 }
 
 // Parameters that choose tensors or describe actions: read elsewhere, or of no meaning here.
-constexpr std::string_view kOtherParameters[] = {
-    "rule_to_invoke",           "action_json",      "stop_training_on_fire",
-    "training_job_name_prefix", "collection_names", "tensor_regex",
-    "use_losses_collection",    "base_trial",       "mode",
-    "increment_step",           "use_loss_tensor"};
+constexpr std::string_view kOtherParameters[] = {"rule_to_invoke",
+                                                 "action_json",
+                                                 "stop_training_on_fire",
+                                                 "training_job_name_prefix",
+                                                 "collection_names",
+                                                 "tensor_regex",
+                                                 "use_losses_collection",
+                                                 "base_trial",
+                                                 "mode",
+                                                 "increment_step",
+                                                 "use_loss_tensor",
+                                                 "other_trials",
+                                                 "activation_inputs_regex",
+                                                 "labels",
+                                                 "predictions",
+                                                 "labels_collection",
+                                                 "predictions_collection"};
+
+std::vector<std::string> parts_of(std::string_view text, char separator) {
+  std::vector<std::string> out;
+  for (const std::string_view part : split(text, separator))
+    if (const std::string_view name = trimmed(part); !name.empty()) out.emplace_back(name);
+  return out;
+}
+
+// The tensors a rule looks at: those named by collection_names and tensor_regex, else the kind's own.
+Status choose_tensors(const Arguments& configuration, const std::map<std::string, std::string>& parameters,
+                      std::string_view algorithm, DebugRule& rule) {
+  const EstimatorKind* estimator = algorithm.empty() ? nullptr : find_estimator(algorithm);
+  const std::string rule_name(rule.kind->name);
+  const bool metrics_too = rule.kind->on_metric != nullptr;
+  if (!estimator || estimator->collections.empty()) {
+    if (metrics_too) return {};
+    return configuration.wrong(
+        "RuleConfigurationName",
+        rule_name + " looks at tensors, and " +
+            (algorithm.empty() ? "those of a program are not known" : std::string(algorithm) + " shows none"),
+        "algorithms that show tensors are mlp, linear-learner and xgboost");
+  }
+  const std::vector<std::string> shown = parts_of(estimator->collections, '|');
+  const auto given = [&](const char* name) {
+    const auto found = parameters.find(name);
+    return found == parameters.end() ? std::string() : found->second;
+  };
+  rule.collections = parts_of(given("collection_names"), ',');
+  for (const std::string& name : rule.collections) {
+    if (std::ranges::find(shown, name) == shown.end())
+      return configuration.wrong("RuleParameters",
+                                 "collection_names: " + std::string(algorithm) + " shows no '" + name + "'",
+                                 "it shows " + std::string(estimator->collections));
+  }
+  const std::string regex =
+      given("tensor_regex").empty() ? given("activation_inputs_regex") : given("tensor_regex");
+  for (const std::string& pattern : parts_of(regex, ',')) {
+    auto compiled = NamePattern::compile(pattern);
+    if (!compiled) return configuration.wrong("RuleParameters", "tensor_regex: " + compiled.error().message);
+    if (rule.patterns.size() == kNamePatternsMax)
+      return configuration.wrong(
+          "RuleParameters", "tensor_regex has more than " + std::to_string(kNamePatternsMax) + " patterns");
+    rule.patterns.push_back(std::move(*compiled));
+  }
+  const std::vector<std::string> own = parts_of(rule.kind->collections, '|');
+  if (!own.empty()) {  // patterns may choose among them
+    const bool any = std::ranges::any_of(own, [&](const std::string& name) {
+      return name != "losses" && std::ranges::find(shown, name) != shown.end();
+    });
+    if (!any)
+      return configuration.wrong("RuleConfigurationName",
+                                 rule_name + " looks at " + std::string(rule.kind->collections) + ", which " +
+                                     std::string(algorithm) + " does not show",
+                                 "it shows " + std::string(estimator->collections));
+    return {};
+  }
+  const bool all = metrics_too || rule.kind->compares_runs;
+  if (rule.collections.empty() && rule.patterns.empty() && all) rule.collections = shown;
+  if (rule.collections.empty() && rule.patterns.empty())
+    return configuration.wrong("RuleParameters", rule_name + " needs collection_names or tensor_regex",
+                               std::string(algorithm) + " shows " + std::string(estimator->collections));
+  return {};
+}
+
+bool looks_at(const DebugRule& rule, const Tensor& tensor) {
+  const bool named =
+      std::ranges::any_of(rule.patterns, [&](const NamePattern& p) { return p.matches(tensor.name); });
+  if (rule.kind->collections.empty())
+    return named || std::ranges::find(rule.collections, tensor.collection) != rule.collections.end();
+  const std::vector<std::string> own = parts_of(rule.kind->collections, '|');
+  if (std::ranges::find(own, tensor.collection) == own.end()) return false;
+  // A pattern chooses among activations; gradients and losses of PoorWeightInitialization stay.
+  return rule.patterns.empty() || named || tensor.collection == "gradients" || tensor.collection == "losses";
+}
 
 Result<const DebugRuleKind*> debug_kind_of(const Arguments& configuration, const std::string& name) {
   std::vector<std::string_view> names;
@@ -237,6 +320,9 @@ Result<DebugRule> parse_rule(const Arguments& configuration, std::string_view al
   if (kind->on_trees && !trees)
     return configuration.wrong("RuleConfigurationName",
                                std::string(kind->name) + " is for xgboost, random-forest and extra-trees");
+  if (kind->report && algorithm != "xgboost")
+    return configuration.wrong("RuleConfigurationName", std::string(kind->name) + " is for xgboost");
+  if (kind->on_tensors) MR_DO(choose_tensors(configuration, parameters, algorithm, rule));
   for (const DebugRuleParameter& own : kind->parameters) rule.parameters[std::string(own.name)] = own.value;
   for (const auto& [key, text] : parameters) {
     const auto own = rule.parameters.find(key);
@@ -247,19 +333,38 @@ Result<DebugRule> parse_rule(const Arguments& configuration, std::string_view al
     }
     const std::string low = lowered(text);
     const auto number = low == "true" ? 1 : low == "false" ? 0 : parse_real(text);
-    if (!number || *number < 0)
+    const auto& table = kind->parameters;
+    const double least = std::ranges::find(table, key, &DebugRuleParameter::name)->least;
+    if (!number || *number < least)
       return configuration.wrong("RuleParameters",
-                                 key + " is '" + text + "': expected a number of at least 0");
+                                 key + " is '" + text + "': expected a number" +
+                                     (std::isinf(least) ? "" : " of at least " + figure(least)));
     own->second = *number;
   }
+  if (kind->name == "TensorVariance" && std::isnan(rule.parameters["max_threshold"]) &&
+      std::isnan(rule.parameters["min_threshold"]))
+    return configuration.wrong("RuleParameters", "TensorVariance needs max_threshold or min_threshold");
   if (kind->on_metric == loss_not_decreasing)
     rule.parameters["num_steps"] = std::max(1.0, rule.parameters["num_steps"]);
+  if (kind->compares_runs) {
+    const auto other = parameters.find("other_trials");
+    if (other == parameters.end() || trimmed(other->second).empty())
+      return configuration.wrong("RuleParameters", std::string(kind->name) + " needs other_trials",
+                                 "the name of a training job that saved tensors (DebugHookConfig)");
+    rule.other_trial = trimmed(other->second);
+  }
   MR_TRY(stops, stops_training(configuration, parameters));
   rule.stops = stops;
   return rule;
 }
 
 }  // namespace
+
+std::string rule_figure(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
 
 Result<DebugRules> DebugRules::parse(const Json& request, std::string_view algorithm) {
   DebugRules out;
@@ -277,6 +382,30 @@ Result<DebugRules> DebugRules::parse(const Json& request, std::string_view algor
 
 bool DebugRules::watches_time() const {
   return std::ranges::any_of(rules_, [](const DebugRule& rule) { return rule.kind->on_silence != nullptr; });
+}
+
+bool DebugRules::wants_tensors(std::int64_t step, bool begins_round) const {
+  if (step >= kFirstSteps && !begins_round) return false;
+  return std::ranges::any_of(rules_, [](const DebugRule& rule) {
+    return rule.issue.empty() && rule.kind->on_tensors != nullptr &&
+           (!rule.kind->collections.empty() || !rule.collections.empty() || !rule.patterns.empty());
+  });
+}
+
+void DebugRules::look_up_others(OtherTensor look_up) {
+  for (DebugRule& rule : rules_) {
+    if (rule.other_trial.empty()) continue;
+    rule.other_sha256 = [look_up, job = rule.other_trial](const Tensor& tensor, std::int64_t step) {
+      return look_up(job, tensor, step);
+    };
+  }
+}
+
+std::vector<std::string> DebugRules::reports() const {
+  std::vector<std::string> names;
+  for (const DebugRule& rule : rules_)
+    if (rule.kind->report) names.push_back(rule.name);
+  return names;
 }
 
 template <class Look>
@@ -299,6 +428,16 @@ std::vector<std::size_t> DebugRules::on_metric(const MetricPoint& point) {
 std::vector<std::size_t> DebugRules::on_data(const Dataset& train, std::string_view task) {
   return look([&](DebugRule& rule) {
     return rule.kind->on_data ? rule.kind->on_data(rule, train, task) : std::string();
+  });
+}
+
+std::vector<std::size_t> DebugRules::on_tensors(std::int64_t step, std::span<const Tensor> tensors) {
+  return look([&](DebugRule& rule) {
+    if (!rule.kind->on_tensors) return std::string();
+    std::vector<const Tensor*> chosen;
+    for (const Tensor& tensor : tensors)
+      if (looks_at(rule, tensor)) chosen.push_back(&tensor);
+    return rule.kind->on_tensors(rule, step, chosen);
   });
 }
 

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "tasks/numeric/matrix.h"
+#include "tasks/ranks/rank_rows.h"
 #include "tasks/task.h"
 
 namespace millrace::tasks {
@@ -31,7 +32,13 @@ struct Dataset {
   std::vector<double> groups;              // (n,) or empty: the query that a row belongs to, of ranking
   std::vector<std::string> feature_names;  // (d,)
   std::string target_name;
-  std::int64_t first_row = 0;  // of a part: the number of its first row, for messages
+  std::int64_t first_row = 0;  // of a part: its first row, counted from 0 over the channel
+  // For messages: the objects that the rows are of, each with its first row, in order; may be empty.
+  struct Source {
+    std::string name;  // s3://…
+    std::int64_t first_row = 0;
+  };
+  std::vector<Source> sources = {};
 };
 
 struct MetricPoint {
@@ -39,6 +46,8 @@ struct MetricPoint {
   double value = 0;
   std::int64_t round = 0;
 };
+
+struct TensorTap;  // tasks/training/tensors.h
 
 struct FitContext {
   std::uint64_t seed = 0;
@@ -53,8 +62,13 @@ struct FitContext {
   std::int64_t checkpoint_rounds = 0;                      // rounds between checkpoints; 0: none are taken
   std::function<bool()> checkpoint_overdue;                // may be empty; true: after this round, too
   std::function<void(std::string_view bytes)> checkpoint;  // may be empty
-  std::string_view resume_from;  // bytes of a checkpoint of the same job; empty: from the beginning
-  std::string_view start_from;   // bytes of a model to train further; empty: none
+  std::string_view resume_from;        // bytes of a checkpoint of the same job; empty: from the beginning
+  std::string_view start_from;         // bytes of a model to train further; empty: none
+  const TensorTap* tensors = nullptr;  // of algorithms that show them (tensors.h); null: nobody looks
+  // Of algorithms that say so: the fit is one of several that train one model together, each with its part of
+  // the rows (EstimatorKind::ranks). Null: alone. Rank 0 has the validation channel, the checkpoints and the
+  // callbacks; all end with the same model.
+  const RankRows* ranks = nullptr;
 };
 
 // How an answer names the numbers of a row: {"predictions":[{"score":0.91}]}; fields in the order of its
@@ -71,6 +85,9 @@ struct AnswerForm {
   };
   std::string_view list = "predictions";
   std::vector<Field> fields = {{"score", Shape::Either}};
+  // Rows of JSON have a "predicted_label" as well: 1 for a score above a half; of several, the largest one's
+  // place.
+  bool label = false;
 };
 
 class RowStream;     // tasks/training/row_stream.h
@@ -138,6 +155,13 @@ struct DataNeeds {
   bool groups = false;     // may take a column of queries
 };
 
+// What a rank of several has of the channel `train`.
+enum class RankUse {
+  None,  // the algorithm trains in one rank
+  Rows,  // its share of the rows
+  All    // all of them: work is shared out otherwise
+};
+
 // One row of the table in estimators.cpp.
 struct EstimatorKind {
   std::string_view name;  // "xgboost"
@@ -153,11 +177,17 @@ struct EstimatorKind {
   // A model's metrics on the channel `test`, named without it: "msd". Null: there is no such channel.
   Result<std::map<std::string, double>> (*test)(const HyperParameters& parameters, const Model& model,
                                                 const Dataset& data) = nullptr;
-  std::string_view task = {};  // "clustering"; empty: what the hyperparameters say
-  bool streams = false;        // has fit_stream: input mode Pipe
+  std::string_view task = {};         // "clustering"; empty: what the hyperparameters say
+  bool streams = false;               // has fit_stream: input mode Pipe
+  std::string_view collections = {};  // "weights|biases|…" of tensors that a fit shows; empty: none
   // Of an algorithm that reads its channels itself, whose `make` is null; else null.
   const OwnForm* own_form = nullptr;
   std::string_view file = "model.bin";  // the model's name in its archive
+  // With these hyperparameters; null: always one rank.
+  RankUse (*ranks)(const HyperParameters& parameters) = nullptr;
+  RankUse rank_use(const HyperParameters& parameters) const {
+    return ranks == nullptr ? RankUse::None : ranks(parameters);
+  }
 };
 std::span<const EstimatorKind> estimators();
 // By built-in name or by a registry URI of the same algorithm ("…/xgboost:1.7-1"); null when unknown.

@@ -4,14 +4,15 @@
 //
 // Fitted by mini-batches of shuffled rows with Adam (Kingma and Ba 2015), whose rates are bias_lr, linear_lr
 // and factors_lr; only features that a batch has are moved. A gradient is the batch's weighted mean (or its
-// sum times rescale_grad), kept within clip_gradient, plus wd times the parameter.
-// SageMaker takes sparse rows; here rows are CSV, and `categorical_features` (ours) names the columns that
-// hold categories: "all", or names or places from 0, separated by commas. Each of their values in train is a
-// feature of its own; a value that train has not is none. An epoch is a round and reports its running
-// train:rmse or train:binary_classification_cross_entropy. Defaults are SageMaker's and small; scale number
-// columns first. Missing values are refused, weights taken. The answer: score, and of a classifier
-// predicted_label. One thread does the work. Sources: SageMaker developer guide, "Factorization machines
-// hyperparameters"; Rendle, Factorization machines (2010).
+// sum times rescale_grad), kept within clip_gradient, plus wd times the parameter; a regressor's targets are
+// brought to mean 0 and deviation 1 for that (the model is in the units of the data). Over the last half of
+// the epochs the rates fall. SageMaker takes sparse rows; here rows are CSV, and `categorical_features`
+// (ours) names the columns that hold categories: "all", or names or places from 0, separated by commas. Each
+// of their values in train is a feature of its own; a value that train has not is none. An epoch is a round
+// and reports its running train:rmse or train:binary_classification_cross_entropy. Defaults are SageMaker's
+// and small; scale number columns first. Missing values are refused, weights taken. The answer: score, and of
+// a classifier predicted_label. One thread does the work. Sources: SageMaker developer guide, "Factorization
+// machines hyperparameters"; Rendle, Factorization machines (2010).
 
 #include <map>
 #include <memory>

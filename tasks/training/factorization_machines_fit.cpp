@@ -110,6 +110,7 @@ class FmFit {
     const auto fields = [&](FitState& state) {
       state.field(done), state.field(steps_), state.field(model_.bias);
       state.field(model_.linear), state.field(model_.pairs);
+      state.field(target_mean_), state.field(target_scale_);
       for (AdamGroup* group : {&bias_, &linear_, &pairs_})
         state.field(group->mean), state.field(group->square);
     };
@@ -121,6 +122,7 @@ class FmFit {
     for (std::int64_t epoch = 0; resumed && stream == nullptr && epoch < done; ++epoch) shuffle_rows(epoch);
     for (std::int64_t epoch = done; epoch < epochs && !stop; ++epoch) {
       loss_ = 0, weights_ = 0;
+      rate_share_ = rate_share_at(epoch, epochs);
       if (stream == nullptr) {
         shuffle_rows(epoch);
         MR_DO(run_batches(order));
@@ -134,6 +136,7 @@ class FmFit {
       done = epoch + 1;
       if (!stop && done < epochs) keep_checkpoint(context_, kFmAlgorithm, done, fields);
     }
+    to_target_units();
     if (!finite_parameters())
       return invalid("training diverged: a parameter is not finite",
                      "scale the features, or lower linear_lr and factors_lr, or set clip_gradient");
@@ -142,8 +145,38 @@ class FmFit {
   }
 
  private:
+  // The last half of the epochs go ever slower, so that the last mini-batches don't decide.
+  static double rate_share_at(std::int64_t epoch, std::int64_t epochs) {
+    return std::min(1.0, 2 * (1 - static_cast<double>(epoch) / static_cast<double>(epochs)));
+  }
+
+  // A regressor is fitted to targets of mean 0 and deviation 1, or rates that suit one target would suit no
+  // other. Of a stream, the first rows have to tell.
+  void learn_target(const Dataset& data) {
+    double weights = 0, sum = 0, squares = 0;
+    const auto weight = [&](std::size_t i) { return data.weights.empty() ? 1 : data.weights[i]; };
+    for (std::size_t i = 0; i < data.y.size(); ++i) weights += weight(i), sum += weight(i) * data.y[i];
+    if (weights <= 0) return;
+    target_mean_ = sum / weights;
+    for (std::size_t i = 0; i < data.y.size(); ++i)
+      squares += weight(i) * (data.y[i] - target_mean_) * (data.y[i] - target_mean_);
+    const double deviation = std::sqrt(squares / weights);
+    target_scale_ = deviation > 1e-9 * std::abs(target_mean_) ? deviation : 1;
+    if (read_.text("bias_init_method") == "constant")
+      model_.bias = (model_.bias - target_mean_) / target_scale_;
+  }
+
+  void to_target_units() {
+    if (target_scale_ <= 0) return;  // of a classifier
+    model_.bias = model_.bias * target_scale_ + target_mean_;
+    for (double& weight : model_.linear) weight *= target_scale_;
+    const double root = std::sqrt(target_scale_);  // pairs are products of two
+    for (double& factor : model_.pairs) factor *= root;
+  }
+
   void take_rows(const Dataset& data, std::vector<std::uint32_t>& order) {
     data_ = &data;
+    if (!model_.binary && target_scale_ <= 0) learn_target(data);
     rows_.entries.clear(), rows_.begin.assign(1, 0);
     for (std::size_t i = 0; i < data.X.rows; ++i) {
       model_.columns.expand(data.X.values.data() + i * data.X.cols, rows_.entries);
@@ -219,8 +252,9 @@ class FmFit {
   // The loss's derivative by the score; adds the loss.
   double error_of(double score, double y, double weight) {
     if (!model_.binary) {
-      loss_ += weight * (score - y) * (score - y);
-      return score - y;
+      const double error = score - (y - target_mean_) / target_scale_;
+      loss_ += weight * error * error;
+      return error;
     }
     const double margin = y > 0.5 ? score : -score;
     loss_ += weight * (margin > 0 ? std::log1p(std::exp(-margin)) : std::log1p(std::exp(margin)) - margin);
@@ -245,7 +279,8 @@ class FmFit {
       group.gradient[p] = 0;
       group.mean[p] = 0.9 * group.mean[p] + 0.1 * gradient;
       group.square[p] = 0.999 * group.square[p] + 0.001 * gradient * gradient;
-      values[p] -= group.rate * correction_ * group.mean[p] / (std::sqrt(group.square[p]) + eps_);
+      values[p] -=
+          group.rate * rate_share_ * correction_ * group.mean[p] / (std::sqrt(group.square[p]) + eps_);
     }
   }
 
@@ -253,7 +288,7 @@ class FmFit {
     const double mean = loss_ / weights_;
     const MetricPoint point = model_.binary
                                   ? MetricPoint{"train:binary_classification_cross_entropy", mean, epoch}
-                                  : MetricPoint{"train:rmse", std::sqrt(mean), epoch};
+                                  : MetricPoint{"train:rmse", std::sqrt(mean) * target_scale_, epoch};
     fitted.metrics[point.name] = point.value, fitted.rounds = epoch + 1;
     if (context_.metric) context_.metric(point);
     Progress progress;
@@ -278,7 +313,8 @@ class FmFit {
   std::vector<double> sums_;
   std::vector<std::int64_t> touched_at_;  // the step that a feature was last in
   std::vector<std::uint32_t> touched_;    // features of this step, in the order of its rows
-  double clip_ = 0, eps_ = 0, correction_ = 1, loss_ = 0, weights_ = 0;
+  double clip_ = 0, eps_ = 0, correction_ = 1, rate_share_ = 1, loss_ = 0, weights_ = 0;
+  double target_mean_ = 0, target_scale_ = 0;  // of a regressor; 0: not known yet
   std::int64_t steps_ = 0;
 };
 

@@ -51,11 +51,13 @@ class FitState {
 // After so many rounds of `context`, or when the last checkpoint is long ago.
 bool checkpoint_due(const FitContext& context, std::int64_t rounds_done);
 
-// Goes on from context.resume_from: true when there was something. DataLoss.
+// Goes on from context.resume_from, which rank 0 has: true when there was something. DataLoss.
 template <class Fields>
 Result<bool> resume_fit(const FitContext& context, std::string_view algorithm, Fields&& fields) {
-  if (context.resume_from.empty()) return false;
-  MR_TRY(state, FitState::of(algorithm, context.resume_from));
+  std::string bytes(context.resume_from);
+  if (context.ranks != nullptr) MR_DO(context.ranks->collective.broadcast(bytes));
+  if (bytes.empty()) return false;
+  MR_TRY(state, FitState::of(algorithm, bytes));
   fields(state);
   MR_DO(state.read());
   return true;

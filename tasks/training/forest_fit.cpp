@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <thread>
 
@@ -120,7 +121,8 @@ class ForestFit {
         context_(context),
         team_(std::max(1, context.threads)),
         wanted_(read.integer("n_estimators")),
-        oob_wanted_(read.boolean("oob_score")) {
+        root_(context.ranks == nullptr || context.ranks->collective.rank() == 0),
+        oob_wanted_(root_ && read.boolean("oob_score")) {
     parts_.algorithm = algorithm;
     parts_.features = train.X.cols, parts_.classes = forest_classes(read);
     outputs_ = parts_.classes > 2 ? parts_.classes : 1;
@@ -140,14 +142,8 @@ class ForestFit {
     while (done() < wanted_ && !stop) {
       if (context_.cancelled && context_.cancelled())
         return fail(ErrorCode::Cancelled, "training was stopped");
-      const auto group = std::min<std::size_t>(rooms.size(), static_cast<std::size_t>(wanted_ - done()));
-      MR_TRY(grown, grow(grower, rooms, group));
-      for (std::size_t k = 0; k < group && !stop; ++k) {
-        add(std::move(grown[k]), rooms[k].drawn);
-        stop = report();
-        if (!stop && done() < wanted_)
-          keep_checkpoint(context_, parts_.algorithm, done(), [&](FitState& state) { fields(state); });
-      }
+      MR_TRY(went_on, context_.ranks ? ranked_group(grower, rooms) : group_alone(grower, rooms));
+      stop = !went_on;
     }
     Fitted fitted;
     fitted.rounds = done();
@@ -159,6 +155,52 @@ class ForestFit {
 
  private:
   std::int64_t done() const { return static_cast<std::int64_t>(parts_.trees.size()); }
+
+  // The next trees; false: enough.
+  Result<bool> group_alone(const trees::ForestGrower& grower, std::vector<trees::ForestGrower::Room>& rooms) {
+    const auto group = std::min<std::size_t>(rooms.size(), static_cast<std::size_t>(wanted_ - done()));
+    MR_TRY(grown, grow(grower, rooms, done(), group));
+    for (std::size_t k = 0; k < group; ++k) {
+      if (!take(std::move(grown[k]), rooms[k].drawn)) return false;
+    }
+    return true;
+  }
+
+  bool take(trees::ForestTree tree, const std::vector<std::uint16_t>& drawn) {
+    add(std::move(tree), drawn);
+    const bool stop = report();
+    if (!stop && done() < wanted_)
+      keep_checkpoint(context_, parts_.algorithm, done(), [&](FitState& state) { fields(state); });
+    return !stop;
+  }
+
+  // Of ranks: each grows as many as it has threads, all get all of them, and the first judges.
+  Result<bool> ranked_group(const trees::ForestGrower& grower,
+                            std::vector<trees::ForestGrower::Room>& rooms) {
+    Collective& ranks = context_.ranks->collective;
+    const std::int64_t each = static_cast<std::int64_t>(rooms.size());
+    const std::int64_t first = std::min(wanted_, done() + ranks.rank() * each);
+    const auto group = static_cast<std::size_t>(std::min(wanted_ - first, each));
+    MR_TRY(grown, grow(grower, rooms, first, group));
+    MR_TRY(packed, ranks.all_gather(pack_trees(grown)));
+    std::vector<trees::ForestTree> trees;
+    for (const std::string& bytes : packed) {
+      std::vector<trees::ForestTree> some;
+      if (!unpack_trees(bytes, parts_.features, parts_.classes, some))
+        return fail(ErrorCode::Internal, "a rank's trees can't be read");
+      std::ranges::move(some, std::back_inserter(trees));
+    }
+    const std::int64_t before = done();
+    std::int64_t said[] = {0, 0};  // trees that were taken, and whether there are enough
+    std::vector<std::uint16_t> drawn;
+    for (std::size_t k = 0; root_ && k < trees.size() && said[1] == 0; ++k, ++said[0]) {
+      if (oob_wanted_) grower.draw(static_cast<std::uint64_t>(done()), drawn);
+      said[1] = take(trees[k], drawn) ? 0 : 1;
+    }
+    MR_DO(ranks.sum(said));
+    for (std::size_t k = 0; !root_ && done() < before + said[0]; ++k) add(std::move(trees[k]), drawn);
+    return said[1] == 0;
+  }
 
   // Targets that trees learn (numbers with mean 0 and deviation 1), and rows' weights times their classes'.
   void make_targets() {
@@ -216,10 +258,10 @@ class ForestFit {
     sums.trees.assign(data.X.rows, 0);
   }
 
-  // Trees of the next numbers, one for each room.
+  // Trees of the numbers from `first` on, one for each room.
   Result<std::vector<trees::ForestTree>> grow(const trees::ForestGrower& grower,
                                               std::vector<trees::ForestGrower::Room>& rooms,
-                                              std::size_t group) {
+                                              std::int64_t first_tree, std::size_t group) {
     std::vector<trees::ForestTree> grown(group);
     std::atomic<bool> stop{false};
     const auto caller = std::this_thread::get_id();
@@ -227,7 +269,7 @@ class ForestFit {
       if (std::this_thread::get_id() == caller && context_.cancelled && context_.cancelled()) stop = true;
       return stop.load();
     };
-    const auto first = static_cast<std::uint64_t>(done());
+    const auto first = static_cast<std::uint64_t>(first_tree);
     team_.each(group, [&](std::size_t k, int) { grown[k] = grower.grow(first + k, rooms[k], ask); });
     if (stop) return fail(ErrorCode::Cancelled, "training was stopped");
     return grown;
@@ -343,6 +385,7 @@ class ForestFit {
   const FitContext& context_;
   trees::Team team_;
   const std::int64_t wanted_;
+  const bool root_;  // of ranks the first, which judges
   const bool oob_wanted_;
   ForestParts parts_;
   std::size_t outputs_ = 1;

@@ -45,7 +45,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 // 1e6 as "1000000", 0.5 as "0.5"
-std::string number_text(double value) {
+std::string limit_text(double value) {
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
   std::string text(buffer, end);
@@ -73,9 +73,9 @@ std::string expectation(const HyperParameterRule& rule) {
       return "a text";
   }
   if (rule.low < rule.high && rule.high >= kUnlimited && rule.low > -kUnlimited) {
-    text += " of at least " + number_text(rule.low);
+    text += " of at least " + limit_text(rule.low);
   } else if (rule.low < rule.high && rule.low > -kUnlimited) {
-    text += " from " + number_text(rule.low) + " to " + number_text(rule.high);
+    text += " from " + limit_text(rule.low) + " to " + limit_text(rule.high);
   }
   if (!rule.choices.empty()) text += " or " + std::string(rule.choices);
   return text;

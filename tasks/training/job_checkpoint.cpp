@@ -29,8 +29,9 @@ std::string settings_of(const TrainingSpec& spec) {
 
 }  // namespace
 
-JobCheckpoint::JobCheckpoint(const TrainingSpec& spec, std::string_view data, TaskContext& context)
-    : spec_(spec), context_(context), last_(context.clock().uptime()) {
+JobCheckpoint::JobCheckpoint(const TrainingSpec& spec, std::string_view data, TaskContext& context,
+                             Write write)
+    : spec_(spec), context_(context), write_(std::move(write)), last_(context.clock().uptime()) {
   belongs_to_ = digest_hex(Digest::Sha256, settings_of(spec).append(1, '\0').append(data));
 }
 
@@ -45,7 +46,8 @@ Status JobCheckpoint::attach(FitContext& fit) {
   fit.checkpoint_rounds = kCheckpointRounds;
   fit.checkpoint_overdue = [this] { return context_.clock().uptime() - last_ >= kCheckpointMost; };
   fit.checkpoint = [this, name](std::string_view bytes) {
-    if (written_) written_ = context_.objects().write(name, sealed(belongs_to_, bytes));
+    const std::string whole = sealed(belongs_to_, bytes);
+    if (written_) written_ = write_ ? write_(name, whole) : context_.objects().write(name, whole);
     last_ = context_.clock().uptime();
   };
   auto bytes = context_.objects().read(name);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <limits>
 
 #include "base/random.h"
@@ -11,6 +12,7 @@
 #include "tasks/training/hyperparameters.h"
 #include "tasks/training/kmeans.h"
 #include "tasks/training/kmeans_stream.h"
+#include "tasks/training/ranked_values.h"
 #include "tasks/training/row_parts.h"
 
 namespace millrace::tasks {
@@ -30,6 +32,7 @@ struct Assignment {
   std::vector<float> distance;         // (n,), squared
   double loss = 0;                     // weighted sum of them
   std::size_t changed = 0;             // rows that went to another centre than before
+  std::vector<double> sums;            // (k, d + 1): of each centre's rows, and of their weights
 };
 
 // Assigning rows to centres, and centres to the middle of their rows.
@@ -40,27 +43,44 @@ class LloydRows {
         k_(k),
         d_(data.X.cols),
         cancelled_(context.cancelled),
-        parts_(data.X.rows, k * (data.X.cols + 1), context.threads) {
-    for (std::size_t i = 0; i < rows(); ++i) weights_ += weight(i);
-  }
+        ranks_(context.ranks),
+        parts_(data.X.rows, k * (data.X.cols + 1), context.threads, context.ranks) {}
 
-  std::size_t rows() const { return data_.X.rows; }
+  // The sum of weights. Before anything else.
+  Status begin() {
+    return fold_in_order(ranks_, {&weights_, 1}, [&](std::span<double> sum) {
+      for (std::size_t i = 0; i < rows(); ++i) sum[0] += weight(i);
+    });
+  }
+  std::size_t rows() const { return data_.X.rows; }                       // here
+  std::size_t all_rows() const { return ranks_ ? ranks_->all : rows(); }  // of all ranks
+  // A row's number among those of all ranks.
+  std::size_t number(std::size_t i) const {
+    std::size_t found = i;
+    if (ranks_) ranks_->each(i, i + 1, [&](std::size_t, std::size_t, std::size_t at) { found = at; });
+    return found;
+  }
+  Result<Matrix> rows_of(std::span<const std::size_t> numbers) const {
+    return rows_of_numbers(data_.X, numbers, ranks_);
+  }
   double weight(std::size_t i) const { return data_.weights.empty() ? 1 : data_.weights[i]; }
   double weights() const { return weights_; }
   const float* row(std::size_t i) const { return data_.X.values.data() + i * d_; }
 
   Status assign(const Matrix& centres, Assignment& out);
   // The mean of each centre's rows; a centre without any takes the row that is farthest from its own.
-  Result<Matrix> means(const Matrix& centres, const Assignment& assignment);
+  Result<Matrix> means(const Matrix& centres, const Assignment& assignment) const;
   // By how much the loss would grow without each of the centres (the others staying where they are).
   Result<std::vector<double>> needed(const Matrix& centres);
 
  private:
-  void fill_empty(const std::vector<std::size_t>& empty, const Assignment& assignment, Matrix& centres) const;
+  Status fill_empty(const std::vector<std::size_t>& empty, const Assignment& assignment,
+                    Matrix& centres) const;
 
   const Dataset& data_;
   const std::size_t k_, d_;
   const std::function<bool()>& cancelled_;
+  const RankRows* const ranks_;
   RowParts parts_;
   double weights_ = 0;
 };
@@ -69,46 +89,42 @@ Status LloydRows::assign(const Matrix& centres, Assignment& out) {
   const NearestCentre nearest(centres);
   const bool first = out.nearest.empty();
   if (first) out.nearest.resize(rows()), out.distance.resize(rows());
-  std::vector<double> losses(parts_.parts());
+  const std::size_t stride = d_ + 1, size = k_ * stride;
+  std::vector<double> losses(parts_.parts()), sums(parts_.parts() * size);
   std::vector<std::size_t> changes(parts_.parts());
   MR_DO(parts_.each(cancelled_, [&](std::size_t begin, std::size_t count, std::size_t part) {
     std::uint32_t found[RowParts::kBlockRows];
     nearest.find(MatrixView(data_.X).slice(begin, count), found, out.distance.data() + begin);
     for (std::size_t i = 0; i < count; ++i) {
+      const double w = weight(begin + i);
       changes[part] += first || out.nearest[begin + i] != found[i];
       out.nearest[begin + i] = found[i];
-      losses[part] += weight(begin + i) * static_cast<double>(out.distance[begin + i]);
-    }
-  }));
-  out.loss = 0, out.changed = 0;
-  for (std::size_t part = 0; part < losses.size(); ++part)
-    out.loss += losses[part], out.changed += changes[part];
-  return {};
-}
-
-Result<Matrix> LloydRows::means(const Matrix& centres, const Assignment& assignment) {
-  const std::size_t stride = d_ + 1, size = k_ * stride;
-  std::vector<double> sums(parts_.parts() * size);
-  MR_DO(parts_.each(cancelled_, [&](std::size_t begin, std::size_t count, std::size_t part) {
-    for (std::size_t i = begin; i < begin + count; ++i) {
-      double* sum = sums.data() + part * size + assignment.nearest[i] * stride;
-      const double w = weight(i);
-      const float* x = row(i);
+      losses[part] += w * static_cast<double>(out.distance[begin + i]);
+      double* sum = sums.data() + part * size + found[i] * stride;
+      const float* x = row(begin + i);
       for (std::size_t j = 0; j < d_; ++j) sum[j] += w * static_cast<double>(x[j]);
       sum[d_] += w;
     }
   }));
-  for (std::size_t part = 1; part < parts_.parts(); ++part) {
-    for (std::size_t s = 0; s < size; ++s) sums[s] += sums[part * size + s];
-  }
+  MR_DO(parts_.total(losses, 1));
+  MR_DO(parts_.total(sums, size));
+  std::int64_t changed = 0;
+  for (const std::size_t change : changes) changed += static_cast<std::int64_t>(change);
+  if (ranks_) MR_DO(ranks_->collective.sum({&changed, 1}));
+  out.loss = losses[0], out.changed = static_cast<std::size_t>(changed);
+  out.sums = std::move(sums);
+  return {};
+}
+
+Result<Matrix> LloydRows::means(const Matrix& centres, const Assignment& assignment) const {
   Matrix out = centres;
   std::vector<std::size_t> empty;
   for (std::size_t c = 0; c < k_; ++c) {
-    const double* sum = sums.data() + c * stride;
+    const double* sum = assignment.sums.data() + c * (d_ + 1);
     if (sum[d_] <= 0) empty.push_back(c);
     for (std::size_t j = 0; sum[d_] > 0 && j < d_; ++j) out.at(c, j) = static_cast<float>(sum[j] / sum[d_]);
   }
-  if (!empty.empty()) fill_empty(empty, assignment, out);
+  if (!empty.empty()) MR_DO(fill_empty(empty, assignment, out));
   return out;
 }
 
@@ -122,21 +138,45 @@ Result<std::vector<double>> LloydRows::needed(const Matrix& centres) {
     for (std::size_t i = 0; i < count; ++i)
       sums[part * k_ + found[i]] += weight(begin + i) * static_cast<double>(seconds[i] - distances[i]);
   }));
-  for (std::size_t s = k_; s < sums.size(); ++s) sums[s % k_] += sums[s];
-  sums.resize(k_);
+  MR_DO(parts_.total(sums, k_));
   return sums;
 }
 
-void LloydRows::fill_empty(const std::vector<std::size_t>& empty, const Assignment& assignment,
-                           Matrix& centres) const {
-  std::vector<std::uint32_t> order(rows());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
-  const auto farthest = order.begin() + static_cast<std::ptrdiff_t>(std::min(empty.size(), order.size()));
-  std::ranges::partial_sort(order, farthest, std::greater<>(), [&](std::uint32_t i) {
-    return std::pair(weight(i) > 0 ? assignment.distance[i] : 0.0f, ~i);
-  });
-  for (std::size_t e = 0; e < empty.size() && assignment.distance[order[e]] > 0; ++e)
-    std::copy_n(row(order[e]), d_, centres.values.data() + empty[e] * d_);
+// The farthest rows of each rank, of which the farthest are taken; the first of equals.
+Status LloydRows::fill_empty(const std::vector<std::size_t>& empty, const Assignment& assignment,
+                             Matrix& centres) const {
+  struct Far {
+    double distance;
+    std::uint64_t before;  // ~number
+    auto operator<=>(const Far&) const = default;
+  };
+  const auto keep_farthest = [&](std::vector<Far>& rows) {
+    const auto count = static_cast<std::ptrdiff_t>(std::min(empty.size(), rows.size()));
+    std::ranges::partial_sort(rows, rows.begin() + count, std::greater<>());
+    rows.resize(static_cast<std::size_t>(count));
+  };
+  std::vector<Far> far;
+  for (std::size_t i = 0; i < rows(); ++i) {
+    if (weight(i) > 0 && assignment.distance[i] > 0)
+      far.push_back({static_cast<double>(assignment.distance[i]), ~static_cast<std::uint64_t>(number(i))});
+  }
+  keep_farthest(far);
+  if (ranks_) {
+    MR_TRY(all, ranks_->collective.all_gather(bytes_of<Far>(far)));
+    far.clear();
+    for (const std::string& bytes : all) {
+      const std::size_t first = far.size();
+      far.resize(first + bytes.size() / sizeof(Far));
+      std::ranges::copy(bytes, room_of<Far>(std::span(far).subspan(first)).begin());
+    }
+    keep_farthest(far);
+  }
+  std::vector<std::size_t> numbers;
+  for (const Far& row : far) numbers.push_back(static_cast<std::size_t>(~row.before));
+  MR_TRY(found, rows_of(numbers));
+  for (std::size_t e = 0; e < found.rows; ++e)
+    std::copy_n(found.values.data() + e * d_, d_, centres.values.data() + empty[e] * d_);
+  return {};
 }
 
 // Squared distances of rows to a few of them: (rows, candidates) into `out`.
@@ -160,48 +200,43 @@ void distances_to(const Matrix& rows, const std::vector<float>& norms,
 // Chooses first centres. Rows of weight 0 are never chosen while there are others.
 class Starts {
  public:
-  Starts(const Dataset& data, std::size_t k, const std::function<bool()>& cancelled)
-      : data_(data), k_(k), cancelled_(cancelled) {}
+  // `weights`: of all ranks' rows, or empty.
+  Starts(const LloydRows& data, std::vector<double> weights, std::size_t k,
+         const std::function<bool()>& cancelled)
+      : data_(data), weights_(std::move(weights)), k_(k), cancelled_(cancelled) {}
 
   Result<Matrix> choose(bool plus_plus, Random random) const {
     const std::vector<std::size_t> sample = sampled_rows(random);
     if (plus_plus) return greedy(sample, random);
-    return rows_of({sample.begin(), sample.begin() + std::ptrdiff_t(k_)});
+    return data_.rows_of(std::span(sample).first(k_));
   }
 
  private:
   // Distinct rows in random order, those of weight 0 last.
   std::vector<std::size_t> sampled_rows(Random& random) const {
-    const std::size_t n = data_.X.rows, wanted = std::min(n, std::max(kStartRows, 10 * k_));
+    const std::size_t n = data_.all_rows(), wanted = std::min(n, std::max(kStartRows, 10 * k_));
     std::vector<std::size_t> rows(n);
     for (std::size_t i = 0; i < n; ++i) rows[i] = i;
-    if (!data_.weights.empty())
-      std::ranges::stable_partition(rows, [&](std::size_t i) { return data_.weights[i] > 0; });
+    if (!weights_.empty())
+      std::ranges::stable_partition(rows, [&](std::size_t i) { return weights_[i] > 0; });
     const auto weighing = static_cast<std::size_t>(
-        data_.weights.empty() ? static_cast<std::ptrdiff_t>(n)
-                              : std::ranges::count_if(data_.weights, [](double w) { return w > 0; }));
+        weights_.empty() ? static_cast<std::ptrdiff_t>(n)
+                         : std::ranges::count_if(weights_, [](double w) { return w > 0; }));
     for (std::size_t i = 0; i < std::min(wanted, weighing); ++i)
       std::swap(rows[i], rows[i + random.below(weighing - i)]);
     rows.resize(wanted);
     return rows;
   }
 
-  Matrix rows_of(const std::vector<std::size_t>& indices) const {
-    Matrix out(indices.size(), data_.X.cols);
-    for (std::size_t c = 0; c < indices.size(); ++c)
-      std::copy_n(data_.X.values.data() + indices[c] * out.cols, out.cols, out.values.data() + c * out.cols);
-    return out;
-  }
-
   // Each next centre is the best of 2 + log k rows drawn by weight times squared distance to those chosen.
   Result<Matrix> greedy(const std::vector<std::size_t>& sample, Random& random) const {
-    Matrix rows = rows_of(sample);
+    MR_TRY(rows, data_.rows_of(sample));
     move_to_middle(rows);
     const std::size_t m = rows.rows, d = rows.cols;
     std::vector<double> weight(m);
     std::vector<float> norms(m), distances;
     for (std::size_t i = 0; i < m; ++i) {
-      weight[i] = data_.weights.empty() ? 1 : data_.weights[sample[i]];
+      weight[i] = weights_.empty() ? 1 : weights_[sample[i]];
       for (std::size_t j = 0; j < d; ++j) norms[i] += rows.at(i, j) * rows.at(i, j);
     }
     const std::size_t tries =
@@ -227,7 +262,7 @@ class Starts {
       for (std::size_t i = 0; i < m; ++i) closest[i] = std::min(closest[i], distances[i * tries + best]);
     }
     for (std::size_t& i : chosen) i = sample[i];
-    return rows_of(chosen);
+    return data_.rows_of(chosen);
   }
 
   static void move_to_middle(Matrix& rows) {
@@ -259,7 +294,8 @@ class Starts {
     return last;
   }
 
-  const Dataset& data_;
+  const LloydRows& data_;
+  const std::vector<double> weights_;
   const std::size_t k_;
   const std::function<bool()>& cancelled_;
 };
@@ -277,6 +313,7 @@ struct KmeansPlace {
   std::int64_t number = 0;   // of the trial or move
   std::int64_t in_vain = 0;  // moves
   std::vector<float> best;   // centres; empty: none yet
+  std::int64_t best_rounds = 0;
 };
 
 class KmeansFit {
@@ -289,7 +326,9 @@ class KmeansFit {
         rows_(train, k_, context) {}
 
   Result<Fitted> run() {
-    const Starts starts(train_, k_, context_.cancelled);
+    MR_DO(rows_.begin());
+    MR_TRY(weights, values_of_all(train_.weights, train_.weights.empty() ? nullptr : context_.ranks));
+    const Starts starts(rows_, std::move(weights), k_, context_.cancelled);
     const bool plus_plus = read_.text("local_lloyd_init_method") == "kmeans++";
     const Random random(context_.seed);
     const std::int64_t trials = read_.integer_or("local_lloyd_num_trials", automatic_trials());
@@ -304,14 +343,13 @@ class KmeansFit {
       }
       MR_DO(lloyd(trial, read_.real("local_lloyd_tol")));
       if (!best || trial.assignment.loss < best->assignment.loss) best = std::move(trial);
-      place_.best = best->centres.values;
+      keep(*best);
     }
     if (place_.stage == KmeansPlace::Trials) place_.stage = KmeansPlace::Moves, place_.number = 0;
     if (place_.stage == KmeansPlace::Moves && read_.is_auto("local_lloyd_num_trials"))
       MR_DO(move_centres(*best, random));
     if (!stopped_) {
       place_.stage = KmeansPlace::Final;
-      best->rounds = 0;
       take_resumed(*best);
       MR_DO(lloyd(*best, 0));
     }
@@ -324,7 +362,8 @@ class KmeansFit {
   // Of a checkpoint: where it was, and the run under way.
   void fields(FitState& state, LloydRun& run) {
     state.field(place_.stage), state.field(place_.number), state.field(place_.in_vain);
-    state.field(place_.best), state.field(rounds_), state.field(run.rounds), state.field(run.centres.values);
+    state.field(place_.best), state.field(place_.best_rounds), state.field(rounds_), state.field(run.rounds),
+        state.field(run.centres.values);
     const std::size_t size = k_ * train_.X.cols;
     state.require(run.centres.values.size() == size);
     state.require(place_.best.size() == size || (place_.best.empty() && place_.stage == KmeansPlace::Trials));
@@ -340,9 +379,11 @@ class KmeansFit {
     if (place_.best.empty()) return {};
     best.emplace();
     best->centres = Matrix(k_, train_.X.cols);
-    best->centres.values = place_.best;
+    best->centres.values = place_.best, best->rounds = place_.best_rounds;
     return rows_.assign(best->centres, best->assignment);
   }
+
+  void keep(const LloydRun& best) { place_.best = best.centres.values, place_.best_rounds = best.rounds; }
 
   // The run that a checkpoint was taken in, once.
   bool take_resumed(LloydRun& run) {
@@ -357,7 +398,7 @@ class KmeansFit {
   }
 
   double operations() const {
-    return static_cast<double>(rows_.rows()) * static_cast<double>(k_ * train_.X.cols);
+    return static_cast<double>(rows_.all_rows()) * static_cast<double>(k_ * train_.X.cols);
   }
 
   // Lloyd's rounds end where no centre can move a little; here the centre that is needed least (after a move
@@ -373,7 +414,8 @@ class KmeansFit {
       }
       MR_DO(lloyd(moved, read_.real("local_lloyd_tol")));
       if (moved.assignment.loss < best.assignment.loss * (1 - 1e-6)) {
-        best = std::move(moved), place_.in_vain = 0, place_.best = best.centres.values;
+        best = std::move(moved), place_.in_vain = 0;
+        keep(best);
       } else {
         ++place_.in_vain;
       }
@@ -388,26 +430,31 @@ class KmeansFit {
     std::ranges::stable_sort(order, {}, [&](std::size_t c) { return needed[c]; });
     Matrix moved = best.centres;
     const std::size_t centre = order[static_cast<std::size_t>(place_.in_vain) / 2 % k_];
-    const std::size_t row = far_row(best.assignment, random);
-    std::copy_n(rows_.row(row), train_.X.cols, moved.values.data() + centre * train_.X.cols);
+    MR_TRY(row, far_row(best.assignment, random));
+    MR_TRY(found, rows_.rows_of({&row, 1}));
+    std::copy_n(found.values.data(), train_.X.cols, moved.values.data() + centre * train_.X.cols);
     return moved;
   }
 
-  // A row by its weight times its squared distance.
-  std::size_t far_row(const Assignment& assignment, Random random) const {
-    double point = random.uniform() * assignment.loss;
-    std::size_t last = 0;
-    for (std::size_t i = 0; i < rows_.rows(); ++i) {
-      const double share = rows_.weight(i) * static_cast<double>(assignment.distance[i]);
-      if (share <= 0) continue;
-      last = i;
-      point -= share;
-      if (point < 0) break;
-    }
-    return last;
+  // The number of a row by its weight times its squared distance: the ranks go on where those before them
+  // ended.
+  Result<std::size_t> far_row(const Assignment& assignment, Random random) const {
+    const double begin = random.uniform() * assignment.loss;
+    double walk[] = {0, 0, 0};  // how far it went, the last row, whether it is the one
+    MR_DO(fold_in_order(context_.ranks, walk, [&](std::span<double> at) {
+      for (std::size_t i = 0; i < rows_.rows() && at[2] == 0; ++i) {
+        const double share = rows_.weight(i) * static_cast<double>(assignment.distance[i]);
+        if (share <= 0) continue;
+        at[1] = static_cast<double>(rows_.number(i));
+        at[0] += share;
+        if (begin < at[0]) at[2] = 1;
+      }
+    }));
+    return static_cast<std::size_t>(walk[1]);
   }
 
-  // Rounds until the loss falls by at most `tolerance` of itself; with 0 until no row moves.
+  // Rounds until the loss falls by at most `tolerance` of itself; with 0 until no row moves. No more than
+  // local_lloyd_max_iter, with those that the run has behind it.
   Status lloyd(LloydRun& run, double tolerance) {
     const std::int64_t limit = read_.integer("local_lloyd_max_iter");
     double before = run.rounds > 0 ? run.assignment.loss : std::numeric_limits<double>::infinity();
@@ -418,7 +465,7 @@ class KmeansFit {
       }
       MR_DO(rows_.assign(run.centres, run.assignment));
       ++run.rounds, ++rounds_;
-      report(run.assignment.loss);
+      MR_DO(report(run.assignment.loss));
       const double loss = run.assignment.loss;
       if (run.assignment.changed == 0 || (tolerance > 0 && before - loss <= tolerance * loss)) break;
       before = loss;
@@ -428,7 +475,7 @@ class KmeansFit {
     return {};
   }
 
-  void report(double loss) {
+  Status report(double loss) {
     const std::int64_t round = rounds_ - 1;
     for (const MetricPoint& point :
          {MetricPoint{"train:msd", loss / rows_.weights(), round}, MetricPoint{"train:ssd", loss, round}}) {
@@ -439,6 +486,11 @@ class KmeansFit {
     progress.phase = "Training", progress.round = rounds_;
     progress.metric = "train:msd", progress.value = loss / rows_.weights();
     if (context_.progress) context_.progress(progress);
+    if (context_.ranks == nullptr) return {};
+    std::int64_t stopped = stopped_ ? 1 : 0;  // the first rank is asked
+    MR_DO(context_.ranks->collective.sum({&stopped, 1}));
+    stopped_ = stopped != 0;
+    return {};
   }
 
   // The exact loss of the centres as they are saved.
@@ -446,10 +498,12 @@ class KmeansFit {
     Assignment last;
     MR_DO(rows_.assign(run.centres, last));
     double loss = 0;
-    for (std::size_t i = 0; i < rows_.rows(); ++i) {
-      const float* centre = run.centres.values.data() + last.nearest[i] * run.centres.cols;
-      loss += rows_.weight(i) * squared_distance(rows_.row(i), centre, run.centres.cols);
-    }
+    MR_DO(fold_in_order(context_.ranks, {&loss, 1}, [&](std::span<double> sum) {
+      for (std::size_t i = 0; i < rows_.rows(); ++i) {
+        const float* centre = run.centres.values.data() + last.nearest[i] * run.centres.cols;
+        sum[0] += rows_.weight(i) * squared_distance(rows_.row(i), centre, run.centres.cols);
+      }
+    }));
     Fitted fitted;
     fitted.rounds = rounds_;
     fitted.metrics = {{"train:msd", loss / rows_.weights()}, {"train:ssd", loss}};
@@ -478,9 +532,10 @@ class Kmeans final : public Estimator {
     MR_DO(check_dataset("train", train, kKmeansNeeds));
     MR_DO(check_feature_dim(read_.integer_or("feature_dim", static_cast<std::int64_t>(train.X.cols)), train));
     const std::int64_t k = read_.integer("k");
-    if (k > static_cast<std::int64_t>(train.X.rows))
+    const std::size_t rows = context.ranks ? context.ranks->all : train.X.rows;
+    if (k > static_cast<std::int64_t>(rows))
       return invalid("hyperparameter 'k' is " + std::to_string(k) + ", but train has only " +
-                     counted(train.X.rows, "row"));
+                     counted(rows, "row"));
     return KmeansFit(read_, train, context).run();
   }
 

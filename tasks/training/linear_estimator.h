@@ -82,15 +82,16 @@ class LinearLearner final : public Estimator {
   Status check_stream() const;
   LinearProblem make_stream_problem(const Dataset& sample, double rows_expected, Normalisation& normal) const;
   // The same problem over other rows: weight_sum may be 0.
-  void set_rows(LinearProblem& problem, const Normalisation& normal, const Dataset& rows) const;
+  Status set_rows(LinearProblem& problem, const Normalisation& normal, const Dataset& rows) const;
   Status hold_out(const LinearProblem& problem, const Normalisation& normal, const Dataset& validation,
                   LinearProblem& out) const;
   Status check_loss(double loss, std::int64_t round) const;
   void add_validation(const LinearProblem& held_out, const Parameters& parameters, const Model& model,
                       const Dataset& validation, std::map<std::string, double>& metrics) const;
   Status check(const Dataset& train, const Dataset* validation) const;
-  std::vector<double> row_weights(const Dataset& data) const;
-  LinearProblem make_problem(const Dataset& train, Normalisation& normal) const;
+  Result<std::vector<double>> row_weights(const Dataset& data, const RankRows* ranks = nullptr) const;
+  Result<LinearProblem> make_problem(const Dataset& train, Normalisation& normal,
+                                     const RankRows* ranks = nullptr) const;
   std::vector<double> targets(const Dataset& data, const Normalisation& normal) const;
   DescentSettings step_settings(std::size_t rows) const;
   Parameters first_parameters(const LinearProblem& problem, Random random) const;

@@ -1,8 +1,11 @@
 #include "tasks/training/linear_learner.h"
+#include "tasks/training/tensors.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <span>
 
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/hyperparameters.h"
@@ -10,6 +13,7 @@
 #include "tasks/training/linear_metrics.h"
 #include "tasks/training/linear_model.h"
 #include "tasks/training/linear_solver.h"
+#include "tasks/training/ranked_values.h"
 
 namespace millrace::tasks {
 
@@ -49,13 +53,24 @@ Result<Loss> choose_loss(const ParameterReader& read) {
   return fail(ErrorCode::Internal, "no loss for " + std::string(predictor));
 }
 
-void weighted_moments(const LinearProblem& problem, std::size_t n, const auto& value, double& mean,
-                      double& deviation) {
-  double sum = 0, squares = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += problem.weight[i] * value(i);
-  mean = sum / problem.weight_sum;
-  for (std::size_t i = 0; i < n; ++i) squares += problem.weight[i] * (value(i) - mean) * (value(i) - mean);
-  deviation = std::sqrt(squares / problem.weight_sum);
+// Means and deviations of `columns` numbers of each row, over all ranks.
+Status weighted_moments(const LinearProblem& problem, std::size_t n, std::size_t columns, const auto& value,
+                        const RankRows* ranks, std::vector<double>& means, std::vector<double>& deviations) {
+  means.resize(columns), deviations.resize(columns);
+  MR_DO(fold_in_order(ranks, means, [&](std::span<double> sums) {
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < columns; ++j) sums[j] += problem.weight[i] * value(i, j);
+    }
+  }));
+  for (double& mean : means) mean /= problem.weight_sum;
+  MR_DO(fold_in_order(ranks, deviations, [&](std::span<double> sums) {
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < columns; ++j)
+        sums[j] += problem.weight[i] * (value(i, j) - means[j]) * (value(i, j) - means[j]);
+    }
+  }));
+  for (double& deviation : deviations) deviation = std::sqrt(deviation / problem.weight_sum);
+  return {};
 }
 
 }  // namespace
@@ -95,23 +110,32 @@ Status LinearLearner::check(const Dataset& train, const Dataset* validation) con
   return {};
 }
 
-// The rows' weights times those of their classes.
-std::vector<double> LinearLearner::row_weights(const Dataset& data) const {
+// The rows' weights times those of their classes, which are those of all ranks' rows.
+Result<std::vector<double>> LinearLearner::row_weights(const Dataset& data, const RankRows* ranks) const {
   std::vector<double> weights = data.weights.empty() ? std::vector<double>(data.y.size(), 1.0) : data.weights;
-  std::map<double, double> by_class;
-  if (!regressor()) {
-    for (std::size_t i = 0; i < weights.size(); ++i) by_class[data.y[i]] += weights[i];
-  }
+  if (regressor()) return weights;
+  std::vector<double> by_class(binary() ? 2 : static_cast<std::size_t>(read_.integer("num_classes")));
+  const auto class_of = [most = by_class.size() - 1](double y) {  // which was checked to be one
+    return std::min(most, y > 0 ? static_cast<std::size_t>(y) : 0);
+  };
+  MR_DO(fold_in_order(ranks, by_class, [&](std::span<double> sums) {
+    for (std::size_t i = 0; i < weights.size(); ++i) sums[class_of(data.y[i])] += weights[i];
+  }));
   if (binary()) {
     double multiplier = read_.real_or("positive_example_weight_mult", 1);
     if (read_.text("positive_example_weight_mult") == "balanced")
       multiplier = by_class[1] > 0 ? by_class[0] / by_class[1] : 1;
     for (std::size_t i = 0; i < weights.size(); ++i) weights[i] *= data.y[i] > 0.5 ? multiplier : 1;
-  } else if (multiclass() && read_.boolean("balance_multiclass_weights")) {
+  } else if (read_.boolean("balance_multiclass_weights")) {
+    std::vector<double> rows(by_class.size());  // of each class
+    MR_DO(fold_in_order(ranks, rows, [&](std::span<double> sums) {
+      for (const double y : data.y) ++sums[class_of(y)];
+    }));
+    const auto classes = static_cast<double>(std::ranges::count_if(rows, [](double n) { return n > 0; }));
+    const double all = std::accumulate(rows.begin(), rows.end(), 0.0);
     for (std::size_t i = 0; i < weights.size(); ++i) {
-      if (by_class[data.y[i]] > 0)
-        weights[i] *= static_cast<double>(weights.size()) /
-                      (static_cast<double>(by_class.size()) * by_class[data.y[i]]);
+      const double own = by_class[class_of(data.y[i])];
+      if (own > 0) weights[i] *= all / (classes * own);
     }
   }
   return weights;
@@ -123,30 +147,35 @@ std::vector<double> LinearLearner::targets(const Dataset& data, const Normalisat
   return out;
 }
 
-LinearProblem LinearLearner::make_problem(const Dataset& train, Normalisation& normal) const {
+Result<LinearProblem> LinearLearner::make_problem(const Dataset& train, Normalisation& normal,
+                                                  const RankRows* ranks) const {
   LinearProblem problem;
-  const std::size_t n = train.X.rows, d = train.X.cols;
+  const std::size_t rows = train.X.rows, d = train.X.cols, n = ranks ? ranks->all : rows;
   problem.X = train.X;
-  problem.weight = row_weights(train);
-  for (const double weight : problem.weight) problem.weight_sum += weight;
+  MR_TRY(weights, row_weights(train, ranks));
+  problem.weight = std::move(weights);
+  MR_DO(fold_in_order(ranks, {&problem.weight_sum, 1}, [&](std::span<double> sum) {
+    for (const double weight : problem.weight) sum[0] += weight;
+  }));
   if (problem.weight_sum <= 0)
-    problem.weight.assign(n, 1), problem.weight_sum = static_cast<double>(n);  // a multiplier of 0
+    problem.weight.assign(rows, 1), problem.weight_sum = static_cast<double>(n);  // a multiplier of 0
   problem.use_bias = read_.boolean("use_bias");
   problem.mean.assign(d, 0), problem.inverse.assign(d, 1);
-  for (std::size_t j = 0; read_.boolean("normalize_data") && j < d; ++j) {
-    double mean = 0, deviation = 0;
-    weighted_moments(
-        problem, n, [&](std::size_t i) { return static_cast<double>(train.X.at(i, j)); }, mean, deviation);
-    if (problem.use_bias) problem.mean[j] = mean;  // without a bias nothing can take up the shift
-    // A column that is constant but for rounding carries nothing.
-    problem.inverse[j] = deviation > 1e-9 * std::max(1e-30, std::abs(mean)) ? 1 / deviation : 0;
+  std::vector<double> means, deviations;
+  if (read_.boolean("normalize_data")) {
+    const auto value = [&](std::size_t i, std::size_t j) { return static_cast<double>(train.X.at(i, j)); };
+    MR_DO(weighted_moments(problem, rows, d, value, ranks, means, deviations));
+    for (std::size_t j = 0; j < d; ++j) {
+      if (problem.use_bias) problem.mean[j] = means[j];  // without a bias nothing can take up the shift
+      // A column that is constant but for rounding carries nothing.
+      problem.inverse[j] = deviations[j] > 1e-9 * std::max(1e-30, std::abs(means[j])) ? 1 / deviations[j] : 0;
+    }
   }
   if (regressor() && read_.boolean("normalize_label")) {
-    double mean = 0, deviation = 0;
-    weighted_moments(
-        problem, n, [&](std::size_t i) { return train.y[i]; }, mean, deviation);
-    if (problem.use_bias) normal.target_mean = mean;
-    if (deviation > 1e-9 * std::abs(mean)) normal.target_scale = deviation;
+    const auto value = [&](std::size_t i, std::size_t) { return train.y[i]; };
+    MR_DO(weighted_moments(problem, rows, 1, value, ranks, means, deviations));
+    if (problem.use_bias) normal.target_mean = means[0];
+    if (deviations[0] > 1e-9 * std::abs(means[0])) normal.target_scale = deviations[0];
   }
   problem.target = targets(train, normal);
   problem.outputs = multiclass() ? static_cast<int>(read_.integer("num_classes")) : 1;
@@ -204,24 +233,67 @@ std::map<std::string, double> LinearLearner::metrics_of(const Model& model, cons
 Status LinearLearner::hold_out(const LinearProblem& problem, const Normalisation& normal,
                                const Dataset& validation, LinearProblem& out) const {
   out = problem;
-  set_rows(out, normal, validation);
+  out.parts = nullptr;
+  MR_DO(set_rows(out, normal, validation));
   if (out.weight_sum <= 0) return invalid("validation: all weights are 0");
   return {};
 }
 
-void LinearLearner::set_rows(LinearProblem& problem, const Normalisation& normal, const Dataset& rows) const {
+Status LinearLearner::set_rows(LinearProblem& problem, const Normalisation& normal,
+                               const Dataset& rows) const {
   problem.X = rows.X;
   problem.target = targets(rows, normal);
-  problem.weight = row_weights(rows);
+  MR_TRY(weights, row_weights(rows));
+  problem.weight = std::move(weights);
   problem.weight_sum = 0;
   for (const double weight : problem.weight) problem.weight_sum += weight;
+  return {};
 }
+
+// Of ranks the first has the validation channel: the others take its loss.
+static Status share_objective(const RankRows* ranks, bool validation,
+                              std::map<std::string, double>& metrics) {
+  if (!ranks || !validation) return {};
+  double loss = 0;
+  const auto own = metrics.find("validation:objective_loss");
+  if (ranks->collective.rank() == 0 && own != metrics.end()) loss = own->second;
+  MR_DO(ranks->collective.sum_in_order({&loss, 1}));
+  metrics["validation:objective_loss"] = loss;
+  return {};
+}
+
+// Whether one of the ranks says so.
+static Result<bool> any_rank(const RankRows* ranks, bool mine) {
+  std::int64_t said = mine ? 1 : 0;
+  if (ranks) MR_DO(ranks->collective.sum({&said, 1}));
+  return said != 0;
+}
+
+namespace {
+
+// Weights and biases as the solver has them: of normalised data.
+void show_parameters(const TensorTap& tap, std::int64_t round, const LinearProblem& problem,
+                     const Parameters& parameters, double loss) {
+  std::vector<float> weights, biases;
+  for (std::size_t k = 0; k < parameters.size(); ++k)
+    ((k + 1) % problem.stride() == 0 ? biases : weights).push_back(static_cast<float>(parameters[k]));
+  const auto shown_loss = static_cast<float>(loss);
+  const Tensor tensors[] = {{"weights", "weight", weights, problem.X.cols},
+                            {"biases", "bias", biases, 1},
+                            {"losses", "loss", {&shown_loss, 1}, 1}};
+  tap.show(round, tensors);
+}
+
+}  // namespace
 
 Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validation,
                                   const FitContext& context) const {
   MR_DO(check(train, validation));
   Normalisation normal;
-  const LinearProblem problem = make_problem(train, normal);
+  MR_TRY(problem, make_problem(train, normal, context.ranks));
+  RowParts parts(train.X.rows, problem.size() + 1, context.threads, context.ranks);
+  if (full_batch()) problem.parts = &parts;
+  MR_TRY(validated, any_rank(context.ranks, validation != nullptr));
   LinearProblem held_out;
   if (validation) MR_DO(hold_out(problem, normal, *validation, held_out));
   const Random random(context.seed);
@@ -238,7 +310,7 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
                                ? kExactTolerance
                                : read_.real("early_stopping_tolerance");
 
-  RoundKeeper keeper(context, rounds, patience, tolerance, validation != nullptr);
+  RoundKeeper keeper(context, rounds, patience, tolerance, validated);
   std::int64_t done = 0;
   const auto fields = [&](FitState& state) {
     state.field(done), state.field(parameters), solver->fields(state), keeper.fields(state);
@@ -249,13 +321,26 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
     const std::int64_t round = done++;
     if (context.cancelled && context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
     stop = !solver->round(parameters);
-    const double loss =
-        mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) + penalty_of(problem, parameters);
-    MR_DO(check_loss(loss, round));
+    const std::optional<double> known = solver->loss();
+    const double loss = known ? *known
+                              : mean_loss(problem, parameters, nullptr, 0, problem.X.rows, nullptr) +
+                                    penalty_of(problem, parameters);
+    if (context.ranks) MR_DO(context.ranks->collective.status());
+    if (context.tensors && context.tensors->wants(round, true))
+      show_parameters(*context.tensors, round, problem, parameters, loss);
+    if (const Status finite = check_loss(loss, round); !finite) {
+      const MetricPoint point{"train:objective_loss", loss, round};
+      if (context.ranks || !keeper.result.model || !context.stop_early || !context.stop_early(point))
+        return fail(finite.error());
+      break;  // somebody has seen it and takes the model so far
+    }
     std::map<std::string, double> metrics{{"train:objective_loss", loss}};
     auto model = make_linear_model(output(), train.X.cols, denormalised(problem, normal, parameters));
     if (validation) add_validation(held_out, parameters, *model, *validation, metrics);
+    MR_DO(share_objective(context.ranks, validated, metrics));
     stop |= !keeper.take(round, std::move(model), std::move(metrics));
+    MR_TRY(enough, any_rank(context.ranks, stop));
+    stop = enough;
     if (!stop && done < rounds) keep_checkpoint(context, kLinearAlgorithm, done, fields);
   }
   return std::move(keeper.result);
@@ -307,6 +392,12 @@ bool RoundKeeper::take(std::int64_t round, std::unique_ptr<const Model> model,
   if (improved) reference_ = objective;
   stale_ = improved ? 0 : stale_ + 1;
   return !stop && stale_ < patience_;
+}
+
+RankUse linear_learner_ranks(const HyperParameters& parameters) {
+  const ParameterReader read(linear_learner_rules(), parameters);
+  const auto loss = choose_loss(read);
+  return loss && loss->smooth() && read.is_auto("optimizer") ? RankUse::Rows : RankUse::None;
 }
 
 Result<std::unique_ptr<const Estimator>> make_linear_learner(const HyperParameters& parameters) {

@@ -30,8 +30,11 @@
 
 namespace millrace::tasks {
 
+// What a fit in memory shows (tensors.h) after a round: "weight" (outputs, features), "bias" and "loss".
+inline constexpr std::string_view kLinearCollections = "weights|biases|losses";
 std::span<const HyperParameterRule> linear_learner_rules();
 std::span<const std::string_view> linear_learner_metrics();
+RankUse linear_learner_ranks(const HyperParameters& parameters);  // of fits that look at all rows at once
 Result<std::unique_ptr<const Estimator>> make_linear_learner(const HyperParameters& parameters);
 Result<std::unique_ptr<const Model>> load_linear_learner(std::string_view bytes);
 

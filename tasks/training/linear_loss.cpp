@@ -61,8 +61,9 @@ double loss_and_derivative(const Loss& loss, double* scores, int k, double targe
   }
   const double s = scores[0];
   if (loss.kind == LossKind::Logistic) {
-    scores[0] = logistic(s) - target;
-    return std::max(s, 0.0) - s * target + std::log1p(std::exp(-std::abs(s)));
+    const double e = std::exp(-std::abs(s));
+    scores[0] = (s >= 0 ? 1 / (1 + e) : e / (1 + e)) - target;
+    return std::max(s, 0.0) - s * target + std::log1p(e);
   }
   if (loss.kind == LossKind::Hinge) {
     const double y = target > 0.5 ? 1 : -1, margin = 1 - y * s;

@@ -39,6 +39,11 @@ class LinearModel final : public Model {
 
   std::string_view algorithm() const override { return "linear-learner"; }
   std::size_t n_features() const override { return d_; }
+  AnswerForm answer_form() const override {
+    AnswerForm form;
+    form.label = output_ != LinearOutput::Value;
+    return form;
+  }
 
   // Plain sums in a fixed order: a row scores the same alone and among others.
   Result<Matrix> predict(MatrixView X) const override {
@@ -73,7 +78,7 @@ class LinearModel final : public Model {
   Status check_row(const float* x, std::size_t i) const {
     for (std::size_t j = 0; j < d_; ++j) {
       if (!std::isfinite(x[j])) {
-        return invalid("row " + std::to_string(i) + ", feature " + std::to_string(j) +
+        return invalid("row " + std::to_string(i + 1) + ", feature " + std::to_string(j) +
                            ": the value is missing or infinite",
                        "linear-learner needs every value: fill missing ones first");
       }

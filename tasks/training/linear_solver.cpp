@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <limits>
 #include <numeric>
 
 namespace millrace::tasks {
@@ -52,6 +53,8 @@ class Lbfgs final : public LinearSolver {
     if (direction.dot(steepest) >= 0) history_.clear(), direction = -steepest;
     return search(parameters, direction, steepest);
   }
+
+  std::optional<double> loss() const override { return value_; }
 
   void fields(FitState& state) override {
     std::uint64_t pairs = history_.size();
@@ -243,9 +246,42 @@ void GradientSteps::step(Parameters& parameters, const Parameters& gradient) {
   }
 }
 
+namespace {
+
+// Over the parts of all rows: each has the sum of its gradients and, behind them, of its losses.
+double mean_loss_of_parts(const LinearProblem& problem, const Parameters& parameters, Parameters* gradient) {
+  const auto stride = static_cast<Eigen::Index>(problem.stride()),
+             k = static_cast<Eigen::Index>(problem.outputs);
+  const ParameterMap weights(parameters.data(), k, stride);
+  const std::size_t size = problem.size() + 1;
+  std::vector<double> sums(problem.parts->parts() * size);
+  const Status done = problem.parts->each({}, [&](std::size_t begin, std::size_t count, std::size_t part) {
+    thread_local Block rows, scores;
+    double* const own = sums.data() + part * size;
+    rows.resize(static_cast<Eigen::Index>(count), stride);
+    fill(problem, nullptr, begin, rows);
+    scores.noalias() = rows * weights.transpose();
+    for (std::size_t r = 0; r < count; ++r) {
+      double* row = scores.data() + static_cast<Eigen::Index>(r) * k;
+      own[size - 1] += problem.weight[begin + r] *
+                       loss_and_derivative(problem.loss, row, problem.outputs, problem.target[begin + r]);
+      for (Eigen::Index c = 0; c < k; ++c) row[c] *= problem.weight[begin + r];
+    }
+    if (gradient) Eigen::Map<Block>(own, k, stride).noalias() += scores.transpose() * rows;
+  });
+  if (!done || !problem.parts->total(sums, size)) return std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t i = 0; gradient && i < gradient->size(); ++i)
+    (*gradient)[i] += sums[i] / problem.weight_sum;
+  return sums[size - 1] / problem.weight_sum;
+}
+
+}  // namespace
+
 double mean_loss(const LinearProblem& problem, const Parameters& parameters,
                  const std::vector<std::uint32_t>* order, std::size_t begin, std::size_t end,
                  Parameters* gradient) {
+  if (problem.parts && !order && begin == 0 && end == problem.X.rows)
+    return mean_loss_of_parts(problem, parameters, gradient);
   const auto stride = static_cast<Eigen::Index>(problem.stride()),
              k = static_cast<Eigen::Index>(problem.outputs);
   const ParameterMap weights(parameters.data(), k, stride);

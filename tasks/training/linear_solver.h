@@ -1,15 +1,17 @@
 #pragma once
-// The minimisation behind linear-learner: weights of normalised data, round by round. One thread;
-// deterministic.
+// The minimisation behind linear-learner: weights of normalised data, round by round; the same for any number
+// of threads.
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/random.h"
 #include "tasks/numeric/matrix.h"
 #include "tasks/training/fit_state.h"
 #include "tasks/training/linear_loss.h"
+#include "tasks/training/row_parts.h"
 
 namespace millrace::tasks {
 
@@ -26,13 +28,17 @@ struct LinearProblem {
   Loss loss;
   double wd = 0, l1 = 0, bias_wd = 0;
   bool use_bias = true;
+  // Of a fit that looks at all rows at once: how they are shared out to threads and ranks. weight_sum is then
+  // that of all ranks.
+  RowParts* parts = nullptr;
 
   std::size_t stride() const { return X.cols + 1; }
   std::size_t size() const { return stride() * static_cast<std::size_t>(outputs); }
 };
 
 // The mean loss of rows[begin, end) of `order` (all rows in their order when null), without penalties; adds
-// its gradient to `gradient` when given. Cost O(rows d k).
+// its gradient to `gradient` when given. Cost O(rows d k). Of all rows of a problem with parts: over all
+// ranks, whose error stands in the collective.
 double mean_loss(const LinearProblem& problem, const Parameters& parameters,
                  const std::vector<std::uint32_t>* order, std::size_t begin, std::size_t end,
                  Parameters* gradient);
@@ -84,6 +90,8 @@ class LinearSolver {
  public:
   virtual ~LinearSolver() = default;
   virtual bool round(Parameters& parameters) = 0;
+  // The mean loss with penalties at the parameters of the last round, of a solver that knows it.
+  virtual std::optional<double> loss() const { return std::nullopt; }
   virtual void fields(FitState& state) = 0;  // of a checkpoint; reading, before the first round
 };
 std::unique_ptr<LinearSolver> make_lbfgs(const LinearProblem& problem);

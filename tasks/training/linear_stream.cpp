@@ -18,6 +18,7 @@ Result<bool> next_rows(RowStream& stream, RowBlock& block, Dataset& rows) {
   std::swap(rows.y, block.y);
   std::swap(rows.weights, block.weights);
   rows.first_row = block.first_row;
+  std::swap(rows.sources, block.sources);
   return true;
 }
 
@@ -44,7 +45,8 @@ Status begin_pass(RowStream& train, RowBlock& block, Dataset& rows) {
 // later.
 LinearProblem LinearLearner::make_stream_problem(const Dataset& sample, double rows_expected,
                                                  Normalisation& normal) const {
-  LinearProblem problem = make_problem(sample, normal);
+  auto made = make_problem(sample, normal);  // which can't fail without ranks
+  LinearProblem problem = made ? std::move(*made) : LinearProblem();
   for (std::size_t j = 0; j < problem.inverse.size(); ++j) {
     if (problem.inverse[j] == 0) problem.inverse[j] = 1 / std::max(1.0, std::abs(problem.mean[j]));
   }
@@ -98,7 +100,7 @@ Result<Fitted> LinearLearner::fit_stream(RowStream& train, const Dataset* valida
     Random order_random = random.derive("order", static_cast<std::uint64_t>(round));
     double loss_sum = 0, count = 0;
     for (bool more = true; more;) {
-      set_rows(problem, normal, rows);
+      MR_DO(set_rows(problem, normal, rows));
       order.resize(rows.X.rows);
       std::iota(order.begin(), order.end(), 0u);
       shuffle(order, order_random);

@@ -104,13 +104,8 @@ Result<Matrix> features_of(const Table& rows, const std::vector<std::string>& na
     const Column* column = rows.find(names[j]);
     if (column == nullptr) return invalid("there is no column '" + names[j] + "', which the model needs");
     if (column->type == Column::Type::Text) {
-      for (std::size_t i = 0; i < rows.rows; ++i) {
-        if (!column->missing[i]) {
-          return invalid("row " + std::to_string(i) + ", column '" + names[j] + "': '" +
-                         column->texts[i].substr(0, 60) + "' is not a number");
-        }
-        X.at(i, j) = std::numeric_limits<float>::quiet_NaN();
-      }
+      MR_TRY(numbers, as_numbers(*column));  // no cell, or the message names the first that is no number
+      for (std::size_t i = 0; i < rows.rows; ++i) X.at(i, j) = static_cast<float>(numbers.numbers[i]);
       continue;
     }
     for (std::size_t i = 0; i < rows.rows; ++i) X.at(i, j) = static_cast<float>(column->numbers[i]);

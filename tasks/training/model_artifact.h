@@ -54,6 +54,7 @@ struct ModelFiles {
   Json pipeline;  // null when there is none
 };
 // Writes the archive: whole or not at all.
+Status pack_model(const std::filesystem::path& path, const ModelFiles& files);
 Status save_model(const ObjectStore& objects, std::string_view model_uri, const ModelFiles& files);
 
 }  // namespace millrace::tasks

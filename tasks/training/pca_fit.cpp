@@ -79,15 +79,12 @@ class PcaFit {
       }));
       return sums;
     }
-    RowParts parts(train_.X.rows, size, context_.threads);
+    RowParts parts(train_.X.rows, size, context_.threads, context_.ranks);
     std::vector<double> sums(parts.parts() * size);
     MR_DO(parts.each(context_.cancelled, [&](std::size_t begin, std::size_t count, std::size_t part) {
       work(train_, begin, count, sums.data() + part * size);
     }));
-    for (std::size_t part = 1; part < parts.parts(); ++part) {
-      for (std::size_t s = 0; s < size; ++s) sums[s] += sums[part * size + s];
-    }
-    sums.resize(size);
+    MR_DO(parts.total(sums, size));
     return sums;
   }
 

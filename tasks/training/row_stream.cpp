@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 #include <thread>
 
 #include "base/cpu_meter.h"
@@ -40,6 +41,9 @@ struct TextPiece {
 };
 
 struct CellPiece {
+  bool counted = false;  // its rows are of other ranks: there are no cells
+  std::size_t file = 0;
+  bool first_of_file = false;
   std::unique_ptr<double[]> cells;
   std::size_t capacity = 0, rows = 0, bytes = 0;
   std::optional<Error> error;
@@ -65,8 +69,8 @@ class Descriptor {
 class StreamPass {
  public:
   StreamPass(const std::vector<SourceFile>& files, const ChannelColumns& columns, Sha256* hash,
-             const std::function<void(std::size_t)>& pace)
-      : files_(files), columns_(columns), hash_(hash), pace_(pace) {
+             const std::function<void(std::size_t)>& pace, const RankRows* ranks)
+      : files_(files), columns_(columns), hash_(hash), pace_(pace), ranks_(ranks) {
     CpuMeter* const meter = CpuMeter::current();
     reader_ = std::jthread([this, meter] {
       const CpuScope scope(meter);
@@ -171,6 +175,7 @@ class StreamPass {
     const std::string& name = files_[text.file].name;
     std::string_view lines = text.lines();
     cells.bytes = lines.size();
+    cells.file = text.file, cells.first_of_file = text.first_of_file;
     if (text.first_of_file) {
       if (lines.starts_with(kByteOrderMark)) lines.remove_prefix(kByteOrderMark.size());
       std::size_t line = 1;
@@ -182,6 +187,15 @@ class StreamPass {
       }
       rows.emplace(columns_.names.size(), name, line);
     }
+    cells.counted = false;
+    if (ranks_ != nullptr) {
+      cells.rows = count_rows(lines);
+      const std::size_t first = std::exchange(row_, row_ + cells.rows);
+      bool here = false;
+      for (const RowStretch& s : ranks_->own) here |= s.number < row_ && first < s.number + s.count;
+      cells.counted = !here;
+      if (cells.counted) return;
+    }
     if (cells.capacity < lines.size()) {
       cells.cells = std::make_unique_for_overwrite<double[]>(lines.size());
       cells.capacity = lines.size();
@@ -189,6 +203,17 @@ class StreamPass {
     const auto count = rows->read(lines, cells.cells.get());
     if (!count) cells.error = count.error();
     cells.rows = count.value_or(0);
+  }
+
+  // Of whole lines; blank ones are none.
+  static std::size_t count_rows(std::string_view lines) {
+    std::size_t rows = 0;
+    for (std::size_t at = 0; at < lines.size();) {
+      const std::size_t end = lines.find('\n', at);
+      rows += end > at && !(end == at + 1 && lines[at] == '\r');
+      at = end + 1;
+    }
+    return rows;
   }
 
   Status skip_header(const std::string& name, std::string_view& lines, std::size_t& line) const {
@@ -210,6 +235,8 @@ class StreamPass {
   const ChannelColumns& columns_;
   Sha256* const hash_;  // of the reader
   const std::function<void(std::size_t)>& pace_;
+  const RankRows* const ranks_;
+  std::size_t row_ = 0;  // of the parser, when there are ranks
   Ring<TextPiece, 3> texts_;
   Ring<CellPiece, 2> cells_;
   std::jthread reader_, parser_;  // last: they use what stands above
@@ -241,15 +268,17 @@ class CsvStream final : public ChannelStream {
 
   Result<bool> next(RowBlock& block) override {
     if (!pass_)
-      pass_ = std::make_unique<StreamPass>(files_, columns_, passes_ == 0 ? &hash_ : nullptr, options_.pace);
+      pass_ = std::make_unique<StreamPass>(files_, columns_, passes_ == 0 && root() ? &hash_ : nullptr,
+                                           options_.pace, options_.ranks);
     for (;;) {
       if (options_.cancelled && options_.cancelled())
         return fail(ErrorCode::Cancelled, "reading was cancelled");
       CellPiece* piece = pass_->cells().begin_read();
       if (piece == nullptr) return end_pass();
+      if (piece->first_of_file) file_row_ = row_;
       if (piece->error) return fail(*piece->error);
-      if (piece->rows > 0) split(*piece, block);
-      const bool rows = piece->rows > 0;
+      const bool rows = piece->rows > 0 && !piece->counted;
+      if (rows) split(*piece, block);
       row_ += static_cast<std::int64_t>(piece->rows), read_ += piece->bytes;
       pass_->cells().end_read();
       if (!rows) continue;
@@ -274,15 +303,35 @@ class CsvStream final : public ChannelStream {
     return false;
   }
 
+  bool root() const { return options_.ranks == nullptr || options_.ranks->collective.rank() == 0; }
+
+  // Which rows of a piece are wanted: all, or the rank's.
+  std::vector<std::size_t> wanted_rows(std::size_t rows) const {
+    std::vector<std::size_t> wanted;
+    const auto first = static_cast<std::size_t>(row_);
+    if (options_.ranks == nullptr) {
+      wanted.resize(rows);
+      std::iota(wanted.begin(), wanted.end(), std::size_t{0});
+      return wanted;
+    }
+    for (const RowStretch& s : options_.ranks->own) {
+      for (std::size_t i = std::max(first, s.number); i < std::min(first + rows, s.number + s.count); ++i)
+        wanted.push_back(i - first);
+    }
+    return wanted;
+  }
+
   void split(const CellPiece& piece, RowBlock& block) const {
-    const std::size_t n = piece.rows, d = features_.size(), stride = columns_.names.size();
+    const std::vector<std::size_t> wanted = wanted_rows(piece.rows);
+    const std::size_t n = wanted.size(), d = features_.size(), stride = columns_.names.size();
     block.first_row = row_;
+    block.sources.assign(1, {files_[piece.file].name, file_row_});
     block.X.rows = n, block.X.cols = d;
     block.X.values.resize(n * d);
     block.y.resize(target_ ? n : 0);
     block.weights.resize(weight_ ? n : 0), block.groups.resize(group_ ? n : 0);
     for (std::size_t i = 0; i < n; ++i) {
-      const double* row = piece.cells.get() + i * stride;
+      const double* row = piece.cells.get() + wanted[i] * stride;
       float* out = block.X.values.data() + i * d;
       for (std::size_t j = 0; j < d; ++j) out[j] = static_cast<float>(row[features_[j]]);
       if (target_) block.y[i] = row[*target_];
@@ -299,6 +348,7 @@ class CsvStream final : public ChannelStream {
   std::optional<std::size_t> target_, weight_, group_;
   std::uint64_t bytes_ = 0, read_ = 0;
   std::int64_t row_ = 0, rows_ = 0, passes_ = 0;
+  std::int64_t file_row_ = 0;  // the first row of the object that is read
   double rows_expected_ = 0;
   Sha256 hash_;
   std::string digest_;

@@ -23,11 +23,12 @@ namespace millrace::tasks {
 class ObjectStore;
 
 struct RowBlock {
-  Matrix X;                     // (n, d)
-  std::vector<double> y;        // (n,) or empty
-  std::vector<double> weights;  // (n,) or empty
-  std::vector<double> groups;   // (n,) or empty
-  std::int64_t first_row = 0;   // of the channel, from 0
+  Matrix X;                                   // (n, d)
+  std::vector<double> y;                      // (n,) or empty
+  std::vector<double> weights;                // (n,) or empty
+  std::vector<double> groups;                 // (n,) or empty
+  std::int64_t first_row = 0;                 // of the channel, from 0
+  std::vector<Dataset::Source> sources = {};  // the one object that they are of
 };
 
 class RowStream {
@@ -51,6 +52,9 @@ class ChannelStream : public RowStream {
 struct RowStreamOptions {
   std::function<bool()> cancelled = {};                                   // may be empty
   std::function<void(std::int64_t rows, double fraction)> progress = {};  // of the pass; may be empty
+  // A rank's rows: the others are counted, but not read (borrowed; null: all). Blocks then have no first_row,
+  // and only the first pass of rank 0 takes the SHA-256.
+  const RankRows* ranks = nullptr;
   // For measurements: called by the reading thread with the bytes it got, which it may hold back; may be
   // empty.
   std::function<void(std::size_t bytes)> pace = {};

@@ -28,6 +28,7 @@ class StreamPasses {
       std::swap(data.groups, block.groups);
       if (needs_.target == TargetUse::None) data.y.clear();
       data.first_row = block.first_row;
+      std::swap(data.sources, block.sources);
       if (passes_ == 0) MR_DO(check_dataset("train", data, needs_));
       rows += static_cast<std::int64_t>(data.X.rows);
       MR_DO(work(std::as_const(data)));

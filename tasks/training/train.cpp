@@ -7,11 +7,13 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "tasks/artifacts/files.h"
 #include "tasks/training/channel_data.h"
 #include "tasks/training/dataset_checks.h"
 #include "tasks/training/job_checkpoint.h"
 #include "tasks/training/model_artifact.h"
 #include "tasks/training/own_form.h"
+#include "tasks/training/row_share.h"
 #include "tasks/training/row_stream.h"
 
 namespace millrace::tasks {
@@ -44,6 +46,8 @@ struct Channels {
   ChannelData train;                      // of a stream: names alone
   std::unique_ptr<ChannelStream> stream;  // null: train is in memory
   std::optional<ChannelData> validation, test;
+  std::optional<RankRows> rows;  // of this rank; else train has all
+  std::size_t train_rows() const { return rows ? rows->all : train.data.X.rows; }
 };
 
 // What tells these data from others.
@@ -76,6 +80,7 @@ Json make_card(const TrainingSpec& spec, const Channels& data, const Fitted& fit
     return Json{{"uri", uri}, {"rows", read.data.X.rows}, {"sha256", read.sha256}};
   };
   card["data"]["train"] = channel(spec.train.uri, train);
+  card["data"]["train"]["rows"] = data.train_rows();
   if (data.stream)
     card["data"]["train"].update({{"rows", data.stream->rows()}, {"sha256", data.stream->sha256()}});
   if (data.validation) card["data"]["validation"] = channel(spec.validation->uri, *data.validation);
@@ -154,6 +159,12 @@ Result<std::unique_ptr<ChannelStream>> open_stream(const TrainingSpec& spec, Tas
   return open_row_stream(context.objects(), spec, spec.train, std::move(options));
 }
 
+RankRows every_row(Collective& ranks, std::size_t rows) {
+  RankRows all{ranks, rows};
+  all.own = {{0, rows, 0}};
+  return all;
+}
+
 Result<Channels> read_channels(const TrainingSpec& spec, TaskContext& context, const TrainHooks& hooks) {
   const auto cancelled = [&context] { return context.cancelled(); };
   Channels data;
@@ -161,20 +172,27 @@ Result<Channels> read_channels(const TrainingSpec& spec, TaskContext& context, c
     MR_TRY(stream, open_stream(spec, context, hooks));
     data.train.data = stream->head();
     data.stream = std::move(stream);
+  } else if (hooks.ranks && spec.kind->rank_use(spec.parameters) == RankUse::Rows) {
+    MR_TRY(share, read_share(context.objects(), spec, spec.train, *hooks.ranks, cancelled));
+    data.train = std::move(share.channel);
+    data.rows.emplace(std::move(share.rows));
   } else {
     MR_TRY(train, read_channel(context.objects(), spec, spec.train, nullptr, cancelled));
     data.train = std::move(train);
+    if (hooks.ranks) data.rows.emplace(every_row(*hooks.ranks, data.train.data.X.rows));
   }
+  const bool root = !hooks.ranks || hooks.ranks->rank() == 0;
   std::string rows;
   for (const auto& [channel, out] :
        {std::pair(&spec.validation, &data.validation), {&spec.test, &data.test}}) {
-    if (!*channel) continue;
+    if (!*channel || !root) continue;
     MR_TRY(other, read_channel(context.objects(), spec, **channel, &data.train, cancelled));
     rows += "; " + (*channel)->name + ": " + std::to_string(other.data.X.rows) + " rows";
     *out = std::move(other);
   }
   const Dataset& first = data.train.data;
-  context.log("train: " + (data.stream ? "a stream of" : std::to_string(first.X.rows)) + " rows, " +
+  const std::string of_all = data.rows ? " of " + std::to_string(data.rows->all) : "";
+  context.log("train: " + (data.stream ? "a stream of" : std::to_string(first.X.rows) + of_all) + " rows, " +
               std::to_string(first.feature_names.size()) + " features, " +
               (first.target_name.empty() ? "no target" : "target '" + first.target_name + "'") + rows);
   if (cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
@@ -214,17 +232,21 @@ FitContext fit_context(const TrainingSpec& spec, TaskContext& context, Follower&
   return fit;
 }
 
-Result<ObjectChannel> read_objects(const TrainingChannel& channel, TaskContext& context) {
-  MR_TRY(infos, context.objects().list(channel.uri));
-  MR_TRY(uri, parse_s3_uri(channel.uri));
-  ObjectChannel out{channel.name, channel.content_type, {}};
-  for (const ObjectInfo& info : infos) {
-    if (context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
-    const std::string name = S3Uri{uri.bucket, info.key}.text();
-    MR_TRY(bytes, context.objects().read(name));
-    out.objects.push_back({name, std::move(bytes)});
-  }
-  return out;
+Status write_archive(const TrainHooks& hooks, const std::string& uri, const ModelFiles& files) {
+  const std::filesystem::path path = hooks.scratch / "model.tar.gz";
+  MR_DO(pack_model(path, files));
+  MR_TRY(bytes, read_file(path));
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+  return hooks.write(uri, bytes);
+}
+
+// Of a rank that is not the first: nothing is reported.
+FitContext helper_context(const FitContext& fit) {
+  FitContext helper;
+  helper.seed = fit.seed, helper.threads = fit.threads, helper.ranks = fit.ranks;
+  helper.cancelled = fit.cancelled;
+  return helper;
 }
 
 Json describe_objects(const TrainingChannel& channel, const ObjectChannel& data) {
@@ -238,11 +260,11 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
                                      const TrainHooks& hooks) {
   report(context, "Downloading", 0);
   ObjectChannels data;
-  MR_TRY(train, read_objects(spec.train, context));
+  MR_TRY(train, read_channel_objects(spec.train, context));
   data.train = std::move(train), data.target = spec.target;
   const std::optional<TrainingChannel>& other_channel = spec.test ? spec.test : spec.validation;
   if (other_channel) {
-    MR_TRY(other, read_objects(*other_channel, context));
+    MR_TRY(other, read_channel_objects(*other_channel, context));
     data.other = std::move(other);
   }
   report(context, "Training", 0.1);
@@ -278,6 +300,19 @@ Result<TrainResult> train_on_objects(const TrainingSpec& spec, TaskContext& cont
 
 }  // namespace
 
+Result<ObjectChannel> read_channel_objects(const TrainingChannel& channel, TaskContext& context) {
+  MR_TRY(infos, context.objects().list(channel.uri));
+  MR_TRY(uri, parse_s3_uri(channel.uri));
+  ObjectChannel out{channel.name, channel.content_type, {}};
+  for (const ObjectInfo& info : infos) {
+    if (context.cancelled()) return fail(ErrorCode::Cancelled, "training was stopped");
+    const std::string name = S3Uri{uri.bucket, info.key}.text();
+    MR_TRY(bytes, context.objects().read(name));
+    out.objects.push_back({name, std::move(bytes)});
+  }
+  return out;
+}
+
 std::string_view task_of(const TrainingSpec& spec) {
   if (!spec.kind->task.empty()) return spec.kind->task;
   const auto value = [&](const char* name) {
@@ -304,15 +339,21 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
   TrainResult result;
   Follower follower(context, hooks, result);
   FitContext fit = fit_context(spec, context, follower);
+  if (data.rows) fit.ranks = &*data.rows;
+  if (hooks.ranks && hooks.ranks->rank() > 0) {
+    MR_DO(estimator->fit(data.train.data, nullptr, helper_context(fit)));
+    return result;
+  }
+  if (hooks.tensors.wants) fit.tensors = &hooks.tensors;
   MR_TRY(marks, marks_of(spec, data, context.objects()));
-  JobCheckpoint checkpoint(spec, marks, context);
+  JobCheckpoint checkpoint(spec, marks, context, hooks.write);
   MR_DO(checkpoint.attach(fit));
   const Dataset* validation = data.validation ? &data.validation->data : nullptr;
   MR_TRY(fitted, data.stream ? estimator->fit_stream(*data.stream, validation, fit)
                              : estimator->fit(data.train.data, validation, fit));
   MR_DO(checkpoint.written());
   if (data.test) MR_DO(test_model(spec, data.test->data, fitted, follower));
-  if (hooks.model) hooks.model(*fitted.model);
+  if (hooks.model) hooks.model(*fitted.model, data.stream ? nullptr : &data.train.data, validation);
 
   report(context, "Uploading", 0.95);
   ModelFiles files;
@@ -321,7 +362,8 @@ Result<TrainResult> run_training(const TrainingSpec& given, TaskContext& context
   if (const Json* record = context.provenance()) files.card["record"] = *record;
   files.pipeline = std::move(pipeline);
   result.model_uri = spec.model_uri();
-  MR_DO(save_model(context.objects(), result.model_uri, files));
+  MR_DO(hooks.write ? write_archive(hooks, result.model_uri, files)
+                    : save_model(context.objects(), result.model_uri, files));
   result.metrics = std::move(fitted.metrics);
   result.rounds = fitted.rounds;
   report(context, "Uploading", 1);

@@ -11,6 +11,8 @@ namespace millrace::tasks {
 
 namespace {
 
+constexpr std::int64_t kInstancesMost = 10'000;  // SageMaker's; how many become ranks is a setting
+
 Result<const EstimatorKind*> parse_algorithm(const Arguments& request) {
   MR_TRY(algorithm, request.object("AlgorithmSpecification"));
   const std::string_view field = algorithm.has("TrainingImage") ? "TrainingImage" : "AlgorithmName";
@@ -70,6 +72,8 @@ Status parse_own_content_type(const Arguments& channel, const OwnForm& form, Tra
   return channel.one_of("ContentType", out.content_type, form.content_types);
 }
 
+constexpr std::string_view kWrapped = "application/x-recordio";
+
 // "text/csv; header=present; label_size=1"
 Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, TrainingChannel& out) {
   MR_TRY(text, channel.text_or("ContentType", "text/csv"));
@@ -78,7 +82,9 @@ Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, T
     const std::size_t end = rest.find(';');
     const std::string part = rest.substr(0, end);
     rest = end == std::string::npos ? "" : rest.substr(end + 1);
-    if (first) {
+    // On AWS the lines of an augmented manifest come wrapped as records; here they are read as they are.
+    const bool wrapped = out.source.data == ChannelSource::Data::AugmentedManifest && part == kWrapped;
+    if (first && !wrapped) {
       const auto format = parse_format(part);
       if (!format) return channel.wrong("ContentType", format.error().message);
       out.source.format = *format;
@@ -96,8 +102,8 @@ Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, T
   return {};
 }
 
-// Which objects, how they are compressed. One machine has all parts of what is ShardedByS3Key.
-Status parse_source(const Arguments& channel, const Arguments& s3, ChannelSource& out) {
+// Which objects, how they are compressed, how instances share them out.
+Status parse_source(const Arguments& channel, const Arguments& s3, ChannelSource& out, bool& sharded) {
   MR_TRY(type, s3.text_or("S3DataType", "S3Prefix"));
   const auto data = parse_data_type(type);
   if (!data) return s3.wrong("S3DataType", data.error().message);
@@ -108,6 +114,7 @@ Status parse_source(const Arguments& channel, const Arguments& s3, ChannelSource
                                                 : "only an AugmentedManifestFile has attributes");
   MR_TRY(shared, s3.text_or("S3DataDistributionType", "FullyReplicated"));
   MR_DO(s3.one_of("S3DataDistributionType", shared, "FullyReplicated|ShardedByS3Key"));
+  sharded = shared == "ShardedByS3Key";
   MR_TRY(compression, channel.text_or("CompressionType", "None"));
   const auto parsed = parse_compression(compression);
   if (!parsed) return channel.wrong("CompressionType", parsed.error().message);
@@ -145,7 +152,7 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
   MR_TRY(s3, source.object("S3DataSource"));
   MR_TRY(uri, s3.text("S3Uri"));
   if (const auto parsed = parse_s3_uri(uri); !parsed) return s3.wrong("S3Uri", parsed.error().message);
-  MR_DO(parse_source(channel, s3, result.source));
+  MR_DO(parse_source(channel, s3, result.source, result.sharded));
   result.source.uri = uri;
   if (kind.own_form != nullptr && !result.source.plain())
     return channel.wrong("DataSource", std::string(kind.name) +
@@ -156,7 +163,9 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
   MR_TRY(mode, channel.text_or("InputMode", job_mode));
   MR_DO(channel.one_of("InputMode", mode, "File|FastFile|Pipe"));
   // Only what is trained on streams: the other channels are small, and metrics need all their rows.
-  result.pipe = mode == "Pipe" && name == "train";
+  // An augmented manifest, which AWS takes in Pipe mode alone, is one object and read whole.
+  const bool manifest = result.source.data == ChannelSource::Data::AugmentedManifest;
+  result.pipe = mode == "Pipe" && name == "train" && !manifest;
   if (result.pipe && !kind.streams) {
     return channel.wrong("InputMode", "Pipe: " + std::string(kind.name) + " does not train on a stream",
                          "use File; Pipe is for " + streaming_kinds());
@@ -185,6 +194,15 @@ Status parse_channels(const Arguments& request, TrainingSpec& spec) {
       other = std::move(channel);
   }
   if (spec.train.uri.empty()) return request.wrong("InputDataConfig", "a channel named train is required");
+  return {};
+}
+
+Status parse_resources(const Arguments& request, TrainingSpec& spec) {
+  MR_TRY(resources, request.object_or_empty("ResourceConfig"));
+  MR_TRY(instances, resources.integer_or("InstanceCount", 1));
+  if (instances < 1 || instances > kInstancesMost)
+    return resources.wrong("InstanceCount", "must be from 1 to " + std::to_string(kInstancesMost));
+  spec.instances = static_cast<int>(instances);
   return {};
 }
 
@@ -237,6 +255,7 @@ Result<TrainingSpec> parse_training_spec(const Json& request) {
     return output.wrong("S3OutputPath", parsed.error().message);
   spec.output_uri = path;
   MR_DO(parse_checkpoints(arguments, spec));
+  MR_DO(parse_resources(arguments, spec));
   return spec;
 }
 

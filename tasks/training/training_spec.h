@@ -4,12 +4,12 @@
 // Taken from the request: TrainingJobName, AlgorithmSpecification.TrainingImage (or AlgorithmName),
 // HyperParameters, InputDataConfig[].{ChannelName, ContentType, CompressionType,
 // DataSource.S3DataSource.{S3Uri, S3DataType, AttributeNames}}, OutputDataConfig.S3OutputPath,
-// CheckpointConfig.S3Uri. Fields that only mean something in the cloud are not looked at; ones that would
-// change the result and are not supported (other channels and content types) are refused. Three
-// hyperparameters are settings of the job, for every algorithm: `target` and `weight` (of xgboost `group`,
-// the queries of ranking) name columns of data with a header, `seed` is a number from 0 (default 0, so that
-// the same data and settings give the same model whatever the job is called). Source: SageMaker API
-// reference, CreateTrainingJob.
+// CheckpointConfig.S3Uri, ResourceConfig.InstanceCount. Fields that only mean something in the cloud are not
+// looked at; ones that would change the result and are not supported (other channels and content types) are
+// refused. Three hyperparameters are settings of the job, for every algorithm: `target` and `weight` (of
+// xgboost `group`, the queries of ranking) name columns of data with a header, `seed` is a number from 0
+// (default 0, so that the same data and settings give the same model whatever the job is called). Source:
+// SageMaker API reference, CreateTrainingJob.
 
 #include <cstdint>
 #include <optional>
@@ -30,6 +30,7 @@ struct TrainingChannel {
   std::string content_type;       // "text/csv", without its parameters; empty: not given
   bool pipe = false;              // TrainingInputMode or the channel's InputMode is Pipe
   std::optional<int> label_size;  // "text/csv; label_size=0": 0 or 1
+  bool sharded = false;           // ShardedByS3Key: instances share it out by objects
 };
 
 struct TrainingSpec {
@@ -42,6 +43,7 @@ struct TrainingSpec {
   std::optional<TrainingChannel> validation, test;
   std::string output_uri;      // OutputDataConfig.S3OutputPath
   std::string checkpoint_uri;  // CheckpointConfig.S3Uri; empty: no checkpoints
+  int instances = 1;           // ResourceConfig.InstanceCount
 
   // Whether the first column of the channel is a target unless one is named: what its label_size says, else
   // as the algorithm needs it.

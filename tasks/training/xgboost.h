@@ -17,6 +17,9 @@
 // - Model bytes are XGBoost's JSON model, which its other languages read and write. Loading checks
 // everything.
 //   Prediction uses one thread a call; any number of calls may run at once.
+// - In several ranks (FitContext::ranks) histograms, bins and units of gradients are sums and samples of all
+//   ranks' rows: the same bytes as of one, however many there are and whichever rows each has. Metrics are
+//   rank 0's work, which gathers the scores for them. Not with gblinear and ranking.
 // - On a stream (input mode Pipe) rows are kept as bins, in the same model; not with gblinear.
 //
 // Source: XGBoost 1.7 parameters; SageMaker developer guide, "XGBoost hyperparameters".
@@ -33,10 +36,15 @@ namespace trees {
 struct Ensemble;
 }
 
+// What a fit shows (tensors.h) after a round: "feature_importance/total_gain" and "feature_importance/weight"
+// by feature, and of the validation channel, or without one of train, "predictions" (rows, outputs) and
+// "labels".
+inline constexpr std::string_view kXgboostCollections = "feature_importance|predictions|labels";
+
 std::span<const HyperParameterRule> xgboost_rules();
 std::span<const std::string_view> xgboost_metrics();
 Result<std::unique_ptr<const Estimator>> make_xgboost(const HyperParameters& parameters);
-bool xgboost_keeps_checkpoints(const HyperParameters& parameters);  // gblinear keeps none
+RankUse xgboost_ranks(const HyperParameters& parameters);  // neither gblinear nor ranking
 // DataLoss when the bytes are not a model that can be used.
 Result<std::unique_ptr<const Model>> load_xgboost(std::string_view bytes);
 // A model of a checked ensemble.

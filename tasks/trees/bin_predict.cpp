@@ -14,6 +14,7 @@ constexpr std::size_t kBinnedGrain = 16384;
 BinnedTree::BinnedTree(const Tree& tree, const Bins& bins) : bins_(bins) {
   for (const Node& node : tree.nodes) {
     Step step{node.feature, 0, node.left, node.right, node.missing_left, node.condition};
+    fits_ &= node.left < 0 || node.categories < 0;
     if (node.left >= 0) {
       const Feature& feature = bins.features()[node.feature];
       const auto cut = std::ranges::lower_bound(feature.cuts, node.condition);

@@ -93,6 +93,26 @@ std::size_t sample_row(std::size_t k, std::size_t rows, std::size_t sample) {
   return begin + row_hash(static_cast<std::uint32_t>(k), kSampleSalt) % (end - begin);
 }
 
+// The values and weights of the rows row_number(k) of X, k < count.
+template <class Number>
+Bins::SampleOf sample_of_rows(MatrixView X, std::span<const float> weights, std::size_t count,
+                              Number row_number) {
+  return [=](std::size_t first, std::vector<std::vector<float>>& values,
+             std::vector<std::vector<float>>& value_weights) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const std::size_t i = row_number(k);
+      for (std::size_t c = 0; c < values.size(); ++c) {
+        const float x = X.data[i * X.cols + first + c];
+        if (x != x) continue;
+        values[c].push_back(x);
+        if (!weights.empty()) value_weights[c].push_back(weights[i]);
+      }
+    }
+  };
+}
+
+}  // namespace
+
 std::vector<char> find_missing(MatrixView X, Team& team) {
   const std::size_t members = static_cast<std::size_t>(team.size());
   std::vector<std::vector<char>> seen(members, std::vector<char>(X.cols));
@@ -108,8 +128,6 @@ std::vector<char> find_missing(MatrixView X, Team& team) {
   }
   return seen[0];
 }
-
-}  // namespace
 
 std::vector<float> find_cuts_of(std::vector<float> sample, std::span<const float> weights,
                                 std::uint32_t values) {
@@ -136,8 +154,9 @@ std::vector<float> find_cuts_of(std::vector<float> sample, std::span<const float
 Bins::Bins(MatrixView X, std::span<const float> weights, std::uint32_t max_bin, Team& team)
     : rows_(X.rows), features_(X.cols) {
   const std::size_t sample = std::min(rows_, kSampleRows);
-  find_cuts(X, weights, find_missing(X, team), max_bin, team,
-            [&](std::size_t k) { return sample_row(k, rows_, sample); });
+  find_cuts(sample_of_rows(X, weights, sample,
+                           [n = rows_, sample](std::size_t k) { return sample_row(k, n, sample); }),
+            find_missing(X, team), max_bin, team);
   place_columns();
   fill_rows(0, X, team);
 }
@@ -145,7 +164,15 @@ Bins::Bins(MatrixView X, std::span<const float> weights, std::uint32_t max_bin, 
 Bins::Bins(std::size_t rows, MatrixView sample, std::span<const float> sample_weights,
            const std::vector<char>& missing, std::uint32_t max_bin, Team& team)
     : rows_(rows), features_(sample.cols) {
-  find_cuts(sample, sample_weights, missing, max_bin, team, [](std::size_t k) { return k; });
+  find_cuts(sample_of_rows(sample, sample_weights, sample.rows, [](std::size_t k) { return k; }), missing,
+            max_bin, team);
+  place_columns();
+}
+
+Bins::Bins(std::size_t rows, std::size_t columns, const SampleOf& sample, const std::vector<char>& missing,
+           std::uint32_t max_bin, Team& team)
+    : rows_(rows), features_(columns) {
+  find_cuts(sample, missing, max_bin, team);
   place_columns();
 }
 
@@ -155,23 +182,12 @@ std::vector<std::size_t> Bins::sampled_rows(std::size_t rows) {
   return numbers;
 }
 
-// Of the rows row_number(k) of X.
-template <class Number>
-void Bins::find_cuts(MatrixView X, std::span<const float> weights, const std::vector<char>& missing,
-                     std::uint32_t max_bin, Team& team, Number&& row_number) {
-  const std::size_t sample = std::min(rows_, kSampleRows);
-  for (std::size_t first = 0; first < X.cols; first += kColumnsAtOnce) {
-    const std::size_t count = std::min(kColumnsAtOnce, X.cols - first);
+void Bins::find_cuts(const SampleOf& sample, const std::vector<char>& missing, std::uint32_t max_bin,
+                     Team& team) {
+  for (std::size_t first = 0; first < features_.size(); first += kColumnsAtOnce) {
+    const std::size_t count = std::min(kColumnsAtOnce, features_.size() - first);
     std::vector<std::vector<float>> values(count), value_weights(count);
-    for (std::size_t k = 0; k < sample; ++k) {
-      const std::size_t i = row_number(k);
-      for (std::size_t c = 0; c < count; ++c) {
-        const float x = X.data[i * X.cols + first + c];
-        if (x != x) continue;
-        values[c].push_back(x);
-        if (!weights.empty()) value_weights[c].push_back(weights[i]);
-      }
-    }
+    sample(first, values, value_weights);
     team.each(count, [&](std::size_t c, int) {
       Feature& feature = features_[first + c];
       feature.missing = missing[first + c] != 0;

@@ -13,6 +13,7 @@
 // Immutable once made; the same for any number of threads.
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -50,6 +51,12 @@ class Bins {
   Bins(std::size_t rows, MatrixView sample, std::span<const float> sample_weights,
        const std::vector<char>& missing, std::uint32_t max_bin, Team& team);
   static std::vector<std::size_t> sampled_rows(std::size_t rows);  // ascending
+  // The same bins of `rows` of them, for fill_rows, when others have the rest: `sample` gives the sampled
+  // values of columns [first, first + values.size()) of all rows, and their weights when there are weights.
+  using SampleOf = std::function<void(std::size_t first, std::vector<std::vector<float>>& values,
+                                      std::vector<std::vector<float>>& weights)>;
+  Bins(std::size_t rows, std::size_t columns, const SampleOf& sample, const std::vector<char>& missing,
+       std::uint32_t max_bin, Team& team);
   void fill_rows(std::size_t first, MatrixView X, Team& team);
 
   std::size_t rows() const { return rows_; }
@@ -70,9 +77,7 @@ class Bins {
   std::size_t histogram_size() const { return histogram_size_; }  // entries, over all columns
 
  private:
-  template <class Number>
-  void find_cuts(MatrixView X, std::span<const float> weights, const std::vector<char>& missing,
-                 std::uint32_t max_bin, Team& team, Number&& row_number);
+  void find_cuts(const SampleOf& sample, const std::vector<char>& missing, std::uint32_t max_bin, Team& team);
   void place_columns();
   template <class Bin>
   void fill_as(std::size_t first, MatrixView X, Team& team, std::vector<Bin>& out);
@@ -85,6 +90,8 @@ class Bins {
   std::vector<std::uint16_t> words_;
 };
 
+// Which columns have missing values.
+std::vector<char> find_missing(MatrixView X, Team& team);
 // The cuts of one feature from its sampled values (no NaN; in any order) and their weights (empty: 1 each):
 // at most `values` - 1 of them.
 std::vector<float> find_cuts_of(std::vector<float> sample, std::span<const float> weights,

@@ -48,9 +48,11 @@ Booster::~Booster() = default;
 Result<std::unique_ptr<Booster>> Booster::make(BoostSettings settings, const ChannelRows& train,
                                                const ChannelRows* validation, const Ensemble* start,
                                                std::vector<std::string> feature_names, Team& team,
-                                               std::unique_ptr<Bins> bins) {
+                                               std::unique_ptr<Bins> bins, const RankRows* ranks) {
   std::unique_ptr<Booster> booster(new Booster(std::move(settings), train, validation, team));
-  booster->binned_ = bins != nullptr, booster->bins_ = std::move(bins);
+  // With ranks the values are there as well.
+  booster->binned_ = bins != nullptr && train.X.data == nullptr, booster->bins_ = std::move(bins);
+  booster->ranks_ = ranks;
   MR_DO(booster->begin(start, std::move(feature_names)));
   return booster;
 }
@@ -89,17 +91,17 @@ Status Booster::begin(const Ensemble* start, std::vector<std::string> feature_na
   }
   e.objective_parameters = objective_->parameters();
   if (settings_.booster != Ensemble::Booster::Linear) {
-    if (!binned_) bins_ = std::make_unique<Bins>(train_.X, train_.weights, settings_.max_bin, team_);
+    if (!bins_) bins_ = std::make_unique<Bins>(train_.X, train_.weights, settings_.max_bin, team_);
     GrowSettings grow = settings_.grow;
     grow.learning_rate /= static_cast<double>(settings_.parallel_trees);
-    grower_ = std::make_unique<Grower>(*bins_, grow, team_);
+    grower_ = std::make_unique<Grower>(*bins_, grow, team_, ranks_);
   }
   objective_->set_groups(train_.groups, train_.y);
   pairs_.resize(train_.y.size());
   words_.resize(train_.y.size());
   MR_DO(rescore_train({}));
   if (has_validation_) rescore(validation_, validation_scores_, {});
-  return {};
+  return rank_status();
 }
 
 Status Booster::rescore_train(const std::vector<char>& without) {
@@ -160,7 +162,21 @@ double Booster::median_of(std::span<const std::uint32_t> rows, std::span<const f
     values.emplace_back(scores.empty() ? train_.y[i] : train_.y[i] - scores[i],
                         train_.weights.empty() ? 1.0f : train_.weights[i]);
   }
+  if (ranks_) {
+    auto all = ranks_->collective.all_gather(bytes_of<std::pair<float, float>>(values));
+    if (!all) return 0;  // which rank_status() says
+    values.clear();
+    for (const std::string& part : *all) {
+      const std::size_t first = values.size();
+      values.resize(first + part.size() / sizeof values[0]);
+      std::ranges::copy(part, room_of<std::pair<float, float>>(std::span(values).subspan(first)).begin());
+    }
+  }
   return weighted_middle(values);
+}
+
+Status Booster::rank_status() const {
+  return ranks_ ? ranks_->collective.status() : Status();
 }
 
 void Booster::gradients_of(std::size_t output) {
@@ -180,7 +196,16 @@ void Booster::draw_rows(std::uint64_t key) {
   }
   const auto salt = static_cast<std::uint32_t>(key);
   const auto below = static_cast<std::uint64_t>(settings_.subsample * 4294967296.0);
-  for (std::uint32_t i = 0; i < n; ++i) (row_hash(i, salt) < below ? rows_ : others_).push_back(i);
+  const auto draw = [&](std::size_t first, std::size_t count, std::size_t number) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const bool drawn = row_hash(static_cast<std::uint32_t>(number + i), salt) < below;
+      (drawn ? rows_ : others_).push_back(static_cast<std::uint32_t>(first + i));
+    }
+  };
+  if (ranks_)
+    ranks_->each(0, n, draw);
+  else
+    draw(0, n, 0);
 }
 
 // Adds a new tree to the scores of those who were not there when it grew.
@@ -211,7 +236,7 @@ Status Booster::grow_round(const Grower::Cancelled& cancelled) {
   const Grower::Cancelled ask = [&] { return stopped = cancelled && cancelled(); };
   for (std::size_t k = 0; k < ensemble_.outputs; ++k) {
     gradients_of(k);
-    const Units units = to_words(pairs_, words_, static_cast<std::uint32_t>(mix(key, 1 + k)), team_);
+    const Units units = to_words(pairs_, words_, static_cast<std::uint32_t>(mix(key, 1 + k)), team_, ranks_);
     const std::span<float> plane(train_scores_.data() + k * n, n);
     const std::vector<float> before = objective_->median_leaves() && settings_.parallel_trees > 1
                                           ? std::vector<float>(plane.begin(), plane.end())
@@ -229,6 +254,7 @@ Status Booster::grow_round(const Grower::Cancelled& cancelled) {
       Tree tree =
           grower_->grow({words_, units.gradient, units.hessian}, rows_, tree_key, plane.data(), leaf, ask);
       if (stopped) return fail(ErrorCode::Cancelled, "training was stopped");
+      MR_DO(rank_status());
       add_tree(tree, k, settings_.subsample >= 1);
       ensemble_.trees.push_back(std::move(tree));
       ensemble_.tree_output.push_back(static_cast<std::uint32_t>(k));

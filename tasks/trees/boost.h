@@ -61,11 +61,14 @@ class Booster {
  public:
   // Settings and data have been checked by the caller. `start` (may be null) is continued: InvalidArgument
   // when it is of another booster, objective, width or number of outputs. `bins` of the training rows, whose
-  // values (train.X) are then not looked at, only their number of columns; not for a linear model.
+  // values (train.X) are then not looked at, only their number of columns; not for a linear model. `ranks`
+  // (may be null; borrowed): train is this rank's part of the rows, and `bins` is of all (bins_of_ranks); not
+  // for ranking or a linear model. Every rank then calls the same, and comes to the same ensemble.
   static Result<std::unique_ptr<Booster>> make(BoostSettings settings, const ChannelRows& train,
                                                const ChannelRows* validation, const Ensemble* start,
                                                std::vector<std::string> feature_names, Team& team,
-                                               std::unique_ptr<Bins> bins = nullptr);
+                                               std::unique_ptr<Bins> bins = nullptr,
+                                               const RankRows* ranks = nullptr);
   ~Booster();
 
   // One round. Cancelled when `cancelled` (asked after much work within a round) said so.
@@ -85,6 +88,7 @@ class Booster {
   Status rescore_train(const std::vector<char>& without);
   void rescore(const ChannelRows& rows, std::vector<float>& scores, const std::vector<char>& without) const;
   Status grow_round(const Grower::Cancelled& cancelled);
+  Status rank_status() const;
   void gradients_of(std::size_t output);
   void draw_rows(std::uint64_t key);
   void add_tree(const Tree& tree, std::size_t output, bool all_train_rows);
@@ -101,6 +105,7 @@ class Booster {
   bool has_validation_ = false;
   bool binned_ = false;  // the training rows are known by their bins alone
   Team& team_;
+  const RankRows* ranks_ = nullptr;
   std::unique_ptr<Objective> objective_;
   Ensemble ensemble_;
   std::unique_ptr<Bins> bins_;

@@ -61,10 +61,6 @@ void leaf_contributions(const float* shares, std::size_t step, std::size_t count
   }
 }
 
-bool satisfies(float x, float low, float high, float missing) {
-  return x == x ? x >= low && x < high : missing != 0;
-}
-
 // Values of one interval in a leaf's table: by pattern, and at least as many as fit a register.
 constexpr std::size_t table_step(std::size_t count) {
   return std::max(std::size_t(16), std::size_t(1) << count);
@@ -194,6 +190,7 @@ void Explainer::add_leaves(const Tree& tree, std::uint32_t output, float weight)
       leaves_.push_back(leaf);
       continue;
     }
+    if (node.categories >= 0) sets_.push_back(tree.category_sets[static_cast<std::size_t>(node.categories)]);
     const float covers[2] = {tree.nodes[static_cast<std::size_t>(node.left)].cover,
                              tree.nodes[static_cast<std::size_t>(node.right)].cover};
     const float both = covers[0] + covers[1];
@@ -201,11 +198,8 @@ void Explainer::add_leaves(const Tree& tree, std::uint32_t output, float weight)
       Open child{side == 0 ? node.left : node.right, top.path};
       auto interval = std::ranges::find(child.path, node.feature, &Interval::feature);
       if (interval == child.path.end())
-        interval = child.path.insert(interval, {node.feature, -kInfinity, kInfinity, 1, 1});
-      if (side == 0)
-        interval->high = std::min(interval->high, node.condition);
-      else
-        interval->low = std::max(interval->low, node.condition);
+        interval = child.path.insert(interval, {node.feature, -kInfinity, kInfinity, 1, 1, -1});
+      narrow(*interval, node, side == 1);
       if (node.missing_left != (side == 0)) interval->missing = 0;
       interval->share *= both > 0 ? covers[side] / both : 0.5f;
       open.push_back(std::move(child));
@@ -213,7 +207,32 @@ void Explainer::add_leaves(const Tree& tree, std::uint32_t output, float weight)
   }
 }
 
+void Explainer::narrow(Interval& interval, const Node& node, bool right) {
+  if (node.categories >= 0) {
+    std::vector<Demand> demands;
+    if (interval.categories >= 0) demands = demands_[static_cast<std::size_t>(interval.categories)];
+    demands.push_back({static_cast<std::uint32_t>(sets_.size() - 1), right});
+    interval.categories = static_cast<std::int32_t>(demands_.size());
+    demands_.push_back(std::move(demands));
+  } else if (right) {
+    interval.low = std::max(interval.low, node.condition);
+  } else {
+    interval.high = std::min(interval.high, node.condition);
+  }
+}
+
+bool Explainer::satisfied(const Interval& interval, float x) const {
+  if (x != x) return interval.missing != 0;
+  if (x < interval.low || x >= interval.high) return false;
+  if (interval.categories < 0) return true;
+  const std::vector<Demand>& demands = demands_[static_cast<std::size_t>(interval.categories)];
+  return std::ranges::all_of(demands, [&](const Demand& d) { return is_among(sets_[d.set], x) == d.within; });
+}
+
 void Explainer::make_table(Leaf& leaf) {
+  for (std::size_t i = leaf.first; i < leaf.first + leaf.count; ++i) {
+    if (intervals_[i].categories >= 0) return;  // looked up by bounds alone
+  }
   const std::size_t count = leaf.count, patterns = std::size_t(1) << std::min<std::size_t>(count, 16);
   if (count > kTableIntervals) return;
   const std::size_t step = table_step(count);
@@ -244,7 +263,7 @@ void Explainer::add_worked_out(const Leaf& leaf, const float* columns, float* su
   std::vector<double> out(leaf.count), polynomial(leaf.count + 1);
   for (std::size_t q = 0; q < kLanes; ++q) {
     for (std::size_t i = 0; i < leaf.count; ++i)
-      known[i] = satisfies(columns[own[i].feature * kLanes + q], own[i].low, own[i].high, own[i].missing);
+      known[i] = satisfied(own[i], columns[own[i].feature * kLanes + q]);
     leaf_contributions(&own->share, sizeof(Interval) / sizeof(float), leaf.count, known.data(),
                        weights.data(), polynomial.data(), out.data());
     for (std::size_t i = 0; i < leaf.count; ++i)
@@ -287,7 +306,7 @@ void Explainer::add_pairs(const Leaf& leaf, const float* row, float* square) con
   std::vector<double> polynomial(count + 1), without(count);
   polynomial[0] = 1;
   for (std::size_t i = 0; i < count; ++i) {
-    known[i] = satisfies(row[own[i].feature], own[i].low, own[i].high, own[i].missing);
+    known[i] = satisfied(own[i], row[own[i].feature]);
     multiply_in(polynomial.data(), i + 1, double(own[i].share), known[i] != 0);
   }
   const std::vector<double> weights = set_weights(count - 2);

@@ -41,9 +41,15 @@ class Explainer {
  private:
   struct Interval {
     std::uint32_t feature;
-    float low, high;  // low <= x < high
-    float missing;    // 1 when a missing value belongs to it
-    float share;      // of the rows that go this way when the feature is not known
+    float low, high;          // low <= x < high
+    float missing;            // 1 when a missing value belongs to it
+    float share;              // of the rows that go this way when the feature is not known
+    std::int32_t categories;  // of a feature of categories: which of demands_, else -1
+  };
+  // What categories a path leads through: all those sets that it has to be in, or not in.
+  struct Demand {
+    std::uint32_t set;  // of sets_
+    bool within;
   };
   struct Leaf {
     std::uint32_t first, count;  // intervals
@@ -54,6 +60,9 @@ class Explainer {
   };
   void add_leaves(const Tree& tree, std::uint32_t output, float weight);
   void make_table(Leaf& leaf);
+  // What one side of a split leaves of an interval; of a split by categories, the last of sets_.
+  void narrow(Interval& interval, const Node& node, bool right);
+  bool satisfied(const Interval& interval, float x) const;
   void add_lookups(const Leaf& leaf, const float* columns, float* sums) const;
   void add_worked_out(const Leaf& leaf, const float* columns, float* sums) const;
   void add_pairs(const Leaf& leaf, const float* row, float* square) const;
@@ -63,6 +72,8 @@ class Explainer {
   std::vector<Interval> intervals_;
   std::vector<Leaf> leaves_;
   std::vector<float> tables_;
+  std::vector<std::vector<std::uint32_t>> sets_;  // of categories, by split
+  std::vector<std::vector<Demand>> demands_;
 };
 
 // XGBoost's importance types: "weight" (number of splits), "gain" and "cover" (means over the splits),

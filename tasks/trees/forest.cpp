@@ -420,7 +420,8 @@ void ForestGrower::Growth::scan_classes(std::uint32_t number, bool missing_left,
     if (gain <= best.gain) continue;
     best.gain = gain, best.feature = number, best.missing_left = missing_left;
     // All values against the missing ones: whatever comes later is a value, too.
-    best.last = last_entry ? bins.features()[number].values - 1 : entry.bin;
+    const Feature& feature = bins.features()[number];
+    best.last = last_entry ? feature.values - 1 : middle_of_gap(feature, entry.bin, entries[k + 1].bin);
   }
 }
 

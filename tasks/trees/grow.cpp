@@ -20,11 +20,13 @@ namespace {
 constexpr std::size_t kTogetherRows = 16384;                // fewer rows are not worth several threads
 constexpr std::size_t kAskAfter = std::size_t(1) << 27;     // additions: some tenths of a second
 constexpr std::size_t kHeldBytes = std::size_t(256) << 20;  // histograms that a queue of leaves may hold
+constexpr std::size_t kGroupBytes = kHeldBytes / 32;        // and a group of nodes of ranks
 
 // A node that is not split yet.
 struct OpenNode {
   std::int32_t node = 0;
   std::size_t begin = 0, count = 0;
+  std::size_t all = 0;  // rows of all ranks
   int depth = 0;
   NodeSums sums;
   std::vector<Sum> histogram;
@@ -104,6 +106,14 @@ struct Grower::Work {
   bool expand(OpenNode& open, Tree& tree, bool together, OpenNode& left, OpenNode& right_child);
   void histograms_of(OpenNode& parent, OpenNode& left, OpenNode& right_child, bool together);
   OpenNode root(std::size_t count, Tree& tree);
+  void sum(std::span<Sum> values);
+  bool many(const OpenNode& open) const { return team.size() > 1 && open.count >= kTogetherRows; }
+  void count_left(std::span<OpenNode* const> lefts, std::span<OpenNode* const> rights);
+  void sum_histograms(std::span<OpenNode* const> nodes);
+  void sum_histogram(OpenNode& node);
+  void fill_children(std::vector<OpenNode>& parents, std::vector<OpenNode>& children);
+  void split_group(std::vector<OpenNode> group, Tree& tree, std::vector<std::vector<OpenNode>>& groups);
+  Tree by_groups(std::size_t count);
   void run(OpenNode first, Tree& tree, bool together, std::size_t least_rows, std::vector<OpenNode>* pending);
   Tree level_wise(std::size_t count);
   Tree by_queue(std::size_t count);
@@ -211,7 +221,7 @@ void Grower::Work::choose(OpenNode& open, bool together) {
 
 bool Grower::Work::may_split(const OpenNode& open) const {
   if (settings.max_depth > 0 && open.depth >= settings.max_depth) return false;
-  return open.count >= 2 &&
+  return open.all >= 2 &&
          hessian_of(open.sums.total) * open.sums.unit_hessian >= 2 * settings.min_child_weight;
 }
 
@@ -227,7 +237,7 @@ void Grower::Work::set_node(const OpenNode& open, Tree& tree) const {
 
 void Grower::Work::close(const OpenNode& open, Tree& tree, bool together) {
   Node& node = tree.nodes[static_cast<std::size_t>(open.node)];
-  if (leaf_value && open.count > 0) {
+  if (leaf_value && open.all > 0) {
     const double value = leaf_value({rows + open.begin, open.count});
     node.weight = static_cast<float>(value);
     node.condition = static_cast<float>(value * settings.learning_rate);
@@ -307,7 +317,7 @@ bool Grower::Work::expand(OpenNode& open, Tree& tree, bool together, OpenNode& l
   }
   set_node(left, tree), set_node(right_child, tree);
   const Route route = route_of(bins, open.split);
-  left.count = right_child.count = open.count;  // not known yet, and at least that of the child
+  left.all = right_child.all = open.all;  // not known yet, and at least that of the child
   if (!leaf_value && !may_split(left) && !may_split(right_child)) {
     const float a = tree.nodes[static_cast<std::size_t>(left.node)].condition,
                 b = tree.nodes[static_cast<std::size_t>(right_child.node)].condition;
@@ -323,19 +333,57 @@ bool Grower::Work::expand(OpenNode& open, Tree& tree, bool together, OpenNode& l
   left.count = part(open, route, together);
   left.begin = open.begin;
   right_child.begin = open.begin + left.count, right_child.count = open.count - left.count;
+  left.all = left.count, right_child.all = right_child.count;
   return true;
+}
+
+// Over all ranks.
+void Grower::Work::sum(std::span<Sum> values) {
+  if (grower.ranks_ && !grower.ranks_->collective.sum(values)) stop = true;
+}
+
+// How many rows of all ranks went to the children of one parent each.
+void Grower::Work::count_left(std::span<OpenNode* const> lefts, std::span<OpenNode* const> rights) {
+  std::vector<Sum> counts;
+  for (const OpenNode* open : lefts) counts.push_back(static_cast<Sum>(open->all));
+  for (const OpenNode* open : rights) counts.push_back(static_cast<Sum>(open->all));
+  sum(counts);
+  for (std::size_t k = 0; k < lefts.size(); ++k) {
+    lefts[k]->all = static_cast<std::size_t>(counts[k]);
+    rights[k]->all = static_cast<std::size_t>(counts[lefts.size() + k]);
+  }
+}
+
+// The histograms of nodes, side by side.
+void Grower::Work::sum_histograms(std::span<OpenNode* const> nodes) {
+  if (!grower.ranks_) return;
+  const std::size_t size = bins.histogram_size();
+  std::vector<Sum> all(nodes.size() * size);
+  for (std::size_t k = 0; k < nodes.size(); ++k)
+    std::copy(nodes[k]->histogram.begin(), nodes[k]->histogram.end(),
+              all.begin() + static_cast<std::ptrdiff_t>(k * size));
+  sum(all);
+  for (std::size_t k = 0; k < nodes.size(); ++k)
+    std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(k * size), size, nodes[k]->histogram.begin());
+}
+
+void Grower::Work::sum_histogram(OpenNode& node) {
+  OpenNode* const one[] = {&node};
+  sum_histograms(one);
 }
 
 // The smaller child's rows are summed up, the larger one is the rest of its parent's.
 void Grower::Work::histograms_of(OpenNode& parent, OpenNode& left, OpenNode& right_child, bool together) {
   if (!may_split(left) && !may_split(right_child)) return give_back(std::move(parent.histogram));
-  OpenNode& small = left.count <= right_child.count ? left : right_child;
+  OpenNode& small = left.all <= right_child.all ? left : right_child;
   OpenNode& large = &small == &left ? right_child : left;
   small.histogram = borrow();
   fill(small, together, small.histogram);
+  sum_histogram(small);
   if (parent.histogram.empty()) {
     large.histogram = borrow();
     fill(large, together, large.histogram);
+    sum_histogram(large);
     return;
   }
   large.histogram = std::move(parent.histogram);
@@ -347,7 +395,7 @@ void Grower::Work::histograms_of(OpenNode& parent, OpenNode& left, OpenNode& rig
 OpenNode Grower::Work::root(std::size_t count, Tree& tree) {
   tree.nodes.emplace_back();
   OpenNode open;
-  open.count = count;
+  open.count = count, open.all = count;
   open.sums.unit_gradient = gradients.unit_gradient, open.sums.unit_hessian = gradients.unit_hessian;
   open.sums.bounds = {-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
   std::vector<Sum> totals((count + kTogetherRows - 1) / kTogetherRows);
@@ -357,6 +405,11 @@ OpenNode Grower::Work::root(std::size_t count, Tree& tree) {
     totals[begin / kTogetherRows] = total;
   });
   open.sums.total = std::accumulate(totals.begin(), totals.end(), Sum(0));
+  if (grower.ranks_) {
+    Sum all[] = {open.sums.total, static_cast<Sum>(count)};
+    sum(all);
+    open.sums.total = all[0], open.all = static_cast<std::size_t>(all[1]);
+  }
   set_node(open, tree);
   return open;
 }
@@ -430,10 +483,79 @@ Tree Grower::Work::level_wise(std::size_t count) {
   return in_level_order(tree);
 }
 
+// The children that may be split get their histograms: the smaller of two from its rows, the larger what is
+// left of its parent's. `children` are the two of each parent, one behind the other.
+void Grower::Work::fill_children(std::vector<OpenNode>& parents, std::vector<OpenNode>& children) {
+  std::vector<OpenNode*> lefts, rights, small;
+  for (std::size_t k = 0; k < children.size(); k += 2)
+    lefts.push_back(&children[k]), rights.push_back(&children[k + 1]);
+  count_left(lefts, rights);
+  for (std::size_t k = 0; k < parents.size(); ++k) {
+    if (!may_split(*lefts[k]) && !may_split(*rights[k])) continue;
+    small.push_back(lefts[k]->all <= rights[k]->all ? lefts[k] : rights[k]);
+    small.back()->histogram = borrow();
+    fill(*small.back(), many(*small.back()), small.back()->histogram);
+  }
+  sum_histograms(small);
+  for (std::size_t k = 0; k < parents.size(); ++k) {
+    OpenNode *one = lefts[k], *other = rights[k];
+    if (one->histogram.empty()) std::swap(one, other);
+    if (one->histogram.empty()) {
+      give_back(std::move(parents[k].histogram));
+      continue;
+    }
+    other->histogram = std::move(parents[k].histogram);
+    for (std::size_t b = 0; b < other->histogram.size(); ++b) other->histogram[b] -= one->histogram[b];
+  }
+}
+
+void Grower::Work::split_group(std::vector<OpenNode> group, Tree& tree,
+                               std::vector<std::vector<OpenNode>>& groups) {
+  std::vector<OpenNode> parents, children;
+  for (OpenNode& open : group) {
+    if (may_split(open)) choose(open, team.size() > 1);
+    OpenNode left, right_child;
+    if (open.split.gain <= 0) {
+      close(open, tree, many(open));
+      give_back(std::move(open.histogram));
+    } else if (expand(open, tree, many(open), left, right_child)) {
+      parents.push_back(std::move(open));
+      children.push_back(std::move(left)), children.push_back(std::move(right_child));
+    } else {
+      give_back(std::move(open.histogram));
+    }
+  }
+  if (parents.empty()) return;
+  fill_children(parents, children);
+  const std::size_t most =
+      std::max<std::size_t>(1, kGroupBytes / std::max<std::size_t>(1, bins.histogram_size() * sizeof(Sum)));
+  for (std::size_t begin = 0; begin < children.size(); begin += most) {
+    const auto first = children.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(most, children.size() - begin));
+    groups.emplace_back(std::make_move_iterator(first), std::make_move_iterator(first + count));
+  }
+}
+
+// Of ranks: a level of the tree, or as much of it as may be held, is one step.
+Tree Grower::Work::by_groups(std::size_t count) {
+  Tree tree;
+  std::vector<std::vector<OpenNode>> groups(1);
+  groups[0].push_back(root(count, tree));
+  OpenNode& first = groups[0][0];
+  if (may_split(first)) {
+    first.histogram = borrow(), fill(first, many(first), first.histogram);
+    sum_histogram(first);
+  }
+  while (!groups.empty() && !stop) {
+    std::vector<OpenNode> group = std::move(groups.back());
+    groups.pop_back();
+    split_group(std::move(group), tree, groups);
+  }
+  return in_level_order(tree);
+}
+
 Tree Grower::Work::by_queue(std::size_t count) {
   Tree tree;
-  const bool together = team.size() > 1;
-  const auto many = [&](const OpenNode& open) { return together && open.count >= kTogetherRows; };
   std::vector<OpenNode> open_nodes;  // all that were ever put into the queue
   std::size_t held = 0;
   const auto later = [&](std::size_t a, std::size_t b) {  // true when b comes before a
@@ -458,7 +580,10 @@ Tree Grower::Work::by_queue(std::size_t count) {
     queue.push(open_nodes.size() - 1);
   };
   OpenNode first = root(count, tree);
-  if (may_split(first)) first.histogram = borrow(), fill(first, many(first), first.histogram);
+  if (may_split(first)) {
+    first.histogram = borrow(), fill(first, many(first), first.histogram);
+    sum_histogram(first);
+  }
   offer(std::move(first));
   for (std::size_t leaves = 1; !queue.empty() && !stop; ++leaves) {
     const std::size_t at = queue.top();
@@ -475,6 +600,10 @@ Tree Grower::Work::by_queue(std::size_t count) {
       give_back(std::move(open.histogram));
       continue;
     }
+    if (grower.ranks_) {
+      OpenNode* const pair[] = {&left, &right_child};
+      count_left(std::span(pair).first(1), std::span(pair).last(1));
+    }
     histograms_of(open, left, right_child, many(open));
     offer(std::move(left));
     offer(std::move(right_child));
@@ -482,8 +611,8 @@ Tree Grower::Work::by_queue(std::size_t count) {
   return in_level_order(tree);
 }
 
-Grower::Grower(const Bins& bins, GrowSettings settings, Team& team)
-    : bins_(bins), settings_(std::move(settings)), team_(team) {}
+Grower::Grower(const Bins& bins, GrowSettings settings, Team& team, const RankRows* ranks)
+    : bins_(bins), settings_(std::move(settings)), team_(team), ranks_(ranks) {}
 
 Grower::~Grower() = default;
 
@@ -496,7 +625,8 @@ Tree Grower::grow(const Gradients& gradients, std::vector<std::uint32_t>& rows, 
   work.all_rows = rows.size() == bins_.rows();
   work.begin();
   const bool queued = settings_.loss_guided || settings_.max_leaves > 0;
-  return queued ? work.by_queue(rows.size()) : work.level_wise(rows.size());
+  if (queued) return work.by_queue(rows.size());
+  return ranks_ ? work.by_groups(rows.size()) : work.level_wise(rows.size());
 }
 
 }  // namespace millrace::tasks::trees

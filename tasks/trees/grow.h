@@ -9,6 +9,9 @@
 // the larger child takes over its parent's histogram, so no more than log2(rows) of them are held at a time.
 // With max_leaves or lossguide a queue decides.
 //
+// With ranks the rows of a tree are shared out among processes: nodes are split group by group, and
+// histograms of a group's smaller children are summed over all ranks at once.
+//
 // Sources: Chen and Guestrin, "XGBoost" (2016); Ke et al., "LightGBM" (2017), leaf-wise growth; Shi et al.,
 // "Quantized training of GBDT" (2022), stochastic rounding.
 
@@ -19,6 +22,7 @@
 #include <span>
 #include <vector>
 
+#include "tasks/ranks/rank_rows.h"
 #include "tasks/trees/bins.h"
 #include "tasks/trees/histogram.h"
 #include "tasks/trees/team.h"
@@ -50,7 +54,9 @@ class Grower {
   // Leaf values that are not -G / (H + lambda): from a leaf's rows. May be called by any thread of the team.
   using LeafValue = std::function<double(std::span<const std::uint32_t> rows)>;
 
-  Grower(const Bins& bins, GrowSettings settings, Team& team);
+  // `ranks` (may be null): the bins are those of this rank's rows. Every rank grows the same trees; after an
+  // error of the collective they are worthless.
+  Grower(const Bins& bins, GrowSettings settings, Team& team, const RankRows* ranks = nullptr);
   ~Grower();
 
   // Grows a tree over `rows` (ascending; reordered) and adds its leaf values to their scores. `key` decides
@@ -63,6 +69,7 @@ class Grower {
   const Bins& bins_;
   GrowSettings settings_;
   Team& team_;
+  const RankRows* const ranks_;
   std::vector<std::uint32_t> right_;          // room for the rows of a partition
   std::vector<std::vector<Sum>> histograms_;  // not in use
   std::mutex histograms_mutex_;

@@ -1,5 +1,6 @@
 #include "tasks/trees/model_json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -48,11 +49,29 @@ void put_array(std::string& out, const char* name, const std::vector<Node>& node
   out += "],";
 }
 
+// The sets one after another, and by node with one where it begins and how long it is.
+void put_category_sets(std::string& out, const Tree& tree) {
+  std::string categories, nodes, segments, sizes;
+  std::size_t at = 0;
+  const auto put = [](std::string& list, std::size_t value) {
+    list += (list.empty() ? "" : ",") + std::to_string(value);
+  };
+  for (std::size_t k = 0; k < tree.nodes.size(); ++k) {
+    if (tree.nodes[k].categories < 0) continue;
+    const auto& set = tree.category_sets[static_cast<std::size_t>(tree.nodes[k].categories)];
+    put(nodes, k), put(segments, at), put(sizes, set.size());
+    for (const std::uint32_t category : set) put(categories, category);
+    at += set.size();
+  }
+  out += "\"categories\":[" + categories + "],\"categories_nodes\":[" + nodes +
+         "],\"categories_segments\":[" + segments + "],\"categories_sizes\":[" + sizes + "],";
+}
+
 void put_tree(std::string& out, const Tree& tree, std::size_t id, std::size_t features) {
   const std::vector<Node>& nodes = tree.nodes;
   out += '{';
   put_array(out, "base_weights", nodes, [](const Node& n) { return n.weight; });
-  out += R"("categories":[],"categories_nodes":[],"categories_segments":[],"categories_sizes":[],)";
+  put_category_sets(out, tree);
   put_array(out, "default_left", nodes, [](const Node& n) { return n.missing_left ? 1 : 0; });
   out += "\"id\":" + std::to_string(id) + ",";
   put_array(out, "left_children", nodes, [](const Node& n) { return n.left; });
@@ -61,7 +80,7 @@ void put_tree(std::string& out, const Tree& tree, std::size_t id, std::size_t fe
   put_array(out, "right_children", nodes, [](const Node& n) { return n.right; });
   put_array(out, "split_conditions", nodes, [](const Node& n) { return n.condition; });
   put_array(out, "split_indices", nodes, [](const Node& n) { return n.feature; });
-  put_array(out, "split_type", nodes, [](const Node&) { return 0; });
+  put_array(out, "split_type", nodes, [](const Node& n) { return n.categories < 0 ? 0 : 1; });
   put_array(out, "sum_hessian", nodes, [](const Node& n) { return n.cover; });
   out += R"("tree_param":{"num_deleted":"0","num_feature":")" + std::to_string(features) +
          R"(","num_nodes":")" + std::to_string(nodes.size()) + R"(","size_leaf_vector":"0"}})";
@@ -172,6 +191,38 @@ void check_shape(const Tree& tree, std::size_t features, const std::string& at) 
   }
 }
 
+// Which nodes split by categories, and by which. Every one that says so has a set, and no other.
+void read_category_sets(const Plain& json, Tree& tree, const std::string& at) {
+  if (!json.contains("split_type")) return;  // of XGBoost before 1.3
+  const Plain& types = json.at("split_type");
+  std::size_t said = 0;
+  if (!types.is_array() || types.size() != tree.nodes.size()) damage(at + "has a wrong number of split_type");
+  for (const Plain& type : types) said += whole_of(type, "split_type", 0, 1) == 1;
+  if (said == 0) return;
+  const Plain &nodes = json.at("categories_nodes"), &segments = json.at("categories_segments"),
+              &sizes = json.at("categories_sizes"), &categories = json.at("categories");
+  if (!nodes.is_array() || nodes.size() != said || segments.size() != said || sizes.size() != said ||
+      !categories.is_array())
+    damage(at + "has other sets of categories than its splits need");
+  const auto all = static_cast<std::int64_t>(categories.size());
+  for (std::size_t k = 0; k < said; ++k) {
+    const auto node = whole_of(nodes[k], "categories_nodes", 0, std::int64_t(tree.nodes.size()) - 1);
+    const auto begin = whole_of(segments[k], "categories_segments", 0, all);
+    const auto size = whole_of(sizes[k], "categories_sizes", 0, all - begin);
+    Node& split = tree.nodes[static_cast<std::size_t>(node)];
+    if (types[static_cast<std::size_t>(node)] != 1 || split.categories >= 0)
+      damage(at + "has a set of categories for another split");
+    std::vector<std::uint32_t> set;
+    for (auto c = begin; c < begin + size; ++c)
+      set.push_back(static_cast<std::uint32_t>(
+          whole_of(categories[static_cast<std::size_t>(c)], "categories", 0, kCategoriesMost - 1)));
+    std::ranges::sort(set);
+    split.categories = static_cast<std::int32_t>(tree.category_sets.size());
+    if (split.left >= 0) split.condition = 0;  // XGBoost leaves what it happens to have, or NaN
+    tree.category_sets.push_back(std::move(set));
+  }
+}
+
 Tree read_tree(const Plain& json, std::size_t features, std::size_t number) {
   const std::string at = "tree " + std::to_string(number) + " ";
   const Plain& left = json.at("left_children");
@@ -184,11 +235,6 @@ Tree read_tree(const Plain& json, std::size_t features, std::size_t number) {
     if (!json.at(name).is_array() || json.at(name).size() != count)
       damage(at + "has a wrong number of " + name);
   }
-  if (json.contains("split_type")) {
-    for (const Plain& type : json.at("split_type")) {
-      if (type != 0) damage("categorical splits are not supported: " + at + "has one");
-    }
-  }
   Tree tree;
   tree.nodes.resize(count);
   for (std::size_t k = 0; k < count; ++k) {
@@ -199,13 +245,19 @@ Tree read_tree(const Plain& json, std::size_t features, std::size_t number) {
     if ((node.left < 0) != (node.right < 0)) damage(at + "has a node with one child");
     node.feature = static_cast<std::uint32_t>(
         whole_of(json.at("split_indices")[k], "split_indices", 0, std::numeric_limits<std::int32_t>::max()));
-    node.condition = float_of(json.at("split_conditions")[k], "split_conditions");
+    const Plain& condition = json.at("split_conditions")[k];
+    node.condition = condition.is_null() ? std::numeric_limits<float>::quiet_NaN()
+                                         : float_of(condition, "split_conditions");
     node.missing_left = flag_of(json.at("default_left")[k]);
     node.gain = float_of(json.at("loss_changes")[k], "loss_changes");
     node.cover = float_of(json.at("sum_hessian")[k], "sum_hessian");
     node.weight = float_of(json.at("base_weights")[k], "base_weights");
     const auto parent = whole_of(json.at("parents")[k], "parents", -1, kNoParent);
     node.parent = parent == kNoParent ? -1 : static_cast<std::int32_t>(parent);
+  }
+  read_category_sets(json, tree, at);
+  for (const Node& node : tree.nodes) {
+    if (std::isnan(node.condition)) damage("split_conditions holds what no float is");
   }
   check_shape(tree, features, at);
   return tree;
@@ -264,6 +316,22 @@ void read_objective(const Plain& json, Ensemble& e) {
   if (!objective->good_base(e.base_score)) damage("base_score is wrong for " + e.objective);
 }
 
+// XGBoost writes NaN as it is, which JSON does not know; texts stay as they are.
+std::string null_for_nan(std::string_view bytes) {
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (!quoted && bytes.substr(i, 3) == "NaN") {
+      out += "null", i += 2;
+      continue;
+    }
+    if (bytes[i] == '"') quoted = !quoted;
+    out += bytes[i];
+    if (quoted && bytes[i] == '\\' && i + 1 < bytes.size()) out += bytes[++i];
+  }
+  return out;
+}
+
 void read_learner(const Plain& learner, Ensemble& e) {
   const Plain& parameters = learner.at("learner_model_param");
   e.features =
@@ -280,6 +348,11 @@ void read_learner(const Plain& learner, Ensemble& e) {
     for (const Plain& name : learner.at("feature_names")) e.feature_names.push_back(name.get<std::string>());
     if (e.feature_names.size() != e.features && !e.feature_names.empty())
       damage("wrong number of feature_names");
+  }
+  if (learner.contains("feature_types")) {
+    for (const Plain& type : learner.at("feature_types")) e.feature_types.push_back(type.get<std::string>());
+    if (e.feature_types.size() != e.features && !e.feature_types.empty())
+      damage("wrong number of feature_types");
   }
   if (learner.contains("attributes")) {
     for (const auto& [key, value] : learner.at("attributes").items())
@@ -298,7 +371,10 @@ std::string write_model(const Ensemble& e) {
   out += "},\"feature_names\":[";
   for (std::size_t j = 0; j < e.feature_names.size(); ++j)
     out += (j > 0 ? "," : "") + json_quoted(e.feature_names[j]);
-  out += "],\"feature_types\":[],\"gradient_booster\":";
+  out += "],\"feature_types\":[";
+  for (std::size_t j = 0; j < e.feature_types.size(); ++j)
+    out += (j > 0 ? "," : "") + json_quoted(e.feature_types[j]);
+  out += "],\"gradient_booster\":";
   put_booster(out, e);
   out += R"(,"learner_model_param":{"base_score":")";
   put_float(out, static_cast<float>(e.base_score));
@@ -320,6 +396,8 @@ std::string write_model(const Ensemble& e) {
 
 Result<Ensemble> read_model(std::string_view bytes) {
   try {
+    const std::string plain = bytes.find("NaN") == std::string_view::npos ? "" : null_for_nan(bytes);
+    if (!plain.empty()) bytes = plain;
     const Plain model = Plain::parse(bytes, [](int depth, Plain::parse_event_t, Plain&) {
       if (depth > kNestedMost) throw Damage{"nested too deep"};
       return true;

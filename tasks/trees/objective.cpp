@@ -350,10 +350,76 @@ MR_KERNEL(word_block,
            float hessian_scale, std::uint32_t salt, std::int64_t* words),
           (pairs, first, count, gradient_scale, hessian_scale, salt, words))
 
-// The largest power of two that keeps `sum` below 2^bits.
-double scale_of(double sum, int bits) {
+// The exponent of a sum of sizes of floats, exactly: whole numbers for each exponent, then the place of the
+// highest bit of their sum.
+class ExactSize {
+ public:
+  void add(float x) {
+    const auto bits = std::bit_cast<std::uint32_t>(x) & 0x7fffffffu;
+    const std::uint32_t exponent = bits >> 23, mantissa = bits & 0x7fffffu;
+    sums_[std::max(1u, exponent)] +=
+        static_cast<std::int64_t>(exponent > 0 ? mantissa | 0x800000u : mantissa);
+  }
+  std::span<std::int64_t> sums() { return sums_; }
+  int exponent() const {  // as std::ilogb; the sum is above 0
+    std::int64_t carried = 0;
+    int highest = 0;
+    for (int place = 0; place < kPlaces || carried > 0; ++place) {
+      carried += place < kPlaces ? sums_[static_cast<std::size_t>(place)] : 0;
+      if (carried & 1) highest = place;
+      carried >>= 1;
+    }
+    return highest - 150;
+  }
+
+ private:
+  static constexpr int kPlaces = 256;
+  std::vector<std::int64_t> sums_ = std::vector<std::int64_t>(kPlaces);
+};
+
+// The largest power of two that keeps a sum of this exponent below 2^bits.
+double scale_of(double sum, int exponent, int bits) {
   if (!(sum > 0) || !std::isfinite(sum)) return 1;
-  return std::ldexp(1.0, std::clamp(bits - 1 - std::ilogb(sum), -100, 100));
+  return std::ldexp(1.0, std::clamp(bits - 1 - exponent, -100, 100));
+}
+
+// Whether the order of adding could decide below which power of two a sum lies.
+bool near_a_power(double sum) {
+  if (!(sum > 0) || !std::isfinite(sum)) return false;
+  int exponent = 0;
+  const double part = std::frexp(sum, &exponent);  // [0.5, 1)
+  return part < 0.5 + 1e-9 || part > 1 - 1e-9;
+}
+
+struct PairSizes {
+  double gradient = 0, hessian = 0;
+  int gradient_exponent = 0, hessian_exponent = 0;
+};
+
+// Sums of |gradient| and hessian, and their exponents, which do not depend on the order of adding.
+PairSizes pair_sizes(std::span<const GradientPair> pairs, Team& team, const RankRows* ranks) {
+  const std::size_t rows = pairs.size(), blocks = (rows + kGrain - 1) / kGrain;
+  std::vector<double> gradients(blocks), hessians(blocks);
+  team.blocks(rows, kGrain, [&](std::size_t begin, std::size_t end, int) {
+    size_block(pairs.data() + begin, end - begin, &gradients[begin / kGrain], &hessians[begin / kGrain]);
+  });
+  PairSizes sizes;
+  for (std::size_t b = 0; b < blocks; ++b) sizes.gradient += gradients[b], sizes.hessian += hessians[b];
+  if (ranks) {
+    double sums[] = {sizes.gradient, sizes.hessian};
+    (void)ranks->collective.sum_in_order(sums);
+    sizes.gradient = sums[0], sizes.hessian = sums[1];
+  }
+  const auto exponent = [&](double sum, auto&& field) {
+    if (!near_a_power(sum)) return sum > 0 && std::isfinite(sum) ? std::ilogb(sum) : 0;
+    ExactSize exact;
+    for (const GradientPair& pair : pairs) exact.add(field(pair));
+    if (ranks) (void)ranks->collective.sum(exact.sums());
+    return exact.exponent();
+  };
+  sizes.gradient_exponent = exponent(sizes.gradient, [](const GradientPair& p) { return p.gradient; });
+  sizes.hessian_exponent = exponent(sizes.hessian, [](const GradientPair& p) { return p.hessian; });
+  return sizes;
 }
 
 }  // namespace
@@ -384,19 +450,21 @@ std::span<const std::string_view> objective_names() {
   return kNames;
 }
 
-Units to_words(std::span<GradientPair> pairs, std::span<std::int64_t> words, std::uint32_t salt, Team& team) {
-  const std::size_t rows = pairs.size(), blocks = (rows + kGrain - 1) / kGrain;
-  std::vector<double> gradients(blocks), hessians(blocks);
-  team.blocks(rows, kGrain, [&](std::size_t begin, std::size_t end, int) {
-    size_block(pairs.data() + begin, end - begin, &gradients[begin / kGrain], &hessians[begin / kGrain]);
-  });
-  double gradient = 0, hessian = 0;
-  for (std::size_t b = 0; b < blocks; ++b) gradient += gradients[b], hessian += hessians[b];
+Units to_words(std::span<GradientPair> pairs, std::span<std::int64_t> words, std::uint32_t salt, Team& team,
+               const RankRows* ranks) {
+  const PairSizes sizes = pair_sizes(pairs, team, ranks);
   // Rounding adds at most one a row, and there are fewer than 2^30 of them.
-  const double gradient_scale = scale_of(gradient, 30), hessian_scale = scale_of(hessian, 31);
-  team.blocks(rows, kGrain, [&](std::size_t begin, std::size_t end, int) {
-    word_block(pairs.data() + begin, begin, end - begin, static_cast<float>(gradient_scale),
-               static_cast<float>(hessian_scale), salt, words.data() + begin);
+  const double gradient_scale = scale_of(sizes.gradient, sizes.gradient_exponent, 30),
+               hessian_scale = scale_of(sizes.hessian, sizes.hessian_exponent, 31);
+  const auto convert = [&](std::size_t first, std::size_t count, std::size_t number) {
+    word_block(pairs.data() + first, number, count, static_cast<float>(gradient_scale),
+               static_cast<float>(hessian_scale), salt, words.data() + first);
+  };
+  team.blocks(pairs.size(), kGrain, [&](std::size_t begin, std::size_t end, int) {
+    if (ranks)
+      ranks->each(begin, end, convert);
+    else
+      convert(begin, end - begin, begin);
   });
   return {1 / gradient_scale, 1 / hessian_scale};
 }

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "tasks/ranks/rank_rows.h"
 #include "tasks/trees/team.h"
 
 namespace millrace::tasks::trees {
@@ -73,6 +74,8 @@ std::span<const std::string_view> objective_names();
 struct Units {
   double gradient = 1, hessian = 1;  // value of one
 };
-Units to_words(std::span<GradientPair> pairs, std::span<std::int64_t> words, std::uint32_t salt, Team& team);
+// With ranks the units are those of all ranks' rows; an error of theirs stands in the collective.
+Units to_words(std::span<GradientPair> pairs, std::span<std::int64_t> words, std::uint32_t salt, Team& team,
+               const RankRows* ranks = nullptr);
 
 }  // namespace millrace::tasks::trees

@@ -23,6 +23,7 @@ Predictor::Predictor(const Ensemble& ensemble, std::size_t first, std::size_t la
   for (std::size_t t = first; t < last; ++t)
     append(ensemble.trees[t], ensemble.tree_output[t],
            ensemble.tree_weight.empty() ? 1 : ensemble.tree_weight[t]);
+  if (sets_.empty()) packed_ = PackedTrees(ensemble, first, last);
 }
 
 Predictor::Predictor(const Tree& tree) {
@@ -47,9 +48,28 @@ void Predictor::append(const Tree& tree, std::uint32_t output, float weight) {
       depth.push_back(depth[k] + 1), depth.push_back(depth[k] + 1);
     }
     deepest = std::max(deepest, depth[k]);
+    if (node.left < 0 || node.categories < 0) continue;
+    set_of_.resize(steps_.size(), -1);
+    set_of_.back() = static_cast<std::int32_t>(sets_.size());
+    sets_.push_back(tree.category_sets[static_cast<std::size_t>(node.categories)]);
   }
+  if (!sets_.empty()) set_of_.resize(steps_.size(), -1);
   numbers_.insert(numbers_.end(), order.begin(), order.end());
   depths_.push_back(deepest);
+}
+
+std::uint32_t Predictor::walk_one(const float* row, std::size_t tree) const {
+  std::uint32_t at = roots_[tree];
+  while (steps_[at].left != at) {
+    const Step& step = steps_[at];
+    const float x = row[step.feature >> 1];
+    const std::int32_t set = set_of_[at];
+    const bool right = x != x    ? (step.feature & 1) != 0
+                       : set < 0 ? x >= step.threshold
+                                 : is_among(sets_[static_cast<std::size_t>(set)], x);
+    at = step.left + (right ? 1 : 0);
+  }
+  return at;
 }
 
 template <bool kMissing>
@@ -95,11 +115,20 @@ void Predictor::walk_rows(const float* const* rows, std::size_t count, std::size
   }
 }
 
-// `rows` has kBlockRows entries, the last repeated.
+// `rows` has kBlockRows entries, the last repeated, unless it is a single one.
 void Predictor::add_block(const float* const* rows, float* const* scores, std::size_t count, std::size_t cols,
                           std::size_t output_step) const {
+  for (std::size_t r = 0; r < count && !sets_.empty(); ++r) {
+    for (std::size_t t = 0; t < roots_.size(); ++t)
+      scores[r][outputs_[t] * output_step] += steps_[walk_one(rows[r], t)].value;
+  }
+  if (!sets_.empty()) return;
   bool missing = false;
   for (std::size_t r = 0; r < count; ++r) missing |= has_missing(rows[r], cols);
+  if (packed_.usable()) {
+    for (std::size_t r = 0; r < count; ++r) packed_.add(rows[r], outputs_, scores[r], output_step);
+    return;
+  }
   std::uint32_t at[kBlockRows];
   if (count == 1) {
     for (std::size_t t = 0; t < roots_.size(); t += kLanes) {
@@ -120,7 +149,7 @@ void Predictor::add(MatrixView X, float* scores, std::size_t row_step, std::size
   float* out[kBlockRows];
   for (std::size_t i = 0; i < X.rows; i += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, X.rows - i);
-    for (std::size_t r = 0; r < kBlockRows; ++r) {
+    for (std::size_t r = 0; r < (count == 1 ? 1 : kBlockRows); ++r) {
       const std::size_t row = i + std::min(r, count - 1);
       rows[r] = X.data + row * X.cols, out[r] = scores + row * row_step;
     }
@@ -145,7 +174,9 @@ void Predictor::add(MatrixView X, std::span<const std::uint32_t> list, float* sc
 void Predictor::leaves(MatrixView X, std::uint32_t* out) const {
   std::uint32_t at[kLanes];
   for (std::size_t i = 0; i < X.rows; ++i) {
-    for (std::size_t t = 0; t < roots_.size(); t += kLanes) {
+    for (std::size_t t = 0; t < roots_.size() && !sets_.empty(); ++t)
+      out[i * roots_.size() + t] = numbers_[walk_one(X.data + i * X.cols, t)];
+    for (std::size_t t = 0; t < roots_.size() && sets_.empty(); t += kLanes) {
       const std::size_t trees = std::min(kLanes, roots_.size() - t);
       walk_trees<true>(X.data + i * X.cols, t, trees, at);
       for (std::size_t q = 0; q < trees; ++q) out[i * roots_.size() + t + q] = numbers_[at[q]];

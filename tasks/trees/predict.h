@@ -1,13 +1,15 @@
 #pragma once
 // Predictor: an ensemble laid out for walking. Children of a node lie side by side and a leaf leads to
 // itself, so that a step needs no branch; many trees (of one row) or many rows (of one tree) are under way at
-// a time. Scores add the trees in their order, so every way gives the same bits. Immutable; any thread.
+// a time. Shallow trees are packed (packed_trees.h). Scores add the trees in their order, so every way gives
+// the same bits. Immutable; any thread.
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "tasks/numeric/matrix.h"
+#include "tasks/trees/packed_trees.h"
 #include "tasks/trees/tree.h"
 
 namespace millrace::tasks::trees {
@@ -37,6 +39,8 @@ class Predictor {
     float value;            // of a leaf, times the tree's weight
   };
   void append(const Tree& tree, std::uint32_t output, float weight);
+  // The leaf of a row, with splits by categories; for ensembles that have any.
+  std::uint32_t walk_one(const float* row, std::size_t tree) const;
   template <bool kMissing>
   void walk_trees(const float* row, std::size_t first, std::size_t count, std::uint32_t* at) const;
   template <bool kMissing>
@@ -49,6 +53,9 @@ class Predictor {
   std::vector<std::uint32_t> roots_;    // by tree
   std::vector<std::uint32_t> depths_;
   std::vector<std::uint32_t> outputs_;
+  PackedTrees packed_;                            // the same trees, where they are shallow
+  std::vector<std::vector<std::uint32_t>> sets_;  // of categories; empty: all splits are numeric
+  std::vector<std::int32_t> set_of_;              // with sets, by step: its own, or -1
 };
 
 // Scores of a linear ensemble, or of trees: base margin and all, out (n, outputs).

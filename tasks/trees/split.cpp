@@ -85,10 +85,22 @@ Split scan_feature(const Scan& scan, const Feature& feature, std::uint32_t numbe
     scan_bins<kPlain>(scan, bins, feature.values - 1, missing, true, best);
   }
   if (!(best.gain > least)) best.gain = 0;
+  std::uint32_t next = best.last + 1;
+  while (next < feature.values && bins[next] == 0) ++next;
+  if (best.gain > 0 && next < feature.values) best.last = middle_of_gap(feature, best.last, next);
   return best;
 }
 
 }  // namespace
+
+std::uint32_t middle_of_gap(const Feature& feature, std::uint32_t last, std::uint32_t next) {
+  if (next - last < 2) return last;
+  const auto begin = feature.cuts.begin() + last, end = feature.cuts.begin() + next;
+  const float middle = *begin / 2 + *(end - 1) / 2;
+  auto cut = std::lower_bound(begin, end - 1, middle);
+  if (cut != begin && middle - *(cut - 1) <= *cut - middle) --cut;
+  return static_cast<std::uint32_t>(cut - feature.cuts.begin());
+}
 
 double node_weight(const GrowSettings& s, double gradient, double hessian, const Bounds& bounds) {
   if (hessian <= 0 || hessian < s.min_child_weight) return 0;

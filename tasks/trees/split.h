@@ -12,7 +12,7 @@ namespace millrace::tasks::trees {
 struct Split {
   double gain = 0;  // 0: there is none
   std::uint32_t feature = 0;
-  std::uint32_t last = 0;  // the last bin of values that goes left
+  std::uint32_t last = 0;  // the last bin of values that goes left; none of the node's may be in it
   bool missing_left = false;
   Sum left = 0;  // with the missing rows when they go left
 };
@@ -38,6 +38,10 @@ Split best_split_of(const GrowSettings& settings, const Bins& bins, std::uint32_
                     const Sum* histogram, const NodeSums& node, double least);
 // The better of two; the lower feature of equals.
 const Split& better(const Split& a, const Split& b);
+
+// Between the bins `last` and `next` of a node's rows, with none of them in between: the last bin that goes
+// left when the threshold is to lie in the middle, which is where other rows are told apart best.
+std::uint32_t middle_of_gap(const Feature& feature, std::uint32_t last, std::uint32_t next);
 
 // Where the bins of the split's column go.
 Route route_of(const Bins& bins, const Split& split);

@@ -2,6 +2,7 @@
 // Tree and Ensemble: what training makes and prediction reads. Plain values, immutable once made.
 // The meaning of every field is that of XGBoost's JSON model (model_json.h).
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -12,17 +13,29 @@ namespace millrace::tasks::trees {
 struct Node {
   std::int32_t parent = -1, left = -1, right = -1;  // left -1: a leaf
   std::uint32_t feature = 0;
-  float condition = 0;        // left when x < condition; of a leaf, its value
-  bool missing_left = false;  // where a missing x goes
-  float gain = 0;             // loss reduction of the split
-  float cover = 0;            // sum of hessians
-  float weight = 0;           // what the node would answer as a leaf, before the learning rate
+  float condition = 0;           // left when x < condition; of a leaf, its value
+  bool missing_left = false;     // where a missing x goes
+  float gain = 0;                // loss reduction of the split
+  float cover = 0;               // sum of hessians
+  float weight = 0;              // what the node would answer as a leaf, before the learning rate
+  std::int32_t categories = -1;  // of a split by categories its place in Tree::category_sets, else -1
 };
 
 // Node 0 is the root; children stand behind their parent, level by level, when we grew the tree.
 struct Tree {
   std::vector<Node> nodes;
+  // Ascending. A row whose category is among them goes right, any other and no category at all to the left;
+  // models of elsewhere have such splits, our own training makes none.
+  std::vector<std::vector<std::uint32_t>> category_sets;
 };
+
+inline constexpr std::uint32_t kCategoriesMost = 1u << 24;  // whole numbers that a float tells apart
+
+// Whether x, which is not missing, is one of the categories.
+inline bool is_among(const std::vector<std::uint32_t>& categories, float x) {
+  return x >= 0 && x < static_cast<float>(kCategoriesMost) &&
+         std::binary_search(categories.begin(), categories.end(), static_cast<std::uint32_t>(x));
+}
 
 struct Ensemble {
   enum class Booster { Trees, Dart, Linear };
@@ -39,6 +52,7 @@ struct Ensemble {
   std::size_t parallel_trees = 1;          // trees of an output and round
   std::vector<float> linear;               // Linear: (features + 1, outputs), the biases last
   std::vector<std::string> feature_names;  // may be empty
+  std::vector<std::string> feature_types;  // XGBoost's, "c" of categories; may be empty
   std::map<std::string, std::string> attributes;
 
   std::size_t trees_per_round() const { return parallel_trees * outputs; }

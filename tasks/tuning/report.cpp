@@ -71,6 +71,13 @@ Json scatter_of(const ParameterRange& range, std::size_t index, const std::vecto
           {"points", points}};
 }
 
+// What stands at a place of the axis.
+std::string end_text(const ParameterRange& range, double coordinate) {
+  const std::string text = value_text(range, coordinate);
+  const auto number = range.categorical() ? std::nullopt : parse_real(text);
+  return number ? svg::number_label(*number) : text;  // 0.5, not 0.49999999999999994
+}
+
 Json axis_of(const ParameterRange& range) {
   if (range.categorical()) return {{"name", range.name}, {"kind", "category"}, {"values", range.values}};
   const bool integer = range.kind == ParameterRange::Kind::Integer;
@@ -169,8 +176,8 @@ std::string draw_parallel_trials(const TuningSpec& spec, std::span<const TrialRe
   for (std::size_t i = 0; i < shown; ++i) {
     const ParameterRange& range = spec.space[i];
     names.push_back(range.name);
-    ends.emplace_back(value_text(range, 0),
-                      value_text(range, range.categorical() ? double(range.values.size() - 1) : 1));
+    ends.emplace_back(end_text(range, 0),
+                      end_text(range, range.categorical() ? double(range.values.size() - 1) : 1));
   }
   // The objective's axis goes by rank: values of bad trials would press the others together.
   names.push_back(spec.metric);

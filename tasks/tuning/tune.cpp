@@ -145,12 +145,14 @@ class Suggester {
 class Search {
  public:
   Search(const TuningSpec& spec, const std::vector<TrialRecord>& finished, const RunTrial& run_trial,
-         TaskContext& context, const std::vector<Experience>& experience)
+         TaskContext& context, const std::vector<Experience>& experience, std::optional<Instant> begin)
       : spec_(spec),
         run_trial_(run_trial),
         context_(context),
         suggester_(spec, observations_of(spec, experience)),
         begun_(context.clock().uptime()) {
+    if (spec.runtime_max_s > 0)
+      deadline_ = begin.value_or(context.clock().now()) + std::chrono::seconds(spec.runtime_max_s);
     for (const TrialRecord& record : finished) finished_[record.trial.number] = record;
     slots_.resize(static_cast<std::size_t>(spec.trials_max));
   }
@@ -208,7 +210,7 @@ class Search {
       }
       const std::size_t known = known_count(next_);
       if (done_.size() >= known) {
-        if (reached_target(known)) return std::nullopt;
+        if (reached_target(known) || no_longer_improves(known) || time_is_up()) return std::nullopt;
         ++next_;
         return suggester_.next(std::span(done_).first(known));
       }
@@ -224,6 +226,32 @@ class Search {
                  return r.outcome.status == TrialStatus::Completed && found != r.outcome.metrics.end() &&
                         loss_of(spec_, found->second) <= loss_of(spec_, *spec_.target_value);
                });
+  }
+
+  // So many trials in a row are no more than 1 % better than the best before them, as SageMaker counts.
+  bool no_longer_improves(std::size_t known) const {
+    if (spec_.not_improving_max == 0) return false;
+    std::optional<double> best;
+    std::int64_t idle = 0;
+    for (std::size_t i = 0; i < known; ++i) {
+      const auto found = done_[i].outcome.metrics.find(spec_.metric);
+      if (done_[i].outcome.status != TrialStatus::Completed || found == done_[i].outcome.metrics.end()) {
+        ++idle;
+        continue;
+      }
+      const double loss = loss_of(spec_, found->second);
+      const bool better = !best || loss < *best - std::abs(*best) / 100;
+      idle = better ? 0 : idle + 1;
+      if (!best || loss < *best) best = loss;
+    }
+    return idle >= spec_.not_improving_max;
+  }
+
+  // What runs when the time is over comes to its end, and what an earlier run had done is there. The first
+  // trial begins whatever the time.
+  bool time_is_up() const {
+    const bool done_before = finished_.contains(static_cast<std::int64_t>(next_) + 1);
+    return deadline_ && next_ > 0 && !done_before && context_.clock().now() >= *deadline_;
   }
 
   // Moves what has ended without a gap behind the known trials, and reports.
@@ -288,15 +316,16 @@ class Search {
   std::vector<TrialRecord> done_;                  // the first trials up to the first that has not ended
   std::optional<Error> error_;
   const Millis begun_;
+  std::optional<Instant> deadline_;  // no new trials from then on
 };
 
 }  // namespace
 
 Result<TuningResult> run_tuning(const TuningSpec& spec, const std::vector<TrialRecord>& finished,
                                 const RunTrial& run_trial, TaskContext& context,
-                                const std::vector<Experience>& experience) {
+                                const std::vector<Experience>& experience, std::optional<Instant> begin) {
   TuningResult result;
-  Search search(spec, finished, run_trial, context, experience);
+  Search search(spec, finished, run_trial, context, experience, begin);
   MR_TRY(trials, search.run());
   result.trials = std::move(trials);
   result.best = best_of(spec, result.trials);

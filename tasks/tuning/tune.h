@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "tasks/task.h"
 #include "tasks/training/train.h"
 #include "tasks/tuning/trial.h"
@@ -45,10 +46,11 @@ struct Experience {
 };
 
 // `finished`: trials of an earlier run of the same job; those whose hyperparameters are not what the search
-// suggests for their number are run again. Errors: those of run_trial; InvalidArgument when every trial
-// failed, with the first reason.
+// suggests for their number are run again. `begin`: from when MaxRuntimeInSeconds counts; else from now.
+// Errors: those of run_trial; InvalidArgument when every trial failed, with the first reason.
 Result<TuningResult> run_tuning(const TuningSpec& spec, const std::vector<TrialRecord>& finished,
                                 const RunTrial& run_trial, TaskContext& context,
-                                const std::vector<Experience>& experience = {});
+                                const std::vector<Experience>& experience = {},
+                                std::optional<Instant> begin = std::nullopt);
 
 }  // namespace millrace::tasks

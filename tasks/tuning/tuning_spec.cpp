@@ -38,6 +38,10 @@ Status parse_limits(const Arguments& config, TuningSpec& spec) {
     return limits.wrong("MaxNumberOfTrainingJobs", "expected a number from 1 to 10000");
   if (parallel < 1 || parallel > 100)
     return limits.wrong("MaxParallelTrainingJobs", "expected a number from 1 to 100");
+  MR_TRY(runtime_s, limits.integer_or("MaxRuntimeInSeconds", 0));
+  if (limits.has("MaxRuntimeInSeconds") && runtime_s < 1)
+    return limits.wrong("MaxRuntimeInSeconds", "must be at least 1");
+  spec.runtime_max_s = runtime_s;
   spec.trials_max = grid && all < static_cast<double>(trials) ? static_cast<std::int64_t>(all) : trials;
   spec.parallel_max = std::min(parallel, spec.trials_max);
   return {};
@@ -70,8 +74,31 @@ Status parse_strategy(const Arguments& config, TuningSpec& spec) {
   return {};
 }
 
+// When no new trials begin although there could be more.
+Status parse_completion(const Arguments& config, TuningSpec& spec) {
+  MR_TRY(criteria, config.object_or_empty("TuningJobCompletionCriteria"));
+  if (criteria.has("TargetObjectiveMetricValue")) {
+    MR_TRY(target, criteria.real_or("TargetObjectiveMetricValue", 0));
+    spec.target_value = target;
+  }
+  constexpr const char* kNotImproving = "MaxNumberOfTrainingJobsNotImproving";
+  MR_TRY(improving, criteria.object_or_empty("BestObjectiveNotImproving"));
+  MR_TRY(most, improving.integer_or(kNotImproving, 0));
+  if (improving.has(kNotImproving) && most < 3) return improving.wrong(kNotImproving, "must be at least 3");
+  spec.not_improving_max = most;
+  MR_TRY(converged, criteria.object_or_empty("ConvergenceDetected"));
+  MR_TRY(complete, converged.text_or("CompleteOnConvergence", "Disabled"));
+  if (complete != "Disabled")
+    return converged.wrong("CompleteOnConvergence", "expected Disabled: convergence is not looked for",
+                           "BestObjectiveNotImproving ends a search that gets no better");
+  return {};
+}
+
 Status parse_config(const Arguments& config, TuningSpec& spec) {
   MR_TRY(ranges, config.object("ParameterRanges"));
+  MR_TRY(automatic, ranges.list("AutoParameters"));
+  if (!automatic.empty())
+    return ranges.wrong("AutoParameters", "is not supported", "give each hyperparameter a range");
   MR_TRY(space, parse_search_space(ranges.json(), ranges.path()));
   spec.space = std::move(space);
   MR_DO(parse_strategy(config, spec));
@@ -83,11 +110,7 @@ Status parse_config(const Arguments& config, TuningSpec& spec) {
   if (spec.stop_early && spec.strategy == TuningSpec::Strategy::Hyperband)
     return config.wrong("TrainingJobEarlyStoppingType",
                         "Hyperband stops trials by rules of its own: expected Off");
-  MR_TRY(criteria, config.object_or_empty("TuningJobCompletionCriteria"));
-  if (criteria.has("TargetObjectiveMetricValue")) {
-    MR_TRY(target, criteria.real_or("TargetObjectiveMetricValue", 0));
-    spec.target_value = target;
-  }
+  MR_DO(parse_completion(config, spec));
   MR_TRY(seed, config.integer_or("RandomSeed", 0));
   if (seed < 0) return config.wrong("RandomSeed", "expected a number of at least 0");
   spec.seed = static_cast<std::uint64_t>(seed);
@@ -217,6 +240,8 @@ Result<TuningSpec> parse_tuning_spec(const Json& request) {
   if (name.size() > 32) return arguments.wrong("HyperParameterTuningJobName", "is longer than 32 characters");
   if (arguments.has("TrainingJobDefinitions"))
     return arguments.wrong("TrainingJobDefinitions", "is not supported");
+  MR_TRY(autotune, arguments.object_or_empty("Autotune"));
+  if (autotune.has("Mode")) return autotune.wrong("Mode", "Autotune is not supported: leave it out");
   MR_TRY(config, arguments.object(kConfig));
   MR_DO(parse_config(config, spec));
   MR_TRY(definition, arguments.object("TrainingJobDefinition"));

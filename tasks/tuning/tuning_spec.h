@@ -3,13 +3,15 @@
 //
 // Taken: HyperParameterTuningJobName; HyperParameterTuningJobConfig.{Strategy (Bayesian, Random, Grid,
 // Hyperband), HyperParameterTuningJobObjective.{Type, MetricName}, ResourceLimits.{MaxNumberOfTrainingJobs,
-// MaxParallelTrainingJobs}, ParameterRanges, TrainingJobEarlyStoppingType,
-// TuningJobCompletionCriteria.TargetObjectiveMetricValue, RandomSeed}; TrainingJobDefinition, which is the
-// trials' CreateTrainingJob request but for its name and what is tuned (StaticHyperParameters are its
-// HyperParameters); WarmStartConfig. Hyperband takes StrategyConfig.HyperbandStrategyConfig.{MinResource,
-// MaxResource}: rounds or epochs; MaxResource is the static num_round, epochs, … when it is not given,
-// MinResource 1. Bayesian takes StrategyConfig.BayesianStrategyConfig.Surrogate, which is ours (SageMaker
-// does not say how it searches): TPE (the default) or GaussianProcess. TrainingJobDefinitions is refused. For
+// MaxParallelTrainingJobs, MaxRuntimeInSeconds}, ParameterRanges, TrainingJobEarlyStoppingType,
+// TuningJobCompletionCriteria.{TargetObjectiveMetricValue, BestObjectiveNotImproving}, RandomSeed};
+// TrainingJobDefinition, which is the trials' CreateTrainingJob request but for its name and what is tuned
+// (StaticHyperParameters are its HyperParameters); WarmStartConfig. Hyperband takes
+// StrategyConfig.HyperbandStrategyConfig.{MinResource, MaxResource}: rounds or epochs; MaxResource is the
+// static num_round, epochs, … when it is not given, MinResource 1. Bayesian takes
+// StrategyConfig.BayesianStrategyConfig.Surrogate, which is ours (SageMaker does not say how it searches):
+// TPE (the default) or GaussianProcess. TrainingJobDefinitions, AutoParameters, Autotune and
+// ConvergenceDetected are refused. For
 // a built-in algorithm, names and ends of ranges are checked against its rules, and the objective must be one
 // of its metrics; xgboost computes it as its eval_metric when none is given. Grid searches categories and
 // integers. Source: SageMaker API reference, CreateHyperParameterTuningJob.
@@ -42,6 +44,8 @@ struct TuningSpec {
   std::vector<std::string> parents;  // WarmStartConfig: names of tuning jobs whose trials are known already
   bool identical = true;  // WarmStartType IdenticalDataAndAlgorithm: their trials count as this job's
   std::optional<double> target_value;  // no new trials once one is at least as good
+  std::int64_t not_improving_max = 0;  // BestObjectiveNotImproving: no new trials after so many; 0: no end
+  std::int64_t runtime_max_s = 0;      // MaxRuntimeInSeconds; 0: no end
   std::uint64_t seed = 0;
   HyperParameters static_parameters;
   std::string output_uri;  // TrainingJobDefinition.OutputDataConfig.S3OutputPath

@@ -146,6 +146,23 @@ TEST_CASE("http: a client that waits to continue is noticed once its header is t
   CHECK(before + consumed == head.size());
   CHECK(parser.feed("x", consumed) == State::Done);
   CHECK_FALSE(parser.wants_continue());
+  CHECK_FALSE(parser.wants_continue_of_nothing());
+}
+
+TEST_CASE("http: a client that waits to continue with a body of no bytes is noticed, too") {
+  for (const bool streamed : {false, true}) {
+    CAPTURE(streamed);
+    RequestParser parser({}, [streamed](const Request&) { return streamed; });
+    std::size_t consumed = 0;
+    CHECK_FALSE(parser.wants_continue_of_nothing());
+    CHECK(parser.feed("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", consumed) ==
+          State::Done);
+    CHECK_FALSE(parser.wants_continue());
+    CHECK(parser.wants_continue_of_nothing());
+    (void)parser.take();
+    CHECK(parser.feed("GET / HTTP/1.1\r\n\r\n", consumed) == State::Done);
+    CHECK_FALSE(parser.wants_continue_of_nothing());
+  }
 }
 
 TEST_CASE("http: dates and answers") {

@@ -79,12 +79,12 @@ class Remote(Case):
             time.sleep(0.05)
         self.fail(f"{name} does not end")
 
-    def train(self, name, uri="s3://prod/train/", output="s3://prod/models"):
+    def train(self, name, uri="s3://prod/train/", output="s3://prod/models", **more):
         return self.job("Training", name, AlgorithmSpecification={"TrainingImage": "xgboost", "TrainingInputMode": "File"}, RoleArn=ROLE,
                         HyperParameters={"objective": "binary:logistic", "num_round": "5"}, InputDataConfig=[channel("train", uri)],
                         OutputDataConfig={"S3OutputPath": output},
                         ResourceConfig={"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1},
-                        StoppingCondition={"MaxRuntimeInSeconds": 600})
+                        StoppingCondition={"MaxRuntimeInSeconds": 600}, **more)
 
     def test_train_and_transform_over_there(self):
         (self.data / "train").mkdir()
@@ -116,6 +116,23 @@ class Remote(Case):
         self.train("far-2")
         with tarfile.open(self.data / "models/far-2/output/model.tar.gz") as archive:
             self.assertEqual(json.load(archive.extractfile("model_card.json"))["data"]["train"]["rows"], 250)
+
+    def test_what_was_left_over_there_is_known_and_taken_over(self):
+        (self.data / "train").mkdir()
+        (self.data / "train" / "a.csv").write_text(rows(100))
+        self.remotes()
+        self.serve()
+        first = self.train("first")["ModelArtifacts"]
+        output = self.call("DescribeJobRecord", JobName="first")
+        self.assertRegex(json.dumps(output), r'"Uri": "s3://prod/models/first/output/model.tar.gz", "Sha256": "[0-9a-f]{64}"|'
+                                             r'"Sha256": "[0-9a-f]{64}", "Uri": "s3://prod/models/first/output/model.tar.gz"')
+        cached = [{"Key": "millrace:cache", "Value": "on"}]
+        self.assertEqual(self.train("second", Tags=cached)["ModelArtifacts"], first)
+        self.assertFalse((self.data / "models/second").exists())
+        # Somebody else has overwritten it: it is made anew.
+        (self.data / "models/first/output/model.tar.gz").write_bytes(b"something else")
+        time.sleep(5.2)
+        self.assertNotEqual(self.train("third", Tags=cached)["ModelArtifacts"], first)
 
     def test_what_goes_wrong_says_where(self):
         self.remotes(secret_access_key="x" * 40)

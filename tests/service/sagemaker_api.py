@@ -387,6 +387,22 @@ class Rules(SageMakerCase):
         self.assertEqual(self.statuses("t")["LossNotDecreasing"]["RuleEvaluationStatus"], "IssuesFound")
         self.assertNotIn("[6]", (self.home / "logs/TrainingJob/t.log").read_text())
 
+    def test_a_rule_about_tensors_stops_a_network(self):
+        job = training("n", DebugRuleConfigurations=[rule("ExplodingTensor", action_json=self.STOP), rule("VanishingGradient")],
+                       DebugHookConfig={"S3OutputPath": "s3://b/debug", "CollectionConfigurations": [
+                           {"CollectionName": "gradients", "CollectionParameters": {"save_interval": "2"}}]})
+        job["AlgorithmSpecification"]["TrainingImage"] = "mlp"
+        job["HyperParameters"] = {"predictor_type": "regressor", "hidden_layers": "16,16", "optimizer": "sgd", "learning_rate": "900"}
+        self.sm("CreateTrainingJob", **job)
+        self.assertEqual(self.ended("TrainingJob", "n")["TrainingJobStatus"], "Stopped")
+        found = self.statuses("n")
+        self.assertEqual(found["ExplodingTensor"]["RuleEvaluationStatus"], "IssuesFound")
+        self.assertEqual(found["VanishingGradient"]["RuleEvaluationStatus"], "Stopped")
+        told = [detail.get("DebugRuleEvaluationStatuses", [{}])[0].get("RuleEvaluationStatus") for _, detail in self.events()]
+        self.assertIn("IssuesFound", told)
+        first = json.loads((self.home / "objects/b/debug/n/debug-output/gradients/000000000000.json").read_text())
+        self.assertEqual([tensor["name"] for tensor in first["tensors"]][:2], ["gradient/layer0_weight", "gradient/layer0_bias"])
+
     def test_a_rule_stops_a_program(self):
         self.put("b/code/train.sh", "for i in 1 2 3; do echo loss=1; done; sleep 60\n")
         self.sm("CreateTrainingJob", **script("p", DebugRuleConfigurations=[rule("LossNotDecreasing", num_steps="2", action_json=self.STOP)],
@@ -688,6 +704,16 @@ class Experiments(SageMakerCase):
         self.assertEqual((shown["DisplayName"], shown["Source"]), ("first", {"SourceArn": ARN + "training-job/job-1", "SourceType": "SageMakerTrainingJob"}))
         self.assertEqual(shown["Parameters"]["num_round"], {"NumberValue": 5.0})
         self.assertEqual(shown["InputArtifacts"]["train"], {"Value": "s3://b/train", "MediaType": "text/csv"})
+        # Its course over the rounds, where the job itself reported it.
+        metric = shown["Metrics"][0]
+        self.assertEqual((metric["MetricName"], metric["Count"]), ("train:auc", 5))
+        self.assertTrue(metric["Min"] < metric["Avg"] < metric["Max"], metric)
+        query = {"MetricName": "train:auc", "ResourceArn": shown["TrialComponentArn"], "MetricStat": "Last", "Period": "IterationNumber"}
+        curve, last = self.metrics("POST", "/BatchGetMetrics", MetricQueries=[
+            query | {"XAxisType": "IterationNumber"}, query | {"XAxisType": "Timestamp"}])["MetricQueryResults"]
+        self.assertEqual(curve["XAxisValues"], [0, 1, 2, 3, 4])
+        self.assertEqual((min(curve["MetricValues"]), max(curve["MetricValues"]), curve["MetricValues"][-1]), (metric["Min"], metric["Max"], metric["Last"]))
+        self.assertEqual(last["MetricValues"], [metric["Last"]])
         self.assertEqual(shown["OutputArtifacts"]["SageMaker.ModelArtifact"]["Value"],
                          self.sm("DescribeTrainingJob", TrainingJobName="job-1")["ModelArtifacts"]["S3ModelArtifacts"])
         self.put("b/all.csv", "y,a,b\n" + rows(20))

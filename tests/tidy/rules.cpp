@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <map>
 #include <regex>
 
 namespace millrace::tidy {
@@ -16,8 +17,9 @@ struct Direction {
 
 const std::vector<Direction>& directions() {
   // What every family of the task library may use.
-#define MR_TASK_GROUND \
-  "base/", "tasks/task.h", "tasks/arguments.h", "tasks/numeric/", "tasks/table/", "tasks/artifacts/"
+#define MR_TASK_GROUND                                                                            \
+  "base/", "tasks/task.h", "tasks/arguments.h", "tasks/numeric/", "tasks/ranks/", "tasks/table/", \
+      "tasks/artifacts/"
   static const std::vector<Direction> kDirections = {
       {"base/", {"base/"}},
       {"definitions/", {"base/", "definitions/"}},
@@ -35,11 +37,15 @@ const std::vector<Direction>& directions() {
       {"tasks/numeric/", {"base/", "tasks/numeric/"}},
       {"tasks/table/", {"base/", "tasks/numeric/", "tasks/table/"}},
       {"tasks/artifacts/", {"base/", "tasks/table/", "tasks/artifacts/"}},
+      {"tasks/ranks/", {"base/", "tasks/task.h", "tasks/ranks/"}},
       {"tasks/processing/processors.", {"base/", "tasks/"}},
-      {"tasks/processing/", {MR_TASK_GROUND, "tasks/processing/", "tasks/evaluation/"}},
+      {"tasks/processing/", {MR_TASK_GROUND, "tasks/processing/", "tasks/evaluation/", "tasks/text/tfidf.h"}},
       {"tasks/evaluation/", {MR_TASK_GROUND, "tasks/evaluation/", "tasks/processing/", "tasks/training/"}},
       {"tasks/trees/", {MR_TASK_GROUND, "tasks/trees/"}},
-      {"tasks/forecasting/", {MR_TASK_GROUND, "tasks/forecasting/", "tasks/training/", "tasks/trees/team.h"}},
+      // The processor `series` stands there, too.
+      {"tasks/forecasting/run_series.",
+       {MR_TASK_GROUND, "tasks/forecasting/", "tasks/training/", "tasks/processing/"}},
+      {"tasks/forecasting/", {MR_TASK_GROUND, "tasks/forecasting/", "tasks/training/", "tasks/trees/"}},
       {"tasks/text/", {MR_TASK_GROUND, "tasks/text/", "tasks/training/"}},
       {"tasks/recommend/", {MR_TASK_GROUND, "tasks/recommend/", "tasks/training/", "tasks/trees/team.h"}},
       // The table of all algorithms.
@@ -282,6 +288,134 @@ Findings check_size(std::string_view path, std::string_view text) {
   if (lines <= kLinesMax || excepted(path, kLongAllowed)) return {};
   return {at(path, kLinesMax) + std::to_string(lines) + " lines, " + std::to_string(kLinesMax) +
           " at most; look for the second thing in this file and give it a file of its own"};
+}
+
+namespace {
+
+// A function at the left edge of an anonymous namespace: its name, and its parameters by kind of type.
+struct Helper {
+  std::string name;
+  std::vector<std::string> parameters;
+};
+
+// What converts to one another has one kind: numbers, texts. Anything else is its own type's.
+std::string kind_of(std::string parameter) {
+  static const std::regex kDefault(R"(\s*=.*$)"), kName(R"(\s*\b\w+\s*$)"), kDecoration(R"(\bconst\b|&|\s)");
+  static const std::regex kNumber(
+      R"((std::)?(int|long|short|double|float|bool|char|unsigned|size_t|u?int\d+_t|uint64_t|Millis)+)");
+  static const std::regex kText(R"((std::string(_view)?|char\*))");
+  static const std::regex kAny(R"(auto.*|std::function.*|[A-Z])");
+  std::string type = std::regex_replace(parameter, kDefault, "");
+  type = std::regex_replace(type, kName, "");
+  type = std::regex_replace(type, kDecoration, "");
+  if (std::regex_match(type, kNumber)) return "number";
+  if (std::regex_match(type, kText)) return "text";
+  return std::regex_match(type, kAny) ? "any" : type;
+}
+
+// The helper that begins at the left edge of `text`; without a name: there is none.
+Helper helper_at(std::string_view text) {
+  static const std::regex kOther(R"(^(\s|$|#|\}|using\b|struct\b|class\b|enum\b|template\b|namespace\b))");
+  if (std::regex_search(text.begin(),
+                        text.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(text.size(), 10)),
+                        kOther))
+    return {};
+  Helper helper;
+  int angles = 0, round = 0;
+  std::string parameter;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '<') ++angles;
+    if (c == '>') --angles;
+    if (helper.name.empty()) {
+      if (angles > 0 || (c != '(' && c != '=' && c != '{' && c != ';')) continue;
+      std::size_t begin = i;
+      while (begin > 0 &&
+             (std::isalnum(static_cast<unsigned char>(text[begin - 1])) || text[begin - 1] == '_'))
+        --begin;
+      // What has a scope in front is a member, what has no type in front a macro.
+      if (c != '(' || begin == 0 || text[begin - 1] == ':') return {};
+      helper.name = std::string(text.substr(begin, i - begin));
+      round = 1;
+      continue;
+    }
+    if (c == '(') ++round;
+    if (c == ')' && --round == 0) break;
+    if (c == ',' && angles == 0 && round == 1) {
+      helper.parameters.push_back(kind_of(parameter));
+      parameter.clear();
+    } else {
+      parameter += c == '\n' ? ' ' : c;
+    }
+  }
+  if (!parameter.empty()) helper.parameters.push_back(kind_of(parameter));
+  return helper;
+}
+
+// Whether a call meant for one could be taken for the other.
+bool alike(const Helper& a, const Helper& b) {
+  return std::equal(
+      a.parameters.begin(), a.parameters.end(), b.parameters.begin(), b.parameters.end(),
+      [](const std::string& x, const std::string& y) { return x == y || x == "any" || y == "any"; });
+}
+
+// Raw string literals as blanks: what stands in them is another language.
+std::string without_raw_strings(std::string text) {
+  for (std::size_t begin = text.find("R\""); begin != std::string::npos;
+       begin = text.find("R\"", begin + 1)) {
+    const std::size_t open = text.find('(', begin);
+    if (open == std::string::npos) break;
+    const std::size_t end = text.find(")" + text.substr(begin + 2, open - begin - 2) + "\"", open);
+    for (std::size_t i = begin; i < std::min(end, text.size()); ++i) {
+      if (text[i] != '\n') text[i] = ' ';
+    }
+  }
+  return text;
+}
+
+// Helpers of a source with the places where they begin.
+std::vector<std::pair<std::size_t, Helper>> helpers_of(const std::string& source) {
+  std::vector<std::pair<std::size_t, Helper>> found;
+  std::string text;
+  for (const std::string& line : lines_of(without_raw_strings(source))) text += code_of(line) + "\n";
+  bool inside = false;
+  for (std::size_t begin = 0, number = 0; begin < text.size(); begin = text.find('\n', begin) + 1, ++number) {
+    const std::string_view rest = std::string_view(text).substr(begin);
+    if (rest.starts_with("namespace {")) inside = true;
+    // The end of any namespace is a line that is a brace alone once its comment is gone; a function's, too.
+    if (rest.starts_with("}  \n")) inside = false;
+    if (!inside) continue;
+    if (Helper helper = helper_at(rest); !helper.name.empty()) found.emplace_back(number, std::move(helper));
+  }
+  return found;
+}
+
+}  // namespace
+
+Findings check_helper_names(const std::vector<Source>& sources) {
+  struct Owner {
+    std::string path;
+    Helper helper;
+  };
+  Findings findings;
+  std::multimap<std::string, Owner> owners;  // by part and name
+  for (const Source& source : sources) {
+    const std::string part = source.path.substr(0, source.path.find('/'));
+    for (auto& [line, helper] : helpers_of(source.text)) {
+      const std::string key = part + " " + helper.name;
+      const auto [first, last] = owners.equal_range(key);
+      const auto other = std::find_if(first, last, [&, &mine = helper](const auto& entry) {
+        return entry.second.path != source.path && alike(entry.second.helper, mine);
+      });
+      if (other != last)
+        findings.push_back(at(source.path, line) + helper.name + "() is also a helper in " +
+                           other->second.path +
+                           "; files of a part are compiled together, so one may be taken for the other: "
+                           "rename it (docs/decisions/0019)");
+      owners.emplace(key, Owner{source.path, std::move(helper)});
+    }
+  }
+  return findings;
 }
 
 Findings unused_exceptions(const std::vector<Source>& sources) {

@@ -20,6 +20,8 @@ Findings check_size(std::string_view path, std::string_view text);
 struct Source {
   std::string path, text;
 };
+// Functions of the same name in the anonymous namespaces of two files of a part (docs/decisions/0019).
+Findings check_helper_names(const std::vector<Source>& sources);
 // Exceptions of the tables that no source needs any more.
 Findings unused_exceptions(const std::vector<Source>& sources);
 

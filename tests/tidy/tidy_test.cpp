@@ -91,6 +91,11 @@ TEST_CASE("sources have a size that can be read") {
   CHECK(all_findings(check_size, parts()) == "");
   CHECK(all_findings(check_size, files({"tests", "bench"}, {".h", ".cpp"})) == "");
 }
+TEST_CASE("helpers of a part have names of their own") {
+  std::string text;
+  for (const std::string& finding : check_helper_names(parts())) text += finding + "\n";
+  CHECK(text == "");
+}
 TEST_CASE("every exception is needed") {
   std::string text;
   for (const std::string& finding : unused_exceptions(parts())) text += finding + "\n";
@@ -176,6 +181,15 @@ TEST_CASE("the rules catch what they are for") {
   CHECK(check_size("tasks/x.cpp", std::string(801, '\n')).size() == 1);
   CHECK(check_size("tasks/x.cpp", std::string(800, '\n')).empty());
   CHECK(!unused_exceptions({}).empty());
+  const auto helper = [](std::string path, std::string line) {
+    return Source{std::move(path), "namespace {\n\n" + line + "\n}\n\n}  // namespace\n"};
+  };
+  const Source place = helper("tasks/a.cpp", "std::map<int, std::function<int(int)>> place_of(int at) {");
+  CHECK(check_helper_names({place, helper("tasks/b.cpp", "int place_of(std::size_t i) {")}).size() == 1);
+  CHECK(check_helper_names({place, helper("tasks/b.cpp", "int place_of(const Text& text) {")}).empty());
+  CHECK(check_helper_names({place, helper("service/b.cpp", "int place_of(int at) {")}).empty());
+  CHECK(check_helper_names({place, helper("tasks/b.cpp", "int Places::place_of(int at) {")}).empty());
+  CHECK(check_helper_names({place, helper("tasks/b.cpp", "const int place_of = other(1);")}).empty());
   CHECK(check_header("base/x.h", "#include <string>\n").size() == 1);
   CHECK(check_header("base/x.h", "#pragma once\n#include <string>\n").size() == 1);
   CHECK(check_header("base/x.h", "#pragma once\n// What this is for, in a sentence.\n").empty());

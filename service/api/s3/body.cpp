@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/text.h"
 #include "service/auth/signature.h"
 
 namespace millrace::api {
@@ -40,12 +41,6 @@ std::string lower_text(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
 }
 
 std::optional<std::uint64_t> number_of(std::string_view text, int base) {
@@ -95,7 +90,7 @@ S3Status S3Body::read_header(const http::Request& request) {
     if (name == "algorithm" || name == "type" || name == "mode") continue;
     if (auto wrong = choose_checksum(name, header.value)) return wrong;
   }
-  if (const std::string name = lower_text(trimmed(request.header("x-amz-trailer"))); !name.empty()) {
+  if (const std::string name = lower_text(trimmed(request.header("x-amz-trailer"), " \t")); !name.empty()) {
     if (!with_trailer_)
       return s3_error("InvalidRequest", "x-amz-trailer needs a body with a trailer (x-amz-content-sha256)");
     if (!name.starts_with(kChecksum))
@@ -226,8 +221,8 @@ S3Status S3Body::take_trailer(std::string_view line) {
   if (line.empty()) return end_trailer();
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || !with_trailer_) return malformed("its trailer");
-  const std::string name = lower_text(trimmed(line.substr(0, colon)));
-  const std::string_view value = trimmed(line.substr(colon + 1));
+  const std::string name = lower_text(trimmed(line.substr(0, colon), " \t"));
+  const std::string_view value = trimmed(line.substr(colon + 1), " \t");
   if (name == kTrailerSignature) {
     trailer_signature_ = value;
     return std::nullopt;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/text.h"
 #include "tasks/integrations/dynamodb/request.h"
 
 namespace millrace::tasks::dynamodb {
@@ -15,12 +16,7 @@ tl::unexpected<ServiceError> invalid_values(const std::string& why) {
   return validation("One or more parameter values were invalid: " + why);
 }
 
-std::string text_member(JsonView object, std::string_view name) {
-  const JsonView found = member(object, name);
-  return found && found.is_string() ? found.string() : "";
-}
-
-bool is_name(std::string_view text) {
+bool is_table_name(std::string_view text) {
   return text.size() >= 3 && text.size() <= 255 && std::all_of(text.begin(), text.end(), [](char c) {
            return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.';
          });
@@ -91,7 +87,7 @@ Checked<bool> parse_indexes(JsonView list, bool global, const Types& types, std:
     IndexDefinition index;
     index.global = global;
     index.name = text_member(one, "IndexName");
-    if (!is_name(index.name))
+    if (!is_table_name(index.name))
       return invalid_values("an IndexName has 3 to 255 letters, digits, '_', '-' and '.'");
     if (table.find_index(index.name)) return invalid_values("Duplicate index name: " + index.name);
     MR_TRY(key, parse_schema(member(one, "KeySchema"), types, used));
@@ -168,7 +164,7 @@ Checked<std::string> table_name_of(JsonView input) {
     const std::size_t at = name.find(":table/");
     if (at != std::string::npos) name.erase(0, at + 7);
   }
-  if (!is_name(name)) {
+  if (!is_table_name(name)) {
     const bool length = name.size() < 3 || name.size() > 255;
     return validation(
         length

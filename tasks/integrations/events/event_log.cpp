@@ -27,7 +27,7 @@ struct Refusal {
   std::string code, message;
 };
 
-Refusal missing(const std::string& parameter) {
+Refusal missing_argument(const std::string& parameter) {
   return {"InvalidArgument",
           "Parameter " + parameter + " is not valid. Reason: " + parameter + " is a required argument."};
 }
@@ -66,14 +66,14 @@ tl::expected<Accepted, Refusal> event_of(const Json& entry, const EventLog::Sett
                                          const std::vector<std::string>& resources, bool from_service) {
   const auto refuse = [](Refusal refusal) { return tl::unexpected<Refusal>(std::move(refusal)); };
   const std::string source = text_at(entry, {"Source"}), type = text_at(entry, {"DetailType"});
-  if (source.empty()) return refuse(missing("Source"));
-  if (type.empty()) return refuse(missing("DetailType"));
+  if (source.empty()) return refuse(missing_argument("Source"));
+  if (type.empty()) return refuse(missing_argument("DetailType"));
   if (source.starts_with("aws.") && !from_service)
     return refuse({"NotAuthorizedForSourceException", "Not authorized for the source."});
   const auto bus = bus_name(text_at(entry, {"EventBusName"}));
   if (!bus) return refuse({"InvalidArgument", "Parameter EventBusName is not valid."});
   const auto detail = entry.find("Detail");
-  if (detail == entry.end() || detail->is_null()) return refuse(missing("Detail"));
+  if (detail == entry.end() || detail->is_null()) return refuse(missing_argument("Detail"));
   // A workflow may give the object itself instead of its text.
   const Json parsed = detail->is_string() ? Json::parse(detail->get<std::string>(), nullptr, false) : *detail;
   if (!parsed.is_object()) return refuse({"MalformedDetail", "Detail is malformed."});

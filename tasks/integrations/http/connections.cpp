@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kNameMax = 64, kTextMax = 512;
 constexpr std::int64_t kPageMax = 100;
 
-bool is_name(std::string_view text) {
+bool is_connection_name(std::string_view text) {
   return !text.empty() && text.size() <= kNameMax &&
          std::all_of(text.begin(), text.end(),
                      [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-' || c == '_'; });
@@ -207,7 +207,7 @@ std::string Connections::next_id() {
 Result<Json> Connections::create(const Json& request) {
   const Arguments in(request);
   MR_TRY(name, in.text("Name"));
-  if (!is_name(name)) return in.wrong("Name", "must be 1 to 64 letters, digits, '.', '-' and '_'");
+  if (!is_connection_name(name)) return in.wrong("Name", "must be 1 to 64 letters, digits, '.', '-' and '_'");
   MR_DO(check_record(request));
   const std::lock_guard lock(mutex_);
   if (records_.contains(name))

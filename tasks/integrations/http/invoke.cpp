@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "tasks/integrations/http/form.h"
 
@@ -96,11 +97,6 @@ std::optional<Failure> check_header(const std::string& name, const std::string& 
             "Authentication.ConnectionArn"
           : "";
   return wrong("Headers: '" + name + "' is not allowed in an HTTP task" + remedy).value();
-}
-
-std::string text_member(JsonView object, std::string_view key) {
-  const JsonView value = object && object.is_object() ? object.find(key) : JsonView();
-  return value && value.is_string() ? value.string() : std::string();
 }
 
 // A scalar once, an array once per element.

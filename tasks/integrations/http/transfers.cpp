@@ -1,5 +1,7 @@
 #include "tasks/integrations/http/transfers.h"
 
+#include "base/text.h"
+
 #include <curl/curl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -81,13 +83,6 @@ std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* context
   }
   transfer.answer.body.append(bytes, count);
   return count;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos)
-    text.remove_suffix(1);
-  return text;
 }
 
 std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* context) {

@@ -9,7 +9,7 @@
 namespace millrace::tasks {
 namespace {
 
-tl::unexpected<Failure> refused(const TaskCall& call, const Error& error) {
+tl::unexpected<Failure> sns_refused(const TaskCall& call, const Error& error) {
   const auto as = [&](std::string_view code, int status) {
     return sdk_failure(call, kSnsNames, code, status,
                        error.hint.empty() ? error.message : error.message + "; " + error.hint);
@@ -29,9 +29,9 @@ tl::unexpected<Failure> refused(const TaskCall& call, const Error& error) {
 template <class Work>
 Outcome with_topics(TaskCall& call, Work work) {
   const auto topics = call.integrations->topics();
-  if (!topics) return refused(call, topics.error());
+  if (!topics) return sns_refused(call, topics.error());
   const Result<Json> answer = work(**topics);
-  if (!answer) return refused(call, answer.error());
+  if (!answer) return sns_refused(call, answer.error());
   return sdk_answer(call, *answer);
 }
 

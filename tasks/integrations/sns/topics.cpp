@@ -39,7 +39,7 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS request (name TEXT PRIMARY KEY, time INTEGER NOT NULL, answer TEXT NOT NULL)"
     " WITHOUT ROWID";
 
-tl::unexpected<Error> wrong(std::string what) {
+tl::unexpected<Error> wrong_parameter(std::string what) {
   return invalid("Invalid parameter: " + std::move(what));
 }
 
@@ -55,20 +55,20 @@ Status check_attributes(const Json& attributes) {
       "FilterPolicy|FilterPolicyScope|RawMessageDelivery|DeliveryPolicy|RedrivePolicy|SubscriptionRoleArn";
   const Arguments in(attributes, "Attributes");
   for (const auto& [name, value] : attributes.items()) {
-    if (!in.one_of(name, name, kKnown)) return wrong("AttributeName");
-    if (!value.is_string()) return wrong(name);
+    if (!in.one_of(name, name, kKnown)) return wrong_parameter("AttributeName");
+    if (!value.is_string()) return wrong_parameter(name);
   }
   const std::string scope = text_at(attributes, {"FilterPolicyScope"}),
                     raw = text_at(attributes, {"RawMessageDelivery"});
   if (!scope.empty() && scope != "MessageAttributes" && scope != "MessageBody")
-    return wrong("FilterPolicyScope");
-  if (!raw.empty() && raw != "true" && raw != "false") return wrong("RawMessageDelivery");
+    return wrong_parameter("FilterPolicyScope");
+  if (!raw.empty() && raw != "true" && raw != "false") return wrong_parameter("RawMessageDelivery");
   const std::string policy = text_at(attributes, {"FilterPolicy"});
   if (policy.empty()) return {};
   const Json parsed = Json::parse(policy, nullptr, false);
-  if (parsed.is_discarded()) return wrong("FilterPolicy: failed to parse JSON.");
+  if (parsed.is_discarded()) return wrong_parameter("FilterPolicy: failed to parse JSON.");
   const auto checked = check_filter_policy(parsed, scope == "MessageBody");
-  return checked ? Status() : Status(wrong("FilterPolicy: " + checked.error().message));
+  return checked ? Status() : Status(wrong_parameter("FilterPolicy: " + checked.error().message));
 }
 
 bool wants(const Json& attributes, const Json& message) {
@@ -89,7 +89,7 @@ Json parsed(std::string_view text) {
 Result<std::string> after_token(const Json& request) {
   const std::string token = text_at(request, {"NextToken"});
   const auto after = base64_decode(token);
-  return after ? Result<std::string>(*after) : wrong("NextToken");
+  return after ? Result<std::string>(*after) : wrong_parameter("NextToken");
 }
 
 // Runs a statement without rows.
@@ -142,8 +142,8 @@ std::string Topics::next_id() {
 Result<std::string> Topics::topic_of(const Json& request, std::string_view member) {
   const std::string arn = text_at(request, {member});
   if (!arn.starts_with("arn:") || arn.find(":sns:") == std::string::npos)
-    return wrong(std::string(member) + " Reason: An ARN must have at least 6 elements, not " +
-                 std::to_string(1 + std::count(arn.begin(), arn.end(), ':')));
+    return wrong_parameter(std::string(member) + " Reason: An ARN must have at least 6 elements, not " +
+                           std::to_string(1 + std::count(arn.begin(), arn.end(), ':')));
   std::string name = arn.substr(arn.rfind(':') + 1);
   MR_TRY(found,
          rows<int>(
@@ -157,9 +157,9 @@ Result<std::string> Topics::topic_of(const Json& request, std::string_view membe
 Result<Json> Topics::create_topic(const Json& request) {
   const std::string name = text_at(request, {"Name"});
   if (name.ends_with(".fifo"))
-    return wrong(
+    return wrong_parameter(
         "Topic Name Reason: FIFO topics are not there; messages are delivered at least once, in any order");
-  if (!is_topic_name(name)) return wrong("Topic Name");
+  if (!is_topic_name(name)) return wrong_parameter("Topic Name");
   const Json attributes = request.value("Attributes", Json::object());
   const std::lock_guard lock(mutex_);
   MR_TRY(count, rows<std::int64_t>(database_, "SELECT count(*) FROM topic",
@@ -174,7 +174,7 @@ Result<Json> Topics::create_topic(const Json& request) {
 Result<Json> Topics::delete_topic(const Json& request) {
   const std::string arn = text_at(request, {"TopicArn"});
   const std::string name = arn.substr(arn.rfind(':') + 1);
-  if (!is_topic_name(name)) return wrong("TopicArn");
+  if (!is_topic_name(name)) return wrong_parameter("TopicArn");
   const std::lock_guard lock(mutex_);
   MR_TRY(transaction, Transaction::begin(database_));
   MR_DO(run(database_, "DELETE FROM topic WHERE name = ?1", view(name)));
@@ -222,7 +222,7 @@ Result<Json> Topics::subscribe(const Json& request) {
   const Json attributes = request.value("Attributes", Json::object());
   MR_DO(check_attributes(attributes));
   if (const std::string why = settings_.refuse ? settings_.refuse(protocol, endpoint) : ""; !why.empty())
-    return wrong(why);
+    return wrong_parameter(why);
   const std::lock_guard lock(mutex_);
   MR_TRY(topic, topic_of(request, "TopicArn"));
   MR_TRY(count, rows<std::int64_t>(
@@ -245,13 +245,13 @@ Result<Json> Topics::subscribe(const Json& request) {
              },
              view(topic), view(protocol), view(endpoint)));
   if (!attributes.empty() && known.at(0)["attributes"] != attributes)
-    return wrong("Attributes Reason: Subscription already exists with different attributes");
+    return wrong_parameter("Attributes Reason: Subscription already exists with different attributes");
   return Json{{"SubscriptionArn", known.at(0)["arn"]}};
 }
 
 Result<Json> Topics::unsubscribe(const Json& request) {
   const std::string arn = text_at(request, {"SubscriptionArn"});
-  if (!arn.starts_with("arn:")) return wrong("SubscriptionArn");
+  if (!arn.starts_with("arn:")) return wrong_parameter("SubscriptionArn");
   const std::lock_guard lock(mutex_);
   MR_DO(run(database_, "DELETE FROM subscription WHERE arn = ?1", view(arn)));
   return Json(Json::object());
@@ -386,7 +386,7 @@ Result<bool> Topics::has_attribute(const Json& request, std::string_view name, s
 
 Result<Json> Topics::publish(const Json& request, const std::string& task, const std::string& approval) {
   if (request.contains("PhoneNumber") && !request["PhoneNumber"].is_null())
-    return wrong("PhoneNumber Reason: text messages can't be sent from here");
+    return wrong_parameter("PhoneNumber Reason: text messages can't be sent from here");
   const std::string_view member = request.contains("TopicArn") ? "TopicArn" : "TargetArn";
   MR_TRY(message, read_message(request));
   if (!approval.empty()) message[kApprovalOfMessage] = approval;
@@ -406,18 +406,19 @@ Result<Json> Topics::publish_batch(const Json& request, const std::string& task)
   const Arguments in(request);
   MR_TRY(entries, in.list("PublishBatchRequestEntries"));
   if (entries.empty() || entries.size() > kBatchMax)
-    return wrong("PublishBatchRequestEntries Reason: The batch request contains " +
-                 std::string(entries.empty() ? "no entries." : "more entries than permissible (10)."));
+    return wrong_parameter(
+        "PublishBatchRequestEntries Reason: The batch request contains " +
+        std::string(entries.empty() ? "no entries." : "more entries than permissible (10)."));
   std::set<std::string> ids;
   std::size_t bytes = 0;
   for (const Arguments& entry : entries) {
     MR_TRY(id, entry.text("Id"));
     if (!ids.insert(id).second)
-      return wrong("PublishBatchRequestEntries Reason: Two or more batch entries have the same Id");
+      return wrong_parameter("PublishBatchRequestEntries Reason: Two or more batch entries have the same Id");
     bytes += to_payload(entry.json()).size();
   }
   if (bytes > kBatchBytesMax)
-    return wrong("PublishBatchRequestEntries Reason: The length of all the messages is too long");
+    return wrong_parameter("PublishBatchRequestEntries Reason: The length of all the messages is too long");
   Result<Json> answer = [&]() -> Result<Json> {
     const std::lock_guard lock(mutex_);
     return once(task, [&]() -> Result<Json> {

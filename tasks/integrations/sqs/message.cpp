@@ -3,17 +3,13 @@
 #include <map>
 
 #include "base/encoding.h"
+#include "base/text.h"
 #include "tasks/integrations/sqs/queue.h"
 
 namespace millrace::tasks::sqs {
 namespace {
 
 constexpr std::size_t kAttributesMax = 10;
-
-std::string text_member(JsonView object, std::string_view name) {
-  const JsonView found = object.find(name);
-  return found && found.is_string() ? found.string() : "";
-}
 
 Checked<bool> check_message_attributes(JsonView attributes) {
   if (!attributes.is_object())

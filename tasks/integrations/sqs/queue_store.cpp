@@ -65,7 +65,7 @@ Stored stored_of(const Statement& row) {
   return out;
 }
 
-std::string end_of_prefix(const std::string& prefix) {
+std::string behind_prefix(const std::string& prefix) {
   return prefix + "\xF4\x8F\xBF\xBF";  // behind every name that begins so
 }
 
@@ -158,7 +158,7 @@ Result<QueuePtr> QueueStore::find(const std::string& name) {
 
 Result<std::vector<std::string>> QueueStore::names(const std::string& prefix, const std::string& after,
                                                    std::int64_t limit) {
-  const std::string end = end_of_prefix(prefix);
+  const std::string end = behind_prefix(prefix);
   std::vector<std::string> out;
   const ResetStatement reset{names_};
   names_.bind(1, std::string_view(prefix))

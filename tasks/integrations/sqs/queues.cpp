@@ -17,8 +17,8 @@ struct Queues::State {
 
 namespace {
 
-ServiceAnswer carry_out_once(const ServiceCall& call, const OperationRow& row, Session& session,
-                             Attempts& attempts) {
+ServiceAnswer answer_once(const ServiceCall& call, const OperationRow& row, Session& session,
+                          Attempts& attempts) {
   if (call.key.empty() || !row.writes) return row.run(session, call.input.view());
   const std::string request = request_digest(call);
   MR_TRY(known, attempts.find(call.key));
@@ -65,7 +65,7 @@ void Queues::call(ServiceCall call, ServiceReply reply) {
     if (!row)
       return {service_error("UnsupportedOperation", "SQS has no operation '" + asked.operation + "' here")};
     Session session{s->store, turn, s->random, s->place, asked.base_url};
-    ServiceAnswer answer = carry_out_once(asked, *row, session, s->attempts);
+    ServiceAnswer answer = answer_once(asked, *row, session, s->attempts);
     // What was moved to a dead-letter queue before there was nothing to receive stays moved.
     return {std::move(answer), session.waits};
   };

@@ -44,8 +44,6 @@ constexpr std::string_view kEnsembleMetrics[] = {
 };
 
 // Forests learn nothing from held-out rows; the others stop by them.
-constexpr std::string_view kMemberAlgorithms[] = {"xgboost", "linear-learner", "mlp",
-                                                  "knn",     "random-forest",  "extra-trees"};
 constexpr std::string_view kStopByHeldOut[] = {"xgboost", "linear-learner", "mlp"};
 
 MetricValues metric_values(EnsembleTask task, std::span<const double> y, const Matrix& predictions) {
@@ -60,32 +58,8 @@ std::string_view deciding_metric(EnsembleTask task) {
                                          : "validation:rmse";
 }
 
-// A member's hyperparameters, completed by what follows from the ensemble's.
-HyperParameters completed_member(const EnsembleMember& member, EnsembleTask task, std::size_t classes) {
-  HyperParameters parameters = member.parameters;
-  const auto set = [&](const char* name, std::string value) { parameters.emplace(name, std::move(value)); };
-  const std::string count = std::to_string(classes);
-  if (member.algorithm == "xgboost") {
-    constexpr const char* kObjectives[] = {"binary:logistic", "multi:softprob", "reg:squarederror"};
-    constexpr const char* kMetrics[] = {"logloss", "mlogloss", "rmse"};
-    const auto index = static_cast<std::size_t>(task);
-    set("objective", kObjectives[index]);
-    set("eval_metric", kMetrics[index]);
-    set("num_round", "100");
-    if (task == EnsembleTask::Classes) set("num_class", count);
-  } else if (member.algorithm == "knn") {
-    set("predictor_type", task == EnsembleTask::Regression ? "regressor" : "classifier");
-    set("k", "10");
-    set("sample_size", "1000000");
-  } else {
-    constexpr const char* kTypes[] = {"binary_classifier", "multiclass_classifier", "regressor"};
-    set("predictor_type", kTypes[static_cast<std::size_t>(task)]);
-    if (task == EnsembleTask::Classes) set("num_classes", count);
-  }
-  return parameters;
-}
-
-Result<EnsembleMember> parse_member(const Json& json, const std::string& path) {
+Result<EnsembleMember> parse_member(const Json& json, const std::string& path,
+                                    std::span<const std::string_view> algorithms) {
   if (!json.is_object()) return invalid(path + ": expected an object");
   for (const auto& [key, value] : json.items()) {
     if (key != "algorithm" && key != "hyperparameters" && key != "weight")
@@ -95,10 +69,11 @@ Result<EnsembleMember> parse_member(const Json& json, const std::string& path) {
   const Arguments arguments(json, path);
   EnsembleMember member;
   MR_TRY(algorithm, arguments.text("algorithm"));
-  if (std::ranges::find(kMemberAlgorithms, algorithm) == std::end(kMemberAlgorithms) ||
-      find_estimator(algorithm) == nullptr)
-    return arguments.wrong("algorithm", "'" + algorithm + "' can't be a member",
-                           "use xgboost, linear-learner, mlp, knn, random-forest or extra-trees");
+  if (std::ranges::find(algorithms, algorithm) == algorithms.end() || find_estimator(algorithm) == nullptr) {
+    std::string known;
+    for (const std::string_view name : algorithms) known += (known.empty() ? "" : ", ") + std::string(name);
+    return arguments.wrong("algorithm", "'" + algorithm + "' can't be a member", "use one of " + known);
+  }
   member.algorithm = algorithm;
   MR_TRY(parameters, arguments.text_map("hyperparameters"));
   member.parameters = std::move(parameters);
@@ -248,7 +223,7 @@ class Ensemble final : public Estimator {
                                                          const FitContext& context,
                                                          std::int64_t& rounds) const {
     const EstimatorKind& kind = *find_estimator(member.algorithm);
-    MR_TRY(estimator, kind.make(completed_member(member, plan.shape.task, plan.shape.classes)));
+    MR_TRY(estimator, kind.make(complete_member(member, plan.shape.task, plan.shape.classes)));
     auto part = std::make_shared<EnsemblePart>();
     part->algorithm = member.algorithm;
     if (plan.shape.task == EnsembleTask::Regression) part->centre = plan.centre, part->scale = plan.scale;
@@ -328,7 +303,32 @@ class Ensemble final : public Estimator {
 
 }  // namespace
 
-Result<std::vector<EnsembleMember>> parse_members(std::string_view text) {
+HyperParameters complete_member(const EnsembleMember& member, EnsembleTask task, std::size_t classes) {
+  HyperParameters parameters = member.parameters;
+  const auto set = [&](const char* name, std::string value) { parameters.emplace(name, std::move(value)); };
+  const std::string count = std::to_string(classes);
+  if (member.algorithm == "xgboost") {
+    constexpr const char* kObjectives[] = {"binary:logistic", "multi:softprob", "reg:squarederror"};
+    constexpr const char* kMetrics[] = {"logloss", "mlogloss", "rmse"};
+    const auto index = static_cast<std::size_t>(task);
+    set("objective", kObjectives[index]);
+    set("eval_metric", kMetrics[index]);
+    set("num_round", "100");
+    if (task == EnsembleTask::Classes) set("num_class", count);
+  } else if (member.algorithm == "knn") {
+    set("predictor_type", task == EnsembleTask::Regression ? "regressor" : "classifier");
+    set("k", "10");
+    set("sample_size", "1000000");
+  } else {
+    constexpr const char* kTypes[] = {"binary_classifier", "multiclass_classifier", "regressor"};
+    set("predictor_type", kTypes[static_cast<std::size_t>(task)]);
+    if (task == EnsembleTask::Classes) set("num_classes", count);
+  }
+  return parameters;
+}
+
+Result<std::vector<EnsembleMember>> parse_members(std::string_view text,
+                                                  std::span<const std::string_view> algorithms) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_array() || json.empty() || json.size() > kEnsembleMembersMax)
     return invalid("hyperparameter 'members': expected a JSON list of 1 to " +
@@ -336,7 +336,7 @@ Result<std::vector<EnsembleMember>> parse_members(std::string_view text) {
                    R"(for instance [{"algorithm": "xgboost"}, {"algorithm": "mlp"}])");
   std::vector<EnsembleMember> members;
   for (std::size_t i = 0; i < json.size(); ++i) {
-    MR_TRY(member, parse_member(json[i], "hyperparameter 'members'[" + std::to_string(i) + "]"));
+    MR_TRY(member, parse_member(json[i], "hyperparameter 'members'[" + std::to_string(i) + "]", algorithms));
     members.push_back(std::move(member));
   }
   return members;
@@ -398,7 +398,7 @@ Result<std::unique_ptr<const Estimator>> make_ensemble(const HyperParameters& pa
   for (std::size_t i = 0; i < members.size(); ++i) {
     with_weight += members[i].weight.has_value();
     const EstimatorKind& kind = *find_estimator(members[i].algorithm);
-    const Status checked = check_hyperparameters(kind, completed_member(members[i], task, classes));
+    const Status checked = check_hyperparameters(kind, complete_member(members[i], task, classes));
     if (!checked)
       return invalid("hyperparameter 'members'[" + std::to_string(i) + "]: " + checked.error().message,
                      checked.error().hint);

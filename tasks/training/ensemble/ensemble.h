@@ -39,8 +39,12 @@ struct EnsembleMember {
   HyperParameters parameters;
   std::optional<double> weight;
 };
+// Algorithms that can be members.
+inline constexpr std::string_view kMemberAlgorithms[] = {"xgboost", "linear-learner", "mlp",
+                                                         "knn",     "random-forest",  "extra-trees"};
 // The hyperparameter `members`. InvalidArgument names the member by its place.
-Result<std::vector<EnsembleMember>> parse_members(std::string_view json);
+Result<std::vector<EnsembleMember>> parse_members(
+    std::string_view json, std::span<const std::string_view> algorithms = kMemberAlgorithms);
 std::string format_members(std::span<const EnsembleMember> members);
 
 // A member that was fitted: a model for each fold. Shared between ensembles.
@@ -61,6 +65,12 @@ struct EnsembleShape {
   double least = 0, most = 0;  // targets of train, of a regressor
   std::size_t outputs() const { return task == EnsembleTask::Classes ? classes : 1; }
 };
+
+// A member's hyperparameters, completed by what follows from the ensemble's.
+HyperParameters complete_member(const EnsembleMember& member, EnsembleTask task, std::size_t classes);
+// A classifier's answers as the ensemble's: one share of class 1, or a column for each class; of a regressor
+// in the target's units.
+Matrix adapt_answers(const EnsembleShape& shape, const EnsemblePart& part, Matrix given);
 
 class EnsembleModel final : public Model {
  public:

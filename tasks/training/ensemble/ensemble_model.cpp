@@ -14,38 +14,18 @@ namespace {
 
 constexpr std::string_view kEnsemble = "ensemble", kEnsembleMagic = "MREN";
 constexpr std::uint8_t kEnsembleVersion = 1;
+constexpr std::size_t kEnsembleClassesMax = 1'000'000;  // of a model that is read
 constexpr double kSelectionEdge = 1e-7;  // shares are kept this far from 0 and 1 when members are chosen
-
-// A member's answers as the ensemble's: one share of class 1, a column for each class, a target.
-Matrix adapted_answers(const EnsembleShape& shape, const EnsemblePart& part, Matrix given) {
-  const std::size_t k = shape.outputs();
-  if (shape.task == EnsembleTask::Regression) {
-    for (float& value : given.values)
-      value = static_cast<float>(static_cast<double>(value) * part.scale + part.centre);
-    return given;
-  }
-  if (given.cols == k) {
-    if (shape.task == EnsembleTask::Binary)
-      for (float& value : given.values) value = std::clamp(value, 0.0f, 1.0f);
-    return given;
-  }
-  // A classifier with a column for each class that it saw.
-  Matrix out(given.rows, k);
-  const std::size_t first = shape.task == EnsembleTask::Binary ? 1 : 0;
-  for (std::size_t i = 0; i < given.rows; ++i)
-    for (std::size_t c = 0; c < k && c + first < given.cols; ++c) out.at(i, c) = given.at(i, c + first);
-  return out;
-}
 
 Result<Matrix> fold_predictions(const EnsembleShape& shape, const EnsemblePart& part,
                                 const EnsemblePart::Fold& fold, MatrixView X) {
   if (!fold.rows) {
     MR_TRY(answers, fold.model->predict(X));
-    return adapted_answers(shape, part, std::move(answers));
+    return adapt_answers(shape, part, std::move(answers));
   }
   const Matrix rows = fold.rows->apply(X);
   MR_TRY(answers, fold.model->predict(rows));
-  return adapted_answers(shape, part, std::move(answers));
+  return adapt_answers(shape, part, std::move(answers));
 }
 
 // What selection makes small: the mean loss of sums / count.
@@ -70,9 +50,9 @@ double selection_loss(const EnsembleShape& shape, const std::vector<double>& sum
 bool is_usable(const EnsembleShape& shape, std::uint64_t task, std::size_t parts,
                const std::vector<double>& weights) {
   const auto positive = [](double w) { return std::isfinite(w) && w >= 0; };
-  return task <= 2 && shape.features > 0 && shape.classes >= 2 && std::isfinite(shape.least) &&
-         std::isfinite(shape.most) && parts > 0 && parts == weights.size() &&
-         std::ranges::all_of(weights, positive);
+  return task <= 2 && shape.features > 0 && shape.classes >= 2 && shape.classes <= kEnsembleClassesMax &&
+         std::isfinite(shape.least) && std::isfinite(shape.most) && shape.least <= shape.most && parts > 0 &&
+         parts == weights.size() && std::ranges::all_of(weights, positive);
 }
 
 // One member's folds. DataLoss.
@@ -100,6 +80,8 @@ Result<std::shared_ptr<const EnsemblePart>> read_part(ModelReader& in, const Ens
     const std::size_t width = fold.rows ? fold.rows->outputs() : shape.features;
     if (model->n_features() != width || (fold.rows && fold.rows->inputs() != shape.features))
       return damaged();
+    const auto columns = model->predict(MatrixView{nullptr, 0, width});
+    if (!columns || (shape.task == EnsembleTask::Regression && columns->cols != 1)) return damaged();
     fold.model = std::move(model);
     part->folds.push_back(std::move(fold));
   }
@@ -108,6 +90,26 @@ Result<std::shared_ptr<const EnsemblePart>> read_part(ModelReader& in, const Ens
 }
 
 }  // namespace
+
+Matrix adapt_answers(const EnsembleShape& shape, const EnsemblePart& part, Matrix given) {
+  const std::size_t k = shape.outputs();
+  if (shape.task == EnsembleTask::Regression) {
+    for (float& value : given.values)
+      value = static_cast<float>(static_cast<double>(value) * part.scale + part.centre);
+    return given;
+  }
+  if (given.cols == k) {
+    if (shape.task == EnsembleTask::Binary)
+      for (float& value : given.values) value = std::clamp(value, 0.0f, 1.0f);
+    return given;
+  }
+  // A classifier with a column for each class that it saw.
+  Matrix out(given.rows, k);
+  const std::size_t first = shape.task == EnsembleTask::Binary ? 1 : 0;
+  for (std::size_t i = 0; i < given.rows; ++i)
+    for (std::size_t c = 0; c < k && c + first < given.cols; ++c) out.at(i, c) = given.at(i, c + first);
+  return out;
+}
 
 EnsembleModel::EnsembleModel(EnsembleShape shape, std::vector<std::shared_ptr<const EnsemblePart>> parts,
                              std::vector<double> weights)

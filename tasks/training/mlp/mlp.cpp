@@ -16,7 +16,8 @@ namespace {
 using enum HyperParameterRule::Type;
 constexpr std::string_view kMlp = "mlp", kMlpMagic = "MRNN";
 constexpr std::uint8_t kMlpVersion = 1;
-constexpr std::size_t kScoredRows = 256;  // at a time
+constexpr std::size_t kScoredRows = 256;   // at a time
+constexpr std::size_t kNetworksMax = 100;  // num_models
 
 constexpr HyperParameterRule kMlpRules[] = {
     {"predictor_type", Choice, "", 0, 0, "binary_classifier|multiclass_classifier|regressor", true,
@@ -25,17 +26,24 @@ constexpr HyperParameterRule kMlpRules[] = {
     {"feature_dim", Integer, "auto", 1, 1e7, "auto", false, "features; checked against the data"},
     {"hidden_layers", Text, "128,64", 0, 0, "", false, "units of each hidden layer; none: no hidden layer"},
     {"activation", Choice, "relu", 0, 0, "relu|tanh|logistic", false, "of hidden units"},
-    {"epochs", Integer, "100", 1, 1e6, "", false, "passes over the rows"},
-    {"mini_batch_size", Integer, "128", 1, 1e6, "", false, "rows of a step"},
+    {"epochs", Integer, "auto", 1, 1e6, "auto", false,
+     "passes over the rows; auto: 100, of few rows up to 400 for some 5000 steps"},
+    {"mini_batch_size", Integer, "auto", 1, 1e6, "auto", false,
+     "rows of a step; auto: 128, of less than 2048 rows a sixteenth, at least 16"},
     {"optimizer", Choice, "adam", 0, 0, "adam|sgd|momentum|adagrad|rmsprop", false, "how steps are made"},
     {"learning_rate", Real, "auto", 1e-12, 1e3, "auto", false,
-     "auto: 0.002 of adam, 0.001 of rmsprop, 0.05 of the others"},
+     "auto: 0.002 of adam, 0.001 of rmsprop and of adam with several networks, 0.05 of the others"},
     {"lr_schedule", Choice, "cosine", 0, 0, "cosine|constant", false, "how the rate falls over the epochs"},
     {"momentum", Real, "0.9", 0, 0.999999, "", false, "of momentum"},
     {"beta_1", Real, "0.9", 0, 0.999999, "", false, "of adam"},
     {"beta_2", Real, "auto", 0, 0.999999, "auto", false, "of adam and rmsprop; auto: 0.999 and 0.9"},
     {"wd", Real, "0.0001", 0, 1e6, "", false, "L2 penalty of the weights"},
     {"dropout", Real, "0", 0, 0.95, "", false, "chance that a hidden unit is left out"},
+    {"num_models", Integer, "auto", 1, 100, "auto", false,
+     "networks whose answers are averaged; auto: 5 of up to 8192 rows, else 1"},
+    {"validation_fraction", Real, "auto", 0, 0.9, "auto", false,
+     "rows of train that a network is judged by, without a channel validation; auto: one over num_models, a "
+     "tenth with one; 0: none"},
     {"early_stopping_patience", Integer, "20", 1, 1e6, "", false, "epochs without improvement"},
     {"early_stopping_tolerance", Real, "0.0001", 0, 1, "", false, "what counts as one, relative"},
     {"normalize_data", Boolean, "true", 0, 0, "", false, "features to mean 0 and deviation 1"},
@@ -48,8 +56,12 @@ constexpr auto kMlpMetrics = metrics_with("train:objective_loss");
 
 class MlpModel final : public Model {
  public:
-  explicit MlpModel(MlpParts parts) : parts_(std::move(parts)), network_(parts_.shape) {
-    network_.pack(parts_.parameters, false);
+  explicit MlpModel(MlpParts parts) : parts_(std::move(parts)) {
+    const std::size_t size = parts_.shape.size();
+    for (std::size_t at = 0; at < parts_.parameters.size(); at += size) {
+      networks_.emplace_back(parts_.shape);
+      networks_.back().pack(parts_.parameters.data() + at, false);
+    }
   }
 
   std::string_view algorithm() const override { return kMlp; }
@@ -69,11 +81,15 @@ class MlpModel final : public Model {
         for (std::size_t j = 0; j < d; ++j)
           values[i * d + j] = (X.data[(begin + i) * d + j] - parts_.mean[j]) * parts_.inverse[j];
       }
-      run_forward(network_, rows, buffers);
-      float* answers = buffers.values.back().data();
-      to_answers(parts_.shape.loss, answers, rows, k);
+      float* answers = out.values.data() + begin * k;
+      const float share = 1 / static_cast<float>(networks_.size());
+      for (const PackedNetwork& network : networks_) {
+        run_forward(network, rows, buffers);
+        std::vector<float>& scores = buffers.values.back();
+        to_answers(parts_.shape.loss, scores.data(), rows, k);
+        for (std::size_t i = 0; i < rows * k; ++i) answers[i] += share * scores[i];
+      }
       if (parts_.shape.loss == NetworkLoss::Squared) to_targets(answers, rows);
-      std::copy_n(answers, rows * k, out.values.data() + begin * k);
     }
     return out;
   }
@@ -99,7 +115,7 @@ class MlpModel final : public Model {
   }
 
   const MlpParts parts_;
-  PackedNetwork network_;  // borrows from parts_
+  std::vector<PackedNetwork> networks_;  // borrow from parts_
 };
 
 bool is_usable(const MlpParts& parts, std::uint64_t activation, std::uint64_t loss) {
@@ -114,9 +130,10 @@ bool is_usable(const MlpParts& parts, std::uint64_t activation, std::uint64_t lo
     if (size > parts.parameters.size()) return false;
   }
   const auto finite = [](float v) { return std::isfinite(v); };
-  return size == parts.parameters.size() && parts.mean.size() == widths[0] &&
-         parts.inverse.size() == widths[0] && std::isfinite(parts.target_mean) &&
-         std::isfinite(parts.target_scale) && std::isfinite(parts.least) && std::isfinite(parts.most) &&
+  return parts.parameters.size() % size == 0 && parts.parameters.size() / size <= kNetworksMax &&
+         parts.mean.size() == widths[0] && parts.inverse.size() == widths[0] &&
+         std::isfinite(parts.target_mean) && std::isfinite(parts.target_scale) &&
+         std::isfinite(parts.least) && std::isfinite(parts.most) &&
          (loss == 2 ? widths.back() > 1 : widths.back() == 1) && std::ranges::all_of(parts.mean, finite) &&
          std::ranges::all_of(parts.inverse, finite) && std::ranges::all_of(parts.parameters, finite);
 }

@@ -69,8 +69,15 @@ void softmax_row(float* scores, std::size_t k) {
   for (std::size_t c = 0; c < k; ++c) scores[c] /= sum;
 }
 
-// Loss of one row of answers.
-double loss_of(NetworkLoss kind, const float* answers, float y) {
+std::size_t hidden_units_before(const NetworkShape& shape, std::size_t layer, std::size_t rows) {
+  std::size_t at = 0;
+  for (std::size_t l = 1; l < layer; ++l) at += rows * shape.widths[l];
+  return at;
+}
+
+}  // namespace
+
+double loss_of_answers(NetworkLoss kind, const float* answers, float y) {
   switch (kind) {
     case NetworkLoss::Squared: {
       const double difference = static_cast<double>(answers[0]) - static_cast<double>(y);
@@ -84,25 +91,17 @@ double loss_of(NetworkLoss kind, const float* answers, float y) {
   return 0;
 }
 
-std::size_t hidden_units_before(const NetworkShape& shape, std::size_t layer, std::size_t rows) {
-  std::size_t at = 0;
-  for (std::size_t l = 1; l < layer; ++l) at += rows * shape.widths[l];
-  return at;
-}
-
-}  // namespace
-
 std::size_t NetworkShape::weights_at(std::size_t layer) const {
   std::size_t at = 0;
   for (std::size_t l = 0; l < layer; ++l) at += weights_of(l) + widths[l + 1];
   return at;
 }
 
-void PackedNetwork::pack(const std::vector<float>& parameters, bool train) {
-  biases_ = parameters.data();
+void PackedNetwork::pack(const float* parameters, bool train) {
+  biases_ = parameters;
   for (std::size_t l = 0; l < shape_->layers(); ++l) {
     const std::size_t in = shape_->widths[l], out = shape_->widths[l + 1];
-    const float* weights = parameters.data() + shape_->weights_at(l);
+    const float* weights = parameters + shape_->weights_at(l);
     forward_[l].pack(row_major(weights, out), in, out);
     if (train && l > 0) backward_[l].pack(transposed(weights, out), out, in);
   }
@@ -130,6 +129,17 @@ void run_forward(const PackedNetwork& network, std::size_t rows, NetworkBuffers&
   }
 }
 
+std::vector<float> activation_inputs(const PackedNetwork& network, std::size_t layer, std::size_t rows,
+                                     const NetworkBuffers& buffers) {
+  const std::size_t in = network.shape().widths[layer], out = network.shape().widths[layer + 1];
+  std::vector<float> inputs(rows * out);
+  multiply(row_major(buffers.values[layer].data(), in), rows, network.forward(layer), inputs.data(), out);
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < out; ++j) inputs[i * out + j] += network.biases(layer)[j];
+  }
+  return inputs;
+}
+
 void to_answers(NetworkLoss loss, float* scores, std::size_t rows, std::size_t outputs) {
   if (loss == NetworkLoss::Softmax) {
     for (std::size_t i = 0; i < rows; ++i) softmax_row(scores + i * outputs, outputs);
@@ -146,7 +156,7 @@ double sum_losses(const PackedNetwork& network, std::size_t rows, const float* y
   double sum = 0;
   for (std::size_t i = 0; i < rows; ++i)
     sum += (weights ? static_cast<double>(weights[i]) : 1) *
-           loss_of(shape.loss, answers + i * shape.outputs(), y[i]);
+           loss_of_answers(shape.loss, answers + i * shape.outputs(), y[i]);
   return sum;
 }
 

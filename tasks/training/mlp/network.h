@@ -36,7 +36,7 @@ class PackedNetwork {
     forward_.resize(shape.layers()), backward_.resize(shape.layers());
   }
   // `train`: also what the gradients need. Borrows the parameters until the next call.
-  void pack(const std::vector<float>& parameters, bool train);
+  void pack(const float* parameters, bool train);
 
   const NetworkShape& shape() const { return *shape_; }
   const PackedMatrix<float>& forward(std::size_t layer) const { return forward_[layer]; }
@@ -64,12 +64,17 @@ struct Dropout {
 // Scores (rows, outputs) of the rows in buffers.values[0] into buffers.values.back().
 void run_forward(const PackedNetwork& network, std::size_t rows, NetworkBuffers& buffers,
                  Dropout* dropout = nullptr);
+// What went into a layer's activation: after run_forward without dropout, (rows, width).
+std::vector<float> activation_inputs(const PackedNetwork& network, std::size_t layer, std::size_t rows,
+                                     const NetworkBuffers& buffers);
 // Scores to what is answered: chances of classes, the chance of class 1; of Squared nothing changes.
 void to_answers(NetworkLoss loss, float* scores, std::size_t rows, std::size_t outputs);
 // After run_forward: the weighted sum of the rows' losses; `gradient` (shape.size(),) gets the sum of
 // theirs (overwritten). y (rows,) targets or classes, weights (rows,) or null.
 double add_gradient(const PackedNetwork& network, std::size_t rows, const float* y, const float* weights,
                     NetworkBuffers& buffers, float* gradient, const Dropout* dropout = nullptr);
+// The loss of one row's answers; of Squared half the squared error.
+double loss_of_answers(NetworkLoss loss, const float* answers, float y);
 // The weighted sum of losses alone; scores become answers.
 double sum_losses(const PackedNetwork& network, std::size_t rows, const float* y, const float* weights,
                   NetworkBuffers& buffers);

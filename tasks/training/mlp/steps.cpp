@@ -1,5 +1,6 @@
 #include "tasks/training/mlp/steps.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace millrace::tasks {
@@ -18,12 +19,18 @@ NetworkStepper::NetworkStepper(NetworkStepSettings settings, const NetworkShape&
 }
 
 void NetworkStepper::step(std::vector<float>& parameters, const std::vector<float>& gradient, float scale) {
-  ++steps_;
-  for (std::size_t l = 0; l < shape_.layers(); ++l) {
-    const std::size_t weights = shape_.weights_at(l), biases = shape_.biases_at(l);
-    step_range(parameters.data(), gradient.data(), weights, biases, scale,
+  begin_step();
+  step_piece(parameters.data(), gradient.data(), scale, 0, parameters.size());
+}
+
+void NetworkStepper::step_piece(float* parameters, const float* gradient, float scale, std::size_t begin,
+                                std::size_t end) {
+  for (std::size_t l = 0, weights = 0; l < shape_.layers() && weights < end; ++l) {
+    const std::size_t biases = weights + shape_.weights_of(l), next = biases + shape_.widths[l + 1];
+    step_range(parameters, gradient, std::max(begin, weights), std::min(end, biases), scale,
                static_cast<float>(settings_.decay));
-    step_range(parameters.data(), gradient.data(), biases, shape_.weights_at(l + 1), scale, 0);
+    step_range(parameters, gradient, std::max(begin, biases), std::min(end, next), scale, 0);
+    weights = next;
   }
 }
 

@@ -6,7 +6,7 @@
 //   Adagrad   s += g^2; w -= rate g / (sqrt(s) + 1e-8)
 //   Rmsprop   s = beta_2 s + (1 - beta_2) g^2; w -= rate g / (sqrt(s) + 1e-8)
 //   Adam      m and s as means of g and g^2, both corrected for their start; w -= rate m / (sqrt(s) + 1e-8)
-// One thread.
+// One thread at a time for each piece.
 
 #include <cstdint>
 #include <vector>
@@ -30,6 +30,10 @@ class NetworkStepper {
   void fields(FitState& state) { state.field(mean_), state.field(square_), state.field(steps_); }
   // `scale` makes the mean gradient of the sum.
   void step(std::vector<float>& parameters, const std::vector<float>& gradient, float scale);
+  // The same in pieces: the step begins, then all parameters are moved, [begin, end) at a time, by any
+  // thread.
+  void begin_step() { ++steps_; }
+  void step_piece(float* parameters, const float* gradient, float scale, std::size_t begin, std::size_t end);
 
  private:
   void step_range(float* w, const float* gradient, std::size_t begin, std::size_t end, float scale,

@@ -13,7 +13,7 @@ namespace {
 
 CandidateSetting setting_of(Problem problem, std::vector<std::string> algorithms = {},
                             std::size_t rows = 1000) {
-  return {problem, rows, 10, std::move(algorithms), 3};
+  return {problem, rows, 10, 4, std::move(algorithms), 3};
 }
 
 // Every candidate must make a valid ensemble.
@@ -80,4 +80,15 @@ TEST_CASE("AutoML candidates: only what is asked for; no neighbours where they c
   const CandidateSetting none = setting_of(Problem::Regression, {"knn"}, 1'000'000);
   CHECK(first_candidates(none).size() == 1);
   CHECK(is_valid(suggested_candidate(none, {}, 3), Problem::Regression));
+}
+
+TEST_CASE("AutoML candidates: of many classes trees are fewer rounds, so that they end") {
+  CandidateSetting setting = setting_of(Problem::Classes, {"xgboost"});
+  CHECK(first_candidates(setting)[0].parameters.at("num_round") == "2000");
+  setting.classes = 500;
+  for (const EnsembleMember& member : first_candidates(setting)) {
+    CHECK(member.parameters.at("num_round") == "40");
+    CHECK(member.parameters.at("eta") == "0.3");
+  }
+  CHECK(suggested_candidate(setting, {}, 9).parameters.at("num_round") == "40");
 }

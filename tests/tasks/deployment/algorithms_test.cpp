@@ -88,7 +88,7 @@ TEST_CASE("kmeans: unlabelled channels, msd of test, closest cluster and distanc
   CHECK(answer["predictions"][0]["closest_cluster"] != answer["predictions"][1]["closest_cluster"]);
   CHECK(parse(d.invoke("2,1", "application/jsonlines"))["distance_to_cluster"] == 0);
   CHECK(d.invoke("2,1", "text/csv").ends_with(",0\n"));
-  CHECK(d.invoke("2,", "text/csv").starts_with("row 0, feature 1: the value is missing or infinite"));
+  CHECK(d.invoke("2,", "text/csv").starts_with("row 1, feature 1: the value is missing or infinite"));
 
   d.home.write("objects/b/rows/data.csv", "f0,f1\n2,1\n");
   const Json request{

@@ -85,10 +85,19 @@ TEST_CASE("Scores: what is missing in a row is missing however it is said") {
   const auto empty = score_rows(*chain, "text/csv", "1,,3", "");
   REQUIRE(empty);
   CHECK(score_rows(*chain, "application/json", "[[1,null,3]]", "text/csv")->body == empty->body);
-  // Of LIBSVM what is not there is 0, and indices may count from 1.
-  const auto zero = score_rows(*chain, "text/csv", "1,0,3", "");
-  CHECK(score_rows(*chain, "text/libsvm", "0:1 2:3", "text/csv")->body == zero->body);
-  CHECK(score_rows(*chain, "text/libsvm", "1 1:1 3:3 # dense enough", "text/csv")->body == zero->body);
+  // Of LIBSVM what is not there is missing, as in training, and indices may count from 1.
+  CHECK(score_rows(*chain, "text/csv", "1,0,3", "")->body != empty->body);
+  CHECK(score_rows(*chain, "text/libsvm", "0:1 2:3", "text/csv")->body == empty->body);
+  CHECK(score_rows(*chain, "text/libsvm", "1 1:1 3:3 # dense enough", "text/csv")->body == empty->body);
+  // Of RecordIO a sparse row is 0 elsewhere: features [1, _, 3] of 3.
+  const char record[] =
+      "\x0a\x23\xd7\xce\x21\x00\x00\x00\x0a\x1f\x0a\x06values\x12\x15\x12\x13\x0a\x08\x00\x00\x80\x3f\x00\x00"
+      "\x40\x40"
+      "\x12\x02\x00\x02\x1a\x01\x03\x00\x00\x00";
+  const auto sparse =
+      score_rows(*chain, "application/x-recordio-protobuf", {record, sizeof record - 1}, "text/csv");
+  REQUIRE_MESSAGE(sparse, (sparse ? "" : sparse.error().message));
+  CHECK(sparse->body == score_rows(*chain, "text/csv", "1,0,3", "")->body);
   CHECK(score_rows(*chain, "text/libsvm", "1:1 2:2", "").error().message.find("from 0 or from 1") !=
         std::string::npos);
   CHECK(score_rows(*chain, "text/csv", "1,2", "")

@@ -81,6 +81,9 @@ TEST_CASE("charts: no points, one point, equal points and logarithms stay finite
   decades.series.push_back({"", {{0.001, 1}, {1000, 2}}, Series::Style::Line, false});
   const std::string svg = draw_chart(decades);
   for (const char* label : {">0.001<", ">1<", ">1000<"}) CHECK(svg.find(label) != svg.npos);
+  decades.series[0].points = {{0.012, 1}, {0.45, 2}};  // one decade and a half has more than one tick
+  const std::string fewer = draw_chart(decades);
+  for (const char* label : {">0.02<", ">0.05<", ">0.1<", ">0.2<"}) CHECK(fewer.find(label) != fewer.npos);
 }
 
 TEST_CASE("charts: a million points stay a small document") {

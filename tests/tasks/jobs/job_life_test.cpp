@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tasks/jobs/job_context.h"
 #include "tests/tasks/jobs/task_driver.h"
 #include "tests/tasks/jobs/temporary_home.h"
 #include "tests/tasks/support/parse.h"
@@ -205,4 +206,15 @@ TEST_CASE("Job: what is cancelled while it waits for its turn leaves nothing InP
   CHECK(eventually([&] { return record(driver, "left")["TrainingJobStatus"] == "Stopped"; }));
   CHECK(record(driver, "waits").is_null());
   CHECK(runs(home) == 1);
+}
+
+TEST_CASE("Job: its progress in words") {
+  Progress progress;
+  CHECK(progress_words(progress).empty());
+  progress.round = 124, progress.rounds = 200, progress.eta_s = 1.2;
+  progress.metric = "validation:auc", progress.value = 0.93125;
+  CHECK(progress_words(progress) == "round 124 of 200, validation:auc 0.93125, about 2 s left");
+  Progress rows;
+  rows.rows = 1'200'000;
+  CHECK(progress_words(rows) == "1200000 rows");
 }

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tests/tasks/jobs/task_driver.h"
@@ -216,6 +218,41 @@ TEST_CASE("Tuning job: cancelling stops the trials too") {
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(3));
   const auto trials = jobs.list("TrainingJob");
   for (const Json& trial : *trials) CHECK(trial["TrainingJobStatus"] != "InProgress");
+}
+
+TEST_CASE("Tuning job: a stopped one has the best of what had ended, right counts and its leaderboard") {
+  const TemporaryHome home;
+  write_data(home);
+  TaskDriver driver(home.path());
+  const auto key = TaskDriver::key(1);
+  driver.start(key, kTune, tuning_request("tune-6", 700, 2).dump());
+  const auto& jobs = driver.runner->jobs();
+  const auto completed = [&] {
+    const auto trials = jobs.list("TrainingJob");
+    return std::count_if(trials->begin(), trials->end(),
+                         [](const Json& trial) { return trial["TrainingJobStatus"] == "Completed"; });
+  };
+  for (int i = 0; i < 2000 && completed() < 3; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  driver.runner->cancel(key);
+  const auto record = [&] { return *jobs.find("HyperParameterTuningJob", "tune-6"); };
+  for (int i = 0; i < 1000 && record()["HyperParameterTuningJobStatus"] != "Stopped"; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const Json ended = record();
+  REQUIRE(ended["HyperParameterTuningJobStatus"] == "Stopped");
+  CHECK(ended["TrainingJobStatusCounters"]["InProgress"] == 0);
+  CHECK(ended["TrainingJobStatusCounters"]["Completed"] == completed());
+  double best = 0;
+  const auto trials = jobs.list("TrainingJob");
+  for (const Json& trial : *trials) {
+    if (trial["TrainingJobStatus"] != "Completed") continue;
+    for (const Json& metric : trial["FinalMetricDataList"])
+      if (metric["MetricName"] == "validation:auc") best = std::max(best, metric["Value"].get<double>());
+  }
+  CHECK(ended["BestTrainingJob"]["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == best);
+  const std::string uri = ended.value("TuningResultsS3Uri", "s3://b/none/");
+  const std::string folder = uri.substr(std::string("s3://").size());
+  CHECK(std::filesystem::exists(home.path("objects/" + folder + "report.html")));
 }
 
 TEST_CASE("Tuning job: its trials go through the step cache, with their course") {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/encoding.h"
 #include "tasks/jobs/entities.h"
 #include "tasks/steps/step_record.h"
 #include "tests/tasks/jobs/task_driver.h"
@@ -212,6 +213,85 @@ TEST_CASE("Lineage: from endpoint to the file, and from the file to the endpoint
             "SageMakerProcessingJob split-1"));
   CHECK(graph->named("endpoint/none").empty());
   CHECK(story_of(*graph, "training-job/train-1", Direction::Ascendants, 1).size() == 3);
+}
+
+TEST_CASE("Lineage: of a place that was written twice the writer of what was there counts") {
+  const TemporaryHome home;
+  const auto jobs = *Jobs::open(home.path("tasks.db"));
+  Records story(*jobs);
+  const auto report = [](const std::string& place_uri, const std::string& sha256) {
+    return Places{place("report", place_uri, {file("s3://b/out/x/report.json", sha256)})};
+  };
+  const auto package = [&](const std::string& name, Json notes = Json::object()) {
+    story.entity(
+        "ModelPackage", name,
+        {{"ModelPackageArn", kPrefix + "model-package/" + name},
+         {"ModelMetrics", {{"ModelQuality", {{"Statistics", {{"S3Uri", "s3://b/out/x/report.json"}}}}}}},
+         {"Millrace", notes}});
+    return "model-package/" + name;
+  };
+  const auto writers = [&](const std::string& start) {
+    const auto graph = build_lineage(*jobs);
+    REQUIRE(graph);
+    std::string out;
+    for (const std::string& one : story_of(*graph, start, Direction::Ascendants))
+      if (one.starts_with("SageMakerProcessingJob ")) out += one.substr(23) + " ";
+    return out;
+  };
+  story.job("ProcessingJob", "first", {}, report("s3://b/out", "r1"));  // the folder around
+  const std::string early = package("early");
+  story.job("ProcessingJob", "second", {}, report("s3://b/out/x/", "r2"));  // the folder itself
+  const std::string late = package("late");
+  CHECK(writers(early) == "first ");
+  CHECK(writers(late) == "second ");
+  // What was there when the package was made is known: somebody had put the first one back, or another file.
+  const auto noted = [&](const std::string& sha256) {
+    const Json files = Json::array({Json{{"Uri", "s3://b/out/x/report.json"}, {"Sha256", sha256}}});
+    return Json{{"Contents",
+                 {{"s3://b/out/x/report.json",
+                   {{"Sha256", digest_of_files("s3://b/out/x/report.json", files)}, {"Files", files}}}}}};
+  };
+  CHECK(writers(package("restored", noted("r1"))) == "first ");
+  CHECK(writers(package("by-hand", noted("r3"))).empty());
+  // Of a job that read too many files to name them: the last writer of each.
+  Json many = place("data", "s3://b/out", {});
+  many.erase("Files");
+  story.job("ProcessingJob", "reader", {many}, {});
+  CHECK(writers("processing-job/reader") == "reader second ");
+}
+
+TEST_CASE("Lineage: a package and a model keep the hashes of what they name") {
+  const TemporaryHome home;
+  home.write("objects/b/models/model.tar.gz", "weights");
+  home.write("objects/b/report.json", "{}");
+  {
+    TaskDriver driver(home.path());
+    REQUIRE(driver.runner);
+    CHECK(
+        driver
+            .run(
+                "sagemaker:createModelPackage",
+                R"({"ModelPackageGroupName": "g", "ModelMetrics": {"Bias": {"Report": {"S3Uri": "s3://b/report.json"}}},
+                         "InferenceSpecification": {"Containers": [{"ModelDataUrl": "s3://b/models/model.tar.gz"},
+                                                                   {"ModelDataUrl": "s3://b/none"}]}})")
+            .find("model-package/g/1") != std::string::npos);
+    CHECK(
+        driver
+            .run(
+                "sagemaker:createModel",
+                R"({"ModelName": "m", "PrimaryContainer": {"Image": "xgboost", "ModelDataUrl": "s3://b/models/model.tar.gz"}})")
+            .find("model/m") != std::string::npos);
+    CHECK(driver.run("aws-sdk:sagemaker:describeModel", R"({"ModelName": "m"})").find("Contents") ==
+          std::string::npos);
+  }
+  const auto jobs = *Jobs::open(home.path("tasks.db"));
+  const Json package = jobs->find("ModelPackage", "g/1")->at("Millrace").at("Contents");
+  CHECK(package.size() == 2);
+  const Json files = package.at("s3://b/models/model.tar.gz").at("Files");
+  CHECK(files[0]["Sha256"] == digest_hex(Digest::Sha256, "weights"));
+  CHECK(
+      jobs->find("Model", "m")->at("Millrace").at("Contents").at("s3://b/models/model.tar.gz").at("Files") ==
+      files);
 }
 
 TEST_CASE("Lineage: QueryLineage filters, pages and refuses; people's own entities and associations") {

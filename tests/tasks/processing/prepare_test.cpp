@@ -142,6 +142,10 @@ TEST_CASE("prepare: mistakes are refused with their place") {
   CHECK(refusal("a\nx\n", R"({"steps":[{"step":"scale","columns":["a"]}]})") ==
         "steps[0]: step \"scale\": column \"a\" is text (data.csv:2: column \"a\": \"x\" is not a number)");
   CHECK(refusal("a\nx\n", R"({"steps":[]})") == "column \"a\" is still text after the last step");
+  CHECK(refusal("a,b,c\nx,1,y\n", R"({"steps":[]})") ==
+        "2 columns, \"a\", \"c\", are still text after the last step");
+  CHECK(refusal("a,y\n1,2\n2,3\n", R"({"target":"y","positive":4})") ==
+        "positive: the target \"y\" is never \"4\"");
   CHECK(refusal("a\n-1\n", R"({"steps":[{"step":"power","method":"log"}]})") ==
         "steps[0]: column \"a\" goes down to -1, where log is not defined");
   CHECK(refusal("a,b\n1,2\n", R"({"steps":[{"step":"rename","names":{"a":"b"}}]})") ==

@@ -75,7 +75,7 @@ TEST_CASE("profile: kinds, counts and quantiles of a small table") {
                                       "2,,1,2024-01-02,Oslo,abc,\n"
                                       "3,2.5,1,2024-01-03,Rome,4,\n"
                                       "4,-1,0,2024-01-04,\"Rome, old\",5,\n");
-  CHECK(profile["rows"] == 4);
+  CHECK(profile["rows"].dump() == "4");
   const Json& columns = profile["columns"];
   const char* kinds[] = {"integer", "number", "boolean", "date", "category", "category", "empty"};
   for (std::size_t c = 0; c < 7; ++c) CHECK(columns[c]["kind"] == kinds[c]);
@@ -86,12 +86,24 @@ TEST_CASE("profile: kinds, counts and quantiles of a small table") {
   CHECK(columns[1]["min"] == -1);
   CHECK(columns[1]["quantiles"]["0.5"] == 1.5);
   CHECK(columns[1]["negative"] == 1);
+  CHECK(columns[3]["earliest"] == "2024-01-01");
+  CHECK(columns[3]["latest"] == "2024-01-04");
+  CHECK(columns[3]["by_time"] == Json({{"2024-01", 4}}));
   CHECK(columns[4]["top"][0] == Json({{"value", "Rome"}, {"count", 2.0}}));
   CHECK(columns[5]["numbers_among_text"] == 3);
   const Json schema = Json::parse(*context.objects().read("s3://b/profile/schema.json"));
   CHECK(schema["columns"][4]["values"] == Json({"Oslo", "Rome", "Rome, old"}));
   CHECK(schema["columns"][1]["required"] == false);
   CHECK(context.objects().read("s3://b/profile/report.html")->find("data:image/svg") != std::string::npos);
+}
+
+TEST_CASE("profile: dates by month, by year where these are many; those without rows too") {
+  TestContext context;
+  const Json months =
+      run_profile_on(context, "day\n2024-11-05T10:00:00Z\n2025-01-31T00:00:00Z\n2024-11-07 12:00\n");
+  CHECK(months["columns"][0]["by_time"] == Json({{"2024-11", 2}, {"2024-12", 0}, {"2025-01", 1}}));
+  const Json years = run_profile_on(context, "day\n2001-01-05\n2004/12/31\n2004-01-01\n");
+  CHECK(years["columns"][0]["by_time"] == Json({{"2001", 1}, {"2002", 0}, {"2003", 0}, {"2004", 2}}));
 }
 
 TEST_CASE("profile: quoted newlines and quotes over the edges of pieces count as one record") {

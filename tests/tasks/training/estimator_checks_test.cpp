@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "tasks/training/estimator.h"
+#include "tests/tasks/ranks/ranks_of_test.h"
+#include "tests/tasks/support/model_damage.h"
 #include "tests/tasks/training/sample_data.h"
 
 using namespace millrace;
@@ -297,7 +299,7 @@ void each_case(F f) {
 TEST_CASE("estimators: every row of the table is in the battery") {
   for (const EstimatorKind& kind : estimators()) {
     CAPTURE(kind.name);
-    if (kind.own_form != nullptr) continue;  // its data is no Dataset; its own tests hold it to the contract
+    if (kind.own_form != nullptr) continue;  // its data is no Dataset: own_form_checks_test.cpp
     CHECK(std::ranges::any_of(cases(), [&](const Case& c) { return c.algorithm == kind.name; }));
     CHECK(!kind.summary.empty());
     CHECK(std::ranges::find(kind.metrics, kind.default_metric) != kind.metrics.end());
@@ -317,6 +319,70 @@ TEST_CASE("estimators: every row of the table is in the battery") {
       }
     }
   }
+}
+
+// Ranks come to the bytes of one rank: on every one of them, with rows one behind another; of those whose
+// sums are exact whichever rows each has.
+TEST_CASE("estimators: any number of ranks trains the same model") {
+  each_case([](const Case& c) {
+    const EstimatorKind& kind = *find_estimator(c.algorithm);
+    if (kind.rank_use(c.parameters) == RankUse::None) return;
+    Dataset train = data_of(c, 1500, 5, 1);
+    const Dataset validation = data_of(c, 300, 5, 2);
+    if (needs_of(c).weights)
+      for (std::size_t i = 0; i < train.X.rows; ++i) train.weights.push_back(0.25 + double(i % 7) / 3);
+    if (c.takes_missing) train.X.at(700, 1) = train.X.at(3, 2) = std::numeric_limits<float>::quiet_NaN();
+    FitContext context;
+    context.seed = 5;
+    const auto alone = fit(c, train, if_validated(c, validation), context);
+    REQUIRE_MESSAGE(alone, (alone ? "" : alone.error().message));
+    const std::string bytes = alone->model->save();
+    for (const int ranks : {1, 2, 3}) {
+      for (const Sharding sharding : {Sharding::InOrder, Sharding::EveryThird}) {
+        const bool exact = c.algorithm == "xgboost" || kind.rank_use(c.parameters) == RankUse::All;
+        if (sharding == Sharding::EveryThird && !exact) continue;
+        CAPTURE(ranks);
+        context.threads = ranks == 2 ? 2 : 1;
+        auto fitted =
+            fit_on_ranks(kind, c.parameters, train, if_validated(c, validation), context, ranks, sharding);
+        for (const auto& of_rank : fitted) {
+          REQUIRE_MESSAGE(of_rank, (of_rank ? "" : of_rank.error().message));
+          CHECK(of_rank->model->save() == bytes);
+        }
+        CHECK(fitted[0]->metrics == alone->metrics);
+        CHECK(fitted[0]->rounds == alone->rounds);
+      }
+    }
+  });
+}
+
+// What one number of ranks kept, another goes on from.
+TEST_CASE("estimators: ranks go on from a checkpoint to the same model") {
+  each_case([](const Case& c) {
+    const EstimatorKind& kind = *find_estimator(c.algorithm);
+    if (kind.rank_use(c.parameters) == RankUse::None || !kind.checkpoints || !kind.checkpoints(c.parameters))
+      return;
+    const Dataset train = data_of(c, 900, 5, 1);
+    std::vector<std::string> kept;
+    FitContext context;
+    context.checkpoint_rounds = 2;
+    context.checkpoint = [&](std::string_view bytes) { kept.emplace_back(bytes); };
+    auto whole = fit_on_ranks(kind, c.parameters, train, nullptr, context, 2, Sharding::InOrder);
+    REQUIRE_MESSAGE(whole[0], (whole[0] ? "" : whole[0].error().message));
+    REQUIRE(!kept.empty());
+    FitContext resumed;
+    const std::string middle = kept[kept.size() / 2];
+    resumed.resume_from = middle;
+    for (const auto& of_rank :
+         fit_on_ranks(kind, c.parameters, train, nullptr, resumed, 3, Sharding::InOrder)) {
+      REQUIRE_MESSAGE(of_rank, (of_rank ? "" : of_rank.error().message));
+      CHECK(of_rank->model->save() == whole[0]->model->save());
+    }
+    resumed.resume_from = middle;
+    const auto alone = fit(c, train, nullptr, resumed);
+    REQUIRE(alone);
+    CHECK(alone->model->save() == whole[0]->model->save());
+  });
 }
 
 TEST_CASE("estimators: the fit finds the rule in the data") {
@@ -415,7 +481,7 @@ TEST_CASE("estimators: shapes and values are checked at the door, with row and c
       bad.y.pop_back();
       CHECK(message_of(fit(c, bad)) == "train: 50 rows, but 49 targets");
       bad = good, bad.y[9] = std::nan("");
-      CHECK(message_of(fit(c, bad)) == "train: row 9: target 'y' is missing or not finite");
+      CHECK(message_of(fit(c, bad)) == "train: row 10: target 'y' is missing or not finite");
     }
     bad = good, bad.weights = {1, 2};
     const bool weights = needs_of(c).weights;
@@ -423,11 +489,11 @@ TEST_CASE("estimators: shapes and values are checked at the door, with row and c
           (weights ? "train: 50 rows, but 2 weights" : "train: the algorithm takes no weights"));
     bad = good, bad.weights.assign(50, 1), bad.weights[4] = -1;
     CHECK(message_of(fit(c, bad)) == (weights
-                                          ? "train: row 4: the weight is not a finite number of at least 0"
+                                          ? "train: row 5: the weight is not a finite number of at least 0"
                                           : "train: the algorithm takes no weights"));
     bad = good, bad.X.at(3, 1) = std::numeric_limits<float>::infinity();
     CHECK(message_of(fit(c, bad)) ==
-          "train: row 3, column 'x1': the value is infinite or too large for a float");
+          "train: row 4, column 'x1': the value is infinite or too large for a float");
     bad = Dataset(), bad.X = Matrix(0, 3);
     CHECK(message_of(fit(c, bad)) == "train: there are no rows");
     bad = good, bad.X = Matrix(50, 0);
@@ -441,7 +507,7 @@ TEST_CASE("estimators: shapes and values are checked at the door, with row and c
     if (has_target(c) && c.task != SampleTask::Regression) {
       bad = good, bad.y[5] = -1;
       CHECK(
-          message_of(fit(c, bad)).starts_with("train: row 5: the target is -1, expected a class from 0 to "));
+          message_of(fit(c, bad)).starts_with("train: row 6: the target is -1, expected a class from 0 to "));
     }
   });
 }
@@ -452,7 +518,7 @@ TEST_CASE("estimators: missing values are learned from or refused, never silentl
     for (std::size_t i = 0; i < 200; i += 3) data.X.at(i, 1) = std::nanf("");
     const auto fitted = fit(c, data);
     if (!c.takes_missing) {
-      CHECK(message_of(fitted) == "train: row 0, column 'x1': the value is missing");
+      CHECK(message_of(fitted) == "train: row 1, column 'x1': the value is missing");
       return;
     }
     REQUIRE(fitted.has_value());
@@ -473,6 +539,7 @@ TEST_CASE("estimators: a row of weight two counts as two rows") {
       plain.parameters["mini_batch_size"] = "1000";  // all rows
     if (plain.algorithm == "mlp") {                  // the others follow the sign of gradients that vanish
       plain.parameters["optimizer"] = "momentum";
+      plain.parameters["num_models"] = "1", plain.parameters["validation_fraction"] = "0";
       plain.parameters["mini_batch_size"] = "1000";
       plain.parameters.erase("learning_rate");
     }
@@ -622,6 +689,27 @@ TEST_CASE("estimators: bytes that are no model are refused, never a crash") {
   });
 }
 
+TEST_CASE(
+    "estimators: a model with other numbers and a right checksum is refused, or predicts without a crash") {
+  each_case([](const Case& c) {
+    if (c.algorithm == "xgboost") return;  // has no checksum: the case above
+    const EstimatorKind* kind = find_estimator(c.algorithm);
+    const Dataset train = data_of(c, 60, 3, 28);
+    const std::string bytes = fit(c, train)->model->save();
+    Random random(29);
+    int refused = 0;
+    for (int k = 0; k < 400; ++k) {
+      CAPTURE(k);
+      const auto loaded = kind->load(with_other_numbers(bytes, random));
+      refused += !loaded;
+      if (!loaded || (*loaded)->n_features() != 3) continue;
+      const auto p = (*loaded)->predict(MatrixView(train.X).slice(0, 5));
+      if (p) (void)(*loaded)->answer(*p);
+    }
+    CHECK(refused > 0);
+  });
+}
+
 TEST_CASE("estimators: what is declared of the channel test is reported of it") {
   each_case([](const Case& c) {
     const EstimatorKind* kind = find_estimator(c.algorithm);
@@ -670,7 +758,7 @@ TEST_CASE("estimators: a missing or infinite value in a row to score is refused 
       const auto p = fitted->model->predict(rows);
       if (needs_of(c).missing) continue;
       REQUIRE(!p);
-      CHECK(p.error().message == "row 7, feature 2: the value is missing or infinite");
+      CHECK(p.error().message == "row 8, feature 2: the value is missing or infinite");
     }
   });
 }

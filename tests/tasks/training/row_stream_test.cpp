@@ -158,12 +158,13 @@ TEST_CASE("Pipe mode: errors name the object, line or row") {
   put_object(context, "train/b.csv", sample_rows(10, 2) + "1,2,x,4\n");
   CHECK(stream_error_of(pipe_request(), context) == "s3://b/train/b.csv:11: cell 3: \"x\" is not a number");
   put_object(context, "train/b.csv", sample_rows(10, 2) + "1,2,,4\n");
-  CHECK(stream_error_of(pipe_request(), context) == "train: row 50010, column 'f1': the value is missing");
+  CHECK(stream_error_of(pipe_request(), context) ==
+        "train: s3://b/train/b.csv: row 11, column 'f1': the value is missing");
   put_object(context, "train/b.csv", "1,2,3\n");
   CHECK(stream_error_of(pipe_request(), context) == "s3://b/train/b.csv:1: 3 cells, expected 4");
   put_object(context, "train/b.csv", "7,2,3,4\n");
   CHECK(stream_error_of(pipe_request(), context) ==
-        "train: row 50000: the target is 7, expected a class from 0 to 1");
+        "train: s3://b/train/b.csv: row 1: the target is 7, expected a class from 0 to 1");
 
   Json json = pipe_request();
   json["HyperParameters"]["positive_example_weight_mult"] = "balanced";

@@ -3,12 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <set>
 
 #include "tasks/numeric/gemm.h"
 #include "tasks/numeric/isa.h"
 #include "tasks/numeric/neighbour_index.h"
 #include "tasks/training/factorization_machines.h"
 #include "tasks/training/knn.h"
+#include "tasks/training/mlp/held_out.h"
 #include "tasks/training/mlp/mlp.h"
 #include "tasks/training/mlp/steps.h"
 #include "tests/tasks/training/sample_data.h"
@@ -228,6 +230,22 @@ TEST_CASE("factorization-machines: categories; a value that train has not counts
         "hyperparameter 'categorical_features': train has no feature 'price'");
 }
 
+TEST_CASE("factorization-machines: the same rates suit targets of any mean and scale") {
+  Dataset data = sample_data(SampleTask::Regression, 600, 3, 12);
+  const HyperParameters parameters{{"num_factors", "2"},   {"predictor_type", "regressor"},
+                                   {"epochs", "60"},       {"linear_lr", "0.01"},
+                                   {"factors_lr", "0.01"}, {"mini_batch_size", "50"}};
+  const Fitted plain = fit_labelled("factorization-machines", parameters, data);
+  Dataset far = data;
+  for (double& y : far.y) y = 5000 + 250 * y;
+  const Fitted moved = fit_labelled("factorization-machines", parameters, far);
+  CHECK(moved.metrics.at("train:rmse") ==
+        doctest::Approx(250 * plain.metrics.at("train:rmse")).epsilon(1e-6));
+  const std::vector<float> row{data.X.at(0, 0), data.X.at(0, 1), data.X.at(0, 2)};
+  CHECK(first_answer(*moved.model, row) ==
+        doctest::Approx(5000 + 250 * double(first_answer(*plain.model, row))).epsilon(1e-5));
+}
+
 TEST_CASE("mlp: scores by hand") {
   // relu(x - y) and relu(y - x), added with a bias of 0.5: |x - y| + 0.5.
   MlpParts parts;
@@ -240,6 +258,13 @@ TEST_CASE("mlp: scores by hand") {
   parts.least = 0, parts.most = 3;
   CHECK(first_answer(*make_mlp_model(parts), {1, 5}) == doctest::Approx(3));
   parts.least = parts.most = 0;
+  // A second network that answers 1 everywhere; the mean of both.
+  MlpParts two = parts;
+  two.parameters.insert(two.parameters.end(), {0, 0, 0, 0, 0, 0, 0, 0, 1});
+  CHECK(first_answer(*make_mlp_model(two), {3, 1}) == doctest::Approx((2.5 + 1) / 2));
+  CHECK(first_answer(**load_mlp(make_mlp_model(two)->save()), {3, 1}) == doctest::Approx((2.5 + 1) / 2));
+  two.parameters.pop_back();
+  CHECK(!load_mlp(make_mlp_model(two)->save()).has_value());
   parts.shape.loss = NetworkLoss::Logistic;
   CHECK(first_answer(*make_mlp_model(parts), {3, 1}) == doctest::Approx(1 / (1 + std::exp(-2.5))));
 }
@@ -262,7 +287,7 @@ TEST_CASE(
         PackedNetwork network(shape);
         NetworkBuffers buffers;
         const auto loss_at = [&](bool with_gradient) {
-          network.pack(parameters, true);
+          network.pack(parameters.data(), true);
           buffers.values.resize(shape.layers() + 1);
           buffers.values[0] = x;
           Dropout dropout{rate, Random(8)};  // the same units each time
@@ -345,6 +370,56 @@ TEST_CASE(
   patient["early_stopping_patience"] = "2", patient["early_stopping_tolerance"] = "0.9",
   patient["epochs"] = "500";
   CHECK(fit_labelled("mlp", patient, data).rounds == 3);
+}
+
+TEST_CASE("mlp: several networks hold out other rows each, and all rows are judged once") {
+  Dataset data = sample_data(SampleTask::Regression, 53, 2, 3);
+  const HeldOutRows five = hold_out_rows(data, 5, 0.2, 100, Random(1));
+  REQUIRE(five.of.size() == 5);
+  std::multiset<double> judged, all(data.y.begin(), data.y.end());
+  for (std::size_t m = 0; m < 5; ++m) {
+    const auto [begin, end] = five.of[m];
+    CHECK(end - begin == 10);
+    CHECK(five.learnt[m].size() == 43);
+    std::multiset<double> both(five.rows.y.begin() + static_cast<std::ptrdiff_t>(begin),
+                               five.rows.y.begin() + static_cast<std::ptrdiff_t>(end));
+    judged.insert(both.begin(), both.end());
+    for (const std::uint32_t row : five.learnt[m]) both.insert(data.y[row]);
+    CHECK(both == all);
+  }
+  CHECK(std::set<double>(judged.begin(), judged.end()).size() == 50);
+  CHECK(hold_out_rows(data, 1, 0.9, 7, Random(1)).rows.X.rows == 7);
+  CHECK(hold_out_rows(data, 5, 0.01, 100, Random(1)).empty());
+  data.weights.assign(53, 0), data.weights[7] = 1;
+  CHECK(hold_out_rows(data, 5, 0.2, 100, Random(1)).empty());  // one row of weight can't be on both sides
+}
+
+TEST_CASE("mlp: with few and noisy rows the defaults generalise, which a network alone does not") {
+  const auto noisy = [](std::size_t n, std::uint64_t seed) {
+    Random random(seed);
+    Dataset data;
+    for (std::size_t i = 0; i < n; ++i) {
+      double sum = 0;
+      for (int j = 0; j < 6; ++j) {
+        const double x = random.normal();
+        data.X.values.push_back(static_cast<float>(x));
+        sum += j < 2 ? x : 0;
+      }
+      data.y.push_back(sum + 1.5 * random.normal());
+    }
+    data.X.rows = n, data.X.cols = 6;
+    return data;
+  };
+  const Dataset train = noisy(300, 1), test = noisy(2000, 2);
+  HyperParameters parameters{{"predictor_type", "regressor"}, {"hidden_layers", "64,32"}};
+  const Fitted fitted = fit_labelled("mlp", parameters, train);
+  const double rmse = test_mlp(parameters, *fitted.model, test)->at("rmse");
+  CHECK(rmse < 1.65);  // 1.5 is what nothing explains
+  CHECK(fitted.metrics.at("validation:rmse") == doctest::Approx(rmse).epsilon(0.15));
+  parameters["num_models"] = "1", parameters["validation_fraction"] = "0";
+  const Fitted alone = fit_labelled("mlp", parameters, train);
+  CHECK(test_mlp(parameters, *alone.model, test)->at("rmse") > rmse + 0.1);
+  CHECK(!alone.metrics.contains("validation:rmse"));
 }
 
 TEST_CASE("mlp: hidden_layers is read strictly") {

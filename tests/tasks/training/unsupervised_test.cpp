@@ -65,6 +65,16 @@ TEST_CASE("kmeans: two clusters of a line, by hand") {
   CHECK(p.at(2, 1) == doctest::Approx(0));
 }
 
+TEST_CASE("kmeans: a start's limit of rounds holds to its end") {
+  const Dataset data = clouds(6, 400, 4, 9);
+  const HyperParameters parameters = {{"k", "30"},
+                                      {"local_lloyd_num_trials", "1"},
+                                      {"local_lloyd_tol", "0"},
+                                      {"local_lloyd_init_method", "random"},
+                                      {"local_lloyd_max_iter", "5"}};
+  CHECK(fit_rows("kmeans", parameters, data).rounds == 5);
+}
+
 TEST_CASE("kmeans: weights move the middles, and rows of weight 0 count for nothing") {
   Dataset data = rows_of(1, {0, 3, 10, 13, 1000});
   data.weights = {2, 1, 1, 2, 0};

@@ -12,6 +12,7 @@
 #include "tasks/trees/explain.h"
 #include "tasks/trees/math.h"
 #include "tasks/trees/model_json.h"
+#include "tasks/trees/split.h"
 #include "tests/tasks/trees/tree_data.h"
 
 using namespace millrace;
@@ -316,6 +317,26 @@ TEST_CASE("trees: importances by hand") {
   CHECK(*trees::feature_importance(e, "total_gain") == std::vector<double>{125, 0});
   CHECK(*trees::feature_importance(e, "gain") == std::vector<double>{62.5, 0});
   CHECK(!trees::feature_importance(e, "luck"));
+}
+
+TEST_CASE("trees: a threshold lies in the middle between a node's rows, not at the edge of one side") {
+  trees::Feature feature;
+  feature.cuts = {1, 2, 3, 4, 10};
+  CHECK(trees::middle_of_gap(feature, 1, 2) == 1);
+  CHECK(trees::middle_of_gap(feature, 0, 4) == 1);  // 1 to 4: 2 and 3 are as near
+  CHECK(trees::middle_of_gap(feature, 0, 5) == 3);  // 1 to 10: 4 is nearest to 5.5
+  // Beside a column that parts most rows, the second level has nothing between 0 and 9 of the other.
+  Dataset data;
+  for (int i = 0; i < 400; ++i) {
+    const bool upper = i % 2 == 1;
+    const int x = upper ? i / 2 % 2 * 9 : i / 2 % 10;
+    data.X.values.insert(data.X.values.end(), {upper ? 1.0f : 0.0f, static_cast<float>(x)});
+    data.y.push_back(upper ? 100 + (x > 0 ? 5 : -5) : 0);
+  }
+  data.X.rows = 400, data.X.cols = 2;
+  const Fitted fitted = train_trees({{"num_round", "1"}, {"max_depth", "2"}, {"eta", "1"}}, data);
+  CHECK(answer(*fitted.model, {1, 4}) == answer(*fitted.model, {1, 0}));
+  CHECK(answer(*fitted.model, {1, 5}) == answer(*fitted.model, {1, 9}));
 }
 
 TEST_CASE("trees: cuts lie between values, heavy values get bins of their own") {

@@ -3,10 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tasks/training/xgboost.h"
 #include "tasks/trees/explain.h"
+#include "tasks/trees/model_json.h"
 #include "tasks/trees/objective.h"
 #include "tasks/trees/predict.h"
 #include "tests/support/libxgboost.h"
@@ -113,6 +115,67 @@ void check_same_model(const std::string& bytes, const ReferenceXgboost& referenc
 }
 
 }  // namespace
+
+TEST_CASE("trees: a model of XGBoost with splits by categories, one of them or many against the others") {
+  for (const char* one_hot : {"1", "100"}) {
+    CAPTURE(one_hot);
+    ReferenceXgboost reference, reader;
+    reference.feature_types = {"float", "float", "float", "c", "c", "c", "c", "float"};
+    reader.feature_types = reference.feature_types;
+    Dataset train = tree_data(4000, 3, 3, true), test = tree_data(500, 4);
+    for (std::size_t i = 0; i < 500; i += 7) test.X.at(i, 6) = std::nanf(""), test.X.at(i, 5) = 4;
+    for (std::size_t i = 1; i < 500; i += 7) test.X.at(i, 6) = 77;  // a category that training never saw
+    reference.fit({{"objective", "multi:softprob"},
+                   {"num_class", "3"},
+                   {"num_round", "12"},
+                   {"tree_method", "hist"},
+                   {"nthread", "1"},
+                   {"max_cat_to_onehot", one_hot}},
+                  train);
+    const std::string bytes = reference.model();
+    check_same_model(bytes, reference, test.X, false);
+    CHECK((*load_xgboost(reference.model("ubj")))->predict(test.X)->values ==
+          (*load_xgboost(bytes))->predict(test.X)->values);
+    const auto ensemble = trees::read_model(bytes);
+    REQUIRE(ensemble.has_value());
+    REQUIRE(
+        std::ranges::any_of(ensemble->trees, [](const trees::Tree& t) { return !t.category_sets.empty(); }));
+    reader.load(trees::write_model(*ensemble));
+    CHECK(reader.predict(test.X) == reference.predict(test.X));
+  }
+}
+
+TEST_CASE("trees: sets of categories that don't fit their splits are refused") {
+  ReferenceXgboost reference;
+  reference.feature_types = {"float", "float", "float", "c", "c", "c", "c", "float"};
+  const Dataset train = tree_data(1000, 3);
+  reference.fit({{"num_round", "1"}, {"tree_method", "hist"}, {"nthread", "1"}}, train);
+  std::string text = reference.model();  // with NaN as thresholds
+  for (std::size_t at; (at = text.find("NaN")) != std::string::npos;) text.replace(at, 3, "0E0");
+  const auto good = nlohmann::ordered_json::parse(text);
+  const nlohmann::json::json_pointer tree("/learner/gradient_booster/model/trees/0");
+  const auto refusal = [&](const auto& change) {
+    auto model = good;
+    change(model[tree]);
+    const auto loaded = trees::read_model(model.dump());
+    return loaded ? std::string("read") : loaded.error().message;
+  };
+  using Tree = nlohmann::ordered_json;
+  REQUIRE(!good[tree]["categories_nodes"].empty());
+  CHECK(refusal([](Tree&) {}) == "read");
+  CHECK(refusal([](Tree& t) { t["categories_sizes"][0] = 1'000'000; }).find("categories_sizes is wrong") !=
+        std::string::npos);
+  CHECK(refusal([](Tree& t) { t["categories"][0] = -1; }).find("categories is wrong") != std::string::npos);
+  CHECK(refusal([](Tree& t) { t["categories_nodes"].erase(0); }).find("other sets of categories") !=
+        std::string::npos);
+  CHECK(refusal([](Tree& t) { t["categories_segments"][0] = 99'999; }).find("categories_segments is wrong") !=
+        std::string::npos);
+  const auto leaf = [](Tree& t) {
+    for (std::size_t k = 0; k < t["left_children"].size(); ++k)
+      if (t["split_type"][k] == 0) t["categories_nodes"][0] = k;
+  };
+  CHECK(refusal(leaf).find("a set of categories for another split") != std::string::npos);
+}
 
 TEST_CASE("trees: as good as libxgboost with the same settings, and each reads the other's model") {
   for (const ParityCase& c : parity_cases()) {

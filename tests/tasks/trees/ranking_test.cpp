@@ -151,9 +151,9 @@ TEST_CASE("ranking: what is wrong with queries is named") {
   bad.groups.clear();
   CHECK(message(bad) == "train: ranking needs the query of each row");
   bad = good, bad.groups[11] = 100;
-  CHECK(message(bad) == "train: row 11: query 100 comes again");
+  CHECK(message(bad) == "train: row 12: query 100 comes again");
   bad = good, bad.groups[5] = std::nan("");
-  CHECK(message(bad) == "train: row 5: the query is missing");
+  CHECK(message(bad) == "train: row 6: the query is missing");
   bad = good, bad.groups.pop_back();
   CHECK(message(bad) == "train: 12 rows, but 11 query numbers");
   bad = good, bad.weights.assign(12, 1);

@@ -131,6 +131,16 @@ TEST_CASE("tuning spec: errors name the field") {
       tuning_refusal(
           [](Json& j) { j["TrainingJobDefinition"]["StaticHyperParameters"]["eval_metric"] = "auc"; }) ==
       "TrainingJobDefinition.StaticHyperParameters.eval_metric: 'auc' does not hold the objective 'logloss'");
+  // What would be passed over silently is refused.
+  CHECK(tuning_refusal([&](Json& j) {
+          at(j)["ParameterRanges"]["AutoParameters"] = {{{"Name", "eta"}, {"ValueHint", "0.1"}}};
+        }) == config + ".ParameterRanges.AutoParameters: is not supported");
+  CHECK(tuning_refusal([](Json& j) {
+          j["Autotune"] = {{"Mode", "Enabled"}};
+        }) == "Autotune.Mode: Autotune is not supported: leave it out");
+  CHECK(tuning_refusal([&](Json& j) {
+          at(j)["TuningJobCompletionCriteria"]["ConvergenceDetected"]["CompleteOnConvergence"] = "Enabled";
+        }).starts_with(config + ".TuningJobCompletionCriteria.ConvergenceDetected.CompleteOnConvergence: "));
   CHECK(tuning_refusal([](Json& j) { j["WarmStartConfig"] = Json::object(); }) ==
         "WarmStartConfig.WarmStartType is required");
 }
@@ -215,6 +225,8 @@ TEST_CASE("run_tuning: charts and the page, with a Gaussian process and a condit
   const auto chart = context.objects().read(result->results_uri + "parallel_coordinates.svg");
   REQUIRE(chart.has_value());
   CHECK(chart->find("<polyline") != std::string::npos);
+  CHECK(chart->find("0000") == std::string::npos);  // ends of an axis are told as people write them
+  CHECK(chart->find("9999") == std::string::npos);
 
   CHECK(tuning_refusal([](Json& j) {
           j["HyperParameterTuningJobConfig"]["StrategyConfig"]["BayesianStrategyConfig"]["Surrogate"] =
@@ -399,6 +411,21 @@ TEST_CASE("run_tuning: Grid runs every combination, a target ends the search, ca
   result = run_tuning(spec_of(json), {}, run_formula, context);
   REQUIRE(result.has_value());
   CHECK(result->trials.size() == 3);  // the first window, whose first trial is good enough
+
+  config["TuningJobCompletionCriteria"] = {
+      {"BestObjectiveNotImproving", {{"MaxNumberOfTrainingJobsNotImproving", 5}}}};
+  const auto same = [](const Trial&, const Json&, const TrainHooks&) -> Result<TrialOutcome> {
+    return TrialOutcome{TrialStatus::Completed, {{"validation:logloss", 0.5}}, ""};
+  };
+  result = run_tuning(spec_of(json), {}, same, context);
+  REQUIRE(result.has_value());
+  CHECK(result->trials.size() == 8);  // the first, five that are no better, the rest of the window
+
+  config.erase("TuningJobCompletionCriteria");
+  config["ResourceLimits"]["MaxRuntimeInSeconds"] = 1;
+  result = run_tuning(spec_of(json), {}, same, context, {}, context.clock().now() - std::chrono::hours(1));
+  REQUIRE(result.has_value());
+  CHECK(result->trials.size() == 1);
 
   context.cancel = true;
   result = run_tuning(spec_of(json), {}, run_formula, context);
