@@ -20,7 +20,7 @@ using enum HyperParameterRule::Type;
 constexpr std::size_t kHistoryAuto = 1500;    // steps that the methods see at least, when there are so many
 constexpr std::size_t kSeasonsInHistory = 4;  // and so many of the longest season
 constexpr std::size_t kHistoryMax = 50'000;
-constexpr double kGlobalHelps = 0.998;  // of the blend's error without the model over all series
+constexpr double kGlobalHelps = 0.99;  // of the blend's error without the model over all series
 constexpr int kSeasonMax = 100'000;
 constexpr std::size_t kSeriesAtOnce = 64;           // between reports, and a round of checkpoints
 constexpr std::size_t kItemValuesMax = 20'000'000;  // numbers of items that a model keeps

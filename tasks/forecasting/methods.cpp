@@ -384,14 +384,6 @@ constexpr ForecastMethod kForecastMethods[] = {
      [](const ForecastTask& task, History v) {
        return on_logarithms(task, v, [&](History w) { return holt(w, task.horizon, 1); });
      }},
-    {"log-damped",
-     [](const ForecastTask& task, History v) {
-       return on_logarithms(task, v, [&](History w) { return holt(w, task.horizon, kDamping); });
-     }},
-    {"log-theta",
-     [](const ForecastTask& task, History v) {
-       return on_logarithms(task, v, [&](History w) { return theta_line(w, task.horizon); });
-     }},
     {"median", recent_median},
 };
 

@@ -36,7 +36,9 @@ std::vector<Values> pay_day_series(std::size_t count, std::size_t days) {
 }
 
 ForecastTask daily_task(int horizon) {
-  return {{7}, horizon, {}, {}, kDaily, kMonday, calendar_position(kMonday, kDaily)};
+  ForecastTask task{{7}, horizon};
+  task.frequency = kDaily, task.start = kMonday, task.position = calendar_position(kMonday, kDaily);
+  return task;
 }
 
 LagTrees fit_on(const std::vector<Values>& values, std::size_t days, int threads) {
