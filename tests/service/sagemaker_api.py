@@ -726,7 +726,7 @@ class Experiments(SageMakerCase):
         self.assertEqual([(one["TrialComponentName"], one["Status"]["PrimaryStatus"]) for one in of_job], [("p-aws-processing-job", "Completed")])
         self.assertEqual(len(self.sm("ListTrialComponents", ExperimentName="e")["TrialComponentSummaries"]), 3)
         auc = next(one for one in shown["Metrics"] if one["MetricName"] == "validation:auc")
-        self.assertEqual((auc["Count"], auc["Last"] > 0.9), (1, True))
+        self.assertEqual((auc["Count"], auc["Last"] > 0.9), (5, True))
 
         def search(resource, *filters, **more):
             found = self.sm("Search", Resource=resource, SearchExpression={"Filters": [dict(zip(("Name", "Operator", "Value"), one)) for one in filters]}, **more)
