@@ -151,6 +151,8 @@ constexpr P kAutoMLParameters[] = {
     {"ProblemType", "string", false, "BinaryClassification, MulticlassClassification, Regression"},
     {"AutoMLJobObjective", "object", false, "MetricName: F1, Accuracy, AUC, LogLoss, MSE, RMSE, R2, …"},
     {"AutoMLJobConfig", "object", false, "Mode, CompletionCriteria, CandidateGenerationConfig"},
+    {"GenerateCandidateDefinitionsOnly", "boolean", false, "true: nothing is trained"},
+    {"ModelDeployConfig", "object", false, "EndpointName, or AutoGenerateEndpointName: the winner is deployed"},
     {"RandomSeed", "number", false, "ours: the same seed and data give the same candidates"},
 };
 constexpr P kAutoMLV2Parameters[] = {
@@ -159,11 +161,13 @@ constexpr P kAutoMLV2Parameters[] = {
      "ChannelType, DataSource.S3DataSource.S3Uri: CSV with a header"},
     {"AutoMLProblemTypeConfig", "object", true,
      "TabularJobConfig: TargetAttributeName, ProblemType, Mode, CompletionCriteria, "
-     "CandidateGenerationConfig, "
-     "FeatureSpecificationS3Uri"},
+     "CandidateGenerationConfig, FeatureSpecificationS3Uri; or TextClassificationJobConfig: ContentColumn, "
+     "TargetLabelColumn; or TimeSeriesForecastingJobConfig: ForecastFrequency, ForecastHorizon, "
+     "TimeSeriesConfig"},
     {"OutputDataConfig", "object", true, "S3OutputPath"},
     {"AutoMLJobObjective", "object", false, "MetricName: F1, Accuracy, AUC, LogLoss, MSE, RMSE, R2, …"},
     {"DataSplitConfig", "object", false, "ValidationFraction"},
+    {"ModelDeployConfig", "object", false, "EndpointName, or AutoGenerateEndpointName: the winner is deployed"},
     {"RandomSeed", "number", false, "ours: the same seed and data give the same candidates"},
 };
 constexpr P kListCandidatesParameters[] = {

@@ -114,7 +114,7 @@ void add_environments(CLI::App& app, const Shared& shared, int& exit_code) {
   command->fallthrough();
   command->require_subcommand(1);
   auto options = std::make_shared<EnvironmentOptions>();
-  add_serve_flags(*command, options->serve);
+  add_configuration_flags(*command, options->serve);
   add_action(*command, "list", "Show every environment, the one used last first", shared, exit_code,
              [options, &shared] { return list_environments(*options, shared); });
   add_action(*command, "prepare", "Prepare what a directory of code asks for, so that jobs find it ready",

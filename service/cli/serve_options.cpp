@@ -18,6 +18,10 @@ void add_serve_flags(CLI::App& command, ServeFlags& flags) {
         ->type_name(option.kind == service::OptionKind::Choice ? std::string(option.choices) : "VALUE");
     flags.flags.emplace_back(&option, std::move(value));
   }
+  add_configuration_flags(command, flags);
+}
+
+void add_configuration_flags(CLI::App& command, ServeFlags& flags) {
   command.add_option("--set", flags.sets, "any option: `millrace config show` lists them")
       ->type_name("NAME=VALUE")
       ->expected(1)

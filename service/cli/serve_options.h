@@ -18,6 +18,8 @@ struct ServeFlags {
 };
 
 void add_serve_flags(CLI::App& command, ServeFlags& flags);
+// --set and --config alone, of commands that obey a few of the server's options.
+void add_configuration_flags(CLI::App& command, ServeFlags& flags);
 service::Sources sources_of(const ServeFlags& flags, const Shared& shared);
 
 }  // namespace millrace::cli

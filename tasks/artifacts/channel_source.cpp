@@ -292,7 +292,8 @@ Status check_not_compressed(std::string_view bytes, std::string_view name) {
   for (const auto& [magic, word] : {std::pair(kGzip, "Gzip"), std::pair(kZstd, "Zstd")}) {
     if (bytes.starts_with(magic))
       return invalid(std::string(name) + " is compressed (" + word + ")",
-                     "set CompressionType (of a processing input S3CompressionType) to " + std::string(word));
+                     "set CompressionType to " + std::string(word) +
+                         "; of a processing input it is called S3CompressionType");
   }
   return {};
 }
@@ -316,6 +317,7 @@ Result<std::string> channel_first_line(const ObjectStore& objects, const Channel
   }
   MR_TRY(path, objects.path_of(uri));
   std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(ErrorCode::NotFound, "no object at " + uri);
   std::string line = first_line_in(file);
   MR_DO(check_not_compressed(line, uri));
   return line;

@@ -12,9 +12,11 @@ namespace {
 
 // Neighbours cost a distance for each pair of rows: rows times rows times features.
 constexpr double kNeighbourCostMax = 2e10;
+constexpr std::size_t kShownValue = 8, kShownMethods = 100;  // characters of a value in a description
 constexpr std::size_t kRoundsMax = 2000, kRoundsMin = 20;
 constexpr std::size_t kTreesMax = 20'000;  // of one fit: of many classes each round grows a tree for each
 constexpr const char* kPatience = "30";
+constexpr std::size_t kEpochsByRows = 8192;
 
 // Boosted trees end where the held-out rows stop getting better.
 EnsembleMember boosted(const CandidateSetting& setting, HyperParameters parameters) {
@@ -37,8 +39,9 @@ EnsembleMember forest(std::string_view algorithm, const CandidateSetting& settin
   return {std::string(algorithm), std::move(parameters), std::nullopt};
 }
 
-EnsembleMember network(HyperParameters parameters) {
-  parameters.emplace("epochs", "60");
+// Of few rows mlp knows how many epochs they need.
+EnsembleMember network(const CandidateSetting& setting, HyperParameters parameters) {
+  if (setting.rows > kEpochsByRows) parameters.emplace("epochs", "60");
   parameters.emplace("early_stopping_patience", "8");
   return {"mlp", std::move(parameters), std::nullopt};
 }
@@ -47,7 +50,7 @@ std::vector<EnsembleMember> candidate_rows(const CandidateSetting& setting) {
   return {
       boosted(setting, {{"eta", "0.1"}, {"max_depth", "6"}}),
       {"linear-learner", {{"epochs", "100"}, {"wd", "0.0001"}}, std::nullopt},
-      network({{"hidden_layers", "128,64"}}),
+      network(setting, {{"hidden_layers", "128,64"}}),
       boosted(setting, {{"eta", "0.05"},
                         {"max_depth", "4"},
                         {"subsample", "0.8"},
@@ -67,7 +70,7 @@ std::vector<EnsembleMember> candidate_rows(const CandidateSetting& setting) {
                         {"min_child_weight", "5"},
                         {"lambda", "5"}}),
       forest("random-forest", setting, {}),
-      network({{"hidden_layers", "256,128"}, {"dropout", "0.2"}, {"mini_batch_size", "256"}}),
+      network(setting, {{"hidden_layers", "256,128"}, {"dropout", "0.2"}}),
   };
 }
 
@@ -146,7 +149,7 @@ EnsembleMember member_of(const CandidateSetting& setting, const SearchSpace& spa
   for (const auto& [name, value] : values)
     if (name != kAlgorithmRange) parameters[name.substr(algorithm.size() + 1)] = value;
   if (algorithm == "xgboost") return boosted(setting, std::move(parameters));
-  if (algorithm == "mlp") return network(std::move(parameters));
+  if (algorithm == "mlp") return network(setting, std::move(parameters));
   if (algorithm.ends_with("-trees") || algorithm.ends_with("-forest"))
     return forest(algorithm, setting, std::move(parameters));
   if (algorithm == "linear-learner") parameters["epochs"] = "100";
@@ -198,7 +201,7 @@ std::string describe_member(const EnsembleMember& member) {
   const char* separator = " ";
   for (const auto& [name, value] : member.parameters) {
     if (std::ranges::find(kSelfEvident, name) != std::end(kSelfEvident)) continue;
-    out += separator + name + " " + value.substr(0, 8);
+    out += separator + name + " " + value.substr(0, name == "methods" ? kShownMethods : kShownValue);
     separator = ", ";
   }
   return out;

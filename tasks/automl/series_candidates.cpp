@@ -14,6 +14,7 @@ constexpr SeriesFamily kSeriesFamilies[] = {
     {"autoregression", "autoregression,log-autoregression"},
     {"profiles", "seasonal-naive,seasonal-naive-long,season-mean,long-profile,naive"},
     {"theta", "theta,theta-multiplicative,theta-long,drift"},
+    {"trees", "lag-trees,autoregression,seasonal-naive"},
 };
 
 EnsembleMember forecaster(HyperParameters parameters) {

@@ -16,6 +16,7 @@
 #include "tasks/processing/processors.h"
 #include "tasks/script/run_script.h"
 #include "tasks/text/text_ensemble.h"
+#include "tasks/training/hyperparameters.h"
 #include "tasks/training/model_artifact.h"
 #include "tasks/training/train.h"
 
@@ -25,6 +26,15 @@ namespace {
 constexpr std::size_t kFoldTextsMax = 50'000;  // with more, a part is held out once
 constexpr std::size_t kTextSelectionSteps = 50;
 constexpr const char* kTextImage = "text-ensemble";
+
+Status has_column(const Table& table, const char* field, const std::string& wanted) {
+  if (table.find(wanted) != nullptr) return {};
+  const std::vector<std::string> names = table.names();
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = nearest_name(wanted, views);
+  return invalid(std::string(field) + ": the data has no column \"" + wanted + "\"",
+                 near.empty() ? "" : "did you mean \"" + std::string(near) + "\"?");
+}
 
 class TextRun {
  public:
@@ -53,15 +63,18 @@ class TextRun {
     csv.missing = {""};
     csv.cancelled = [this] { return book_.cancelled(); };
     MR_TRY(table, read_channel_table(context_.objects(), inputs.inputs[0].source, csv));
+    MR_DO(has_column(table, "ContentColumn", spec_.text_column));
+    MR_DO(has_column(table, "TargetLabelColumn", spec_.target));
     AnalysisSettings settings;
     settings.target = spec_.target, settings.problem = Problem::Classes;
     settings.features = {spec_.text_column}, settings.types = {{spec_.text_column, "text"}};
     settings.cancelled = csv.cancelled;
     auto analysis = analyse_table(table, settings);
     if (!analysis) return fail(analysis.error());
-    // The other columns are not looked at, which is no remark.
-    std::erase_if(analysis->remarks,
-                  [](const DataRemark& r) { return r.text.starts_with("left out: not among"); });
+    // The other columns are not looked at, and equal texts have equal labels: neither is worth a remark.
+    std::erase_if(analysis->remarks, [](const DataRemark& remark) {
+      return remark.text.starts_with("left out: not among") || remark.text.starts_with("predicts the target");
+    });
     for (AnalysedColumn& column : analysis->columns)
       if (column.role == ColumnRole::LeftOut) column.reason = "not the ContentColumn";
     rules_.problem = analysis->problem;

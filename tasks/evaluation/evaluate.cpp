@@ -142,19 +142,45 @@ void add_gain(const BinaryScores& scores, Evaluation& out) {
                   {{0, 1}}});
 }
 
+struct BinaryCurves {
+  Series roc, precision_recall;
+};
+
+BinaryCurves curves_of(const BinaryScores& scores, const std::string& name) {
+  const double positives = scores.positives(), negatives = static_cast<double>(scores.size()) - positives;
+  BinaryCurves out{{name, {{0, 0}}, Series::Style::Line, false}, {name, {}, Series::Style::Line, false}};
+  for (const BinaryScores::Point& point : scores.points()) {
+    if (positives > 0 && negatives > 0)
+      out.roc.points.emplace_back(point.false_positives / negatives, point.true_positives / positives);
+    if (positives > 0)
+      out.precision_recall.points.emplace_back(
+          point.true_positives / positives,
+          point.true_positives / (point.true_positives + point.false_positives));
+  }
+  return out;
+}
+
+void draw_curves(std::vector<BinaryCurves> models, double positive_share, Evaluation& out) {
+  Chart roc{"ROC curve", "false positive rate", "true positive rate", {}, {{0, 1}}, {{0, 1}}};
+  Chart precision{"Precision and recall", "recall", "precision", {}, {{0, 1}}, {{0, 1}}};
+  for (BinaryCurves& model : models) {
+    roc.series.push_back(std::move(model.roc));
+    precision.series.push_back(std::move(model.precision_recall));
+  }
+  roc.series.push_back({"by chance", {{0, 0}, {1, 1}}, Series::Style::Line, true});
+  precision.series.push_back(
+      {"by chance", {{0, positive_share}, {1, positive_share}}, Series::Style::Line, true});
+  out.plots["roc.svg"] = draw_chart(roc);
+  out.plots["precision_recall.svg"] = draw_chart(precision);
+}
+
 void add_binary(std::span<const double> labels, MatrixView predictions, const EvaluationSettings& settings,
                 Json& group, Evaluation& out) {
   const BinaryScores scores(labels, column_of(predictions));
   const double positives = scores.positives(), negatives = static_cast<double>(labels.size()) - positives;
   double tp = 0, fp = 0;
-  Series roc{"model", {{0, 0}}, Series::Style::Line, false}, pr{"model", {}, Series::Style::Line, false};
   for (const BinaryScores::Point& point : scores.points()) {
     if (point.threshold >= settings.threshold) tp = point.true_positives, fp = point.false_positives;
-    if (positives > 0 && negatives > 0)
-      roc.points.emplace_back(point.false_positives / negatives, point.true_positives / positives);
-    if (positives > 0)
-      pr.points.emplace_back(point.true_positives / positives,
-                             point.true_positives / (point.true_positives + point.false_positives));
   }
   const std::vector<double> counts = {negatives - fp, fp, positives - tp, tp};
   group["confusion_matrix"] = confusion_json(settings, counts, 2);
@@ -162,21 +188,7 @@ void add_binary(std::span<const double> labels, MatrixView predictions, const Ev
   group["threshold"] = settings.threshold;
   group["best_f1"] = {{"threshold", threshold}, {"value", f1}};
   out.plots["confusion.svg"] = confusion_plot(settings, counts, 2);
-  out.plots["roc.svg"] =
-      draw_chart({"ROC curve",
-                  "false positive rate",
-                  "true positive rate",
-                  {std::move(roc), {"by chance", {{0, 0}, {1, 1}}, Series::Style::Line, true}},
-                  {{0, 1}},
-                  {{0, 1}}});
-  const double share = positives / static_cast<double>(labels.size());
-  out.plots["precision_recall.svg"] =
-      draw_chart({"Precision and recall",
-                  "recall",
-                  "precision",
-                  {std::move(pr), {"by chance", {{0, share}, {1, share}}, Series::Style::Line, true}},
-                  {{0, 1}},
-                  {{0, 1}}});
+  draw_curves({curves_of(scores, "model")}, positives / static_cast<double>(labels.size()), out);
   out.plots["calibration.svg"] = calibration_plot(labels, predictions);
   add_gain(scores, out);
 }
@@ -247,6 +259,13 @@ Result<Evaluation> evaluate(std::span<const double> labels, MatrixView predictio
   }
   out.report = {{name, std::move(group)}, {"rows", labels.size()}};
   return out;
+}
+
+void draw_beside_champion(std::span<const double> labels, MatrixView challenger, MatrixView champion,
+                          Evaluation& out) {
+  const BinaryScores model(labels, column_of(challenger)), other(labels, column_of(champion));
+  draw_curves({curves_of(model, "model"), curves_of(other, "champion")},
+              model.positives() / static_cast<double>(labels.size()), out);
 }
 
 Result<Json> compare(std::span<const double> labels, MatrixView challenger, MatrixView champion,

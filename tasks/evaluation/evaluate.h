@@ -46,6 +46,10 @@ Result<Evaluation> evaluate(std::span<const double> labels, MatrixView predictio
 Result<Json> compare(std::span<const double> labels, MatrixView challenger, MatrixView champion,
                      const EvaluationSettings& settings);
 
+// Two classes: the ROC and the precision-recall curve with those of the champion.
+void draw_beside_champion(std::span<const double> labels, MatrixView challenger, MatrixView champion,
+                          Evaluation& out);
+
 Status check_evaluate(const ProcessingInputs& inputs);
 Result<Json> run_evaluate(const ProcessingInputs& inputs, TaskContext& context);
 

@@ -90,26 +90,30 @@ Result<CsvOptions> scored_rows_options(const RowScorer& scorer, const NamedUri& 
   CsvOptions options;
   const ChannelSource source = source_of(input);
   if (source.format != ChannelSource::Format::Csv || source.named()) return options;
-  MR_TRY(uris, channel_objects(objects, source));
-  MR_TRY(line, channel_first_line(objects, source, uris.front()));
-  if (line.empty()) return options;
-  MR_TRY(looks, look_at_line(line, uris.front()));
+  const auto uris = channel_objects(objects, source);
+  if (!uris) return options;  // whoever reads the rows says what is wrong with them
+  const std::string& first = uris->front();
+  const auto line = channel_first_line(objects, source, first);
+  if (!line || line->empty()) return options;
+  const auto looks = look_at_line(*line, first);
+  if (!looks) return options;
   const std::vector<std::string>& columns = scorer.columns();
   CsvOptions spelled;
   spelled.header = false, spelled.keep_spelling = true;
-  MR_TRY(cells, parse_csv(line, uris.front(), spelled));
+  MR_TRY(cells, parse_csv(*line, first, spelled));
   const bool named = std::ranges::all_of(columns, [&](const std::string& name) {
     return std::ranges::any_of(
         cells.columns, [&](const Column& cell) { return !cell.texts.empty() && cell.texts[0] == name; });
   });
-  if (looks.header || named) return options;
+  if (looks->header || named) return options;
   options.header = false;
-  if (looks.cells == columns.size() + 1) options.column_names = {scorer.target().name};
+  if (looks->cells == columns.size() + 1) options.column_names = {scorer.target().name};
   options.column_names.insert(options.column_names.end(), columns.begin(), columns.end());
-  if (looks.cells == options.column_names.size()) return options;
+  if (looks->cells == options.column_names.size()) return options;
   return invalid(
-      "input \"" + input.name + "\": " + uris.front() + " has no header and " + std::to_string(looks.cells) +
-          " cells a row, but the model takes " + std::to_string(columns.size()),
+      "input \"" + input.name + "\": " + first + " has no header and " + std::to_string(looks->cells) +
+          (looks->cells == 1 ? " cell" : " cells") + " a row, but the model takes " +
+          std::to_string(columns.size()),
       "without a header the target stands first and the model's columns behind it, in their order");
 }
 

@@ -306,6 +306,8 @@ Result<Json> run_evaluate(const ProcessingInputs& inputs, TaskContext& context) 
     }
     MR_TRY(comparison, compare(scored.labels, scored.predictions, other.predictions, evaluation_settings));
     evaluation.report["comparison"] = std::move(comparison);
+    if (scored.settings.task == "binary")
+      draw_beside_champion(scored.labels, scored.predictions, other.predictions, evaluation);
   }
   MR_DO(add_slices(rows, scored, settings, evaluation));
   MR_DO(add_ranking(rows, scored, settings, evaluation));

@@ -34,14 +34,12 @@ std::vector<Values> all_forecasts(const ForecastTask& task, History v, const Lag
   const double margin = kRangeFactor * (high - low);
   std::vector<Values> out;
   for (std::size_t m = 0; m < blend_members(); ++m) {
-    const bool local = m < forecast_methods().size();
-    // The model over all series has no name to ask for it by.
-    const bool used =
-        task.methods.empty() ||
-        (local && std::ranges::find(task.methods, forecast_methods()[m].name) != task.methods.end());
-    Values forecast = !used   ? Values()
-                      : local ? forecast_methods()[m].forecast(task, v)
-                              : trees.forecast(task, v);
+    const bool single = m < forecast_methods().size();
+    const std::string_view name = single ? forecast_methods()[m].name : kLagTreesMethod;
+    const bool used = task.methods.empty() || std::ranges::find(task.methods, name) != task.methods.end();
+    Values forecast = !used    ? Values()
+                      : single ? forecast_methods()[m].forecast(task, v)
+                               : trees.forecast(task, v);
     if (!std::ranges::all_of(forecast, [](double x) { return std::isfinite(x); })) forecast.clear();
     for (double& x : forecast) x = std::clamp(x, low - margin, high + margin);
     out.push_back(std::move(forecast));

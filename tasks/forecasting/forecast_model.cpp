@@ -75,13 +75,9 @@ Result<PreparedSeries> prepare_series(const TimeSeries& series, const ForecastSe
 }
 
 ForecastTask task_of_series(const ForecastSettings& settings, const PreparedSeries& series) {
-  return {settings.seasons,
-          settings.horizon,
-          series.features,
-          settings.methods,
-          settings.frequency,
-          series.start,
-          calendar_position(series.start, settings.frequency)};
+  return {settings.seasons,   settings.horizon, series.features,
+          settings.frequency, series.start,     calendar_position(series.start, settings.frequency),
+          settings.methods};
 }
 
 Result<ForecastModel::Configuration> ForecastModel::parse_configuration(const Json& json,
@@ -344,6 +340,7 @@ Result<std::unique_ptr<const Model>> load_forecasting(std::string_view bytes) {
     settings.seasons.push_back(static_cast<int>(season));
   }
   settings.levels = reader.reals();
+  good = good && std::ranges::all_of(settings.levels, [](double level) { return level > 0 && level < 1; });
   const std::vector<std::string> columns = read_texts(reader, good);
   pooled.errors = reader.reals(), pooled.miss = reader.real(), pooled.correlation = reader.real();
   for (std::size_t i = 3; i < columns.size(); ++i) {

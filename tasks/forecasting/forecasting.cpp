@@ -112,9 +112,9 @@ Result<std::vector<std::string>> parse_methods(std::string_view text) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (!is_forecast_method(name)) {
       std::string known;
-      for (const ForecastMethod& method : forecast_methods())
-        known += (known.empty() ? "" : ", ") + std::string(method.name);
-      return invalid("hyperparameter 'methods': there is no '" + name + "'", "there are " + known);
+      for (const ForecastMethod& method : forecast_methods()) known += std::string(method.name) + ", ";
+      return invalid("hyperparameter 'methods': there is no '" + name + "'",
+                     "there are " + known + std::string(kLagTreesMethod));
     }
     out.push_back(name);
   }
@@ -264,8 +264,7 @@ Status ForecastFit::read_train(const ParsedSettings& parsed) {
   return {};
 }
 
-// On all values, or on those before a series' windows of validation. None when methods were asked for by
-// name.
+// On all values, or on those before a series' windows of validation.
 Result<LagTrees> ForecastFit::fit_trees(bool before_windows) {
   std::vector<LagSeries> parts;
   for (const PreparedSeries& series : series_) {
@@ -274,7 +273,9 @@ Result<LagTrees> ForecastFit::fit_trees(bool before_windows) {
       part.values = part.values.first(first_window(series.values.size(), part.task).value_or(0));
     if (!part.values.empty()) parts.push_back(std::move(part));
   }
-  if (parts.empty() || !settings_.methods.empty()) return LagTrees();
+  const bool used = settings_.methods.empty() ||
+                    std::ranges::find(settings_.methods, kLagTreesMethod) != settings_.methods.end();
+  if (parts.empty() || !used) return LagTrees();
   return LagTrees::fit(parts, context_.seed, team_, context_.cancelled);
 }
 

@@ -401,7 +401,8 @@ std::span<const ForecastMethod> forecast_methods() {
   return kForecastMethods;
 }
 bool is_forecast_method(std::string_view name) {
-  return std::ranges::find(kForecastMethods, name, &ForecastMethod::name) != std::end(kForecastMethods);
+  return name == kLagTreesMethod ||
+         std::ranges::find(kForecastMethods, name, &ForecastMethod::name) != std::end(kForecastMethods);
 }
 
 }  // namespace millrace::tasks

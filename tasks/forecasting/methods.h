@@ -21,10 +21,10 @@ struct ForecastTask {
   // Features known of past and future, each at least history + horizon long, the history's first step first;
   // only the autoregressions and the model over all series use them.
   std::vector<std::vector<double>> features = {};
-  std::vector<std::string> methods = {};  // names of those that are used; empty: all
   // Of the history's first value; only the model over all series uses them.
   Frequency frequency = {};
   std::int64_t start = 0, position = 0;  // position: calendar_position(start)
+  std::vector<std::string> methods = {};  // names of those that are used; empty: all
 };
 
 using Values = std::vector<double>;
@@ -38,6 +38,9 @@ struct ForecastMethod {
 };
 // All of them; the order is part of saved models.
 std::span<const ForecastMethod> forecast_methods();
+// Of the model over all series, which follows them in a blend (lag_trees.h).
+inline constexpr std::string_view kLagTreesMethod = "lag-trees";
+// Whether a blend may have it: one of them, or that.
 bool is_forecast_method(std::string_view name);
 
 // The two that autoregression.cpp has: ridge regression on lags around the seasons, recent rows weighing

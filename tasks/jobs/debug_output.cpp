@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "tasks/arguments.h"
-#include "tasks/jobs/entities.h"
 #include "tasks/training/hyperparameters.h"
 
 namespace millrace::tasks {
@@ -32,6 +31,14 @@ Result<std::int64_t> step_setting(const Arguments& configuration,
     otherwise = static_cast<std::int64_t>(*number);
   }
   return otherwise;
+}
+
+// A folder of that name is made.
+bool is_collection_name(std::string_view name) {
+  return !name.empty() && name.size() <= 256 && name.front() != '.' && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  });
 }
 
 std::string output_place(const std::string& path, const std::string& job) {
@@ -68,7 +75,10 @@ Result<DebugOutput::Collection> DebugOutput::parse_collection(const Json& json, 
   const Arguments configuration(json, path), hook(of_all, "DebugHookConfig");
   Collection out;
   MR_TRY(name, configuration.text("CollectionName"));
-  MR_DO(check_name("CollectionName", name, 256));
+  if (!is_collection_name(name))
+    return configuration.wrong(
+        "CollectionName",
+        "'" + name.substr(0, 80) + "': expected at most 256 letters, digits, '_', '-' and '.'");
   MR_TRY(common, hook.text_map("HookParameters"));
   MR_TRY(own, configuration.text_map("CollectionParameters"));
   for (const auto& [key, value] : own) common.insert_or_assign(key, value);

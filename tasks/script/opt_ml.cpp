@@ -66,9 +66,9 @@ std::vector<std::string> mounting(const fs::path& root, const std::vector<OptMl:
   add_bind(arguments, "--bind", root, kRoot);
   for (const OptMl::Shown& one : shown) add_bind(arguments, "--ro-bind", one.from, one.to);
   arguments.push_back("--die-with-parent");
-  if (own_processes) arguments.insert(arguments.end(), {"--unshare-pid", "--proc", "/proc"});
   if (without_network) arguments.push_back("--unshare-net");
-  arguments.insert(arguments.end(), {"--", "/usr/bin/env", "--default-signal=TERM"});
+  add_own_processes(arguments, own_processes);
+  arguments.insert(arguments.end(), {"/usr/bin/env", "--default-signal=TERM"});
   return arguments;
 }
 

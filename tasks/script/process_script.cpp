@@ -121,7 +121,7 @@ Status write_processing_config(const OptMl& opt_ml, const Json& request, const J
 // Where requirements.txt may be: the SDK's FrameworkProcessor brings the code as sourcedir.tar.gz, which its
 // runproc.sh unpacks (and finds everything installed); else the directory of the first argument that is a
 // file below /opt/ml; empty when none is.
-Result<fs::path> code_directory(const ScriptRun& run, const OptMl& opt_ml, const std::vector<Place>& inputs) {
+Result<fs::path> find_code(const ScriptRun& run, const OptMl& opt_ml, const std::vector<Place>& inputs) {
   std::error_code code;
   for (const Place& input : inputs) {
     MR_TRY(directory, opt_ml.real(input.local));
@@ -179,7 +179,7 @@ Result<Json> run_script_processing(const Json& request, JobContext& context) {
     hosts.push_back(std::move(host));
   }
   std::optional<PreparedEnvironment> packages;
-  MR_TRY(code, code_directory(run, hosts.front().opt_ml, inputs));
+  MR_TRY(code, find_code(run, hosts.front().opt_ml, inputs));
   if (!code.empty()) {
     MR_TRY(prepared, prepare_environment(code, run, "Preparing", context));
     packages = std::move(prepared);

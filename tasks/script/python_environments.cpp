@@ -260,11 +260,14 @@ Status PythonEnvironments::make(const std::string& key, const Requirements& aske
                        {"Bytes", bytes_below(environment)},
                        {"CreationTime", to_millis(clock_.now())},
                        {"PreparationMillis", (clock_.uptime() - begun).count()}};
+  std::string words;
+  for (const Json& package : record["Packages"])
+    words += (words.empty() ? "" : ", ") + package.get_ref<const std::string&>();
   MR_DO(sync_file_system(directory));
   MR_DO(replace_file(directory / kRecordFile, to_payload(record).text()));
   if (request.log)
-    request.log("environment " + key + " is ready after " + format_duration(clock_.uptime() - begun) + ": " +
-                std::to_string(record["Packages"].size()) + " packages");
+    request.log("environment " + key + " is ready after " + format_duration(clock_.uptime() - begun) +
+                (words.empty() ? "; all was installed already" : ": " + words));
   return {};
 }
 

@@ -33,20 +33,18 @@ Result<std::vector<std::string>> without_network() {
               "install bubblewrap, and allow user namespaces");
 }
 
+void add_own_processes(std::vector<std::string>& words, bool own) {
+  if (!own) return words.push_back("--");
+  // The subshell, and no stderr for the shell: else it says "Killed" of a program that was.
+  words.insert(words.end(), {"--unshare-pid", "--proc", "/proc", "--as-pid-1", "--", "/bin/sh", "-c",
+                             "exec 3>&2 2>/dev/null; ( exec \"$@\" 2>&3 3>&- ); exit \"$?\"", "sh"});
+}
+
 std::vector<std::string> ending_together() {
-  const std::vector<std::string> words = {"/usr/bin/env",
-                                          "--ignore-signal=TERM",
-                                          "bwrap",
-                                          "--dev-bind",
-                                          "/",
-                                          "/",
-                                          "--unshare-pid",
-                                          "--proc",
-                                          "/proc",
-                                          "--die-with-parent",
-                                          "--",
-                                          "/usr/bin/env",
-                                          "--default-signal=TERM"};
+  std::vector<std::string> words = {
+      "/usr/bin/env", "--ignore-signal=TERM", "bwrap", "--dev-bind", "/", "/", "--die-with-parent"};
+  add_own_processes(words, true);
+  words.insert(words.end(), {"/usr/bin/env", "--default-signal=TERM"});
   return can_be_run(words) ? words : std::vector<std::string>();
 }
 

@@ -41,11 +41,11 @@ struct TextPiece {
 };
 
 struct CellPiece {
-  std::unique_ptr<double[]> cells;
-  std::size_t capacity = 0, rows = 0, bytes = 0;
   bool counted = false;  // its rows are of other ranks: there are no cells
   std::size_t file = 0;
   bool first_of_file = false;
+  std::unique_ptr<double[]> cells;
+  std::size_t capacity = 0, rows = 0, bytes = 0;
   std::optional<Error> error;
 };
 
@@ -275,8 +275,8 @@ class CsvStream final : public ChannelStream {
         return fail(ErrorCode::Cancelled, "reading was cancelled");
       CellPiece* piece = pass_->cells().begin_read();
       if (piece == nullptr) return end_pass();
-      if (piece->error) return fail(*piece->error);
       if (piece->first_of_file) file_row_ = row_;
+      if (piece->error) return fail(*piece->error);
       const bool rows = piece->rows > 0 && !piece->counted;
       if (rows) split(*piece, block);
       row_ += static_cast<std::int64_t>(piece->rows), read_ += piece->bytes;

@@ -30,7 +30,7 @@ void take_percentiles(std::span<const float> values, TensorSummary& summary) {
   auto from = taken.begin();
   for (std::size_t k = 0; k < std::size(kShares); ++k) {
     const auto place =
-        taken.begin() + static_cast<std::ptrdiff_t>(kShares[k] * static_cast<double>(taken.size() - 1));
+        taken.begin() + static_cast<std::ptrdiff_t>(kShares[k] * static_cast<double>(taken.size() - 1) + 0.5);
     std::nth_element(from, place, taken.end());
     summary.percentiles[k] = static_cast<double>(*place);
     from = place;

@@ -39,7 +39,7 @@ struct TensorTap {
 struct TensorSummary {
   std::size_t count = 0, zeros = 0, nans = 0, infinities = 0;
   double least = 0, most = 0, mean = 0, deviation = 0, mean_absolute = 0;
-  std::array<double, 5> percentiles{};  // 5, 25, 50, 75, 95; of at most kPercentileValues, evenly taken
+  std::array<double, 5> percentiles{};  // 5, 25, 50, 75, 95: the nearest values; of at most kPercentileValues
 };
 inline constexpr std::size_t kPercentileValues = 100'000;
 TensorSummary summarise(std::span<const float> values);

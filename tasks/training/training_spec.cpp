@@ -72,6 +72,8 @@ Status parse_own_content_type(const Arguments& channel, const OwnForm& form, Tra
   return channel.one_of("ContentType", out.content_type, form.content_types);
 }
 
+constexpr std::string_view kWrapped = "application/x-recordio";
+
 // "text/csv; header=present; label_size=1"
 Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, TrainingChannel& out) {
   MR_TRY(text, channel.text_or("ContentType", "text/csv"));
@@ -80,7 +82,9 @@ Status parse_content_type(const Arguments& channel, const EstimatorKind& kind, T
     const std::size_t end = rest.find(';');
     const std::string part = rest.substr(0, end);
     rest = end == std::string::npos ? "" : rest.substr(end + 1);
-    if (first) {
+    // On AWS the lines of an augmented manifest come wrapped as records; here they are read as they are.
+    const bool wrapped = out.source.data == ChannelSource::Data::AugmentedManifest && part == kWrapped;
+    if (first && !wrapped) {
       const auto format = parse_format(part);
       if (!format) return channel.wrong("ContentType", format.error().message);
       out.source.format = *format;
@@ -159,7 +163,9 @@ Result<TrainingChannel> parse_channel(const Arguments& channel, const EstimatorK
   MR_TRY(mode, channel.text_or("InputMode", job_mode));
   MR_DO(channel.one_of("InputMode", mode, "File|FastFile|Pipe"));
   // Only what is trained on streams: the other channels are small, and metrics need all their rows.
-  result.pipe = mode == "Pipe" && name == "train";
+  // An augmented manifest, which AWS takes in Pipe mode alone, is one object and read whole.
+  const bool manifest = result.source.data == ChannelSource::Data::AugmentedManifest;
+  result.pipe = mode == "Pipe" && name == "train" && !manifest;
   if (result.pipe && !kind.streams) {
     return channel.wrong("InputMode", "Pipe: " + std::string(kind.name) + " does not train on a stream",
                          "use File; Pipe is for " + streaming_kinds());

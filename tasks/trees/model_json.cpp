@@ -50,7 +50,7 @@ void put_array(std::string& out, const char* name, const std::vector<Node>& node
 }
 
 // The sets one after another, and by node with one where it begins and how long it is.
-void put_categories(std::string& out, const Tree& tree) {
+void put_category_sets(std::string& out, const Tree& tree) {
   std::string categories, nodes, segments, sizes;
   std::size_t at = 0;
   const auto put = [](std::string& list, std::size_t value) {
@@ -71,7 +71,7 @@ void put_tree(std::string& out, const Tree& tree, std::size_t id, std::size_t fe
   const std::vector<Node>& nodes = tree.nodes;
   out += '{';
   put_array(out, "base_weights", nodes, [](const Node& n) { return n.weight; });
-  put_categories(out, tree);
+  put_category_sets(out, tree);
   put_array(out, "default_left", nodes, [](const Node& n) { return n.missing_left ? 1 : 0; });
   out += "\"id\":" + std::to_string(id) + ",";
   put_array(out, "left_children", nodes, [](const Node& n) { return n.left; });
@@ -192,7 +192,7 @@ void check_shape(const Tree& tree, std::size_t features, const std::string& at) 
 }
 
 // Which nodes split by categories, and by which. Every one that says so has a set, and no other.
-void read_categories(const Plain& json, Tree& tree, const std::string& at) {
+void read_category_sets(const Plain& json, Tree& tree, const std::string& at) {
   if (!json.contains("split_type")) return;  // of XGBoost before 1.3
   const Plain& types = json.at("split_type");
   std::size_t said = 0;
@@ -255,7 +255,7 @@ Tree read_tree(const Plain& json, std::size_t features, std::size_t number) {
     const auto parent = whole_of(json.at("parents")[k], "parents", -1, kNoParent);
     node.parent = parent == kNoParent ? -1 : static_cast<std::int32_t>(parent);
   }
-  read_categories(json, tree, at);
+  read_category_sets(json, tree, at);
   for (const Node& node : tree.nodes) {
     if (std::isnan(node.condition)) damage("split_conditions holds what no float is");
   }

@@ -23,7 +23,7 @@ Predictor::Predictor(const Ensemble& ensemble, std::size_t first, std::size_t la
   for (std::size_t t = first; t < last; ++t)
     append(ensemble.trees[t], ensemble.tree_output[t],
            ensemble.tree_weight.empty() ? 1 : ensemble.tree_weight[t]);
-  packed_ = PackedTrees(ensemble, first, last);
+  if (sets_.empty()) packed_ = PackedTrees(ensemble, first, last);
 }
 
 Predictor::Predictor(const Tree& tree) {

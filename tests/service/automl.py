@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 
@@ -90,6 +91,50 @@ class Workflow(Case):
         self.assertGreater({m["MetricName"]: m["Value"] for m in metrics}["validation:auc"], 0.8)
 
 
+def messages(count, seed=2):
+    """Complaints and praise."""
+    random, lines = Random(seed), ["message,kind"]
+    for i in range(count):
+        words = ["broken", "late", "refund", "never"] if i % 2 else ["great", "love", "fast", "thanks"]
+        lines.append(f"\"{' and '.join(random.choice(words) for _ in range(4))}\",{'bad' if i % 2 else 'good'}")
+    return "\n".join(lines) + "\n"
+
+
+def sales(days):
+    """Two shops with a week's rhythm."""
+    random, lines = Random(3), ["shop,day,sold"]
+    for shop in "north", "south":
+        for day in range(days):
+            lines.append(f"{shop},{date(2026, 1, 1) + timedelta(day)},{50 + 30 * (day % 7 < 2) + random.gauss(0, 2):.2f}")
+    return "\n".join(lines) + "\n"
+
+
+class Kinds(Case):
+    def again(self, job):
+        """The winner's workflow makes a model, with the metrics that it had."""
+        written = self.home / "objects" / job["AutoMLJobArtifacts"]["CandidateDefinitionNotebookLocation"].removeprefix("s3://")
+        self.call("validate", written)
+        return self.run_json(written, "--name", "by-hand")["output"]
+
+    def test_texts(self):
+        data = self.write("messages.csv", messages(160))
+        done = self.call("automl", data, "--text", "message", "--target", "kind", "--candidates", 3, "--name", "talk")
+        self.assertIn("Completed  Accuracy ", done.stderr)
+        job = json.loads(self.call("automl", data, "--text", "message", "--target", "kind", "--candidates", 2, "--name", "b", "--json").stdout)["job"]
+        again = self.again(job)
+        metrics = {m["MetricName"]: m["Value"] for m in again["metrics"]}
+        for metric in job["BestCandidate"]["CandidateProperties"]["CandidateMetrics"]:
+            self.assertAlmostEqual(metrics[metric["MetricName"]], metric["Value"], places=6, msg=metric["MetricName"])
+
+    def test_series(self):
+        data = self.write("sales.csv", sales(84))
+        job = json.loads(self.call("automl", data, "--target", "sold", "--time", "day", "--item", "shop", "--frequency", "1D",
+                                   "--horizon", 7, "--candidates", 3, "--name", "sales", "--json").stdout)["job"]
+        self.assertEqual(job["AutoMLJobStatus"], "Completed", job)
+        self.assertLess(job["BestCandidate"]["FinalAutoMLJobObjectiveMetric"]["Value"], 0.1)
+        self.assertIn(":model/by-hand", self.again(job)["created"]["ModelArn"])
+
+
 class Http(Case):
     def test_create_describe_list_candidates_stop(self):
         (self.home / "objects/b").mkdir(parents=True)
@@ -125,7 +170,7 @@ class Http(Case):
         summary = sm("ListAutoMLJobs", StatusEquals="Completed")["AutoMLJobSummaries"][0]
         self.assertEqual((summary["AutoMLJobName"], summary["AutoMLJobSecondaryStatus"]), ("churn", "Completed"))
         sm("DescribeAutoMLJob", 400, AutoMLJobName="none")
-        refused = sm("CreateAutoMLJobV2", 400, **request("text", AutoMLProblemTypeConfig={"TextGenerationJobConfig": {}}))
+        refused = sm("CreateAutoMLJobV2", 400, **request("writes", AutoMLProblemTypeConfig={"TextGenerationJobConfig": {}}))
         self.assertIn("TextGenerationJobConfig: is not supported", refused.get("message", refused.get("Message")))
         sm("CreateAutoMLJobV2", **request("long", 700))
         self.wait_for(lambda: sm("ListCandidatesForAutoMLJob", AutoMLJobName="long")["Candidates"], "a candidate", 60)

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kEnsemble = "ensemble", kEnsembleMagic = "MREN";
 constexpr std::uint8_t kEnsembleVersion = 1;
+constexpr std::size_t kEnsembleClassesMax = 1'000'000;  // of a model that is read
 constexpr double kSelectionEdge = 1e-7;  // shares are kept this far from 0 and 1 when members are chosen
 
 Result<Matrix> fold_predictions(const EnsembleShape& shape, const EnsemblePart& part,
@@ -49,9 +50,9 @@ double selection_loss(const EnsembleShape& shape, const std::vector<double>& sum
 bool is_usable(const EnsembleShape& shape, std::uint64_t task, std::size_t parts,
                const std::vector<double>& weights) {
   const auto positive = [](double w) { return std::isfinite(w) && w >= 0; };
-  return task <= 2 && shape.features > 0 && shape.classes >= 2 && std::isfinite(shape.least) &&
-         std::isfinite(shape.most) && parts > 0 && parts == weights.size() &&
-         std::ranges::all_of(weights, positive);
+  return task <= 2 && shape.features > 0 && shape.classes >= 2 && shape.classes <= kEnsembleClassesMax &&
+         std::isfinite(shape.least) && std::isfinite(shape.most) && shape.least <= shape.most && parts > 0 &&
+         parts == weights.size() && std::ranges::all_of(weights, positive);
 }
 
 // One member's folds. DataLoss.
@@ -79,6 +80,8 @@ Result<std::shared_ptr<const EnsemblePart>> read_part(ModelReader& in, const Ens
     const std::size_t width = fold.rows ? fold.rows->outputs() : shape.features;
     if (model->n_features() != width || (fold.rows && fold.rows->inputs() != shape.features))
       return damaged();
+    const auto columns = model->predict(MatrixView{nullptr, 0, width});
+    if (!columns || (shape.task == EnsembleTask::Regression && columns->cols != 1)) return damaged();
     fold.model = std::move(model);
     part->folds.push_back(std::move(fold));
   }

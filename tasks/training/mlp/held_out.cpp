@@ -7,13 +7,13 @@ namespace millrace::tasks {
 
 namespace {
 
-double weight_sum(const Dataset& data, const std::vector<std::uint32_t>& rows) {
+double held_weight(const Dataset& data, const std::vector<std::uint32_t>& rows) {
   double sum = data.weights.empty() ? static_cast<double>(rows.size()) : 0;
   for (std::size_t i = 0; !data.weights.empty() && i < rows.size(); ++i) sum += data.weights[rows[i]];
   return sum;
 }
 
-void append_rows(const Dataset& from, const std::vector<std::uint32_t>& rows, Dataset& to) {
+void append_held_rows(const Dataset& from, const std::vector<std::uint32_t>& rows, Dataset& to) {
   to.X.cols = from.X.cols;
   for (const std::uint32_t row : rows) {
     const auto x = from.X.values.begin() + static_cast<std::ptrdiff_t>(row * from.X.cols);
@@ -41,9 +41,9 @@ HeldOutRows hold_out_rows(const Dataset& train, std::size_t networks, double fra
     std::vector<std::uint32_t> judged;
     out.learnt.emplace_back();
     for (std::uint32_t row = 0; row < n; ++row) (left_out[row] ? judged : out.learnt.back()).push_back(row);
-    if (weight_sum(train, judged) <= 0 || weight_sum(train, out.learnt.back()) <= 0) return {};
+    if (held_weight(train, judged) <= 0 || held_weight(train, out.learnt.back()) <= 0) return {};
     out.of.emplace_back(out.rows.X.rows, out.rows.X.rows + judged.size());
-    append_rows(train, judged, out.rows);
+    append_held_rows(train, judged, out.rows);
   }
   return out;
 }

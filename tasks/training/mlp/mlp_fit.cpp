@@ -38,9 +38,9 @@ constexpr std::size_t kModelsOfFewRows = 5, kFewRows = 8192;
 constexpr double kHeldOutFraction = 0.1;  // of a single network
 constexpr std::size_t kHeldOutMost = 20'000;
 // epochs auto
-constexpr std::int64_t kStepsWanted = 5000, kEpochsLeast = 100, kEpochsMost = 400;
+constexpr std::int64_t kStepsWanted = 5000, kMlpEpochsLeast = 100, kMlpEpochsMost = 400;
 // mini_batch_size auto: few rows are shared out to enough steps.
-constexpr std::size_t kBatchRows = 128, kBatchRowsLeast = 16, kStepsOfFewRows = 16;
+constexpr std::size_t kMlpBatchRows = 128, kMlpBatchRowsLeast = 16, kStepsOfFewRows = 16;
 
 Result<std::vector<std::uint32_t>> parse_layers(std::string_view text) {
   const auto wrong = [&] {
@@ -95,7 +95,7 @@ class MlpFit {
         read.integer_or("num_models", n <= kFewRows ? std::int64_t{kModelsOfFewRows} : 1));
     batch_ = static_cast<std::size_t>(read.integer_or(
         "mini_batch_size",
-        static_cast<std::int64_t>(std::clamp(n / kStepsOfFewRows, kBatchRowsLeast, kBatchRows))));
+        static_cast<std::int64_t>(std::clamp(n / kStepsOfFewRows, kMlpBatchRowsLeast, kMlpBatchRows))));
     if (validation) {
       validation_ = rows_of(*validation);
       return;
@@ -282,8 +282,8 @@ class MlpFit {
 
   std::int64_t epochs_of() const {
     const std::size_t steps = (train_.target.size() + batch_ - 1) / batch_;
-    return read_.integer_or(
-        "epochs", std::clamp(kStepsWanted / static_cast<std::int64_t>(steps), kEpochsLeast, kEpochsMost));
+    return read_.integer_or("epochs", std::clamp(kStepsWanted / static_cast<std::int64_t>(steps),
+                                                 kMlpEpochsLeast, kMlpEpochsMost));
   }
 
   double rate_at(std::int64_t epoch, std::int64_t epochs) const {

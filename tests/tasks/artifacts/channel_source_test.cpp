@@ -71,6 +71,8 @@ TEST_CASE("channel: a manifest names its objects in its own order") {
   CHECK(channel_objects(bucket.objects, source)->size() == 3);
   bucket.put("m.json", R"([{"prefix": "s3://b/in/"}, "nothing.csv"])");
   CHECK(read_channel_table(bucket.objects, source, {}).error().code == ErrorCode::NotFound);
+  CHECK(channel_first_line(bucket.objects, source, "s3://b/in/nothing.csv").error().code ==
+        ErrorCode::NotFound);
   for (const char* wrong : {"", "{}", "[]", "[1]", R"([{"prefix": "s3://b/in/"}, 1])",
                             R"([{"prefix": "b/in/"}, "x"])", R"([{"prefix": "s3://b/in/"}, "../../x"])"}) {
     CAPTURE(wrong);

@@ -84,6 +84,10 @@ TEST_CASE("split, prepare, fit, evaluate: raw and prepared test rows give the sa
   const Json a = run(context, "evaluate", prepared, "s3://b/eval/", R"({"bootstrap":50})");
   Json b = run(context, "evaluate", raw, "s3://b/eval2/", R"({"bootstrap":50})");
   CHECK(b["comparison"]["auc"]["difference"] == 0);
+  for (const char* plot : {"roc.svg", "precision_recall.svg"}) {
+    CHECK(context.objects().read(join_uri("s3://b/eval2/", plot))->find(">champion<") != std::string::npos);
+    CHECK(context.objects().read(join_uri("s3://b/eval/", plot))->find(">champion<") == std::string::npos);
+  }
   b.erase("comparison");
   b["binary_classification_metrics"].erase("confusion_matrix");
   Json a_numbers = a;
@@ -100,4 +104,54 @@ TEST_CASE("split, prepare, fit, evaluate: raw and prepared test rows give the sa
     if (const char* keep = std::getenv("MILLRACE_KEEP_PLOTS"))
       REQUIRE(replace_file(std::filesystem::path(keep) / plot, *svg));
   }
+}
+
+TEST_CASE("evaluate: rows without a header, as training takes them, are the rows with one") {
+  TestContext context;
+  Random random(3);
+  std::string rows;
+  for (int i = 0; i < 300; ++i) {
+    const double x = random.normal();
+    rows += std::string(x + random.normal() > 0 ? "1," : "0,") + std::to_string(x) + "," +
+            std::to_string(random.normal()) + "\n";
+  }
+  const std::string uri = "s3://b/model";
+  Dataset data;
+  data.feature_names = {"f0", "f1"}, data.X = Matrix(40, 2);
+  for (std::size_t i = 0; i < 40; ++i) {
+    data.X.at(i, 0) = static_cast<float>(i) - 20, data.X.at(i, 1) = static_cast<float>(i % 3);
+    data.y.push_back(i > 20 ? 1 : 0);
+  }
+  const EstimatorKind* kind = find_estimator("xgboost");
+  auto estimator = kind->make({{"objective", "binary:logistic"}, {"num_round", "5"}});
+  REQUIRE(estimator);
+  auto fitted = (*estimator)->fit(data, nullptr, FitContext{});
+  REQUIRE_MESSAGE(fitted.has_value(), fitted.error().message);
+  ModelFiles files;
+  files.model_bytes = fitted->model->save();
+  files.card = {{"algorithm", "xgboost"},
+                {"task", "binary"},
+                {"target", "target"},
+                {"features", {"f0", "f1"}},
+                {"pipeline", false}};
+  files.card["model_sha256"] = digest_hex(Digest::Sha256, files.model_bytes);
+  REQUIRE(save_model(context.objects(), uri, files));
+  REQUIRE(context.objects().write("s3://b/plain/a.csv", rows));
+  REQUIRE(context.objects().write("s3://b/named/a.csv", "target,f0,f1\n" + rows));
+  const Json plain =
+      run(context, "evaluate", {{"test", "s3://b/plain/"}, {"model", uri}}, "s3://b/e1/", "{}");
+  CHECK(plain["rows"] == 300);
+  CHECK(plain == run(context, "evaluate", {{"test", "s3://b/named/"}, {"model", uri}}, "s3://b/e2/", "{}"));
+  run(context, "explain", {{"dataset", "s3://b/plain/"}, {"model", uri}}, "s3://b/x/",
+      R"({"methods":{"shap":{}}})");
+
+  REQUIRE(context.objects().write("s3://b/short/a.csv", "1\n0\n"));
+  ProcessingInputs request;
+  request.inputs = {{"test", "s3://b/short/"}, {"model", uri}};
+  request.outputs = {{"out", "s3://b/e3/"}};
+  request.settings = Json::object();
+  const auto refused = find_processor("evaluate")->run(request, context);
+  REQUIRE(!refused);
+  CHECK(refused.error().message ==
+        "input \"test\": s3://b/short/a.csv has no header and 1 cell a row, but the model takes 2");
 }

@@ -36,7 +36,7 @@ std::vector<Values> pay_day_series(std::size_t count, std::size_t days) {
 }
 
 ForecastTask daily_task(int horizon) {
-  return {{7}, horizon, {}, kDaily, kMonday, calendar_position(kMonday, kDaily)};
+  return {{7}, horizon, {}, {}, kDaily, kMonday, calendar_position(kMonday, kDaily)};
 }
 
 LagTrees fit_on(const std::vector<Values>& values, std::size_t days, int threads) {

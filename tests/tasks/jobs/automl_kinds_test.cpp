@@ -143,7 +143,8 @@ TEST_CASE("AutoML of texts: what is wrong with the data is said") {
   Json request = texts_request("wrong", 1);
   request["AutoMLProblemTypeConfig"]["TextClassificationJobConfig"]["ContentColumn"] = "massage";
   const std::string no_column = driver.run(kCreate, request.dump());
-  CHECK_MESSAGE(no_column.find("no column \\\"massage\\\"") != std::string::npos, no_column);
+  CHECK_MESSAGE(no_column.find("ContentColumn: the data has no column \\\"massage\\\"") != std::string::npos,
+                no_column);
   home.write("objects/b/in/messages.csv", "message,kind\na b c,x\n");
   const std::string few = driver.run(kCreate, texts_request("few", 1).dump());
   CHECK_MESSAGE(few.find("rows") != std::string::npos, few);

@@ -243,7 +243,8 @@ TEST_CASE("Tuning job: a stopped one has the best of what had ended, right count
   CHECK(ended["TrainingJobStatusCounters"]["InProgress"] == 0);
   CHECK(ended["TrainingJobStatusCounters"]["Completed"] == completed());
   double best = 0;
-  for (const Json& trial : *jobs.list("TrainingJob")) {
+  const auto trials = jobs.list("TrainingJob");
+  for (const Json& trial : *trials) {
     if (trial["TrainingJobStatus"] != "Completed") continue;
     for (const Json& metric : trial["FinalMetricDataList"])
       if (metric["MetricName"] == "validation:auc") best = std::max(best, metric["Value"].get<double>());

@@ -16,7 +16,7 @@ using namespace millrace::tasks;
 
 namespace {
 
-const std::string kProgramSync = "sagemaker:createTrainingJob.sync";
+const std::string kTrainToEnd = "sagemaker:createTrainingJob.sync";
 const char* const kImportTiny =
     "import os, sys, tiny\n"
     "open(os.path.join(os.environ['SM_MODEL_DIR'], 'said'), 'w').write(tiny.WORD + ' ' + "
@@ -48,7 +48,7 @@ PythonEnvironments::Request request_for(const TemporaryHome& home, const std::st
   return request;
 }
 
-EnvironmentSettings offline() {
+EnvironmentSettings offline_settings() {
   EnvironmentSettings settings;
   settings.offline = true;
   return settings;
@@ -121,7 +121,7 @@ TEST_CASE("Environments: a job's requirements.txt is installed from wheels/ once
   TaskDriver driver(home.path());
   const auto run = [&](const std::string& name, const std::string& version) {
     return parse(
-        driver.run(kProgramSync, script_request(home, name, "train.py", code_with_wheel(version)).dump()));
+        driver.run(kTrainToEnd, script_request(home, name, "train.py", code_with_wheel(version)).dump()));
   };
   const auto statuses = [](const Json& job) {
     std::string text;
@@ -199,7 +199,7 @@ TEST_CASE("Environments: what is asked for and can't be had is said with pip's w
                      {{"train.py", "print('never')"}, {"requirements.txt", "tiny\nabsent-thing==9.1\n"}});
   request["EnableNetworkIsolation"] = true;
   home.write("objects/b/code-absent/wheels/" + wheel_name("tiny", "1.0"), wheel_of("tiny", "1.0", ""));
-  const std::string answer = driver.run(kProgramSync, request.dump());
+  const std::string answer = driver.run(kTrainToEnd, request.dump());
   const Json job = parse(answer.substr(answer.find('{')));
   CHECK(job["TrainingJobStatus"] == "Failed");
   const std::string reason = job["FailureReason"];
@@ -227,7 +227,7 @@ TEST_CASE(
     for (std::string& key : keys)
       threads.emplace_back([&, mine = &key, one = request]() mutable {
         // Each as if it were a process of its own.
-        PythonEnvironments environments(home.path("environments"), offline(), clock);
+        PythonEnvironments environments(home.path("environments"), offline_settings(), clock);
         one.log = [&](std::string_view line) {
           const std::lock_guard lock(mutex);
           log += std::string(line) + "\n";
@@ -241,7 +241,7 @@ TEST_CASE(
       log);
   CHECK(keys[0].size() == 20);
   for (const std::string& key : keys) CHECK(key == keys[0]);
-  const auto list = PythonEnvironments(home.path("environments"), offline(), clock).list();
+  const auto list = PythonEnvironments(home.path("environments"), offline_settings(), clock).list();
   REQUIRE(list.size() == 1);
   CHECK(list[0].ready);
   CHECK(!list[0].in_use);
@@ -253,12 +253,12 @@ TEST_CASE("Environments: stopping ends the preparing, and so does its time; noth
   auto request = request_for(home, "code", endless_code(home));
   request.cancelled = [&] { return std::filesystem::exists(home.path("begun")); };
   const auto begun = std::chrono::steady_clock::now();
-  PythonEnvironments environments(home.path("environments"), offline(), clock);
+  PythonEnvironments environments(home.path("environments"), offline_settings(), clock);
   const auto stopped = environments.prepare(request);
   REQUIRE(!stopped);
   CHECK(stopped.error().code == ErrorCode::Cancelled);
   request.cancelled = nullptr;
-  EnvironmentSettings settings = offline();
+  EnvironmentSettings settings = offline_settings();
   settings.prepare_max = Millis(1'500);
   const auto late = PythonEnvironments(home.path("environments"), settings, clock).prepare(request);
   REQUIRE(!late);
@@ -274,7 +274,7 @@ TEST_CASE("Environments: stopping a job ends it while its packages are installed
   auto files = endless_code(home);
   files.emplace_back("train.py", "");
   const auto key = TaskDriver::key(1);
-  driver.start(key, kProgramSync, script_request(home, "slow", "train.py", files).dump());
+  driver.start(key, kTrainToEnd, script_request(home, "slow", "train.py", files).dump());
   for (int i = 0; i < 3000 && !std::filesystem::exists(home.path("begun")); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK(driver.run("aws-sdk:sagemaker:stopTrainingJob", R"({"TrainingJobName":"slow"})") == "{}");
@@ -286,7 +286,7 @@ TEST_CASE(
     "Environments: what a crash left is made anew; limits take the longest unused, never what is in use") {
   const TemporaryHome home;
   const SystemClock clock;
-  EnvironmentSettings settings = offline();
+  EnvironmentSettings settings = offline_settings();
   settings.count_max = 1;
   PythonEnvironments environments(home.path("environments"), settings, clock);
   const auto code = [&](const std::string& version) {

@@ -25,7 +25,7 @@ namespace {
 const std::string kRunTraining = "sagemaker:createTrainingJob.sync";
 
 // A training job, to its end: its document.
-Json trained(TaskDriver& driver, const Json& request) {
+Json trained_program(TaskDriver& driver, const Json& request) {
   const std::string answer = driver.run(kRunTraining, request.dump());
   const std::size_t at = answer.find('{');
   return at == std::string::npos ? Json{{"Answer", answer}} : parse(answer.substr(at));
@@ -92,7 +92,7 @@ Json cluster_request(const TemporaryHome& home, const std::string& name, int hos
 TEST_CASE("Hosts: three processes share the objects, find each other, and leave one model") {
   const TemporaryHome home;
   TaskDriver driver(home.path());
-  const Json job = trained(driver, cluster_request(home, "three", 3));
+  const Json job = trained_program(driver, cluster_request(home, "three", 3));
   const std::string log = home.read("logs/TrainingJob/three.log");
   REQUIRE_MESSAGE(job.value("TrainingJobStatus", "") == "Completed", (job.dump(1) + log));
   const ObjectStore objects(home.path("objects"));
@@ -118,7 +118,7 @@ TEST_CASE("Hosts: without a network they have each other and nobody else") {
   TaskDriver driver(home.path());
   Json request = cluster_request(home, "apart", 2);
   request["EnableNetworkIsolation"] = true;
-  const Json job = trained(driver, request);
+  const Json job = trained_program(driver, request);
   CHECK_MESSAGE(job.value("TrainingJobStatus", "") == "Completed",
                 (job.dump(1) + home.read("logs/TrainingJob/apart.log")));
 }
@@ -133,7 +133,7 @@ TEST_CASE("Hosts: when one fails the others end, and its words are the job's") {
                        "sleep 300 & wait\n"}});
   request["ResourceConfig"] = {{"InstanceCount", 3}};
   const auto begun = std::chrono::steady_clock::now();
-  const Json job = trained(driver, request);
+  const Json job = trained_program(driver, request);
   CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(30));
   CHECK(job["TrainingJobStatus"] == "Failed");
   CHECK(job["FailureReason"] == "AlgorithmError: algo-2: no column x, exit code: 3");
@@ -165,7 +165,7 @@ TEST_CASE("Hosts: as ranks of one mpirun, two on each of two hosts") {
   request["HyperParameters"]["sagemaker_mpi_enabled"] = "true";
   request["HyperParameters"]["sagemaker_mpi_num_of_processes_per_host"] = "2";
   request["AlgorithmSpecification"]["MetricDefinitions"] = {{{"Name", "sum"}, {"Regex", "sum=([0-9]+)"}}};
-  const Json job = trained(driver, request);
+  const Json job = trained_program(driver, request);
   const std::string log = home.read("logs/TrainingJob/ranks.log");
   REQUIRE_MESSAGE(job.value("TrainingJobStatus", "") == "Completed", (job.dump(1) + log));
   const ObjectStore objects(home.path("objects"));
@@ -178,11 +178,11 @@ TEST_CASE("Hosts: as ranks of one mpirun, two on each of two hosts") {
   Json apart = request;
   apart["TrainingJobName"] = "apart";
   apart["EnableNetworkIsolation"] = true;
-  CHECK(trained(driver, apart).value("TrainingJobStatus", "") == "Completed");
+  CHECK(trained_program(driver, apart).value("TrainingJobStatus", "") == "Completed");
   Json broken = request;
   broken["TrainingJobName"] = "broken";
   broken["HyperParameters"]["fails"] = "3";
-  const Json failed_job = trained(driver, broken);
+  const Json failed_job = trained_program(driver, broken);
   CHECK(failed_job["TrainingJobStatus"] == "Failed");
   const std::string reason = failed_job.value("FailureReason", "");
   CHECK_MESSAGE(reason.find("no column x") != std::string::npos, reason);
@@ -256,7 +256,7 @@ TEST_CASE("Programs: a shell's, R's and a compiled one, each with its hyperparam
                         const std::vector<std::pair<std::string, std::string>>& files) {
     Json request = script_request(home, name, program, files);
     request["HyperParameters"]["depth"] = "3";
-    const Json job = trained(driver, request);
+    const Json job = trained_program(driver, request);
     REQUIRE_MESSAGE(job.value("TrainingJobStatus", "") == "Completed",
                     (job.dump(1) + home.read("logs/TrainingJob/" + name + ".log")));
     return model_file(ObjectStore(home.path("objects")), "s3://b/models/" + name + "/output/model.tar.gz",
@@ -314,7 +314,7 @@ TEST_CASE("Programs: EnableNetworkIsolation has no network, not even this machin
     request["EnableNetworkIsolation"] = isolated;
     request["AlgorithmSpecification"]["MetricDefinitions"] = {
         {{"Name", "reached"}, {"Regex", "reached=([01])"}}};
-    const Json job = trained(driver, request);
+    const Json job = trained_program(driver, request);
     REQUIRE(job.value("TrainingJobStatus", "") == "Completed");
     return job["FinalMetricDataList"][0]["Value"].get<double>();
   };
@@ -362,7 +362,7 @@ TEST_CASE("Programs: what a job used is in its record") {
                                   "while time.process_time() < end: pass\n"}});
   request["InputDataConfig"] = {
       {{"ChannelName", "train"}, {"DataSource", {{"S3DataSource", {{"S3Uri", "s3://b/train.csv"}}}}}}};
-  REQUIRE(trained(driver, request).value("TrainingJobStatus", "") == "Completed");
+  REQUIRE(trained_program(driver, request).value("TrainingJobStatus", "") == "Completed");
   const Json usage = driver.runner->jobs().find("TrainingJob", "used")->at(kNotes).at(kStep).at("Usage");
   CHECK(usage["CpuSeconds"].get<double>() > 0.3);
   CHECK(usage["CpuSeconds"].get<double>() < 10);

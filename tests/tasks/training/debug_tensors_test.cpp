@@ -99,7 +99,7 @@ TEST_CASE("tensors: a summary of what is finite, and how much is not") {
   CHECK(s.deviation == doctest::Approx(std::sqrt(14.0 / 5)));
   CHECK(s.percentiles[2] == 0);
   Values many(1001);
-  for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<float>((i * 7) % 1001);
+  for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<float>((i * 8) % 1001);
   CHECK(summarise(many).percentiles == std::array<double, 5>{50, 250, 500, 750, 950});
   CHECK(summarise({}).count == 0);
   const Json json = to_json(Tensor{"weights", "layer0_weight", many, 7});
@@ -298,7 +298,7 @@ TEST_CASE("debug rules: a learning rate that is far too high kills the network, 
   const WatchedFit dead = watched_fit(
       changed(kHealthy,
               {{"optimizer", "sgd"}, {"learning_rate", "30"}, {"wd", "0"}, {"lr_schedule", "constant"}}),
-      SampleTask::Binary, {"DeadRelu", "VanishingGradient", "WeightUpdateRatio"});
+      SampleTask::Binary, {"DeadRelu"});
   CHECK(dead.found.contains("DeadRelu"));
   CHECK(dead.first_step >= 1);
   REQUIRE(dead.result.has_value());

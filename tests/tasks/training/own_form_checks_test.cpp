@@ -79,7 +79,7 @@ std::vector<OwnCase> own_cases() {
         "\n",
         R"({"start": "2020-01-01 00:00:00", "target": [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]})"
         "\n",
-        R"({"start": "2020-01-01 00:00:00", "target": [1, null, "NaN", 4, 5, 1e300, 2, 3, 4, 5]})"
+        R"({"start": "2020-01-01 00:00:00", "target": [1, null, "NaN", 4, 5, 1e15, 2, 3, 4, 5]})"
         "\n"},
        {"", "{}",
         R"({"start": "2020-01-01 00:00:00", "target": [null, null]})"
@@ -95,8 +95,18 @@ std::vector<OwnCase> own_cases() {
        labelled_texts(20, 3),
        R"({"instances": ["oak leaf", "a stone wall", ""], "configuration": {"k": 2}})",
        "application/json",
-       {"__label__only oak elm\n__label__only leaf\n", "__label__a x\n__label__b y\n"},
-       {"", "\n\n", "no label here\n"}},
+       {"__label__a x\n__label__b y\n", "__label__a x\n__label__b x\n"},
+       {"", "\n\n", "no label here\n", "__label__only oak elm\n__label__only leaf\n"}},
+      {"text-ensemble",
+       {{"members",
+         R"([{"algorithm": "blazingtext", "hyperparameters": {"epochs": "6", "vector_dim": "6", "min_count": "1",
+              "buckets": "5000"}}, {"algorithm": "linear-learner", "hyperparameters": {"epochs": "5"}}])"}},
+       labelled_texts(60, 2),
+       labelled_texts(20, 3),
+       R"({"instances": ["oak leaf", "a stone wall", ""], "configuration": {"k": 2}})",
+       "application/json",
+       {"__label__a x y\n__label__b y x\n__label__a xx\n__label__b yy\n"},
+       {"", "\n\n", "no label here\n", "__label__only oak elm\n__label__only leaf\n"}},
       {"als",
        {{"factors", "4"}, {"iterations", "6"}},
        events_csv(30, 6, 4, false),

@@ -185,6 +185,13 @@ TEST_CASE("run_training: the same rows in another form give the same trees") {
          source(channel)["S3DataType"] = "AugmentedManifestFile";
          source(channel)["AttributeNames"] = {"y", "x"};
        }},
+      {"rows", augmented,
+       [&](Json& channel) {  // as AWS wants it
+         source(channel)["S3DataType"] = "AugmentedManifestFile";
+         source(channel)["AttributeNames"] = {"y", "x"};
+         channel["InputMode"] = "Pipe", channel["ContentType"] = "application/x-recordio";
+         channel["RecordWrapperType"] = "RecordIO";
+       }},
       {"manifest", R"([{"prefix":"s3://b/data/"},"train/all.csv"])",
        [&](Json& channel) { source(channel)["S3DataType"] = "ManifestFile"; }}};
   FakeContext plain;

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tasks/training/xgboost.h"
@@ -132,12 +133,13 @@ TEST_CASE("trees: a model of XGBoost with splits by categories, one of them or m
                    {"max_cat_to_onehot", one_hot}},
                   train);
     const std::string bytes = reference.model();
-    REQUIRE(bytes.find("\"split_type\":[1") != std::string::npos);
     check_same_model(bytes, reference, test.X, false);
     CHECK((*load_xgboost(reference.model("ubj")))->predict(test.X)->values ==
           (*load_xgboost(bytes))->predict(test.X)->values);
     const auto ensemble = trees::read_model(bytes);
     REQUIRE(ensemble.has_value());
+    REQUIRE(
+        std::ranges::any_of(ensemble->trees, [](const trees::Tree& t) { return !t.category_sets.empty(); }));
     reader.load(trees::write_model(*ensemble));
     CHECK(reader.predict(test.X) == reference.predict(test.X));
   }
@@ -147,8 +149,10 @@ TEST_CASE("trees: sets of categories that don't fit their splits are refused") {
   ReferenceXgboost reference;
   reference.feature_types = {"float", "float", "float", "c", "c", "c", "c", "float"};
   const Dataset train = tree_data(1000, 3);
-  reference.fit({{"num_round", "1"}, {"max_depth", "3"}, {"tree_method", "hist"}, {"nthread", "1"}}, train);
-  const auto good = nlohmann::ordered_json::parse(reference.model());
+  reference.fit({{"num_round", "1"}, {"tree_method", "hist"}, {"nthread", "1"}}, train);
+  std::string text = reference.model();  // with NaN as thresholds
+  for (std::size_t at; (at = text.find("NaN")) != std::string::npos;) text.replace(at, 3, "0E0");
+  const auto good = nlohmann::ordered_json::parse(text);
   const nlohmann::json::json_pointer tree("/learner/gradient_booster/model/trees/0");
   const auto refusal = [&](const auto& change) {
     auto model = good;
