@@ -17,14 +17,14 @@ namespace {
 
 constexpr std::string_view kShownByMlp = "weights|biases|gradients|losses|relu_output";
 
-Json hook(Json collections, Json parameters = Json::object()) {
+Json debug_hook(Json collections, Json parameters = Json::object()) {
   return {{"TrainingJobName", "t"},
           {"DebugHookConfig",
            {{"S3OutputPath", "s3://b/debug"},
             {"HookParameters", parameters},
             {"CollectionConfigurations", collections}}}};
 }
-Json collection(const std::string& name, Json parameters = Json::object()) {
+Json hook_collection(const std::string& name, Json parameters = Json::object()) {
   return {{"CollectionName", name}, {"CollectionParameters", std::move(parameters)}};
 }
 DebugOutput output_of(const Json& request) {
@@ -36,14 +36,14 @@ std::string hook_refusal(const Json& request) {
   const auto output = DebugOutput::parse(request, kShownByMlp);
   return output ? "accepted" : output.error().message;
 }
-std::vector<std::int64_t> wanted(const DebugOutput& output, std::int64_t until) {
+std::vector<std::int64_t> wanted_steps(const DebugOutput& output, std::int64_t until) {
   std::vector<std::int64_t> steps;
   for (std::int64_t step = 0; step < until; ++step)
     if (output.wants(step)) steps.push_back(step);
   return steps;
 }
 
-std::string rows_csv(SampleTask task, std::size_t n, std::uint64_t seed) {
+std::string sample_rows_csv(SampleTask task, std::size_t n, std::uint64_t seed) {
   const Dataset data = sample_data(task, n, 4, seed);
   std::string text = "y,x0,x1,x2,x3\n";
   for (std::size_t i = 0; i < n; ++i) {
@@ -54,7 +54,7 @@ std::string rows_csv(SampleTask task, std::size_t n, std::uint64_t seed) {
   return text;
 }
 
-Json training_request(const std::string& name, const std::string& algorithm, Json parameters) {
+Json debug_job_request(const std::string& name, const std::string& algorithm, Json parameters) {
   return {{"TrainingJobName", name},
           {"AlgorithmSpecification", {{"TrainingImage", algorithm}}},
           {"HyperParameters", std::move(parameters)},
@@ -65,7 +65,7 @@ Json training_request(const std::string& name, const std::string& algorithm, Jso
           {"OutputDataConfig", {{"S3OutputPath", "s3://b/models"}}}};
 }
 
-Json described(TaskDriver& driver, const std::string& name) {
+Json described_job(TaskDriver& driver, const std::string& name) {
   return Json::parse(
       driver.run("aws-sdk:sagemaker:describeTrainingJob", Json{{"TrainingJobName", name}}.dump()));
 }
@@ -73,21 +73,22 @@ Json described(TaskDriver& driver, const std::string& name) {
 }  // namespace
 
 TEST_CASE("debug output: which steps are saved") {
-  CHECK(wanted(output_of(hook(Json::array())), 2000).empty());
-  CHECK(wanted(output_of(hook({collection("weights")})), 1200) == std::vector<std::int64_t>{0, 500, 1000});
-  CHECK(wanted(output_of(hook(
-                   {collection("weights", {{"save_interval", "3"}, {"start_step", "4"}, {"end_step", 12}})})),
-               100) == std::vector<std::int64_t>{6, 9});
-  CHECK(wanted(output_of(hook({collection("weights")}, {{"train.save_interval", "400"}})), 900) ==
-        std::vector<std::int64_t>{0, 400, 800});
-  CHECK(wanted(output_of(hook({collection("weights", {{"save_interval", "40"}}),
-                               collection("losses", {{"save_interval", "30"}})})),
-               100) == std::vector<std::int64_t>{0, 30, 40, 60, 80, 90});
+  CHECK(wanted_steps(output_of(debug_hook(Json::array())), 2000).empty());
+  CHECK(wanted_steps(output_of(debug_hook({hook_collection("weights")})), 1200) ==
+        std::vector<std::int64_t>{0, 500, 1000});
+  CHECK(wanted_steps(output_of(debug_hook({hook_collection(
+                         "weights", {{"save_interval", "3"}, {"start_step", "4"}, {"end_step", 12}})})),
+                     100) == std::vector<std::int64_t>{6, 9});
+  CHECK(wanted_steps(output_of(debug_hook({hook_collection("weights")}, {{"train.save_interval", "400"}})),
+                     900) == std::vector<std::int64_t>{0, 400, 800});
+  CHECK(wanted_steps(output_of(debug_hook({hook_collection("weights", {{"save_interval", "40"}}),
+                                           hook_collection("losses", {{"save_interval", "30"}})})),
+                     100) == std::vector<std::int64_t>{0, 30, 40, 60, 80, 90});
   // Less and less often: 500 of the first 500, then 250 of twice as many each.
-  const DebugOutput every = output_of(hook({collection("weights", {{"save_interval", "1"}})}));
-  CHECK(wanted(every, 500).size() == 500);
-  CHECK(wanted(every, 8000).size() == 500 + 4 * 250);
-  CHECK(output_of(hook({collection("metrics")})).unknown() == std::vector<std::string>{"metrics"});
+  const DebugOutput every = output_of(debug_hook({hook_collection("weights", {{"save_interval", "1"}})}));
+  CHECK(wanted_steps(every, 500).size() == 500);
+  CHECK(wanted_steps(every, 8000).size() == 500 + 4 * 250);
+  CHECK(output_of(debug_hook({hook_collection("metrics")})).unknown() == std::vector<std::string>{"metrics"});
 }
 
 TEST_CASE("debug output: what is wrong with a DebugHookConfig") {
@@ -96,25 +97,25 @@ TEST_CASE("debug output: what is wrong with a DebugHookConfig") {
         std::string::npos);
   CHECK(hook_refusal({{"DebugHookConfig", {{"S3OutputPath", "b/c"}}}}).find("is not an S3 URI") !=
         std::string::npos);
-  CHECK(hook_refusal(hook({collection("weights", {{"save_interval", "0"}})}))
+  CHECK(hook_refusal(debug_hook({hook_collection("weights", {{"save_interval", "0"}})}))
             .find("save_interval is '0': expected a whole number of at least 1") != std::string::npos);
-  CHECK(hook_refusal(hook({collection("weights", {{"save_interval", "x"}})})).find("save_interval") !=
+  CHECK(hook_refusal(debug_hook({hook_collection("weights", {{"save_interval", "x"}})}))
+            .find("save_interval") != std::string::npos);
+  CHECK(hook_refusal(debug_hook({hook_collection("mine", {{"include_regex", "("}})})).find("include_regex") !=
         std::string::npos);
-  CHECK(hook_refusal(hook({collection("mine", {{"include_regex", "("}})})).find("include_regex") !=
-        std::string::npos);
-  CHECK(hook_refusal(hook({collection("weights"), collection("weights")})).find("two collections") !=
-        std::string::npos);
-  CHECK(hook_refusal(hook({collection("../weights")})) != "accepted");
-  CHECK(hook_refusal(hook({{{"CollectionParameters", Json::object()}}})).find("CollectionName") !=
+  CHECK(hook_refusal(debug_hook({hook_collection("weights"), hook_collection("weights")}))
+            .find("two collections") != std::string::npos);
+  CHECK(hook_refusal(debug_hook({hook_collection("../weights")})) != "accepted");
+  CHECK(hook_refusal(debug_hook({{{"CollectionParameters", Json::object()}}})).find("CollectionName") !=
         std::string::npos);
 }
 
 TEST_CASE("debug output: an object for each step and collection") {
   const TemporaryStore store;
   const DebugOutput output =
-      output_of(hook({collection("weights", {{"save_interval", "2"}}),
-                      collection("mine", {{"save_interval", "2"}, {"include_regex", ".*relu"}}),
-                      collection("all", {{"save_interval", "4"}})}));
+      output_of(debug_hook({hook_collection("weights", {{"save_interval", "2"}}),
+                            hook_collection("mine", {{"save_interval", "2"}, {"include_regex", ".*relu"}}),
+                            hook_collection("all", {{"save_interval", "4"}})}));
   const std::vector<float> values = {1, 2, 3, 4};
   const Tensor tensors[] = {{"weights", "layer0_weight", values, 2},
                             {"relu_output", "layer0_relu_output", values, 4}};
@@ -141,17 +142,18 @@ TEST_CASE("debug output: an object for each step and collection") {
 
 TEST_CASE("training jobs: a rule about tensors stops mlp; tensors are saved; the model is as without") {
   const TemporaryHome home;
-  home.write("objects/b/train/rows.csv", rows_csv(SampleTask::Binary, 300, 71));
+  home.write("objects/b/train/rows.csv", sample_rows_csv(SampleTask::Binary, 300, 71));
   TaskDriver driver(home.path());
   REQUIRE(driver.runner);
   const Json healthy = {{"predictor_type", "binary_classifier"}, {"hidden_layers", "8"}, {"epochs", "6"}};
-  const Json plain = training_request("plain", "mlp", healthy);
+  const Json plain = debug_job_request("plain", "mlp", healthy);
   driver.run("sagemaker:createTrainingJob.sync", plain.dump());
-  Json saving = training_request("plain-2", "mlp", healthy);
-  saving["DebugHookConfig"] = hook({collection("losses", {{"save_interval", "4"}})})["DebugHookConfig"];
+  Json saving = debug_job_request("plain-2", "mlp", healthy);
+  saving["DebugHookConfig"] =
+      debug_hook({hook_collection("losses", {{"save_interval", "4"}})})["DebugHookConfig"];
   saving["DebugRuleConfigurations"] = {{{"RuleConfigurationName", "ExplodingTensor"}}};
   driver.run("sagemaker:createTrainingJob.sync", saving.dump());
-  const Json one = described(driver, "plain"), two = described(driver, "plain-2");
+  const Json one = described_job(driver, "plain"), two = described_job(driver, "plain-2");
   REQUIRE_MESSAGE(two["TrainingJobStatus"] == "Completed", two.dump());
   CHECK(two["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] == "NoIssuesFound");
   const auto metric = [](const Json& job) { return job["FinalMetricDataList"][0]["Value"]; };
@@ -165,45 +167,45 @@ TEST_CASE("training jobs: a rule about tensors stops mlp; tensors are saved; the
       {{"RuleConfigurationName", "SimilarAcrossRuns"}, {"RuleParameters", {{"other_trials", "plain-2"}}}}};
   saving["HyperParameters"]["seed"] = "4";
   driver.run("sagemaker:createTrainingJob.sync", saving.dump());
-  CHECK(described(driver, "again")["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] ==
+  CHECK(described_job(driver, "again")["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] ==
         "NoIssuesFound");
   saving["TrainingJobName"] = "once-more";
   saving["DebugRuleConfigurations"][0]["RuleParameters"]["other_trials"] = "again";
   driver.run("sagemaker:createTrainingJob.sync", saving.dump());
-  CHECK(described(driver, "once-more")["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] ==
+  CHECK(described_job(driver, "once-more")["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] ==
         "IssuesFound");
 
-  Json bad = training_request("bad", "mlp",
-                              {{"predictor_type", "regressor"},
-                               {"hidden_layers", "16"},
-                               {"optimizer", "sgd"},
-                               {"learning_rate", "1000"},
-                               {"mini_batch_size", "20"}});
+  Json bad = debug_job_request("bad", "mlp",
+                               {{"predictor_type", "regressor"},
+                                {"hidden_layers", "16"},
+                                {"optimizer", "sgd"},
+                                {"learning_rate", "1000"},
+                                {"mini_batch_size", "20"}});
   bad["DebugRuleConfigurations"] = {
       {{"RuleConfigurationName", "explosion"},
        {"RuleParameters",
         {{"rule_to_invoke", "ExplodingTensor"}, {"action_json", R"({"name": "StopTraining"})"}}}}};
   driver.run("sagemaker:createTrainingJob.sync", bad.dump());
-  const Json stopped = described(driver, "bad");
+  const Json stopped = described_job(driver, "bad");
   CHECK_MESSAGE(stopped["TrainingJobStatus"] == "Stopped", stopped.dump());
   CHECK(stopped["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] == "IssuesFound");
   CHECK(home.read("logs/TrainingJob/bad.log").find("rule explosion: IssuesFound in step") !=
         std::string::npos);
   bad["TrainingJobName"] = "bad-alone", bad.erase("DebugRuleConfigurations");
   driver.run("sagemaker:createTrainingJob.sync", bad.dump());
-  CHECK(described(driver, "bad-alone")["TrainingJobStatus"] == "Failed");
+  CHECK(described_job(driver, "bad-alone")["TrainingJobStatus"] == "Failed");
 }
 
 TEST_CASE("training jobs: CreateXgboostReport leaves a page; profiler rules are refused") {
   const TemporaryHome home;
-  home.write("objects/b/train/rows.csv", rows_csv(SampleTask::Binary, 300, 72));
+  home.write("objects/b/train/rows.csv", sample_rows_csv(SampleTask::Binary, 300, 72));
   TaskDriver driver(home.path());
   REQUIRE(driver.runner);
-  Json request = training_request("r", "xgboost", {{"num_round", "8"}, {"objective", "binary:logistic"}});
+  Json request = debug_job_request("r", "xgboost", {{"num_round", "8"}, {"objective", "binary:logistic"}});
   request["DebugRuleConfigurations"] = {{{"RuleConfigurationName", "CreateXgboostReport"}}};
   request["ProfilerConfig"] = {{"S3OutputPath", "s3://b/profile"}, {"ProfilingIntervalInMilliseconds", 500}};
   driver.run("sagemaker:createTrainingJob.sync", request.dump());
-  const Json job = described(driver, "r");
+  const Json job = described_job(driver, "r");
   CHECK(job["DebugRuleEvaluationStatuses"][0]["RuleEvaluationStatus"] == "NoIssuesFound");
   const std::string page =
       home.read("objects/b/models/r/rule-output/CreateXgboostReport/xgboost_report.html");

@@ -14,8 +14,8 @@ using namespace millrace::tasks;
 
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
-                kInfinite = std::numeric_limits<float>::infinity();
+constexpr float kNanFloat = std::numeric_limits<float>::quiet_NaN(),
+                kInfiniteFloat = std::numeric_limits<float>::infinity();
 
 Json tensor_rule(const std::string& rule, Json parameters = Json::object()) {
   parameters["rule_to_invoke"] = rule;
@@ -33,11 +33,11 @@ std::string parse_refusal(const Json& one, const std::string& algorithm = "mlp")
   return rules ? "accepted" : rules.error().message;
 }
 
-using Values = std::vector<float>;
+using Floats = std::vector<float>;
 
 // What the rule found in the steps 0, 1, … of one tensor; empty: nothing.
 std::string found_in(const std::string& rule, const Json& parameters, std::string_view collection,
-                     const std::string& name, const std::vector<Values>& steps, std::size_t columns = 1) {
+                     const std::string& name, const std::vector<Floats>& steps, std::size_t columns = 1) {
   DebugRules rules = parsed_rules({tensor_rule(rule, parameters)});
   for (std::size_t step = 0; step < steps.size(); ++step) {
     const Tensor tensor{collection, name, steps[step], columns};
@@ -78,7 +78,7 @@ const HyperParameters kHealthy = {{"predictor_type", "binary_classifier"},
                                   {"epochs", "12"},
                                   {"mini_batch_size", "50"}};
 
-HyperParameters changed(HyperParameters parameters, const HyperParameters& changes) {
+HyperParameters with_changes(HyperParameters parameters, const HyperParameters& changes) {
   for (const auto& [name, value] : changes) parameters[name] = value;
   return parameters;
 }
@@ -86,7 +86,7 @@ HyperParameters changed(HyperParameters parameters, const HyperParameters& chang
 }  // namespace
 
 TEST_CASE("tensors: a summary of what is finite, and how much is not") {
-  const Values values = {1, -3, 0, 0, 2, kNan, kInfinite};
+  const Floats values = {1, -3, 0, 0, 2, kNanFloat, kInfiniteFloat};
   const TensorSummary s = summarise(values);
   CHECK(s.count == 7);
   CHECK(s.zeros == 2);
@@ -98,7 +98,7 @@ TEST_CASE("tensors: a summary of what is finite, and how much is not") {
   CHECK(s.mean_absolute == doctest::Approx(1.2));
   CHECK(s.deviation == doctest::Approx(std::sqrt(14.0 / 5)));
   CHECK(s.percentiles[2] == 0);
-  Values many(1001);
+  Floats many(1001);
   for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<float>((i * 8) % 1001);
   CHECK(summarise(many).percentiles == std::array<double, 5>{50, 250, 500, 750, 950});
   CHECK(summarise({}).count == 0);
@@ -123,16 +123,16 @@ TEST_CASE("debug rules: gradients that vanish, tensors that explode") {
         "");
   CHECK(found_in("VanishingGradient", {}, "gradients", "gradient/layer0_bias", {{0, 0}}) == "");
   CHECK(found_in("VanishingGradient", {}, "weights", "layer0_weight", {{0, 0}}) == "");
-  CHECK(found_in("ExplodingTensor", {}, "weights", "layer0_weight", {{1, 2}, {1, kInfinite}}) ==
+  CHECK(found_in("ExplodingTensor", {}, "weights", "layer0_weight", {{1, 2}, {1, kInfiniteFloat}}) ==
         "layer0_weight has 1 infinite values");
-  CHECK(found_in("ExplodingTensor", {{"only_nan", "True"}}, "weights", "layer0_weight", {{1, kInfinite}}) ==
-        "");
-  CHECK(found_in("ExplodingTensor", {{"only_nan", "True"}}, "weights", "layer0_weight", {{kNan, 1}}) ==
+  CHECK(found_in("ExplodingTensor", {{"only_nan", "True"}}, "weights", "layer0_weight",
+                 {{1, kInfiniteFloat}}) == "");
+  CHECK(found_in("ExplodingTensor", {{"only_nan", "True"}}, "weights", "layer0_weight", {{kNanFloat, 1}}) ==
         "layer0_weight has 1 values that are no numbers (NaN)");
   CHECK(found_in("ExplodingTensor", {}, "weights", "layer0_weight", {{1e30f, 2}}) == "");
   const Json by_name = {{"tensor_regex", ".*gradient, .*bias"}};
-  CHECK(found_in("ExplodingTensor", by_name, "weights", "layer0_weight", {{kNan}}) == "");
-  CHECK(found_in("ExplodingTensor", by_name, "gradients", gradient, {{kNan}}) != "");
+  CHECK(found_in("ExplodingTensor", by_name, "weights", "layer0_weight", {{kNanFloat}}) == "");
+  CHECK(found_in("ExplodingTensor", by_name, "gradients", gradient, {{kNanFloat}}) != "");
 }
 
 TEST_CASE("debug rules: units that are dead or saturated") {
@@ -154,7 +154,7 @@ TEST_CASE("debug rules: units that are dead or saturated") {
 }
 
 TEST_CASE("debug rules: poor weights at the beginning") {
-  const auto found = [](const std::vector<std::vector<Values>>& steps, Json parameters = Json::object()) {
+  const auto found = [](const std::vector<std::vector<Floats>>& steps, Json parameters = Json::object()) {
     DebugRules rules = parsed_rules({tensor_rule("PoorWeightInitialization", std::move(parameters))});
     for (std::size_t step = 0; step < steps.size(); ++step) {
       const Tensor tensors[] = {{"relu_input", "layer0_relu_input", steps[step][0], 1},
@@ -165,15 +165,15 @@ TEST_CASE("debug rules: poor weights at the beginning") {
     }
     return rules.rules()[0].issue;
   };
-  const std::vector<Values> good = {{1, -1}, {2, -2}, {0.1f, -0.1f}, {1}};
+  const std::vector<Floats> good = {{1, -1}, {2, -2}, {0.1f, -0.1f}, {1}};
   CHECK(found({good}) == "");
   CHECK(found({{{1, -1}, {4, -4}, {0.1f, -0.1f}, {1}}}) ==
         "the variance of layer1_relu_input is 16, that of layer0_relu_input 1");
   CHECK(found({{{1, -1}, {2, -2}, {1e-4f, -1e-4f}, {1}}})
             .find("from the 5th to the 95th percentile of gradient/layer0_weight") == 0);
-  CHECK(found(std::vector<std::vector<Values>>(6, good)) == "the loss has not fallen below 1 for 5 steps");
-  CHECK(found(std::vector<std::vector<Values>>(6, good), {{"patience", "8"}}) == "");
-  std::vector<std::vector<Values>> late(12, good);
+  CHECK(found(std::vector<std::vector<Floats>>(6, good)) == "the loss has not fallen below 1 for 5 steps");
+  CHECK(found(std::vector<std::vector<Floats>>(6, good), {{"patience", "8"}}) == "");
+  std::vector<std::vector<Floats>> late(12, good);
   for (std::size_t step = 0; step < 10; ++step) late[step][3] = {1 - 0.05f * static_cast<float>(step)};
   late[11][1] = {100, -100};
   CHECK(found(late) == "");  // only the first ten steps
@@ -196,10 +196,10 @@ TEST_CASE("debug rules: weights that change too much or not at all") {
         "layer0_weight is the same in 3 steps, up to step 2");
   CHECK(found_in("UnchangedTensor", weights, "weights", "layer0_weight",
                  {{1, 2}, {1, 2}, {1, 2.1f}, {1, 2.1f}}) == "");
-  CHECK(found_in("UnchangedTensor", weights, "weights", "layer0_weight", {{1, kNan}, {1, kNan}, {1, kNan}}) ==
-        "");
+  CHECK(found_in("UnchangedTensor", weights, "weights", "layer0_weight",
+                 {{1, kNanFloat}, {1, kNanFloat}, {1, kNanFloat}}) == "");
   CHECK(found_in("UnchangedTensor", {{"tensor_regex", "layer0"}, {"equal_nan", "True"}, {"num_steps", "2"}},
-                 "weights", "layer0_weight", {{1, kNan}, {1, kNan}}) != "");
+                 "weights", "layer0_weight", {{1, kNanFloat}, {1, kNanFloat}}) != "");
 }
 
 TEST_CASE("debug rules: zeros, variances, a confusion matrix") {
@@ -210,7 +210,7 @@ TEST_CASE("debug rules: zeros, variances, a confusion matrix") {
   CHECK(found_in("AllZero", weights, "biases", "layer0_bias", {{0, 0, 0, 0}}) == "");
   CHECK(found_in("AllZero", {{"collection_names", "weights"}, {"threshold", "75"}}, "weights",
                  "layer0_weight", {{0, 0, 0, 1}}) != "");
-  const auto variance = [](const char* bound, const char* value, Values values) {
+  const auto variance = [](const char* bound, const char* value, Floats values) {
     return found_in("TensorVariance", {{"collection_names", "weights"}, {bound, value}}, "weights",
                     "layer0_weight", {std::move(values)});
   };
@@ -218,7 +218,7 @@ TEST_CASE("debug rules: zeros, variances, a confusion matrix") {
   CHECK(variance("max_threshold", "5", {2, -2}) == "");
   CHECK(variance("min_threshold", "0.5", {0.5f, -0.5f}) != "");
   CHECK(variance("min_threshold", "0.1", {0.5f, -0.5f}) == "");
-  const auto confused = [](Values labels, Values predictions, std::size_t columns,
+  const auto confused = [](Floats labels, Floats predictions, std::size_t columns,
                            Json parameters = Json::object()) {
     DebugRules rules = parsed_rules({tensor_rule("Confusion", std::move(parameters))}, "xgboost");
     const Tensor tensors[] = {{"predictions", "predictions", predictions, columns},
@@ -236,7 +236,7 @@ TEST_CASE("debug rules: zeros, variances, a confusion matrix") {
 }
 
 TEST_CASE("debug rules: tensors that another run has, too") {
-  const Values values = {1, 2, 3};
+  const Floats values = {1, 2, 3};
   const Tensor tensor{"weights", "layer0_weight", values, 1};
   const auto found = [&](const std::string& hash) {
     DebugRules rules = parsed_rules({tensor_rule("SimilarAcrossRuns", {{"other_trials", "before"}})});
@@ -296,8 +296,8 @@ TEST_CASE("debug rules: a healthy network has no issues; who looks on changes no
 TEST_CASE("debug rules: a learning rate that is far too high kills the network, and the fit ends") {
   // Steps that throw the units out of reach of every row.
   const WatchedFit dead = watched_fit(
-      changed(kHealthy,
-              {{"optimizer", "sgd"}, {"learning_rate", "30"}, {"wd", "0"}, {"lr_schedule", "constant"}}),
+      with_changes(kHealthy,
+                   {{"optimizer", "sgd"}, {"learning_rate", "30"}, {"wd", "0"}, {"lr_schedule", "constant"}}),
       SampleTask::Binary, {"DeadRelu"});
   CHECK(dead.found.contains("DeadRelu"));
   CHECK(dead.first_step >= 1);
@@ -315,12 +315,13 @@ TEST_CASE("debug rules: a learning rate that is far too high kills the network, 
   CHECK(exploded.found.contains("ExplodingTensor"));
   // Ten layers of sigmoids: what comes back to the first one is next to nothing.
   const WatchedFit vanished = watched_fit(
-      changed(kHealthy, {{"activation", "logistic"}, {"hidden_layers", "8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8"}}),
+      with_changes(kHealthy,
+                   {{"activation", "logistic"}, {"hidden_layers", "8,8,8,8,8,8,8,8,8,8,8,8,8,8,8,8"}}),
       SampleTask::Binary, {"VanishingGradient"});
   CHECK(vanished.found.contains("VanishingGradient"));
-  const WatchedFit saturated =
-      watched_fit(changed(kHealthy, {{"activation", "tanh"}, {"optimizer", "sgd"}, {"learning_rate", "300"}}),
-                  SampleTask::Binary, {"SaturatedActivation"});
+  const WatchedFit saturated = watched_fit(
+      with_changes(kHealthy, {{"activation", "tanh"}, {"optimizer", "sgd"}, {"learning_rate", "300"}}),
+      SampleTask::Binary, {"SaturatedActivation"});
   CHECK(saturated.found.contains("SaturatedActivation"));
 }
 
@@ -354,7 +355,7 @@ TEST_CASE("debug rules: linear-learner shows its weights, and its model stays th
   CHECK((*find_estimator("linear-learner")->make(parameters))->fit(train, nullptr, alone)->model->save() ==
         watched.result->model->save());
   const WatchedFit diverged =
-      watched_fit(changed(parameters, {{"learning_rate", "30"}}), SampleTask::Regression,
+      watched_fit(with_changes(parameters, {{"learning_rate", "30"}}), SampleTask::Regression,
                   {"ExplodingTensor", "WeightUpdateRatio"}, "linear-learner");
   CHECK(!diverged.found.empty());
 }
@@ -387,8 +388,9 @@ TEST_CASE("debug rules: xgboost shows importances, predictions and labels, and i
   REQUIRE(watched.has_value());
   CHECK(steps == std::vector<std::int64_t>{0, 10, 14});
   CHECK(watched->model->save() == plain->model->save());
-  const HyperParameters weak = changed(parameters, {{"num_round", "2"}, {"eta", "0.01"}, {"max_depth", "1"}});
+  const HyperParameters weak =
+      with_changes(parameters, {{"num_round", "2"}, {"eta", "0.01"}, {"max_depth", "1"}});
   CHECK(watched_fit(weak, SampleTask::Binary, {"Confusion"}, "xgboost").found.contains("Confusion"));
-  const HyperParameters strong = changed(parameters, {{"num_round", "40"}, {"subsample", "1"}});
+  const HyperParameters strong = with_changes(parameters, {{"num_round", "40"}, {"subsample", "1"}});
   CHECK(!watched_fit(strong, SampleTask::Binary, {"Confusion"}, "xgboost").found.contains("Confusion"));
 }
