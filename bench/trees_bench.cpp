@@ -189,8 +189,7 @@ int main(int argc, char** argv) {
   const std::string rounds = argc > 2 ? argv[2] : "100";
   const int threads = argc > 3 ? std::atoi(argv[3]) : 2;
   const bool files = argc > 5;
-  const Dataset train = files ? read_numbers(argv[4]) : generate(rows, 7),
-                test = files ? read_numbers(argv[5]) : generate(100000, 8);
+  const Dataset train = files ? read_numbers(argv[4]) : generate(rows, 7);
   const HyperParameters parameters{{"num_round", rounds},   {"objective", "binary:logistic"},
                                    {"eta", "0.1"},          {"max_depth", "6"},
                                    {"tree_method", "hist"}, {"nthread", std::to_string(threads)}};
@@ -206,6 +205,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   ours["peak_mb"] = peak_memory_mb();
+  const Dataset test = files ? read_numbers(argv[5]) : generate(100000, 8);
   const std::string bytes = fitted->model->save();
   ours["model_sha256"] = digest_hex(Digest::Sha256, bytes);
   ours["predict"] = batches(test.X.rows, [&] { predict_in_parts(*fitted->model, test.X, threads); });

@@ -124,8 +124,9 @@ class RequestParser::Impl {
     return parser_->is_header_done() && !parser_->is_done() && expects_continue();
   }
   bool wants_continue_of_nothing() const {
+    if (!parser_->is_done()) return false;
     const auto length = parser_->content_length();
-    return parser_->is_done() && length && *length == 0 && expects_continue();
+    return length && *length == 0 && expects_continue();
   }
 
   Request take() {

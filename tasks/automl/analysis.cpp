@@ -46,6 +46,7 @@ double mean_words(const Column& column) {
 }
 
 // A number as people write it for people, with its separators: "1,234.5", "$12", "5 %", "12".
+constexpr const char* kNumberMarks[] = {",", "$", "\u20ac", "\u00a3", "%"};
 enum class Written { No, Plain, Separated };
 Written how_written(std::string_view cell) {
   while (cell.starts_with(' ')) cell.remove_prefix(1);
@@ -57,7 +58,7 @@ Written how_written(std::string_view cell) {
   };
   const bool minus = cell.starts_with('-');
   if (minus) cell.remove_prefix(1);
-  for (const char* mark : {"$", "\u20ac", "\u00a3"}) drop_front(mark);
+  for (const char* mark : {kNumberMarks[1], kNumberMarks[2], kNumberMarks[3]}) drop_front(mark);
   if (cell.ends_with('%')) {
     cell.remove_suffix(1), marked = true;
     while (cell.ends_with(' ')) cell.remove_suffix(1);
@@ -83,17 +84,25 @@ Written how_written(std::string_view cell) {
   return marked ? Written::Separated : Written::Plain;
 }
 
-// Whether a column of texts is one of numbers with separators; what has a comma must be one then.
-bool has_separators(const Column& column) {
-  if (column.type != Column::Type::Text) return false;
-  double present = 0, numbers = 0, separated = 0;
+// Of a column of numbers with separators and units: those that its cells have. Empty: it is none. What has a
+// comma must be a number then.
+std::vector<std::string> number_marks(const Column& column) {
+  if (column.type != Column::Type::Text) return {};
+  double present = 0, numbers = 0;
+  std::vector<std::string> marks;
   for (std::size_t i = 0; i < column.texts.size(); ++i) {
     if (is_missing(column, i)) continue;
-    const Written written = how_written(column.texts[i]);
-    if (written == Written::No && column.texts[i].find(',') != std::string::npos) return false;
-    present += 1, numbers += written != Written::No, separated += written == Written::Separated;
+    const std::string& cell = column.texts[i];
+    const Written written = how_written(cell);
+    if (written == Written::No && cell.find(',') != std::string::npos) return {};
+    present += 1, numbers += written != Written::No;
+    if (written != Written::Separated) continue;
+    for (const char* mark : kNumberMarks)
+      if (cell.find(mark) != std::string::npos && std::ranges::find(marks, mark) == marks.end())
+        marks.emplace_back(mark);
   }
-  return separated > 0 && numbers >= kNumbersShare * present;
+  if (numbers < kNumbersShare * present) marks.clear();
+  return marks;
 }
 
 // Why a column is no feature; empty when it may be one.
@@ -131,13 +140,12 @@ Result<ColumnRole> role_by_type(const std::string& name, const std::string& type
                  "use numeric, categorical, text or datetime");
 }
 
-// SQL for the cell as a number; nothing where it is none. `separators`: without them.
-std::string number_expression(std::string_view column, bool separators) {
-  std::string cell = quoted_sql_name(column);
-  for (const char* mark : {",", "$", "\u20ac", "\u00a3", "%", " "})
-    if (separators) cell = "replace(" + cell + ", '" + mark + "', '')";
+// SQL for the cell as a number; nothing where it is none.
+std::string number_expression(const AnalysedColumn& column) {
+  std::string cell = quoted_sql_name(column.name);
+  for (const std::string& mark : column.marks) cell = "replace(" + cell + ", '" + mark + "', '')";
   std::string sql =
-      "CASE WHEN trim(@) GLOB '*[0-9]*' AND trim(@) NOT GLOB '*[^0-9.eE+-]*' THEN CAST(@ AS REAL) END";
+      "CASE WHEN trim(@) GLOB '*[0-9]*' AND trim(@) NOT GLOB '*[^0-9.eE+-]*' THEN CAST(trim(@) AS REAL) END";
   for (std::size_t at = sql.find('@'); at != std::string::npos; at = sql.find('@', at + cell.size()))
     sql.replace(at, 1, cell);
   return sql;
@@ -254,9 +262,10 @@ Status decide_problem(const Column& target, const ColumnProfile& profile, const 
                                                           : Problem::Classes);
   if (out.problem == Problem::Regression) {
     if (!profile.numeric() || target.type != Column::Type::Number)
-      return invalid("the target \"" + target.name + "\" of a Regression is text" +
-                         (target.first_text.empty() ? "" : " (" + target.first_text + ")"),
-                     has_separators(target) ? "write its numbers without separators and units: 1234.5" : "");
+      return invalid(
+          "the target \"" + target.name + "\" of a Regression is text" +
+              (target.first_text.empty() ? "" : " (" + target.first_text + ")"),
+          !number_marks(target).empty() ? "write its numbers without separators and units: 1234.5" : "");
     if (profile.infinite() > 0) return invalid("the target \"" + target.name + "\" has infinite values");
     return {};
   }
@@ -265,8 +274,8 @@ Status decide_problem(const Column& target, const ColumnProfile& profile, const 
                        std::to_string(std::llround(distinct)) + " different values in " +
                        std::to_string(std::llround(profile.present())) +
                        " rows: too few rows of each to learn from",
-                   has_separators(target) ? "write its numbers without separators and units: 1234.5"
-                                          : "is it the right column?");
+                   !number_marks(target).empty() ? "write its numbers without separators and units: 1234.5"
+                                                 : "is it the right column?");
   if (distinct > 10'000)
     return invalid("the target \"" + target.name + "\" has more than 10000 classes; is it the right column?");
   // Spelling does not count where `prepare` reads numbers: 1 and 1.0 are one class.
@@ -315,17 +324,16 @@ Status analyse_columns(const Table& table, const std::vector<double>& y, const A
     if (column.name == settings.target) continue;
     if (settings.cancelled && settings.cancelled()) return fail(ErrorCode::Cancelled, "the job was stopped");
     const ColumnProfile profile = profiled(column);
-    AnalysedColumn entry{column.name, role_of(column, profile), "", has_separators(column),
-                         profile.to_json()};
-    if (entry.separators) entry.role = ColumnRole::MixedNumber;
+    AnalysedColumn entry{column.name, role_of(column, profile), "", number_marks(column), profile.to_json()};
+    if (!entry.marks.empty()) entry.role = ColumnRole::MixedNumber;
     const bool listed = settings.features.empty() ||
                         std::ranges::find(settings.features, column.name) != settings.features.end();
     const auto type = settings.types.find(column.name);
     if (type != settings.types.end()) {
       MR_TRY(role, role_by_type(column.name, type->second));
       entry.role = role == ColumnRole::Number && !profile.numeric() ? ColumnRole::MixedNumber : role;
-      entry.separators = entry.separators && entry.role == ColumnRole::MixedNumber;
-    } else if (!entry.separators) {
+      if (entry.role != ColumnRole::MixedNumber) entry.marks.clear();
+    } else if (entry.marks.empty()) {
       entry.reason = why_left_out(column, profile);
     }
     if (!listed) entry.reason = "not among FeatureAttributeNames";
@@ -347,7 +355,7 @@ Status analyse_columns(const Table& table, const std::vector<double>& y, const A
           {"warning", column.name, whole_percent(1 - profile.completeness()) + " of the cells are missing"});
     if (entry.role == ColumnRole::MixedNumber)
       out.remarks.push_back(
-          entry.separators
+          !entry.marks.empty()
               ? DataRemark{"note", column.name, "numbers with separators or units: read without them"}
               : DataRemark{"warning", column.name, "text among numbers: it counts as missing"});
     const double share = alone_predicts(column, y, out);
@@ -396,8 +404,7 @@ Json DataAnalysis::prepare_settings() const {
   add(ColumnRole::LeftOut, {{"step", "drop"}});
   Json mixed = Json::object();
   for (const AnalysedColumn& column : columns)
-    if (column.role == ColumnRole::MixedNumber)
-      mixed[column.name] = number_expression(column.name, column.separators);
+    if (column.role == ColumnRole::MixedNumber) mixed[column.name] = number_expression(column);
   if (!mixed.empty()) steps.push_back({{"step", "sql"}, {"expressions", mixed}});
   add(ColumnRole::Category, {{"step", "ordinal"}});
   add(ColumnRole::Hash, {{"step", "hash"}, {"features", kHashFeatures}});
@@ -439,7 +446,8 @@ Result<DataAnalysis> analyse_table(const Table& table, const AnalysisSettings& s
   if (plain.type == Column::Type::Number) plain.texts.clear();
   MR_DO(analyse_columns(table, target_numbers(plain, out), settings, out));
   if (out.features() == 0)
-    return invalid("no column is left to learn from", "see the data exploration report");
+    return invalid(
+        "no column is left to learn from: each is empty, the same in every row, a copy or an identifier");
   return out;
 }
 

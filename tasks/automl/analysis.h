@@ -35,9 +35,9 @@ enum class ColumnRole { Number, MixedNumber, Category, Hash, Text, Date, LeftOut
 struct AnalysedColumn {
   std::string name;
   ColumnRole role = ColumnRole::Number;
-  std::string reason;       // why it is left out
-  bool separators = false;  // numbers written like 1,234 or $12 or 5 %
-  Json profile;             // an entry of profile.json
+  std::string reason;                   // why it is left out
+  std::vector<std::string> marks = {};  // of numbers written like 1,234 or $12 or 5 %: what is not theirs
+  Json profile;                         // an entry of profile.json
 };
 
 // What people should read: "warning" or "note", the column or empty.

@@ -34,8 +34,8 @@ std::vector<EnsembleMember> series_candidates(const Frequency& frequency,
   out.push_back(
       forecaster({{"methods", std::string(kSeriesFamilies[0].methods) + "," + kSeriesFamilies[3].methods}}));
   const std::vector<int> seasons = seasons_of(frequency);
+  // The shortest season stays the same for all: it is what MASE is measured by.
   if (seasons.size() > 1) out.push_back(forecaster({{"seasonality", std::to_string(seasons.front())}}));
-  if (!seasons.empty()) out.push_back(forecaster({{"seasonality", "1"}}));
   return out;
 }
 

@@ -69,12 +69,6 @@ void residual_charts(HtmlReport& page, const ScoredSample& scored) {
   page.chart(draw_chart({"Residuals", "prediction", "truth - prediction", {std::move(points)}}));
 }
 
-std::string worded(const std::string& name) {
-  std::string text = name;
-  std::replace(text.begin(), text.end(), '_', ' ');
-  return text;
-}
-
 Status quality(HtmlReport& page, const XgboostReportInput& input) {
   const Dataset* data = input.validation ? input.validation : input.train;
   if (data == nullptr || data->y.empty()) return {};
@@ -90,7 +84,7 @@ Status quality(HtmlReport& page, const XgboostReportInput& input) {
     std::vector<HtmlReport::Row> rows;
     for (const auto& [metric, entry] : group.items())
       if (entry.is_object() && entry.contains("value") && entry["value"].is_number())
-        rows.push_back({{worded(metric), short_number(entry["value"].get<double>())}, false});
+        rows.push_back({{metric, short_number(entry["value"].get<double>())}, false});
     page.table({"metric", "value"}, rows);
   }
   for (const auto& [name, svg] : evaluation.plots) page.chart(svg);

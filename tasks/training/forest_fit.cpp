@@ -21,6 +21,8 @@ namespace {
 
 using enum HyperParameterRule::Type;
 constexpr std::size_t kForestGrain = 4096;
+constexpr std::size_t kFineRows = 2048;  // with more, two bytes a value cost more than they bring
+constexpr std::int64_t kFineBins = 1024;
 constexpr double kLeastShare = 1e-15;  // of a class, in the logarithmic loss
 
 // The rows of both tables; they differ in one default.
@@ -43,7 +45,8 @@ constexpr HyperParameterRule kForestRules[] = {
     {"max_samples", Real, "1", 1e-9, 1, "", false, "rows drawn for a tree, as a share of all"},
     {"oob_score", Boolean, "false", 0, 0, "", false, "judge rows by the trees that did not draw them"},
     {"class_weight", Choice, "none", 0, 0, "none|balanced", false, "balanced: classes weigh the same"},
-    {"max_bin", Integer, "256", 2, 65536, "", false, "bins of a feature"},
+    {"max_bin", Integer, "auto", 2, 65536, "auto", false,
+     "bins of a feature; auto: 256, of up to 2048 rows 1024"},
     {"f_beta", Real, "1.0", 0, 1000, "", false, "beta of binary_f_beta and macro_f_beta"},
     {"accuracy_top_k", Integer, "3", 1, 1e6, "", false, "k of multiclass_top_k_accuracy"},
 };
@@ -131,8 +134,9 @@ class ForestFit {
   Result<Fitted> run() {
     make_targets();
     const std::vector<float> row_weights(train_.weights.begin(), train_.weights.end());
-    const trees::Bins bins(train_.X, row_weights, static_cast<std::uint32_t>(read_.integer("max_bin")),
-                           team_);
+    const auto most =
+        read_.integer_or("max_bin", train_.X.rows <= kFineRows ? kFineBins : trees::kColumnBins);
+    const trees::Bins bins(train_.X, row_weights, static_cast<std::uint32_t>(most), team_);
     const trees::ForestGrower grower(bins, settings(), y_, weights_);
     if (validation_) begin_sums(*validation_, validation_sums_);
     if (oob_wanted_) begin_sums(train_, oob_);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "tasks/training/dataset_checks.h"
 #include "tasks/training/row_parts.h"
 
 namespace millrace::tasks {
@@ -83,8 +84,7 @@ tl::unexpected<Error> too_few(const TrainingChannel& channel, const std::string&
 // Rows one behind another.
 Status share_in_order(const TrainingChannel& channel, RankRows& rows) {
   const int rank = rows.collective.rank(), ranks = rows.collective.size();
-  if (rows.all < static_cast<std::size_t>(ranks))
-    return too_few(channel, std::to_string(rows.all) + " rows", ranks);
+  if (rows.all < static_cast<std::size_t>(ranks)) return too_few(channel, counted(rows.all, "row"), ranks);
   const std::size_t begin = RowParts::share_begin(rows.all, rank, ranks);
   rows.own = {{0, RowParts::share_begin(rows.all, rank + 1, ranks) - begin, begin}};
   return {};
@@ -96,8 +96,7 @@ Status share_objects(const TrainingChannel& channel, const std::vector<std::int6
   const auto rank = static_cast<std::size_t>(rows.collective.rank()),
              ranks = static_cast<std::size_t>(rows.collective.size());
   if (objects.size() < ranks)
-    return too_few(channel, std::to_string(objects.size()) + " objects (ShardedByS3Key)",
-                   rows.collective.size());
+    return too_few(channel, counted(objects.size(), "object") + " (ShardedByS3Key)", rows.collective.size());
   rows.in_order = false;
   std::size_t number = 0, local = 0;
   for (std::size_t k = 0; k < objects.size(); ++k) {

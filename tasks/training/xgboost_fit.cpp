@@ -212,8 +212,7 @@ Status Xgboost::check_targets(std::string_view channel, const Dataset& data) con
   for (std::size_t i = 0; i < data.y.size(); ++i) {
     const std::string_view wrong = rules->wrong_target(data.y[i]);
     if (!wrong.empty()) {
-      return invalid(std::string(channel) + ": row " +
-                     std::to_string(data.first_row + static_cast<std::int64_t>(i)) + ": the target is " +
+      return invalid(std::string(channel) + ": " + row_place(data, i) + ": the target is " +
                      exact(data.y[i]) + ": a target of objective " + objective + " " + std::string(wrong));
     }
   }

@@ -18,6 +18,7 @@ constexpr std::size_t kPackGroups = 8;         // groups of them under way
 constexpr std::uint32_t kNeverRight = 0xffff;  // a rank that no value has but a missing one that goes right
 constexpr std::size_t kRanksMost = 0xfffe;
 constexpr std::size_t kPackedBytesMost = std::size_t{64} << 20;
+constexpr int kBlendedLevels = 5;
 constexpr std::size_t kRegisterRanks = 32;  // two to a feature
 
 // Of a tree's part in its group.
@@ -50,27 +51,61 @@ MR_KERNEL(leaves_of, (const PackedGroups& groups, const std::uint32_t* ranks, fl
 
 #if defined(__x86_64__)
 
+// Of 2^kBits nodes side by side each tree's own, by where it went on the last kBits levels: loads and blends,
+// which a gather of so few is slower than.
+template <int kBits>
+[[gnu::always_inline]] MR_AVX512 inline __m512i chosen_node(const std::uint32_t* nodes,
+                                                            const __mmask16* went) {
+  if constexpr (kBits == 0) {
+    return _mm512_loadu_si512(nodes);
+  } else {
+    const __m512i left = chosen_node<kBits - 1>(nodes, went + 1);
+    const __m512i right = chosen_node<kBits - 1>(nodes + (kPackLanes << (kBits - 1)), went + 1);
+    return _mm512_mask_blend_epi32(went[0], left, right);
+  }
+}
+
+// The levels from kLevel to the last of those by blends: where the trees of a group are then.
+template <int kLevel>
+[[gnu::always_inline]] MR_AVX512 inline __m512i walk_levels(const std::uint32_t* nodes, int depth,
+                                                            __m512i low, __m512i high, __mmask16* went,
+                                                            __m512i at) {
+  if constexpr (kLevel == kBlendedLevels) {
+    return at;
+  } else {
+    if (kLevel == depth) return at;
+    const __m512i node = chosen_node<kLevel>(nodes + (kPackLanes << kLevel), went);
+    const __m512i rank = _mm512_permutex2var_epi32(low, node, high);
+    went[kLevel] = _mm512_cmpge_epu32_mask(rank, _mm512_srli_epi32(node, 16));
+    at = _mm512_add_epi32(at, at);
+    at = _mm512_mask_add_epi32(at, went[kLevel], at, _mm512_set1_epi32(1));
+    return walk_levels<kLevel + 1>(nodes, depth, low, high, went, at);
+  }
+}
+
 // The same with all ranks in two registers.
 MR_AVX512 void leaves_in_registers(const PackedGroups& groups, const std::uint32_t* ranks, float* out) {
   const std::size_t size = (std::size_t{1} << groups.depth) * kPackLanes;
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i one = _mm512_set1_epi32(1);
   const __m512i low = _mm512_loadu_si512(ranks), high = _mm512_loadu_si512(ranks + 16);
+  const int depth = static_cast<int>(groups.depth);
   __m512i at[kPackGroups];
-  for (std::size_t g = 0; g < groups.count; ++g) at[g] = one;
-  for (std::uint32_t d = 0; d < groups.depth; ++d) {
+  for (std::size_t g = 0; g < groups.count; ++g) {
+    __mmask16 went[kBlendedLevels];
+    at[g] = walk_levels<0>(groups.nodes + g * size, depth, low, high, went, one);
+  }
+  for (int d = kBlendedLevels; d < depth; ++d) {
     for (std::size_t g = 0; g < groups.count; ++g) {
-      const std::uint32_t* nodes = groups.nodes + g * size;
-      const __m512i node =
-          d == 0 ? _mm512_loadu_si512(nodes + kPackLanes)
-                 : _mm512_i32gather_epi32(_mm512_add_epi32(_mm512_slli_epi32(at[g], 4), lane), nodes, 4);
+      const __m512i place = _mm512_add_epi32(_mm512_slli_epi32(at[g], 4), lane);
+      const __m512i node = _mm512_i32gather_epi32(place, groups.nodes + g * size, 4);
       const __m512i rank = _mm512_permutex2var_epi32(low, node, high);
       const __mmask16 right = _mm512_cmpge_epu32_mask(rank, _mm512_srli_epi32(node, 16));
       at[g] = _mm512_add_epi32(at[g], at[g]);
       at[g] = _mm512_mask_add_epi32(at[g], right, at[g], one);
     }
   }
-  const __m512i leaves = _mm512_set1_epi32(1 << groups.depth);
+  const __m512i leaves = _mm512_set1_epi32(1 << depth);
   for (std::size_t g = 0; g < groups.count; ++g) {
     const __m512i place = _mm512_add_epi32(_mm512_slli_epi32(_mm512_sub_epi32(at[g], leaves), 4), lane);
     _mm512_storeu_ps(out + g * kPackLanes, _mm512_i32gather_ps(place, groups.leaves + g * size, 4));

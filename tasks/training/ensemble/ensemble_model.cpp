@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kEnsemble = "ensemble", kEnsembleMagic = "MREN";
 constexpr std::uint8_t kEnsembleVersion = 1;
-constexpr std::size_t kEnsembleClassesMax = 1'000'000;  // of a model that is read
+constexpr std::size_t kEnsembleModelClassesMax = 1'000'000;  // of a model that is read
 constexpr double kSelectionEdge = 1e-7;  // shares are kept this far from 0 and 1 when members are chosen
 
 Result<Matrix> fold_predictions(const EnsembleShape& shape, const EnsemblePart& part,
@@ -50,7 +50,7 @@ double selection_loss(const EnsembleShape& shape, const std::vector<double>& sum
 bool is_usable(const EnsembleShape& shape, std::uint64_t task, std::size_t parts,
                const std::vector<double>& weights) {
   const auto positive = [](double w) { return std::isfinite(w) && w >= 0; };
-  return task <= 2 && shape.features > 0 && shape.classes >= 2 && shape.classes <= kEnsembleClassesMax &&
+  return task <= 2 && shape.features > 0 && shape.classes >= 2 && shape.classes <= kEnsembleModelClassesMax &&
          std::isfinite(shape.least) && std::isfinite(shape.most) && shape.least <= shape.most && parts > 0 &&
          parts == weights.size() && std::ranges::all_of(weights, positive);
 }

@@ -45,7 +45,7 @@ std::string record(const std::vector<float>& features, const std::vector<float>&
   return field(1, entry("values", field(2, floats(features)))) +
          (label.empty() ? "" : field(2, entry("values", field(2, floats(label)))));
 }
-std::string refusal(const std::string& bytes) {
+std::string record_refusal(const std::string& bytes) {
   RecordIoRows rows;
   const Status status = parse_record_io(bytes, "x", rows);
   return status ? "" : status.error().message;
@@ -73,38 +73,40 @@ TEST_CASE("RecordIO: a record in parts is cut where it holds the magic number") 
   RecordIoRows rows;
   REQUIRE(parse_record_io(frame(whole.substr(0, at), 1) + frame("", 3), "x", rows));
   CHECK(rows.values == std::vector<double>{1, 2});
-  CHECK(refusal(frame("", 3)) == "x: record 1: it is no RecordIO file");
-  CHECK(refusal(frame(record({1}), 1)) == "x: record 1: it is no RecordIO file");
+  CHECK(record_refusal(frame("", 3)) == "x: record 1: it is no RecordIO file");
+  CHECK(record_refusal(frame(record({1}), 1)) == "x: record 1: it is no RecordIO file");
 }
 
 TEST_CASE("RecordIO: what is wrong is named with its record; every cut and every turned bit ends well") {
   const std::string good = frame(record({1, 2}, {1}));
-  CHECK(refusal("text,1\n") == "x: record 1: it is no RecordIO file");
-  CHECK(refusal(good + good.substr(0, good.size() - 5)) == "x: record 2: it is cut or damaged");
-  CHECK(refusal(good + frame(record({1}, {1}))) == "x: record 2: it has 1 features, the first 2");
-  CHECK(refusal(good + frame(record({1, 2}))) == "x: record 2: it has no label, the first has one");
-  CHECK(refusal(frame(record({1})) + frame(record({1}, {1}))) ==
+  CHECK(record_refusal("text,1\n") == "x: record 1: it is no RecordIO file");
+  CHECK(record_refusal(good + good.substr(0, good.size() - 5)) == "x: record 2: it is cut or damaged");
+  CHECK(record_refusal(good + frame(record({1}, {1}))) == "x: record 2: it has 1 features, the first 2");
+  CHECK(record_refusal(good + frame(record({1, 2}))) == "x: record 2: it has no label, the first has one");
+  CHECK(record_refusal(frame(record({1})) + frame(record({1}, {1}))) ==
         "x: record 2: it has a label, the first has none");
-  CHECK(refusal(frame(record({1}, {1, 2}))) == "x: record 1: its label has 2 numbers, not one");
-  CHECK(refusal(frame("")) == "x: record 1: it has no tensor of features");
-  CHECK(refusal(frame(field(1, entry("image", field(2, floats({1})))))) ==
+  CHECK(record_refusal(frame(record({1}, {1, 2}))) == "x: record 1: its label has 2 numbers, not one");
+  CHECK(record_refusal(frame("")) == "x: record 1: it has no tensor of features");
+  CHECK(record_refusal(frame(field(1, entry("image", field(2, floats({1})))))) ==
         "x: record 1: a feature is named \"image\"");
-  CHECK(refusal(frame("\x0a\x7f")) == "x: record 1: it is no protobuf message of SageMaker's records");
+  CHECK(record_refusal(frame("\x0a\x7f")) == "x: record 1: it is no protobuf message of SageMaker's records");
   // keys without values, beyond the shape, and a shape of 2^40 features
   const std::string sparse = floats({1});
-  CHECK(refusal(frame(field(1, entry("values", field(2, sparse + field(2, "\x05") + field(3, "\x03")))))) ==
+  CHECK(record_refusal(
+            frame(field(1, entry("values", field(2, sparse + field(2, "\x05") + field(3, "\x03")))))) ==
         "x: record 1: key 5 is beyond its 3 features");
-  CHECK(refusal(frame(field(1, entry("values", field(2, sparse + field(2, "\x05")))))) ==
+  CHECK(record_refusal(frame(field(1, entry("values", field(2, sparse + field(2, "\x05")))))) ==
         "x: record 1: a sparse row needs a key for each value, and its shape");
-  CHECK(refusal(frame(field(1, entry("values", field(2, sparse + field(2, "\x05") +
-                                                            field(3, "\x80\x80\x80\x80\x80\x20")))))) ==
-        "x: record 1: it has more than 65536 features");
+  CHECK(
+      record_refusal(frame(field(
+          1, entry("values", field(2, sparse + field(2, "\x05") + field(3, "\x80\x80\x80\x80\x80\x20")))))) ==
+      "x: record 1: it has more than 65536 features");
   for (std::size_t i = 0; i < kGolden.size(); ++i) {
-    refusal(kGolden.substr(0, i));
+    record_refusal(kGolden.substr(0, i));
     for (int bit = 0; bit < 8; ++bit) {
       std::string turned = kGolden;
       turned[i] = static_cast<char>(turned[i] ^ (1 << bit));
-      refusal(turned);
+      record_refusal(turned);
     }
   }
 }

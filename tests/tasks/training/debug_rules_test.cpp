@@ -46,7 +46,7 @@ std::int64_t met_in(const std::string& rule, Json parameters, const std::vector<
   return -1;
 }
 
-std::string refusal(const Json& one, const std::string& algorithm = "xgboost") {
+std::string rule_refusal(const Json& one, const std::string& algorithm = "xgboost") {
   const auto rules = DebugRules::parse({{"DebugRuleConfigurations", {one}}}, algorithm);
   return rules ? "accepted" : rules.error().message;
 }
@@ -130,20 +130,23 @@ TEST_CASE("debug rules: what ends a job, and what is refused") {
       rules_of({configuration("StalledTrainingRule", {{"stop_training_on_fire", "True"}})}).rules()[0].stops);
   CHECK(!rules_of({configuration("Overfit")}).rules()[0].stops);
   CHECK(rules_of({{{"RuleConfigurationName", "TreeDepth"}}}).rules()[0].parameters.at("depth") == 4);
-  CHECK(refusal(configuration("Overfitt")) ==
+  CHECK(rule_refusal(configuration("Overfitt")) ==
         "DebugRuleConfigurations[0].RuleParameters: rule_to_invoke 'Overfitt' is not one of the rules: did "
         "you mean "
         "'Overfit'?");
-  CHECK(refusal(configuration("Overfit", {{"patiens", "1"}})) ==
+  CHECK(rule_refusal(configuration("Overfit", {{"patiens", "1"}})) ==
         "DebugRuleConfigurations[0].RuleParameters: 'patiens' is no parameter of Overfit");
-  CHECK(refusal(configuration("Overfit", {{"patience", "-1"}})).find("expected a number of at least 0") !=
-        std::string::npos);
-  CHECK(refusal(configuration("Overfit", {{"action_json", R"({"name":"email"})"}}))
+  CHECK(
+      rule_refusal(configuration("Overfit", {{"patience", "-1"}})).find("expected a number of at least 0") !=
+      std::string::npos);
+  CHECK(rule_refusal(configuration("Overfit", {{"action_json", R"({"name":"email"})"}}))
             .find("'email' is not offered") != std::string::npos);
-  CHECK(refusal(configuration("TreeDepth"), "mlp").find("is for xgboost, random-forest and extra-trees") !=
+  CHECK(
+      rule_refusal(configuration("TreeDepth"), "mlp").find("is for xgboost, random-forest and extra-trees") !=
+      std::string::npos);
+  CHECK(rule_refusal(configuration("ClassImbalance"), "").find("knows no rows of a program") !=
         std::string::npos);
-  CHECK(refusal(configuration("ClassImbalance"), "").find("knows no rows of a program") != std::string::npos);
-  CHECK(refusal(Json::object()).find("RuleConfigurationName") != std::string::npos);
+  CHECK(rule_refusal(Json::object()).find("RuleConfigurationName") != std::string::npos);
   const Json two = configuration("Overfit");
   CHECK(DebugRules::parse({{"DebugRuleConfigurations", {two, two}}}, "xgboost")
             .error()

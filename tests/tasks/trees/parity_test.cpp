@@ -134,8 +134,10 @@ TEST_CASE("trees: a model of XGBoost with splits by categories, one of them or m
                   train);
     const std::string bytes = reference.model();
     check_same_model(bytes, reference, test.X, false);
-    CHECK((*load_xgboost(reference.model("ubj")))->predict(test.X)->values ==
-          (*load_xgboost(bytes))->predict(test.X)->values);
+    const auto plain = load_xgboost(bytes), binary = load_xgboost(reference.model("ubj"));
+    REQUIRE((plain.has_value() && binary.has_value()));
+    const auto one = (*plain)->predict(test.X), same = (*binary)->predict(test.X);
+    CHECK(one->values == same->values);
     const auto ensemble = trees::read_model(bytes);
     REQUIRE(ensemble.has_value());
     REQUIRE(

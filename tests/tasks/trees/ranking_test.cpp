@@ -160,6 +160,6 @@ TEST_CASE("ranking: what is wrong with queries is named") {
   CHECK(message(bad) == "train: ranking takes no weights of rows");
   bad = good, bad.y[2] = 0.5;
   CHECK(message(bad).starts_with(
-      "train: row 2: the target is 0.5: a target of objective rank:ndcg is a whole"));
+      "train: row 3: the target is 0.5: a target of objective rank:ndcg is a whole"));
   CHECK(message(bad, "rank:pairwise") == "fitted");
 }
