@@ -32,6 +32,8 @@ constexpr std::size_t kSumGrain = 16384, kStepGrain = 4096;        // parameters
 constexpr std::size_t kGradientNumbersMax = std::size_t{1} << 24;  // in the gradients of all blocks at once
 constexpr std::size_t kMlpParametersMax = std::size_t{1} << 28;
 constexpr std::size_t kLayersMax = 20;
+// Of a mini-batch, rows times parameters; with fewer, threads wait for each other longer than they work.
+constexpr std::size_t kSharedProducts = 8'000'000;
 // num_models auto: what several networks say together is better than what any of them does, and small data is
 // learnt fast enough for them.
 constexpr std::size_t kModelsOfFewRows = 5, kFewRows = 8192;
@@ -111,6 +113,7 @@ class MlpFit {
 
   Result<Fitted> run() {
     if (validation_ && validation_->weights <= 0) return invalid("validation: all weights are 0");
+    shared_ = models_ == 1 && batch_ * size() >= kSharedProducts;
     std::vector<OneNetwork> networks;
     for (std::size_t m = 0; m < models_; ++m) networks.push_back(first_network(m));
     const std::int64_t epochs = epochs_of(), patience = read_.integer("early_stopping_patience");
@@ -339,8 +342,8 @@ class MlpFit {
     show_network(*context_.tensors, step, network.parameters, gradient, network.packed, shown_);
   }
 
-  // The mean loss of the epoch as it went. Several networks go on side by side, one is shared out to all
-  // threads.
+  // The mean loss of the epoch as it went. Several networks go on side by side, a large
+  // one is shared out to all threads.
   Result<double> run_epoch(std::int64_t epoch, std::vector<OneNetwork>& networks) {
     std::vector<double> losses(models_);
     if (models_ > 1)
@@ -355,7 +358,7 @@ class MlpFit {
 
   template <class Work>
   void each_piece(std::size_t pieces, Work&& work) {
-    if (models_ == 1) return team_.each(pieces, [&](std::size_t piece, int member) { work(piece, member); });
+    if (shared_) return team_.each(pieces, [&](std::size_t piece, int member) { work(piece, member); });
     for (std::size_t piece = 0; piece < pieces; ++piece) work(piece, 0);
   }
 
@@ -524,6 +527,7 @@ class MlpFit {
   std::optional<NetworkRows> validation_;
   HeldOutRows held_out_;  // empty with a channel validation
   std::size_t models_ = 1, batch_ = 1;
+  bool shared_ = false;  // whether threads share out a mini-batch
   const std::thread::id caller_ = std::this_thread::get_id();
   std::atomic<bool> stopped_ = false;
   ShownSample shown_;

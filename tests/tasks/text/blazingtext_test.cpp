@@ -161,17 +161,17 @@ TEST_CASE("blazingtext: what is wrong is named with its file, line and field") {
 }
 
 // With BlazingText's own defaults, five passes of steps of 0.05 and words from five times on, 300 texts of
-// ten labels taught next to nothing.
+// thirty labels teach less than is in them.
 TEST_CASE("blazingtext: a few texts are enough without any hyperparameter") {
   Random random(11);
   const auto lines = [&random](std::size_t count) {
     std::string out;
     for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t label = i % 10;
+      const std::size_t label = i % 30;
       out += "__label__l" + std::to_string(label);
-      for (int k = 0; k < 6; ++k) {
-        const bool own = random.uniform() < 0.4;
-        out += " w" + std::to_string(own ? 1000 + label * 20 + random.below(20) : random.below(300)) + "x";
+      for (int k = 0; k < 8; ++k) {
+        const bool own = random.uniform() < 0.5;
+        out += " w" + std::to_string(own ? 1000 + label * 6 + random.below(6) : random.below(300)) + "x";
       }
       out += "\n";
     }
@@ -193,8 +193,8 @@ TEST_CASE("blazingtext: a few texts are enough without any hyperparameter") {
                                     {"min_count", "5"}},
                                    test);
   MESSAGE("accuracy by itself ", by_itself, ", with BlazingText's defaults ", as_given);
-  CHECK(by_itself > as_given + 0.2);
-  CHECK(by_itself > 0.6);
+  CHECK(by_itself > as_given + 0.1);
+  CHECK(by_itself > 0.95);
 }
 
 // fastText on the same split, three runs: F1 0.9866, 0.9866, 0.9900; words' TF-IDF and logistic regression
