@@ -72,8 +72,8 @@ std::pair<std::size_t, bool> field_columns(const Answer& answer, const AnswerFor
   return {left, left != 1 || field.shape == AnswerForm::Shape::List};
 }
 
-std::size_t predicted_label(const Matrix& scores, std::size_t row) {
-  if (scores.cols == 1) return scores.at(row, 0) > 0.5f ? 1 : 0;
+std::size_t predicted_label(const Matrix& scores, std::size_t row, double threshold) {
+  if (scores.cols == 1) return static_cast<double>(scores.at(row, 0)) > threshold ? 1 : 0;
   std::size_t best = 0;
   for (std::size_t j = 1; j < scores.cols; ++j)
     if (scores.at(row, j) > scores.at(row, best)) best = j;
@@ -98,7 +98,9 @@ void append_json_row(std::string& out, const Answer& answer, std::size_t row) {
     }
     if (list) out += ']';
   }
-  if (answer.form.label) out += ",\"predicted_label\":" + std::to_string(predicted_label(answer.values, row));
+  if (answer.form.label)
+    out +=
+        ",\"predicted_label\":" + std::to_string(predicted_label(answer.values, row, answer.form.threshold));
   out += '}';
 }
 

@@ -85,9 +85,10 @@ struct AnswerForm {
   };
   std::string_view list = "predictions";
   std::vector<Field> fields = {{"score", Shape::Either}};
-  // Rows of JSON have a "predicted_label" as well: 1 for a score above a half; of several, the largest one's
-  // place.
+  // Rows of JSON have a "predicted_label" as well: 1 for a score above the threshold; of several, the largest
+  // one's place.
   bool label = false;
+  double threshold = 0.5;
 };
 
 class RowStream;     // tasks/training/row_stream.h

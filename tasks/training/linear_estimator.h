@@ -96,6 +96,10 @@ class LinearLearner final : public Estimator {
   DescentSettings step_settings(std::size_t rows) const;
   Parameters first_parameters(const LinearProblem& problem, Random random) const;
   std::map<std::string, double> metrics_of(const Model& model, const Dataset& data) const;
+  // How a binary classifier's threshold is chosen; empty: it is a half.
+  std::string_view threshold_criteria() const;
+  // Gives the model the threshold that is best on these rows, and its metrics of validation are those at it.
+  void choose_threshold(Fitted& fitted, const Dataset& rows, bool validation) const;
 
   const HyperParameters parameters_;
   const ParameterReader read_;

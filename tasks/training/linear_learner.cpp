@@ -222,12 +222,32 @@ Parameters LinearLearner::first_parameters(const LinearProblem& problem, Random 
 
 std::map<std::string, double> LinearLearner::metrics_of(const Model& model, const Dataset& data) const {
   const LinearMetricSettings settings{read_.real("f_beta"),
-                                      static_cast<std::size_t>(read_.integer("accuracy_top_k"))};
+                                      static_cast<std::size_t>(read_.integer("accuracy_top_k")),
+                                      model.answer_form().threshold};
   const auto predictions = model.predict(data.X);
   if (!predictions) return {};  // weights that overflowed: no metric is defined
   if (binary()) return binary_metrics(*predictions, data, settings);
   if (multiclass()) return multiclass_metrics(*predictions, data, settings);
   return regression_metrics(*predictions, data);
+}
+
+std::string_view LinearLearner::threshold_criteria() const {
+  const std::string_view criteria = read_.text("binary_classifier_model_selection_criteria");
+  return binary() && criteria != "loss_function" ? criteria : std::string_view();
+}
+
+void LinearLearner::choose_threshold(Fitted& fitted, const Dataset& rows, bool validation) const {
+  const std::string_view criteria = threshold_criteria();
+  if (criteria.empty() || !fitted.model) return;
+  const auto predictions = fitted.model->predict(rows.X);
+  if (!predictions) return;
+  const double target =
+      read_.real(criteria == "precision_at_target_recall" ? "target_recall" : "target_precision");
+  fitted.model = with_threshold(*fitted.model,
+                                best_threshold(*predictions, rows, criteria, target, read_.real("f_beta")));
+  if (!validation) return;
+  for (const auto& [name, value] : metrics_of(*fitted.model, rows))
+    fitted.metrics["validation:" + name] = value;
 }
 
 Status LinearLearner::hold_out(const LinearProblem& problem, const Normalisation& normal,
@@ -343,6 +363,7 @@ Result<Fitted> LinearLearner::fit(const Dataset& train, const Dataset* validatio
     stop = enough;
     if (!stop && done < rounds) keep_checkpoint(context, kLinearAlgorithm, done, fields);
   }
+  choose_threshold(keeper.result, validation ? *validation : train, validation != nullptr);
   return std::move(keeper.result);
 }
 
@@ -397,7 +418,9 @@ bool RoundKeeper::take(std::int64_t round, std::unique_ptr<const Model> model,
 RankUse linear_learner_ranks(const HyperParameters& parameters) {
   const ParameterReader read(linear_learner_rules(), parameters);
   const auto loss = choose_loss(read);
-  return loss && loss->smooth() && read.is_auto("optimizer") ? RankUse::Rows : RankUse::None;
+  // A threshold is chosen on all rows at once.
+  const bool threshold = read.text("binary_classifier_model_selection_criteria") != "loss_function";
+  return loss && loss->smooth() && read.is_auto("optimizer") && !threshold ? RankUse::Rows : RankUse::None;
 }
 
 Result<std::unique_ptr<const Estimator>> make_linear_learner(const HyperParameters& parameters) {

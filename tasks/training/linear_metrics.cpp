@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 namespace millrace::tasks {
@@ -45,7 +46,8 @@ std::map<std::string, double> binary_metrics(const Matrix& predictions, const Da
                                              const LinearMetricSettings& settings) {
   double hit[2] = {0, 0}, miss[2] = {0, 0};  // by the class predicted
   for (std::size_t i = 0; i < data.y.size(); ++i) {
-    const bool guess = predictions.values[i] > 0.5f, truth = data.y[i] > 0.5;
+    const bool guess = static_cast<double>(predictions.values[i]) > settings.threshold,
+               truth = data.y[i] > 0.5;
     (guess == truth ? hit : miss)[guess] += weight_of(data, i);
   }
   std::map<std::string, double> metrics;
@@ -55,6 +57,48 @@ std::map<std::string, double> binary_metrics(const Matrix& predictions, const Da
   metrics["binary_f_beta"] = f_score(precision, recall, settings.f_beta);
   if (const double area = area_under_roc(predictions, data); area >= 0) metrics["roc_auc_score"] = area;
   return metrics;
+}
+
+double best_threshold(const Matrix& predictions, const Dataset& data, std::string_view criteria,
+                      double target, double f_beta) {
+  std::vector<std::size_t> order(data.y.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, std::greater{},
+                    [&](std::size_t i) { return std::pair(predictions.values[i], i); });
+  double positives = 0, total = 0;
+  for (std::size_t i = 0; i < data.y.size(); ++i) {
+    total += weight_of(data, i);
+    if (data.y[i] > 0.5) positives += weight_of(data, i);
+  }
+  // Goals are compared one after the other: whether the target is reached, then what it is reached for.
+  using Goals = std::pair<double, double>;
+  const auto goals_of = [&](double hits, double guessed) -> Goals {
+    const double precision = share(hits, guessed), recall = share(hits, positives);
+    if (criteria == "f_beta") return {f_score(precision, recall, f_beta), 0};
+    if (criteria == "precision_at_target_recall") return {std::min(recall, target), precision};
+    if (criteria == "recall_at_target_precision") return {std::min(precision, target), recall};
+    return {share(hits + (total - positives) - (guessed - hits), total), 0};
+  };
+  Goals best{-1, -1};
+  double threshold = 0.5, hits = 0, guessed = 0;
+  const auto offer = [&](double at) {
+    const Goals goals = goals_of(hits, guessed);
+    if (goals < best || (goals == best && std::abs(at - 0.5) >= std::abs(threshold - 0.5))) return;
+    best = goals, threshold = at;
+  };
+  const auto score = [&](std::size_t at) { return static_cast<double>(predictions.values[order[at]]); };
+  if (order.empty()) return threshold;
+  offer((1 + score(0)) / 2);  // none is of class 1
+  for (std::size_t at = 0; at < order.size();) {
+    const double here = score(at);
+    for (; at < order.size() && score(at) == here; ++at) {
+      const double weight = weight_of(data, order[at]);
+      guessed += weight;
+      if (data.y[order[at]] > 0.5) hits += weight;
+    }
+    offer(at < order.size() ? (here + score(at)) / 2 : here / 2);
+  }
+  return threshold;
 }
 
 std::map<std::string, double> multiclass_metrics(const Matrix& predictions, const Dataset& data,

@@ -13,7 +13,7 @@ namespace millrace::tasks {
 
 namespace {
 
-constexpr std::string_view kMagic = "MRLL\x01";
+constexpr std::string_view kMagic = "MRLL\x01", kThresholdMagic = "MRLL\x02";
 constexpr std::size_t kHeaderBytes = kMagic.size() + 1 + 8 + 8, kDigestBytes = 32;
 constexpr std::uint64_t kOutputsMax = 1'000'000, kFeaturesMax = 100'000'000;
 
@@ -34,14 +34,18 @@ tl::unexpected<Error> damaged(const char* what) {
 
 class LinearModel final : public Model {
  public:
-  LinearModel(LinearOutput output, std::size_t d, Parameters parameters)
-      : output_(output), d_(d), k_(parameters.size() / (d + 1)), parameters_(std::move(parameters)) {}
+  LinearModel(LinearOutput output, std::size_t d, Parameters parameters, double threshold)
+      : output_(output),
+        d_(d),
+        k_(parameters.size() / (d + 1)),
+        parameters_(std::move(parameters)),
+        threshold_(threshold) {}
 
   std::string_view algorithm() const override { return "linear-learner"; }
   std::size_t n_features() const override { return d_; }
   AnswerForm answer_form() const override {
     AnswerForm form;
-    form.label = output_ != LinearOutput::Value;
+    form.label = output_ != LinearOutput::Value, form.threshold = threshold_;
     return form;
   }
 
@@ -66,10 +70,15 @@ class LinearModel final : public Model {
     return out;
   }
 
+  std::unique_ptr<const Model> with(double threshold) const {
+    return std::make_unique<LinearModel>(output_, d_, parameters_, threshold);
+  }
+
   std::string save() const override {
-    std::string bytes(kMagic);
+    std::string bytes(threshold_ == 0.5 ? kMagic : kThresholdMagic);
     bytes += static_cast<char>(output_);
     put_u64(bytes, k_), put_u64(bytes, d_);
+    if (threshold_ != 0.5) put_u64(bytes, std::bit_cast<std::uint64_t>(threshold_));
     for (const double value : parameters_) put_u64(bytes, std::bit_cast<std::uint64_t>(value));
     return bytes + digest(Digest::Sha256, bytes);
   }
@@ -89,18 +98,28 @@ class LinearModel final : public Model {
   const LinearOutput output_;
   const std::size_t d_, k_;
   const Parameters parameters_;
+  const double threshold_;
 };
 
 }  // namespace
 
-std::unique_ptr<const Model> make_linear_model(LinearOutput output, std::size_t d, Parameters parameters) {
+std::unique_ptr<const Model> make_linear_model(LinearOutput output, std::size_t d, Parameters parameters,
+                                               double threshold) {
   MR_CHECK(d > 0 && !parameters.empty() && parameters.size() % (d + 1) == 0,
            "weights and a bias for each output");
-  return std::make_unique<LinearModel>(output, d, std::move(parameters));
+  return std::make_unique<LinearModel>(output, d, std::move(parameters), threshold);
+}
+
+std::unique_ptr<const Model> with_threshold(const Model& model, double threshold) {
+  const auto* linear = dynamic_cast<const LinearModel*>(&model);
+  MR_CHECK(linear != nullptr, "a model of linear-learner");
+  return linear->with(threshold);
 }
 
 Result<std::unique_ptr<const Model>> load_linear_learner(std::string_view bytes) {
-  if (bytes.size() < kHeaderBytes + kDigestBytes || !bytes.starts_with(kMagic))
+  const bool has_threshold = bytes.starts_with(kThresholdMagic);
+  const std::size_t head = kHeaderBytes + (has_threshold ? 8 : 0);
+  if (bytes.size() < head + kDigestBytes || (!has_threshold && !bytes.starts_with(kMagic)))
     return damaged("it does not begin as one");
   const std::string_view body = bytes.substr(0, bytes.size() - kDigestBytes);
   if (digest(Digest::Sha256, body) != bytes.substr(body.size())) return damaged("its checksum is wrong");
@@ -109,13 +128,15 @@ Result<std::unique_ptr<const Model>> load_linear_learner(std::string_view bytes)
                       d = get_u64(body.substr(kMagic.size() + 9));
   if (output > 2 || k < 1 || k > kOutputsMax || d < 1 || d > kFeaturesMax || (output < 2 && k != 1))
     return damaged("its shape is wrong");
-  if (body.size() - kHeaderBytes != k * (d + 1) * 8) return damaged("its length is wrong");
+  if (body.size() - head != k * (d + 1) * 8) return damaged("its length is wrong");
+  const double threshold = has_threshold ? std::bit_cast<double>(get_u64(body.substr(kHeaderBytes))) : 0.5;
+  if (!(threshold >= 0 && threshold <= 1)) return damaged("its threshold is no probability");
   Parameters parameters(k * (d + 1));
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    parameters[i] = std::bit_cast<double>(get_u64(body.substr(kHeaderBytes + i * 8)));
+    parameters[i] = std::bit_cast<double>(get_u64(body.substr(head + i * 8)));
     if (!std::isfinite(parameters[i])) return damaged("a weight is not finite");
   }
-  return make_linear_model(static_cast<LinearOutput>(output), d, std::move(parameters));
+  return make_linear_model(static_cast<LinearOutput>(output), d, std::move(parameters), threshold);
 }
 
 }  // namespace millrace::tasks

@@ -49,6 +49,16 @@ constexpr HyperParameterRule kLinearRules[] = {
     {"loss_insensitivity", Real, "0.01", 0, kLinearMax, "", false,
      "of eps_insensitive losses, in normalised targets"},
     {"f_beta", Real, "1.0", 0, 1000, "", false, "beta of binary_f_beta and macro_f_beta"},
+    {"binary_classifier_model_selection_criteria", Choice, "loss_function", 0, 0,
+     "accuracy|f_beta|precision_at_target_recall|recall_at_target_precision|loss_function", false,
+     "what the threshold of predicted_label is best by, on validation or train; loss_function: a half"},
+    {"target_recall", Real, "0.8", 0, 1, "", false, "of precision_at_target_recall"},
+    {"target_precision", Real, "0.8", 0, 1, "", false, "of recall_at_target_precision"},
+    {"num_models", Integer, "auto", 1, 1e6, "auto", false, "trained at a time there; without effect: one is"},
+    {"num_calibration_samples", Integer, "auto", 1, 1e9, "auto", false, "without effect: all rows are taken"},
+    {"unbias_data", Choice, "auto", 0, 0, "auto|true|false", false, "without effect: normalising centres"},
+    {"unbias_label", Choice, "auto", 0, 0, "auto|true|false", false, "without effect: normalising centres"},
+    {"num_point_for_scaler", Integer, "10000", 1, 1e9, "", false, "without effect: all rows are taken"},
     {"accuracy_top_k", Integer, "3", 1, 1e6, "", false, "k of multiclass_top_k_accuracy"},
 };
 

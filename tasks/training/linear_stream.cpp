@@ -68,6 +68,10 @@ Status LinearLearner::check_stream() const {
 Result<Fitted> LinearLearner::fit_stream(RowStream& train, const Dataset* validation,
                                          const FitContext& context) const {
   MR_DO(check_stream());
+  if (!threshold_criteria().empty() && !validation)
+    return invalid(
+        "binary_classifier_model_selection_criteria chooses a threshold on rows that Pipe mode does not keep",
+        "give a channel validation, or take input mode File");
   RowBlock block;
   Dataset rows = train.head();
   MR_TRY(any, next_rows(train, block, rows));
@@ -130,6 +134,7 @@ Result<Fitted> LinearLearner::fit_stream(RowStream& train, const Dataset* valida
     keep_checkpoint(context, kLinearAlgorithm, done, fields);
     MR_DO(begin_pass(train, block, rows));
   }
+  if (validation) choose_threshold(keeper.result, *validation, true);
   return std::move(keeper.result);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/encoding.h"
 #include "tasks/training/linear_loss.h"
+#include "tasks/training/linear_metrics.h"
 #include "tests/tasks/training/sample_data.h"
 
 using namespace millrace;
@@ -185,4 +186,54 @@ TEST_CASE("linear-learner: a forged model with a right checksum and wrong sizes 
   CHECK(!forge(14, 4));     // d = 4, but weights for 3
   CHECK(!forge(6, 2));      // two outputs of a regression
   CHECK(!forge(5, 9));      // no such kind
+}
+
+TEST_CASE("linear threshold: the best by each criterion, worked out by hand") {
+  Dataset data;
+  data.y = {1, 0, 1, 1, 0, 1, 0};
+  Matrix scores(7, 1);
+  scores.values = {0.9f, 0.8f, 0.7f, 0.6f, 0.3f, 0.2f, 0.1f};
+  const auto best = [&](std::string_view criteria, double target, double f_beta = 1) {
+    return doctest::Approx(best_threshold(scores, data, criteria, target, f_beta)).epsilon(1e-6);
+  };
+  // Five of seven are right above 0.45 and above 0.15; a half is nearer to the first.
+  CHECK(0.45 == best("accuracy", 0));
+  // Above 0.45: precision and recall 3/4; above 0.15: 4/6 and 1, F1 0.8, and F0.5 0.714 against 0.75.
+  CHECK(0.15 == best("f_beta", 0));
+  CHECK(0.45 == best("f_beta", 0, 0.5));
+  CHECK(0.15 == best("precision_at_target_recall", 0.8));
+  CHECK(0.45 == best("precision_at_target_recall", 0.75));
+  CHECK(0.45 == best("recall_at_target_precision", 0.7));
+  CHECK(0.85 == best("recall_at_target_precision", 0.99));
+  // A heavy row of class 0 in front: nothing above it.
+  data.weights = {1, 9, 1, 1, 1, 1, 1};
+  CHECK(0.85 == best("accuracy", 0));
+}
+
+TEST_CASE("linear threshold: chosen on validation, kept in the model, in its metrics and answers") {
+  const Dataset train = sample_data(SampleTask::Binary, 400, 4, 1),
+                validation = sample_data(SampleTask::Binary, 300, 4, 2);
+  const HyperParameters plain{{"predictor_type", "binary_classifier"}};
+  HyperParameters chosen = plain;
+  chosen["binary_classifier_model_selection_criteria"] = "precision_at_target_recall";
+  chosen["target_recall"] = "0.95";
+  chosen["num_models"] = "32";
+  const Fitted half = fit_linear(plain, train, &validation), fitted = fit_linear(chosen, train, &validation);
+  CHECK(half.model->answer_form().threshold == 0.5);
+  const double threshold = fitted.model->answer_form().threshold;
+  CHECK(threshold != 0.5);
+  CHECK(fitted.metrics.at("validation:recall") >= 0.95);
+  CHECK(fitted.metrics.at("validation:roc_auc_score") == half.metrics.at("validation:roc_auc_score"));
+  CHECK(fitted.model->predict(train.X)->values == half.model->predict(train.X)->values);
+  const std::string bytes = fitted.model->save();
+  const auto loaded = load_linear_learner(bytes);
+  REQUIRE(loaded);
+  CHECK((*loaded)->answer_form().threshold == threshold);
+  CHECK((*loaded)->save() == bytes);
+  CHECK(!load_linear_learner(bytes.substr(0, bytes.size() - 1)));
+  // Without a channel validation by the rows of train.
+  CHECK(fit_linear(chosen, train).model->answer_form().threshold != 0.5);
+  // A regressor has none.
+  chosen["predictor_type"] = "regressor";
+  CHECK(fit_linear(chosen, train).model->answer_form().threshold == 0.5);
 }
