@@ -146,7 +146,8 @@ class RankWatch {
     result_.model_uri = json.value("model_uri", "");
     result_.rounds = json.value("rounds", std::int64_t{0});
     result_.stopped_early = json.value("stopped_early", false);
-    for (const auto& [name, value] : json.value("metrics", Json::object()).items()) {
+    const Json metrics = json.value("metrics", Json::object());  // items() borrows it
+    for (const auto& [name, value] : metrics.items()) {
       if (value.is_number()) result_.metrics[name] = value.get<double>();
     }
     done_ = true;
