@@ -128,7 +128,7 @@ Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& t
     if (type == "application/json") {
       list.push_back(std::move(classified));
     } else if (type == "application/jsonlines") {
-      lines += classified.dump() + "\n";
+      lines += classified.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     } else {
       Table row;
       row.rows = 1;
@@ -139,7 +139,8 @@ Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& t
       lines += format_csv(row, false);
     }
   }
-  return OwnAnswer{type == "application/json" ? list.dump() : lines, type};
+  return OwnAnswer{
+      type == "application/json" ? list.dump(-1, ' ', false, Json::error_handler_t::replace) : lines, type};
 }
 
 Result<OwnAnswer> TextClassifier::answer_json(const OwnRequest& request) const {
