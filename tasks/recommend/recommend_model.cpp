@@ -314,7 +314,7 @@ Result<OwnAnswer> RecommendModel::answer(const OwnRequest& request) const {
     const Json body = Json::parse(request.body, nullptr, false);
     if (body.is_discarded()) return invalid("the body is not JSON");
     MR_TRY(ranked, rank(body, ""));
-    return OwnAnswer{answer_object(ranked).dump(), type};
+    return OwnAnswer{answer_object(ranked).dump(-1, ' ', false, Json::error_handler_t::replace), type};
   }
   if (content != "application/jsonlines")
     return invalid("ContentType \"" + std::string(request.content_type) + "\" is not supported",
@@ -333,7 +333,7 @@ Result<OwnAnswer> RecommendModel::answer(const OwnRequest& request) const {
     if (input.is_discarded()) return invalid(where + "the line is not JSON");
     MR_TRY(ranked, rank(input, where));
     if (!request.batch) {
-      out += answer_object(ranked).dump() + "\n";
+      out += answer_object(ranked).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
       continue;
     }
     Json items = Json::array(), scores = Json::array();
@@ -343,7 +343,7 @@ Result<OwnAnswer> RecommendModel::answer(const OwnRequest& request) const {
     out += Json{{"input", input},
                 {"output", {{"recommendedItems", items}, {"scores", scores}}},
                 {"error", nullptr}}
-               .dump() +
+               .dump(-1, ' ', false, Json::error_handler_t::replace) +
            "\n";
   }
   return OwnAnswer{std::move(out), type};

@@ -12,6 +12,11 @@
 namespace millrace::tasks {
 namespace {
 
+// Labels are as the training data, or whoever made the model, wrote them.
+std::string dumped(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 constexpr std::string_view kTextMagic = "MRBT";
 constexpr std::uint8_t kTextVersion = 1;
 constexpr std::size_t kTextsAtOnce = 1024;
@@ -128,7 +133,7 @@ Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& t
     if (type == "application/json") {
       list.push_back(std::move(classified));
     } else if (type == "application/jsonlines") {
-      lines += classified.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      lines += dumped(classified) + "\n";
     } else {
       Table row;
       row.rows = 1;
@@ -139,8 +144,7 @@ Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& t
       lines += format_csv(row, false);
     }
   }
-  return OwnAnswer{
-      type == "application/json" ? list.dump(-1, ' ', false, Json::error_handler_t::replace) : lines, type};
+  return OwnAnswer{type == "application/json" ? dumped(list) : lines, type};
 }
 
 Result<OwnAnswer> TextClassifier::answer_json(const OwnRequest& request) const {

@@ -210,7 +210,7 @@ TEST_CASE("training jobs: CreateXgboostReport leaves a page; profiler rules are 
   const std::string page =
       home.read("objects/b/models/r/rule-output/CreateXgboostReport/xgboost_report.html");
   for (const char* part : {"XGBoost training report", "Learning curves", "On the training rows",
-                           "Feature importance", "Trees", "num_round", "<svg"})
+                           "Feature importance", "Trees", "num_round", "data:image/svg+xml"})
     CHECK_MESSAGE(page.find(part) != std::string::npos, part);
   request["TrainingJobName"] = "s";
   request["ProfilerConfig"]["ProfilingIntervalInMilliseconds"] = 7;
@@ -228,7 +228,7 @@ TEST_CASE("xgboost report: of every task, with a validation channel, of a stream
     const char *name, *objective, *picture;
   };
   for (const Shape& shape :
-       {Shape{SampleTask::Regression, "regression", "reg:squarederror", "Residuals"},
+       {Shape{SampleTask::Regression, "regression", "reg:squarederror", "On the validation rows"},
         Shape{SampleTask::Binary, "binary", "binary:logistic", "On the validation rows"},
         Shape{SampleTask::Classes, "multiclass", "multi:softprob", "On the validation rows"}}) {
     const Dataset train = sample_data(shape.task, 200, 4, 73),
@@ -243,7 +243,7 @@ TEST_CASE("xgboost report: of every task, with a validation channel, of a stream
           xgboost_report({"t", shape.name, *fitted->model, &train, &validation, {}, parameters});
       REQUIRE_MESSAGE(page.has_value(), (page ? "" : page.error().message));
       CHECK(page->find(shape.picture) != std::string::npos);
-      CHECK((page->find("Depth of the trees") != std::string::npos) == (std::string(booster) == "gbtree"));
+      CHECK((page->find(">Trees<") != std::string::npos) == (std::string(booster) == "gbtree"));
       CHECK(*xgboost_report({"t", shape.name, *fitted->model, &train, &validation, {}, parameters}) == *page);
       const auto of_stream =
           xgboost_report({"t", shape.name, *fitted->model, nullptr, nullptr, {}, parameters});

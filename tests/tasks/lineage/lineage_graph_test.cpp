@@ -270,7 +270,7 @@ TEST_CASE("Lineage: a package and a model keep the hashes of what they name") {
     CHECK(
         driver
             .run(
-                "sagemaker:createModelPackage",
+                "aws-sdk:sagemaker:createModelPackage",
                 R"({"ModelPackageGroupName": "g", "ModelMetrics": {"Bias": {"Report": {"S3Uri": "s3://b/report.json"}}},
                          "InferenceSpecification": {"Containers": [{"ModelDataUrl": "s3://b/models/model.tar.gz"},
                                                                    {"ModelDataUrl": "s3://b/none"}]}})")
