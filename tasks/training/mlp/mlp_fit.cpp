@@ -363,7 +363,8 @@ class MlpFit {
   }
 
   bool asked_to_stop() {
-    if (std::this_thread::get_id() == caller_ && context_.cancelled && context_.cancelled()) stopped_ = true;
+    if (!stopped_ && std::this_thread::get_id() == caller_ && context_.cancelled && context_.cancelled())
+      stopped_ = true;
     return stopped_;
   }
 
