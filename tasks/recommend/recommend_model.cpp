@@ -462,7 +462,7 @@ Result<std::unique_ptr<const Model>> load_recommender(std::string_view bytes) {
            s.neighbours.items.size() == s.neighbours.similarities.size() &&
            below(s.neighbours.items, items) && finite_numbers(s.neighbours.similarities) &&
            std::isfinite(s.effects.mean) && s.effects.low <= s.effects.high &&
-           (!als || s.ratings || s.factors.count > 0);
+           (als ? s.ratings || s.factors.count > 0 : !s.ratings && s.factors.count == 0);
   }
   MR_DO(reader.finish(good));
   return std::make_unique<RecommendModel>(std::move(s));

@@ -29,6 +29,11 @@ Result<std::size_t> label_count(const Json& value, const std::string& where) {
   return value.get<std::size_t>();
 }
 
+// Labels are as the training data wrote them, which need not be UTF-8.
+std::string json_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::vector<std::string> lines_of(std::string_view body) {
   std::vector<std::string> lines;
   while (!body.empty()) {
@@ -133,7 +138,11 @@ Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& t
     if (type == "application/json") {
       list.push_back(std::move(classified));
     } else if (type == "application/jsonlines") {
+<<<<<<< HEAD
       lines += dumped(classified) + "\n";
+=======
+      lines += json_text(classified) + "\n";
+>>>>>>> series
     } else {
       Table row;
       row.rows = 1;
@@ -144,7 +153,11 @@ Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& t
       lines += format_csv(row, false);
     }
   }
+<<<<<<< HEAD
   return OwnAnswer{type == "application/json" ? dumped(list) : lines, type};
+=======
+  return OwnAnswer{type == "application/json" ? json_text(list) : lines, type};
+>>>>>>> series
 }
 
 Result<OwnAnswer> TextClassifier::answer_json(const OwnRequest& request) const {
