@@ -152,7 +152,8 @@ constexpr P kAutoMLParameters[] = {
     {"AutoMLJobObjective", "object", false, "MetricName: F1, Accuracy, AUC, LogLoss, MSE, RMSE, R2, …"},
     {"AutoMLJobConfig", "object", false, "Mode, CompletionCriteria, CandidateGenerationConfig"},
     {"GenerateCandidateDefinitionsOnly", "boolean", false, "true: nothing is trained"},
-    {"ModelDeployConfig", "object", false, "EndpointName, or AutoGenerateEndpointName: the winner is deployed"},
+    {"ModelDeployConfig", "object", false,
+     "EndpointName, or AutoGenerateEndpointName: the winner is deployed"},
     {"RandomSeed", "number", false, "ours: the same seed and data give the same candidates"},
 };
 constexpr P kAutoMLV2Parameters[] = {
@@ -167,7 +168,8 @@ constexpr P kAutoMLV2Parameters[] = {
     {"OutputDataConfig", "object", true, "S3OutputPath"},
     {"AutoMLJobObjective", "object", false, "MetricName: F1, Accuracy, AUC, LogLoss, MSE, RMSE, R2, …"},
     {"DataSplitConfig", "object", false, "ValidationFraction"},
-    {"ModelDeployConfig", "object", false, "EndpointName, or AutoGenerateEndpointName: the winner is deployed"},
+    {"ModelDeployConfig", "object", false,
+     "EndpointName, or AutoGenerateEndpointName: the winner is deployed"},
     {"RandomSeed", "number", false, "ours: the same seed and data give the same candidates"},
 };
 constexpr P kListCandidatesParameters[] = {

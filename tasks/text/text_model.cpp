@@ -138,11 +138,7 @@ Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& t
     if (type == "application/json") {
       list.push_back(std::move(classified));
     } else if (type == "application/jsonlines") {
-<<<<<<< HEAD
       lines += dumped(classified) + "\n";
-=======
-      lines += json_text(classified) + "\n";
->>>>>>> series
     } else {
       Table row;
       row.rows = 1;
@@ -153,11 +149,7 @@ Result<OwnAnswer> TextClassifier::answer_texts(const std::vector<std::string>& t
       lines += format_csv(row, false);
     }
   }
-<<<<<<< HEAD
   return OwnAnswer{type == "application/json" ? dumped(list) : lines, type};
-=======
-  return OwnAnswer{type == "application/json" ? json_text(list) : lines, type};
->>>>>>> series
 }
 
 Result<OwnAnswer> TextClassifier::answer_json(const OwnRequest& request) const {
