@@ -29,11 +29,6 @@ Result<std::size_t> label_count(const Json& value, const std::string& where) {
   return value.get<std::size_t>();
 }
 
-// Labels are as the training data wrote them, which need not be UTF-8.
-std::string json_text(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::vector<std::string> lines_of(std::string_view body) {
   std::vector<std::string> lines;
   while (!body.empty()) {
