@@ -23,7 +23,7 @@ struct ForecastTask {
   std::vector<std::vector<double>> features = {};
   // Of the history's first value; only the model over all series uses them.
   Frequency frequency = {};
-  std::int64_t start = 0, position = 0;  // position: calendar_position(start)
+  std::int64_t start = 0, position = 0;   // position: calendar_position(start)
   std::vector<std::string> methods = {};  // names of those that are used; empty: all
 };
 

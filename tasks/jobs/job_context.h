@@ -51,7 +51,8 @@ class JobContext final : public TaskContext {
   void used(double cpu_seconds, std::int64_t memory_bytes);
   void holds(std::int64_t memory_bytes);
   double program_cpu_seconds() const;
-  std::int64_t memory_peak_bytes() const;  // of the program; of a job without one: of this process while it ran
+  std::int64_t memory_peak_bytes()
+      const;  // of the program; of a job without one: of this process while it ran
 
  private:
   void write_record(const Progress& progress, bool new_phase);

@@ -113,7 +113,8 @@ TEST_CASE("AutoML of texts: candidates, their ensemble, a model that answers tex
               .run("sagemaker:createModel",
                    Json{{"ModelName", "talk"}, {"Containers", best["InferenceContainers"]}}.dump())
               .find("Arn") != std::string::npos);
-  home.write("objects/b/new/rows.csv", "message\n\"thanks, perfect\"\n\"broken, it was late, it was refund, it was never, it was \"\n");
+  home.write("objects/b/new/rows.csv",
+             "message\n\"thanks, perfect\"\n\"broken, it was late, it was refund, it was never, it was \"\n");
   const Json transform = {
       {"TransformJobName", "t"},
       {"ModelName", "talk"},
