@@ -131,22 +131,6 @@ std::vector<OwnCase> own_cases() {
        "application/json",
        {"user_id,item_id\na,x\n", "user_id,item_id\na,x\nb,x\nc,x\n"},
        {"", "user_id,item_id\n", "user_id\na\n"}},
-      {"popularity-count",
-       {},
-       events_csv(30, 6, 6, false),
-       events_csv(30, 2, 7, false),
-       ask_item,
-       "application/json",
-       {"user_id,item_id\na,x\n", "user_id,item_id\na,x\nb,x\nc,x\n"},
-       {"", "user_id,item_id\n", "user_id\na\n"}},
-      {"popularity-count",
-       {},
-       events_csv(30, 6, 8, false),
-       events_csv(30, 2, 9, false),
-       ask_item,
-       "application/json",
-       {"user_id,item_id\na,x\n", "user_id,item_id\na,x\nb,x\nc,x\n"},
-       {"", "user_id,item_id\n", "user_id\na\n"}},
   };
 }
 
