@@ -1,10 +1,14 @@
 #include "tasks/tuning/tpe.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numbers>
 #include <numeric>
+
+#include "tasks/numeric/isa.h"
 
 namespace millrace::tasks {
 
@@ -12,7 +16,6 @@ namespace {
 
 constexpr std::size_t kStartupTrials = 10, kCandidates = 24, kFlatWeights = 25, kGammaMax = 25,
                       kJointTrials = 50;
-constexpr double kNegligible = 30;  // of logarithms: what is so much less adds nothing to a sum
 constexpr double kWholeTail = 9;  // deviations beyond which a normal distribution has nothing left in double
 
 double normal_cdf(double z) {
@@ -45,8 +48,49 @@ double mass(double centre, double inverse_width, double low, double high) {
   const double above = (high - centre) * inverse_width, below = (low - centre) * inverse_width;
   if (above > kWholeTail && below < -kWholeTail) return 1;
   if (above < -kWholeTail || below > kWholeTail) return 0;
-  return normal_cdf(above) - normal_cdf(below);
+  return (above > kWholeTail ? 1 : normal_cdf(above)) - (below < -kWholeTail ? 0 : normal_cdf(below));
 }
+
+// The sum of exp(terms[k] - largest), of terms of at most `largest`: exp by powers of two and a polynomial
+// over [-ln 2 / 2, ln 2 / 2], within some units of the last place. Sums stand side by side and are added in
+// one order: the same bits on every processor.
+constexpr std::size_t kSumsAtOnce = 8;
+MR_BODY void sum_of_exponentials_body(const double* terms, std::size_t n, double largest, double& sum) {
+  constexpr double kRound = 0x1.8p52;  // what is added to it has no places behind the point
+  constexpr double kLn2High = 0x1.62e42fefa3800p-1, kLn2Low = 0x1.ef35793c76730p-45;
+  const auto exponential = [](double x) {
+    x = x > -700 ? x : -700.0;
+    const double shifted = x * std::numbers::log2e + kRound, whole = shifted - kRound;
+    const double r = (x - whole * kLn2High) - whole * kLn2Low;
+    double p = 1.0 / 479001600;
+    for (const double c : {1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720,
+                           1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0})
+      p = p * r + c;
+    const std::uint64_t power = (std::bit_cast<std::uint64_t>(shifted) + 1023) << 52;
+    return p * std::bit_cast<double>(power);
+  };
+  double sums[kSumsAtOnce] = {};
+  std::size_t k = 0;
+  for (; k + kSumsAtOnce <= n; k += kSumsAtOnce)
+    for (std::size_t j = 0; j < kSumsAtOnce; ++j) sums[j] += exponential(terms[k + j] - largest);
+  for (std::size_t j = 0; k < n; ++k, ++j) sums[j] += exponential(terms[k] - largest);
+  sum = 0;
+  for (const double one : sums) sum += one;
+}
+MR_KERNEL(sum_of_exponentials, (const double* terms, std::size_t n, double largest, double& sum),
+          (terms, n, largest, sum))
+
+// Adds the logarithms of normal densities at a place, but for their scales.
+MR_BODY void add_normals_body(const double* centre, const double* inverse_width, std::size_t n, double place,
+                              double* terms) {
+  for (std::size_t k = 0; k < n; ++k) {
+    const double z = (place - centre[k]) * inverse_width[k];
+    terms[k] -= 0.5 * z * z;
+  }
+}
+MR_KERNEL(add_normals,
+          (const double* centre, const double* inverse_width, std::size_t n, double place, double* terms),
+          (centre, inverse_width, n, place, terms))
 
 // Distance to the farther neighbour, of centres in [0, 1]; the outermost look inward only, once there are
 // enough.
@@ -149,8 +193,7 @@ class Mixture {
     for (std::size_t a = 0; a < axes_.size(); ++a) add_log_density(axes_[a], point[a], terms);
     const double largest = largest_of(terms);
     double sum = 0;
-    for (const double term : terms)
-      if (term > largest - kNegligible) sum += std::exp(term - largest);
+    sum_of_exponentials(terms.data(), terms.size(), largest, sum);
     return largest + std::log(sum);
   }
 
@@ -200,13 +243,7 @@ class Mixture {
       }
       return;
     }
-    const double* const centre = axis.centre.data();
-    const double* const inverse = axis.inverse_width.data();
-    double* const out = terms.data();
-    for (std::size_t k = 0; k < n; ++k) {
-      const double z = (coordinate - centre[k]) * inverse[k];
-      out[k] -= 0.5 * z * z;
-    }
+    add_normals(axis.centre.data(), axis.inverse_width.data(), n, coordinate, terms.data());
   }
 
   std::vector<double> weights_;
