@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "tasks/numeric/isa.h"
+
 namespace millrace::tasks {
 
 NearestCentre::NearestCentre(Matrix centres) : centres_(std::move(centres)) {
@@ -27,18 +29,49 @@ NearestCentre::NearestCentre(Matrix centres) : centres_(std::move(centres)) {
 
 namespace {
 
-// The smallest of `count` numbers, eight at a time.
-float smallest(const float* values, std::size_t count) {
-  constexpr std::size_t kLanes = 8;
-  float lanes[kLanes];
-  std::fill_n(lanes, kLanes, std::numeric_limits<float>::infinity());
-  std::size_t c = 0;
-  for (; c + kLanes <= count; c += kLanes) {
-    for (std::size_t l = 0; l < kLanes; ++l) lanes[l] = values[c + l] < lanes[l] ? values[c + l] : lanes[l];
+constexpr std::size_t kRowsSideBySide = 16;
+
+// Of `count` rows: products with the k centres, and the moved rows themselves (d wide).
+struct NearestRows {
+  const float *products, *rows, *norms;
+  std::size_t k, d;
+};
+
+// The smallest distances without the rows' own squares, of each row its place, and the second smallest; and
+// the rows' own squares. Rows stand side by side, so each is worked out as it would be alone.
+MR_BODY void pick_nearest_body(const NearestRows& in, std::size_t count, std::uint32_t* nearest, float* least,
+                               float* second, float* own) {
+  for (std::size_t r = 0; r < kRowsSideBySide; ++r) {
+    least[r] = second[r] = std::numeric_limits<float>::infinity();
+    nearest[r] = 0, own[r] = 0;
   }
-  for (; c < count; ++c) lanes[0] = std::min(lanes[0], values[c]);
-  return *std::min_element(lanes, lanes + kLanes);
+  const auto take = [&](std::size_t c, std::size_t r) {
+    const float distance = in.norms[c] - 2 * in.products[r * in.k + c];
+    const bool nearer = distance < least[r];
+    const float passed = nearer ? least[r] : distance;
+    second[r] = passed < second[r] ? passed : second[r];
+    nearest[r] = nearer ? static_cast<std::uint32_t>(c) : nearest[r];
+    least[r] = nearer ? distance : least[r];
+  };
+  const auto square = [&](std::size_t j, std::size_t r) {
+    own[r] += in.rows[r * in.d + j] * in.rows[r * in.d + j];
+  };
+  if (count == kRowsSideBySide) {
+    for (std::size_t c = 0; c < in.k; ++c)
+      for (std::size_t r = 0; r < kRowsSideBySide; ++r) take(c, r);
+    for (std::size_t j = 0; j < in.d; ++j)
+      for (std::size_t r = 0; r < kRowsSideBySide; ++r) square(j, r);
+    return;
+  }
+  for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t c = 0; c < in.k; ++c) take(c, r);
+    for (std::size_t j = 0; j < in.d; ++j) square(j, r);
+  }
 }
+MR_KERNEL(pick_nearest,
+          (const NearestRows& in, std::size_t count, std::uint32_t* nearest, float* least, float* second,
+           float* own),
+          (in, count, nearest, least, second, own))
 
 }  // namespace
 
@@ -51,20 +84,17 @@ void NearestCentre::find(MatrixView X, std::uint32_t* nearest, float* distances,
     for (std::size_t j = 0; j < d; ++j) rows[i * d + j] = x[j] - middle_[j];
   }
   multiply(row_major(rows.data(), d), n, moved_, products.data(), k);
-  for (std::size_t i = 0; i < n; ++i) {
-    float* distance = products.data() + i * k;  // without the row's own square
-    for (std::size_t c = 0; c < k; ++c) distance[c] = norms_[c] - 2 * distance[c];
-    const float least = smallest(distance, k);
-    const std::size_t found = static_cast<std::size_t>(std::find(distance, distance + k, least) - distance);
-    const std::size_t best = found < k ? found : 0;  // numbers too large to compare
-    nearest[i] = static_cast<std::uint32_t>(best);
-    if (!distances) continue;
-    float norm = 0;
-    for (std::size_t j = 0; j < d; ++j) norm += rows[i * d + j] * rows[i * d + j];
-    distances[i] = std::max(0.0f, norm + least);
-    if (!seconds) continue;
-    distance[best] = std::numeric_limits<float>::infinity();
-    seconds[i] = std::max(distances[i], norm + smallest(distance, k));
+  for (std::size_t i = 0; i < n; i += kRowsSideBySide) {
+    const std::size_t count = std::min(kRowsSideBySide, n - i);
+    std::uint32_t found[kRowsSideBySide];
+    float least[kRowsSideBySide], second[kRowsSideBySide], own[kRowsSideBySide];
+    pick_nearest({products.data() + i * k, rows.data() + i * d, norms_.data(), k, d}, count, found, least,
+                 second, own);
+    for (std::size_t r = 0; r < count; ++r) {
+      nearest[i + r] = found[r];
+      if (distances) distances[i + r] = std::max(0.0f, own[r] + least[r]);
+      if (distances && seconds) seconds[i + r] = std::max(distances[i + r], own[r] + second[r]);
+    }
   }
 }
 

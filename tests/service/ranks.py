@@ -25,7 +25,7 @@ SETTINGS = {
     "random-forest": {"predictor_type": "binary_classifier", "n_estimators": "9"},
     "extra-trees": {"predictor_type": "binary_classifier", "n_estimators": "9"},
 }
-LONG = {"objective": "binary:logistic", "num_round": "1500", "subsample": "0.8", "max_depth": "8"}
+LONG = {"objective": "binary:logistic", "num_round": "5000", "subsample": "0.8", "max_depth": "8"}
 MPIRUN = "mpirun --allow-run-as-root --oversubscribe"
 
 
@@ -138,15 +138,18 @@ class Kills(RanksCase):
 
     def test_a_killed_rank_does_not_change_the_model(self):
         self.begun("t", EnableManagedSpotTraining=True, StoppingCondition={"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200})
-        for rank in (1, 0):
+
+        def states():
+            return [one["Status"] for one in self.sm("DescribeTrainingJob", TrainingJobName="t")["SecondaryStatusTransitions"]]
+
+        for times, rank in enumerate((1, 0)):
+            self.wait_for(lambda: states().count("Interrupted") == times and states()[-1] == "Training", "the training", 30)
             self.wait_for(lambda: len(self.ranks()) == 2, "the ranks", 30)
             before = self.ranks()
             os.kill(before[rank], signal.SIGKILL)
             self.wait_for(lambda: not set(before.values()) & set(self.ranks().values()), "the end of the others", 2)
-            time.sleep(1)
         model, job = self.model("t")
-        states = [one["Status"] for one in job["SecondaryStatusTransitions"]]
-        self.assertEqual((states.count("Interrupted"), states[-1]), (2, "Completed"), states)
+        self.assertEqual((states().count("Interrupted"), states()[-1]), (2, "Completed"), states())
         self.assertEqual(model, self.alone())
         self.assertIn("interrupted: ", self.log("t"))
         self.assertIn("continuing from s3://b/checkpoints", self.log("t"))
